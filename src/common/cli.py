@@ -1,0 +1,103 @@
+"""What the command lines of all entries share."""
+
+from __future__ import annotations
+
+import argparse
+
+from src.common import consts, paths
+from src.common.errors import DEBUG_FLAG, UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        self.exit(2, f'error: {message} ({self.prog} --help shows the way)\n')
+
+
+def parser(module: str, doc: str) -> argparse.ArgumentParser:
+    """An argument parser whose help is the module's docstring; every entry has --debug."""
+    made = _Parser(
+        prog=f'python -m {module}',
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(DEBUG_FLAG, action='store_true', help="show tracebacks and TensorFlow's own log")
+    return made
+
+
+def add_name(made: argparse.ArgumentParser) -> None:
+    """`--name` of the data set."""
+    made.add_argument(
+        '--name',
+        type=plain_name,
+        default=consts.CURRENT_DATASET_NAME,
+        help='data set to work on (default: %(default)s, from consts.py)',
+    )
+
+
+def add_model(made: argparse.ArgumentParser) -> None:
+    """`--name` of the data set and `--model`, the name of the model made from it."""
+    add_name(made)
+    made.add_argument(
+        '--model',
+        type=plain_name,
+        help=f"name of the model (default: {consts.CURRENT_MODEL_NAME}, or the data set's name with --name)",
+    )
+
+
+def model_of(args: argparse.Namespace) -> str:
+    return args.model or paths.model_for(args.name)
+
+
+def plain_name(text: str) -> str:
+    """A name that becomes part of file names, so it holds no path."""
+    if not text or text.startswith('.') or any(c in '/\\:\0' for c in text):
+        raise argparse.ArgumentTypeError(f'{text!r} is no name: use letters, digits, - and _')
+    return text
+
+
+def whole_number(low: int):
+    """An argparse type: a whole number of at least `low`."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text.replace('_', '').replace(',', ''))
+        except ValueError:
+            value = low - 1
+        if value < low:
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least {low}')
+        return value
+
+    return number
+
+
+def real_number(low: float, high: float):
+    """An argparse type: a number from `low` (included) to `high` (not included)."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = high
+        if not low <= value < high:
+            raise argparse.ArgumentTypeError(f'{text!r} is not a number from {low} to below {high}')
+        return value
+
+    return number
+
+
+def layer_sizes(text: str) -> list[int]:
+    """An argparse type: '2048,1024,120' as a list."""
+    try:
+        sizes = [int(part) for part in text.strip('[] ').split(',')]
+    except ValueError:
+        sizes = []
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is no list of layer sizes such as 2048,1024,120')
+    return sizes
+
+
+def require(condition: bool, line: str) -> None:
+    """Raise UserError(line) unless the condition holds."""
+    if not condition:
+        raise UserError(line)

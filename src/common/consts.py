@@ -1,0 +1,40 @@
+"""The knobs. Edit them here, or override most of them by a flag of the command (`--help`)."""
+
+# The data set and the model that every command works on unless `--name` or `--model` say otherwise.
+CURRENT_DATASET_NAME = 'stanford'
+CURRENT_MODEL_NAME = 'stanford_5_64_0001'
+
+# Units in each layer of the head: what enters it (the bottleneck's width), hidden layers, classes.
+# While they stand as here, the first and the last number follow the backbone and the data set.
+HEAD_MODEL_LAYERS = [2048, 1024, 120]
+
+# Training of the head.
+BATCH_SIZE = 64
+LEARNING_RATE = 0.0001
+STEPS = 5000
+DROPOUT = 0.0
+L2 = 0.0
+SEED = 1
+
+# Tensors of the 2015 Inception graph and of what `freeze` writes.
+IMAGE_TENSOR = 'DecodeJpeg/contents:0'  # one encoded image, string scalar
+PIXELS_TENSOR = 'ResizeBilinear:0'  # [N, height, width, 3] float32, 0 to 255
+BOTTLENECK_TENSOR = 'pool_3:0'
+OUTPUT_NODE_NAME = 'output_node'
+OUTPUT_TENSOR_NAME = OUTPUT_NODE_NAME + ':0'  # [N, classes] float32, rows sum to 1
+
+# Fields of a record.
+ID_FIELD = 'id'
+IMAGE_RAW_FIELD = 'image_raw'
+LABEL_FIELD = 'label'
+LABEL_ONE_HOT_FIELD = 'label_one_hot'
+INCEPTION_OUTPUT_FIELD = 'inception_output'
+
+SPLITS = ('train', 'validation', 'test')
+# Shares of the validation and test splits when the data set has no lists of its own.
+VALIDATION_SHARE = 0.1
+TEST_SHARE = 0.1
+
+# Larger pictures are refused before they are decoded: 120 million pixels pass the largest phone
+# cameras in use (108 million) and need 360 MB.
+MAX_IMAGE_PIXELS = 120_000_000

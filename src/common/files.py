@@ -1,0 +1,81 @@
+"""Files that are never half-written, and how sizes and counts read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from src.common import paths
+from src.common.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; it becomes `path` only when the body ends well."""
+    path = Path(path)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f'cannot write {paths.shown(path)}: {error.strerror or error}') from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
+    """Open a file beside `path` (UTF-8 when text) that becomes `path` only when the body ends well."""
+    text = {} if 'b' in mode else {'encoding': 'utf-8', 'newline': ''}
+    with atomic_path(path) as part, part.open(mode, **text) as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_json(path: Path, value: Any) -> None:
+    with atomic(path) as stream:
+        json.dump(value, stream, indent=1, ensure_ascii=False)
+        stream.write('\n')
+
+
+def read_json(path: Path) -> Any:
+    """Raises UserError when the file cannot be read or holds no JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
+    except ValueError as error:
+        raise UserError(f'{paths.shown(path)} is not valid JSON ({error})') from error
+
+
+def sha256(path: Path) -> str:
+    """Raises UserError when the file cannot be read."""
+    try:
+        with Path(path).open('rb') as stream:
+            digest = hashlib.sha256()
+            while block := stream.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
+
+
+def human_size(size: float) -> str:
+    """Bytes as people read them: 1,234,567 is '1.2 MB' (powers of 1,000)."""
+    for unit in ('bytes', 'kB', 'MB', 'GB'):
+        if size < 1000 or unit == 'GB':
+            break
+        size /= 1000
+    return f'{size:.0f} {unit}' if unit == 'bytes' else f'{size:.1f} {unit}'
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """'1 photo', '6,000 photos'."""
+    return f'{number:,} {noun if number == 1 else plural or noun + "s"}'

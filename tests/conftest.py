@@ -1,0 +1,21 @@
+"""What the tests share: a home of their own, small graphs and pictures, and the real data if there is any."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+# Before any module of the project is imported: nothing a test writes lands in the checkout.
+os.environ['ROOTSTOCK_HOME'] = tempfile.mkdtemp(prefix='rootstock-tests-')
+
+import pytest
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """Folder with real photos and graphs (see CONTRIBUTING.md); the test is skipped without it."""
+    folder = os.environ.get('REAL_DATA_DIR')
+    if not folder or not Path(folder).is_dir():
+        pytest.skip('REAL_DATA_DIR names no folder with real data')
+    return Path(folder)
