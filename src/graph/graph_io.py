@@ -1,0 +1,119 @@
+"""GraphDefs as files: reading, writing, and what a model file says of itself.
+
+A frozen model carries two constants beside its network: `labels`, the class names in output order,
+and `model_info`, a JSON text (backbone and its SHA-256, input size, data set, counts, scores, ...).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+
+LABELS_NODE = 'labels'
+INFO_NODE = 'model_info'
+
+
+def read_graph(path: Path) -> tf.GraphDef:
+    """The GraphDef in a binary .pb file. Raises UserError when the file is missing or holds none."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
+    graph_def = tf.GraphDef()
+    try:
+        graph_def.ParseFromString(data)
+    except Exception as error:  # protobuf's DecodeError, which has no stable home
+        raise UserError(f'{paths.shown(path)} is no TensorFlow graph (a binary GraphDef)') from error
+    # Other protobuf messages, and some plain bytes, parse as a GraphDef without sensible nodes.
+    if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
+        raise UserError(f'{paths.shown(path)} is no TensorFlow graph (a binary GraphDef)')
+    return graph_def
+
+
+def write_graph(graph_def: tf.GraphDef, path: Path) -> Path:
+    """Write a GraphDef as a binary .pb file, whole or not at all."""
+    with files.atomic(path, 'wb') as stream:
+        # Deterministic: the same graph gives the same bytes and the same SHA-256.
+        stream.write(graph_def.SerializeToString(deterministic=True))
+    return path
+
+
+def node_of(tensor: str) -> str:
+    """The node that makes a tensor or stands as an input: 'a:0' and '^a' are made by 'a'."""
+    return tensor.lstrip('^').split(':')[0]
+
+
+def nodes_by_name(graph_def: tf.GraphDef) -> dict[str, tf.NodeDef]:
+    return {node.name: node for node in graph_def.node}
+
+
+def require_tensor(graph_def: tf.GraphDef, tensor: str, path: Path) -> None:
+    """Raise UserError, with near names, unless the graph has the node that makes `tensor`."""
+    names = [node.name for node in graph_def.node if node.op not in ('Const', 'NoOp')]
+    if node_of(tensor) in names or any(node.name == node_of(tensor) for node in graph_def.node):
+        return
+    near = difflib.get_close_matches(node_of(tensor), names, 3, 0.5) or names[-1:]
+    raise UserError(
+        f'{paths.shown(path)} has no tensor {tensor}; names near it: {", ".join(n + ":0" for n in near)}'
+    )
+
+
+def ancestors(graph_def: tf.GraphDef, targets: Sequence[str], stops: Sequence[str] = ()) -> set[str]:
+    """Names of all nodes that the tensors `targets` need, not looking behind the nodes `stops`."""
+    nodes = nodes_by_name(graph_def)
+    seen: set[str] = set()
+    waiting = [node_of(target) for target in targets]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name in nodes:
+            seen.add(name)
+            if name not in stops:
+                waiting.extend(node_of(i) for i in nodes[name].input)
+    return seen
+
+
+def subgraph(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
+    """The part of a graph that the tensors `targets` need."""
+    kept = ancestors(graph_def, targets)
+    part = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    part.node.extend(node for node in graph_def.node if node.name in kept)
+    return part
+
+
+def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, Any]) -> tf.GraphDef:
+    """A copy of the graph that carries its class names and `model_info`."""
+    with tf.Graph().as_default() as graph:
+        tf.constant(list(labels), tf.string, name=LABELS_NODE)
+        tf.constant(json.dumps(info, ensure_ascii=False), tf.string, name=INFO_NODE)
+        facts = graph.as_graph_def().node
+    whole = tf.GraphDef()
+    whole.CopyFrom(graph_def)
+    whole.node.extend(facts)
+    return whole
+
+
+def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
+    """The class names that a graph carries, in output order; None when it carries none."""
+    value = _constant(graph_def, LABELS_NODE)
+    return None if value is None else [label.decode('utf-8', 'replace') for label in value.ravel()]
+
+
+def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:
+    """What a graph says of itself; empty when it says nothing."""
+    value = _constant(graph_def, INFO_NODE)
+    try:
+        return {} if value is None else json.loads(value.item().decode())
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _constant(graph_def: tf.GraphDef, name: str):
+    node = nodes_by_name(graph_def).get(name)
+    return tf.make_ndarray(node.attr['value'].tensor) if node and node.op == 'Const' else None

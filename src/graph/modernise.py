@@ -1,0 +1,66 @@
+"""Old GraphDefs in today's terms.
+
+A GraphDef states the version of TensorFlow that produced it, and some ops exist only for old
+versions: the 2015 Inception release (version 8) uses `BatchNormWithGlobalNormalization`, which a
+graph of today may not contain. Joined with a new head the file must have one version, so what is
+old is said anew, with the same result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from src.graph.graph_io import node_of, nodes_by_name
+from src.common.tf1 import tf
+
+# Up to this GraphDef version an empty Placeholder shape meant "unknown" (tensorflow/core/public/version.h).
+SCALAR_PLACEHOLDERS_SINCE = 24
+
+
+def modernise(graph_def: tf.GraphDef) -> tf.GraphDef:
+    """A copy of the graph of today's version; graphs without old parts keep their nodes as they are.
+
+    Outputs stay equal up to float32 rounding.
+    """
+    nodes = nodes_by_name(graph_def)
+    fresh = tf.GraphDef(library=graph_def.library)
+    for node in graph_def.node:
+        if node.op == 'BatchNormWithGlobalNormalization':
+            fresh.node.extend(_fused_batch_norm(node, nodes))
+        else:
+            copy = fresh.node.add()
+            copy.CopyFrom(node)
+            if node.op == 'Placeholder' and graph_def.versions.producer < SCALAR_PLACEHOLDERS_SINCE:
+                _free_empty_shape(copy)
+    fresh.versions.producer = max(graph_def.versions.producer, tf.version.GRAPH_DEF_VERSION)
+    return fresh
+
+
+def _fused_batch_norm(node: tf.NodeDef, nodes: dict[str, tf.NodeDef]) -> list[tf.NodeDef]:
+    """The same normalisation as a FusedBatchNormV3, preceded by a constant scale of ones if need be.
+
+    BatchNormWithGlobalNormalization(t, m, v, beta, gamma) is (t - m) / sqrt(v + e) [* gamma] + beta.
+    """
+    t, mean, variance, beta, gamma = node.input[:5]
+    made = []
+    if not node.attr['scale_after_normalization'].b:
+        depth = tf.make_ndarray(nodes[node_of(beta)].attr['value'].tensor).size
+        ones = tf.NodeDef(name=node.name + '/unit_scale', op='Const')
+        ones.attr['dtype'].type = tf.float32.as_datatype_enum
+        ones.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(np.ones(depth, np.float32)))
+        made.append(ones)
+        gamma = ones.name
+    fused = tf.NodeDef(name=node.name, op='FusedBatchNormV3', device=node.device)
+    fused.input.extend([t, gamma, beta, mean, variance, *node.input[5:]])
+    fused.attr['T'].type = tf.float32.as_datatype_enum
+    fused.attr['U'].type = tf.float32.as_datatype_enum
+    fused.attr['epsilon'].f = node.attr['variance_epsilon'].f
+    fused.attr['is_training'].b = False
+    fused.attr['data_format'].s = b'NHWC'
+    return [*made, fused]
+
+
+def _free_empty_shape(placeholder: tf.NodeDef) -> None:
+    shape = placeholder.attr['shape'].shape
+    if not shape.dim and placeholder.attr['dtype'].type != tf.string.as_datatype_enum:
+        shape.unknown_rank = True
