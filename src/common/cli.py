@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from src.common import consts, paths
 from src.common.errors import DEBUG_FLAG, UserError
@@ -47,6 +48,11 @@ def add_model(made: argparse.ArgumentParser) -> None:
 
 def model_of(args: argparse.Namespace) -> str:
     return args.model or paths.model_for(args.name)
+
+
+def name_flag(name: str) -> str:
+    """' --name NAME' for the next command to suggest, or nothing for the current data set."""
+    return '' if name == consts.CURRENT_DATASET_NAME else f' --name {shlex.quote(name)}'
 
 
 def plain_name(text: str) -> str:

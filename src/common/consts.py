@@ -31,6 +31,7 @@ LABEL_ONE_HOT_FIELD = 'label_one_hot'
 INCEPTION_OUTPUT_FIELD = 'inception_output'
 
 SPLITS = ('train', 'validation', 'test')
+UNLABELLED = 'unlabelled'  # photos to be named, as in Kaggle's test set
 # Shares of the validation and test splits when the data set has no lists of its own.
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.1
@@ -38,3 +39,8 @@ TEST_SHARE = 0.1
 # Larger pictures are refused before they are decoded: 120 million pixels pass the largest phone
 # cameras in use (108 million) and need 360 MB.
 MAX_IMAGE_PIXELS = 120_000_000
+
+# Records in one TFRecord file: what a conversion redoes at most after it was killed.
+SHARD_SIZE = 512
+# Images that go through a backbone at once.
+EXTRACTION_BATCH_SIZE = 32

@@ -39,6 +39,12 @@ def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
         os.fsync(stream.fileno())
 
 
+def flush_to_disk(path: Path) -> None:
+    """Make sure that a file's content survives a crash of the machine."""
+    with Path(path).open('rb') as stream:
+        os.fsync(stream.fileno())
+
+
 def write_json(path: Path, value: Any) -> None:
     with atomic(path) as stream:
         json.dump(value, stream, indent=1, ensure_ascii=False)

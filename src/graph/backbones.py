@@ -146,7 +146,7 @@ def add_backbone(made) -> None:
         '--pixel-range',
         type=number_range,
         metavar='LOW,HIGH',
-        help='for a graph without an image decoder: the range of its input pixels, such as --pixel-range=-1,1',
+        help='for a graph without an image decoder: range of its input pixels, such as --pixel-range=-1,1',
     )
 
 

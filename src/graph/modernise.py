@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.graph.graph_io import node_of, nodes_by_name
 from src.common.tf1 import tf
+from src.graph.graph_io import node_of, nodes_by_name
 
 # Up to this GraphDef version an empty Placeholder shape meant "unknown" (tensorflow/core/public/version.h).
 SCALAR_PLACEHOLDERS_SINCE = 24

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Make the folders that the commands work in.
+set -e
+cd "$(dirname "$0")/.."
+. setup/python.sh
+
+"$PYTHON" -c 'from src.common import paths; [p.mkdir(parents=True, exist_ok=True) for p in paths.WORK_DIRS]'

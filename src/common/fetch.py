@@ -1,0 +1,266 @@
+"""Fetch one picture from the web, within limits of size and time.
+
+Also what every use of the network shares: who we say we are, which addresses are taken, and how an
+address and a fault read in an error (never with a password or a query string, which may hold a key).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from src.common.errors import UserError
+from src.common.files import human_size
+
+USER_AGENT = f'rootstock/0.1 python-requests/{requests.__version__}'
+NETWORK_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError)
+
+MAX_REDIRECTS = 5
+READ_SECONDS = 10  # the longest silence; `seconds` limits the whole
+CHUNK = 1 << 14
+
+NAT64 = ipaddress.ip_network('64:ff9b::/96')  # IPv4 addresses as IPv6-only networks write them
+
+
+def fetch_image(
+    url: str, max_bytes: int = 20_000_000, seconds: float = 20, *, public_only: bool = False
+) -> bytes:
+    """The bytes behind an http or https address, after at most MAX_REDIRECTS redirects.
+
+    `seconds` limits the whole, however slowly a server drips. With `public_only`, for addresses that
+    strangers give, only globally routable addresses are connected to and proxies are not used.
+    Raises UserError when there is nothing, too much, or nothing in time.
+    """
+    with _Watch(seconds) as watch, _session(watch, public_only) as session:
+        try:
+            with _follow(session, url) as answer:
+                body = _body(answer, max_bytes)
+        except (*NETWORK_FAULTS, ValueError) as error:  # ValueError: a redirect to garbage
+            fault = None if watch.over() else why(error)
+        else:
+            fault = None
+        # A connection that the watch has cut can also look like the end of the picture.
+        if watch.over():
+            raise UserError(f'{shown_url(url)} took longer than {seconds:g} s: save it, then give the file')
+        if fault:
+            raise UserError(f'cannot fetch {shown_url(url)} ({fault}): check the address and the network')
+    return body
+
+
+def web_address(url: str) -> str:
+    """`url` itself. Raises UserError unless it starts with http:// or https:// and names a host."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        good = False
+    if not good:
+        shown = 'this' if '@' in url else shown_url(url)  # where a bad address hides its password, who knows
+        raise UserError(f'{shown} is no web address: it must start with http:// or https://')
+    return url
+
+
+def shown_url(url: str) -> str:
+    """An address for people: without user, password, query and fragment."""
+    bare = url.partition('?')[0].partition('#')[0]
+    scheme, mark, rest = bare.rpartition('://')
+    host, slash, path = rest.partition('/')
+    short = scheme + mark + host.rpartition('@')[2] + slash + path
+    return short if len(short) <= 120 else short[:117] + '...'
+
+
+def status_line(code: int) -> str:
+    """'404 Not Found'; the words are ours, a server may send anything."""
+    return f'{code} {http.client.responses.get(code, "")}'.strip()
+
+
+def why(error: BaseException) -> str:
+    """A network fault in plain words, without the address."""
+    chain = list(_causes(error))
+    for kind, words in (
+        (socket.gaierror, 'no such host, or no network'),
+        (ConnectionRefusedError, 'connection refused'),
+        (urllib3.exceptions.NewConnectionError, 'no connection'),  # also a time-out, for urllib3
+        ((requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError), 'no answer in time'),
+        (ssl.SSLCertVerificationError, 'its certificate is not valid'),
+        ((ssl.SSLError, requests.exceptions.SSLError), 'no secure connection'),
+        (requests.exceptions.ProxyError, 'the proxy does not let it through'),
+        (requests.TooManyRedirects, 'too many redirects'),
+    ):
+        if any(isinstance(cause, kind) for cause in chain):
+            return words
+    # requests' InvalidURL and InvalidSchema are ValueErrors.
+    return 'not a valid web address' if isinstance(error, ValueError) else 'the connection dropped'
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is reachable from anywhere: not loopback, private, link-local, reserved."""
+    ip = ipaddress.ip_address(address.partition('%')[0])
+    if ip.version == 6:
+        if ip.sixtofour or ip.teredo or ip.is_site_local:  # tunnels may end anywhere
+            return False
+        ip = ip.ipv4_mapped or (ipaddress.ip_address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else ip)
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def _follow(session: requests.Session, url: str) -> requests.Response:
+    """The first answer that is no redirect; the scheme is checked at every hop."""
+    for _ in range(MAX_REDIRECTS + 1):
+        answer = session.get(
+            web_address(url), stream=True, timeout=(READ_SECONDS, READ_SECONDS), allow_redirects=False
+        )
+        target = session.get_redirect_target(answer)
+        if target is None:
+            return answer
+        answer.close()
+        url = urljoin(url, target)
+    raise UserError(f'{shown_url(url)}: more than {MAX_REDIRECTS} redirects; give the last address itself')
+
+
+def _body(answer: requests.Response, max_bytes: int) -> bytes:
+    name = shown_url(answer.url)
+    if answer.status_code != 200:
+        raise UserError(f'{name} answers {status_line(answer.status_code)}: check the address')
+    if answer.headers.get('Content-Encoding', 'identity') != 'identity':
+        raise UserError(f'{name} is sent compressed, which nobody asked for: save it, then give the file')
+    announced = answer.headers.get('Content-Length', '')
+    announced = int(announced) if announced.isdecimal() and len(announced) < 20 else None
+    body = bytearray()
+    # Undecoded, so that no compressed kilobyte grows to gigabytes.
+    blocks = answer.raw.stream(CHUNK, decode_content=False)
+    while (announced or 0) <= max_bytes and len(body) <= max_bytes and (block := next(blocks, b'')):
+        body += block
+    if max(announced or 0, len(body)) > max_bytes:
+        raise UserError(f'{name} is larger than {human_size(max_bytes)}: save it, then give the file')
+    if announced is not None and len(body) < announced:
+        raise requests.ConnectionError('short body')
+    if not body:
+        raise UserError(f'{name} is empty: check the address')
+    return bytes(body)
+
+
+class _Watch:
+    """Cuts the connections of a fetch when its time is up.
+
+    Time limits of sockets only end silence; one byte a second would pass them for ever.
+    """
+
+    def __init__(self, seconds: float):
+        self._end = time.monotonic() + seconds
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Watch:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        for sock in self._sockets:
+            sock.close()
+
+    def left(self) -> float:
+        return max(0.001, self._end - time.monotonic())
+
+    def over(self) -> bool:
+        return time.monotonic() >= self._end
+
+    def add(self, sock: socket.socket) -> None:
+        self._sockets.append(sock.dup())  # TLS takes the original over, the connection stays the same
+        if self.over():
+            self._cut()
+
+    def _cut(self) -> None:
+        for sock in list(self._sockets):
+            with contextlib.suppress(OSError):  # closed already
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def _session(watch: _Watch, public_only: bool) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = not public_only
+    session.headers.update({'User-Agent': USER_AGENT, 'Accept': 'image/*', 'Accept-Encoding': 'identity'})
+    for scheme in ('http://', 'https://'):
+        session.mount(scheme, _Adapter(functools.partial(_dial, watch, public_only)))
+    return session
+
+
+class _Adapter(HTTPAdapter):
+    """Connects by `dial(host, port, seconds)`; the Host header and TLS still go by the host's name."""
+
+    def __init__(self, dial):
+        self._pools = {
+            'http': _dialling(urllib3.HTTPConnectionPool, dial),
+            'https': _dialling(urllib3.HTTPSConnectionPool, dial),
+        }
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args, **kwargs):
+        manager = super().proxy_manager_for(*args, **kwargs)
+        if isinstance(manager, urllib3.ProxyManager):  # SOCKS proxies dial in their own way
+            manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _dialling(pool: type, dial) -> type:
+    """The connection pool class `pool` with connections that open their socket by `dial`."""
+    new = {'_new_conn': lambda self: dial(self.host, self.port, self.timeout)}
+    return type(pool.__name__, (pool,), {'ConnectionCls': type('Connection', (pool.ConnectionCls,), new)})
+
+
+def _dial(watch: _Watch, public_only: bool, host: str, port: int, seconds: float) -> socket.socket:
+    """A socket to the host, at the very address that was checked: a second look-up might differ."""
+    addresses = _look_up(host.strip('[]'), port, watch.left())
+    if public_only and not all(map(is_public, addresses)):
+        raise UserError(f'{host} is not on the public internet: only public addresses are fetched')
+    for tried, address in enumerate(addresses, 1):
+        try:
+            sock = socket.create_connection((address, port), min(seconds, watch.left()))
+        except OSError:
+            if tried == len(addresses) or watch.over():
+                raise
+        else:
+            watch.add(sock)
+            return sock
+    raise socket.gaierror(f'no address for {host}')
+
+
+def _look_up(host: str, port: int, seconds: float) -> list[str]:
+    """IP addresses of a host. In a thread, as a look-up knows no time limit and cannot be stopped."""
+    found: list[str] = []
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        found.extend(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return list(found)

@@ -1,0 +1,91 @@
+"""Your own photos to TFRecords with cached bottlenecks: a folder with one folder for each class.
+
+    photos/daisy/1.jpg
+    photos/daisy/2.jpg            python -m src.data_preparation.image_folder_to_tfrecords \\
+    photos/rose/1.jpg                 photos --name flowers --backbone frozen/pocket/pocket_96.pb
+
+Writes data/records/<name>/. Photos are split into train, validation and test by a hash of their
+bytes (80, 10 and 10 in a hundred), unless DIR itself holds train/ and test/ folders with the class
+folders in them, or --test-list names the test photos. What cannot be read is skipped and listed in
+metrics/skipped.csv. Stop it at any time: the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from src.common import cli, errors, paths
+from src.common.errors import UserError
+from src.data_preparation.convert import Job, add_conversion_flags, add_test_list, run
+from src.data_preparation.samples import Sample
+
+# Folder names that people give their splits.
+SPLIT_FOLDERS = {
+    'train': 'train',
+    'training': 'train',
+    'validation': 'validation',
+    'valid': 'validation',
+    'val': 'validation',
+    'test': 'test',
+}
+NOT_PHOTOS = ('Thumbs.db', 'desktop.ini')
+
+
+def image_folder_samples(folder: Path) -> list[Sample]:
+    """Every file below the class folders of `folder`, hidden ones left out, sorted by name.
+
+    Raises UserError when there are no class folders or no files in them.
+    """
+    split_folders = {
+        f: SPLIT_FOLDERS[f.name.lower()] for f in _folders(folder) if f.name.lower() in SPLIT_FOLDERS
+    }
+    if 'train' not in split_folders.values():
+        samples = list(_of_classes(folder, folder, None))
+    else:
+        # Without a folder of its own the validation split is cut from training.
+        learn = 'train' if 'validation' in split_folders.values() else 'learn'
+        splits = {f: learn if split == 'train' else split for f, split in split_folders.items()}
+        samples = [s for f, split in splits.items() for s in _of_classes(f, folder, split)]
+    if not samples:
+        raise UserError(
+            f'{paths.shown(folder)} holds no folders of photos: give each class a folder of its own, '
+            f'such as {paths.shown(folder)}/cats/1.jpg'
+        )
+    return samples
+
+
+def _of_classes(folder: Path, base: Path, split: str | None) -> Iterator[Sample]:
+    for class_folder in _folders(folder):
+        for path in _files(class_folder):
+            yield Sample(path.relative_to(base).as_posix(), path, class_folder.name, split)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(f for f in Path(folder).iterdir() if f.is_dir() and not f.name.startswith('.'))
+    except OSError as error:
+        raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        for name in sorted(names):
+            if not name.startswith('.') and name not in NOT_PHOTOS:
+                yield Path(parent, name)
+
+
+def main(argv: list[str] | None = None) -> None:
+    made = cli.parser('src.data_preparation.image_folder_to_tfrecords', __doc__)
+    made.add_argument('dir', type=Path, metavar='DIR', help='folder of class folders')
+    made.add_argument('--name', type=cli.plain_name, required=True, help='name for this data set')
+    add_test_list(made)
+    add_conversion_flags(made)
+    args = made.parse_args(argv)
+    run(Job(args.name, args.dir, image_folder_samples(args.dir)), args)
+
+
+if __name__ == '__main__':
+    errors.run(main)

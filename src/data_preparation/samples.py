@@ -1,0 +1,190 @@
+"""What a data set yields, and which split each photo belongs to.
+
+A reader for a data set yields Samples; `plan` reads every file once, finds its split from a hash of
+its bytes (unless the data set has lists of its own), and sorts out what must not be learned from:
+unreadable files, copies of one photo, and photos that stand under two labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from src.common import consts, paths
+from src.common.errors import UserError
+from src.common.progress import progress
+
+Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
+
+SPLIT_ORDER = ('test', 'validation', 'train', consts.UNLABELLED)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo of a data set. `id` names it within the set; `label` is None when nobody has named
+    it; `split` is None where the bytes decide, 'learn' where they decide between training and
+    validation only; `copy` names the change that makes an augmented copy."""
+
+    id: str
+    path: Path
+    label: str | None
+    split: str | None = None
+    box: Box | None = None
+    copy: str = ''
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A sample with its final split and the SHA-256 of its bytes."""
+
+    sample: Sample
+    split: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A file that was skipped, or kept in spite of a fault, and why."""
+
+    file: str
+    outcome: str  # 'skipped' or 'kept'
+    reason: str
+
+
+def skipped(sample: Sample, reason: str) -> Remark:
+    return Remark(paths.shown(sample.path), 'skipped', reason)
+
+
+def split_of(digest: str, learn_only: bool = False) -> str:
+    """The split that a photo's SHA-256 puts it in, the same on every machine and in every run.
+
+    `learn_only` leaves the test split out, for data sets with a test list of their own. Hashing the
+    bytes, and not the name as TensorFlow Hub's retrain.py did, keeps renamed copies on one side.
+    """
+    place = int(digest[:12], 16) / 16**12
+    if learn_only:
+        return 'validation' if place < consts.VALIDATION_SHARE else 'train'
+    if place < consts.TEST_SHARE:
+        return 'test'
+    return 'validation' if place < consts.TEST_SHARE + consts.VALIDATION_SHARE else 'train'
+
+
+def plan(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark]]:
+    """Read every file once and settle its split. Returns what to convert, in an order that depends
+    on the bytes alone, and remarks on what was left out. Memory: about 0.5 kB a sample."""
+    remarks: list[Remark] = []
+    by_digest: dict[str, list[Planned]] = defaultdict(list)
+    for sample, digest, fault in _digests(samples):
+        if fault:
+            remarks.append(skipped(sample, fault))
+        else:
+            by_digest[digest].append(Planned(sample, _final_split(sample, digest), digest))
+    chosen = []
+    for digest in sorted(by_digest):
+        kept, left_out = _one_of_each(by_digest[digest])
+        chosen.extend(kept)
+        remarks.extend(left_out)
+    return chosen, remarks
+
+
+def with_copies(planned: Iterable[Planned], kinds: Sequence[str]) -> list[Planned]:
+    """Add augmented copies of the kinds `kinds`, on the training side only."""
+    out = []
+    for item in planned:
+        out.append(item)
+        if item.split == 'train':
+            for kind in kinds:
+                copy = replace(item.sample, id=f'{item.sample.id}~{kind}', copy=kind)
+                out.append(replace(item, sample=copy))
+    return out
+
+
+def class_names(samples: Iterable[Sample], source: Path) -> list[str]:
+    """All labels, sorted: their places are the network's outputs. Raises UserError below two."""
+    names = sorted({sample.label for sample in samples if sample.label is not None})
+    if not names:
+        raise UserError(f'no photos with a label in {paths.shown(source)}')
+    if len(names) == 1:
+        raise UserError(
+            f'{paths.shown(source)} holds one class only ({names[0]}): there is nothing to tell apart, '
+            'add a folder for each further class'
+        )
+    return names
+
+
+def read_list(path: Path) -> set[str]:
+    """The lines of a list of photos, such as a test list. Raises UserError when it cannot be read."""
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'cannot read the list {paths.shown(path)}: {error}') from error
+    return {line.strip() for line in lines if line.strip()}
+
+
+def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sample]:
+    """The samples with the photos that the list names as their test split, and no others.
+
+    A line names a photo by its path, relative to `base` or to the folder above it. Raises UserError
+    when lines of the list match nothing.
+    """
+    listed = read_list(path)
+    roots = [base.resolve(), base.resolve().parent]
+    found: set[str] = set()
+    out = []
+    for sample in samples:
+        names = {str(sample.path.resolve().relative_to(root)) for root in roots} & listed
+        found |= names
+        out.append(replace(sample, split='test' if names else 'learn'))
+    if missing := sorted(listed - found):
+        raise UserError(
+            f'{paths.shown(path)} names {len(missing)} photos that are not in {paths.shown(base)}, '
+            f'such as {missing[0]}'
+        )
+    return out
+
+
+def _final_split(sample: Sample, digest: str) -> str:
+    if sample.split in (None, 'learn'):
+        return split_of(digest, learn_only=sample.split == 'learn')
+    return sample.split
+
+
+def _one_of_each(same: list[Planned]) -> tuple[list[Planned], list[Remark]]:
+    """Of photos with the same bytes keep one; none if they are labelled differently.
+
+    The copy that the data set's own lists put into the test split wins, so that it is never learned.
+    Unlabelled photos all stay: each one wants an answer.
+    """
+    asked = [p for p in same if p.split == consts.UNLABELLED]
+    named = sorted(
+        (p for p in same if p.split != consts.UNLABELLED),
+        key=lambda p: (SPLIT_ORDER.index(p.split), p.sample.id),
+    )
+    labels = sorted({p.sample.label for p in named})
+    if len(labels) > 1:
+        reason = 'the same picture stands under ' + ' and '.join(labels)
+        return asked, [skipped(p.sample, reason) for p in named]
+    reason = f'a copy of {named[0].sample.id}' if named else ''
+    return named[:1] + asked, [skipped(p.sample, reason) for p in named[1:]]
+
+
+def _digests(samples: Sequence[Sample]) -> Iterable[tuple[Sample, str, str]]:
+    """Each sample with the SHA-256 of its file, or the reason why it cannot be read."""
+    with progress(len(samples), 'reading photos', 'photos') as bar, ThreadPoolExecutor(4) as pool:
+        for sample, (digest, fault) in zip(samples, pool.map(_digest, samples, chunksize=64), strict=True):
+            bar.update()
+            yield sample, digest, fault
+
+
+def _digest(sample: Sample) -> tuple[str, str]:
+    try:
+        data = sample.path.read_bytes()
+    except FileNotFoundError:
+        return '', 'no such file'
+    except OSError as error:
+        return '', f'cannot be read: {error.strerror}'
+    return (hashlib.sha256(data).hexdigest(), '') if data else ('', 'empty file')
