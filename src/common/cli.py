@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from src.common import consts, paths
-from src.common.errors import DEBUG_FLAG, UserError
+from src.common.errors import DEBUG_FLAG
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +55,11 @@ def name_flag(name: str) -> str:
     return '' if name == consts.CURRENT_DATASET_NAME else f' --name {shlex.quote(name)}'
 
 
+def model_flags(args: argparse.Namespace) -> str:
+    """The flags of `add_model` as they were given, for the next command to suggest."""
+    return name_flag(args.name) + (f' --model {shlex.quote(args.model)}' if args.model else '')
+
+
 def plain_name(text: str) -> str:
     """A name that becomes part of file names, so it holds no path."""
     if not text or text.startswith('.') or any(c in '/\\:\0' for c in text):
@@ -101,9 +106,3 @@ def layer_sizes(text: str) -> list[int]:
     if len(sizes) < 2 or min(sizes) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is no list of layer sizes such as 2048,1024,120')
     return sizes
-
-
-def require(condition: bool, line: str) -> None:
-    """Raise UserError(line) unless the condition holds."""
-    if not condition:
-        raise UserError(line)

@@ -15,6 +15,7 @@ STEPS = 5000
 DROPOUT = 0.0
 L2 = 0.0
 SEED = 1
+PATIENCE = 10  # evaluations without a better validation log loss before training stops
 
 # Tensors of the 2015 Inception graph and of what `freeze` writes.
 IMAGE_TENSOR = 'DecodeJpeg/contents:0'  # one encoded image, string scalar

@@ -1,0 +1,29 @@
+"""Which examples a step sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Batches:
+    """Endless batches of the given rows: every epoch sees each row once, in an order that seed and
+    epoch alone decide, so that any step can be resumed at."""
+
+    def __init__(self, rows: np.ndarray, size: int, seed: int):
+        self._rows, self._size, self._seed = rows, size, seed
+        self._epoch, self._order = -1, rows
+
+    def rows(self, step: int) -> np.ndarray:
+        """The rows of step `step` (from 0), [size] int64; a batch may reach into the next epoch."""
+        start = step * self._size
+        picked = []
+        while (missing := self._size - sum(map(len, picked))) > 0:
+            epoch, place = divmod(start + self._size - missing, len(self._rows))
+            picked.append(self._shuffled(epoch)[place : place + missing])
+        return np.concatenate(picked)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+        return self._order

@@ -1,0 +1,31 @@
+"""How good predictions are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Scores of predictions [N, classes] (rows sum to 1) against labels [N] int.
+
+    `top_1` and `top_5` are shares from 0 to 1; `log_loss` is the mean of -ln(probability of the
+    truth), with probabilities clipped at 1e-7 as float32 resolves no finer near 1.
+    """
+    truth = probabilities[np.arange(len(labels)), labels]
+    rank = (probabilities > truth[:, None]).sum(1)
+    return {
+        'examples': len(labels),
+        'top_1': float((rank == 0).mean()),
+        'top_5': float((rank < 5).mean()),
+        'log_loss': float(-np.log(np.maximum(truth.astype(np.float64), 1e-7)).mean()),
+    }
+
+
+def table(scores: dict[str, dict[str, float]]) -> list[str]:
+    """Lines of a table with one row for each split."""
+    rows = [f'{"":<12}{"examples":>9}{"top-1":>9}{"top-5":>9}{"log loss":>10}']
+    for split, s in scores.items():
+        rows.append(
+            f'{split:<12}{s["examples"]:>9,}{s["top_1"]:>8.1%} {s["top_5"]:>8.1%} {s["log_loss"]:>9.3f}'
+        )
+    return rows
