@@ -61,6 +61,12 @@ def analysis(model: str) -> Path:
     return METRICS_DIR if model == consts.CURRENT_MODEL_NAME else METRICS_DIR / model
 
 
+def from_root(path: str | Path) -> str:
+    """`path` relative to ROOT where it lies below it, so that a moved checkout still finds it."""
+    path = Path(path).resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 def shown(path: str | Path) -> str:
     """`path` as a person would type it: relative to the working folder where it lies below it."""
     path = Path(path)

@@ -262,8 +262,12 @@ def _manifest(job: Job, backbone: Backbone, classes: Sequence[str], planned: Seq
         'shard_size': consts.SHARD_SIZE,
     }
     items = [(p.sample.id, p.sample.label, p.split, p.digest, p.sample.box, p.sample.copy) for p in planned]
-    where_it_lies = {'source': None, 'name': None}
-    told = json.dumps([manifest | where_it_lies, items], sort_keys=True)
+    elsewhere = {
+        'source': None,
+        'name': None,
+        'backbone': {k: v for k, v in manifest['backbone'].items() if k not in ('file', 'path')},
+    }  # may lie anywhere
+    told = json.dumps([manifest | elsewhere, items], sort_keys=True)
     return manifest | {'fingerprint': hashlib.sha256(told.encode()).hexdigest(), 'complete': False}
 
 

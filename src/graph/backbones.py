@@ -50,6 +50,7 @@ class Backbone:
         """What a manifest and a model file say of the backbone."""
         return {
             'file': self.path.name,
+            'path': paths.from_root(self.path),
             'sha256': self.sha256,
             'bottleneck': self.bottleneck,
             'width': self.width,

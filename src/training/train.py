@@ -271,7 +271,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--patience',
         type=cli.whole_number(0),
         default=consts.PATIENCE,
-        help='evaluations without a better validation log loss before it stops; 0: never (default: %(default)s)',
+        help='evaluations without a better validation log loss before it stops, 0: never (default: '
+        '%(default)s)',
     )
     made.add_argument(
         '--all-splits',
@@ -295,9 +296,11 @@ def main(argv: list[str] | None = None) -> None:
         seed=args.seed,
         all_splits=args.all_splits,
     )
-    say(f'head {"-".join(map(str, settings.layers))} on {count(sum(records.counts.values()), "bottleneck")}')
+    layers = '-'.join(map(str, settings.layers))
+    say(f'head {layers} on {count(sum(records.counts.values()), "bottleneck")}')
     state, scores = train_head(records, model, settings, args.steps, args.patience, args.fresh)
-    say(f'{count(state.step, "step")} in {state.seconds:.1f} s: {state.ended}; best at step {state.best_step:,}')
+    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
+    say(f'{took}: {state.ended}; best at step {state.best_step:,}')
     for line in table(scores):
         say(line)
     wrote(paths.checkpoints(model), 'checkpoints, best and last')

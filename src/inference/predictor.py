@@ -1,0 +1,150 @@
+"""A frozen graph, loaded: image bytes in, probabilities out. It needs nothing but the .pb.
+
+model = load_model(Path('frozen/pocket_dogs.pb'))
+for probabilities in model.from_pictures(encoded):
+    print(model.labels[probabilities.argmax()])
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.common import consts, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.fronts import Front, feed_batches, find_front
+from src.graph.graph_io import (
+    nodes_by_name,
+    read_graph,
+    read_info,
+    read_labels,
+    require_tensor,
+    subgraph,
+)
+from src.graph.modernise import modernise
+from src.images.decode import BadImage
+from src.images.reader import ImageReader
+
+BATCH = 32
+
+
+class Predictor:
+    """A frozen model in a session. `labels` are the class names in output order, `info` is what the
+    file says of itself. Its methods may be called from many threads."""
+
+    def __init__(
+        self, graph_def: tf.GraphDef, front: Front, output: str, labels: list[str], info: dict[str, Any]
+    ):
+        self.labels, self.info = labels, info
+        self.reader = ImageReader(graph_def, front)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(graph_def, name='')
+            rows = graph.get_tensor_by_name(output)
+            rows = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
+        self._graph, self._output = graph, rows
+        self._session = tf.Session(graph=graph)
+        self._from_pixels = self._session.make_callable(rows, [front.pixels])
+
+    def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """[N, classes] float32 of pixels [N, height, width, 3] float32 as the reader gives them."""
+        return self._from_pixels(pixels)
+
+    def from_pictures(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray | BadImage]:
+        """For each encoded picture, in order, its probabilities [classes] float32, or why it is none.
+        Works in batches, decoding in threads."""
+        pictures = iter(pictures)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            while batch := list(islice(pictures, BATCH)):
+                yield from self._answers(list(pool.map(self._read, batch)))
+
+    def from_bottlenecks(self, bottlenecks: np.ndarray) -> np.ndarray:
+        """[N, classes] float32 of bottlenecks [N, width] float32 of the model's own backbone.
+
+        Raises UserError when the model does not know its bottleneck, or is cut at another width.
+        """
+        name = (self.info.get('backbone') or {}).get('bottleneck')
+        if not name or self.info['backbone'].get('width') != bottlenecks.shape[1]:
+            raise UserError(
+                f'the model takes bottlenecks of width {(self.info.get("backbone") or {}).get("width")}, '
+                f'and these records hold {bottlenecks.shape[1]}: they belong to another backbone'
+            )
+        tensor = self._graph.get_tensor_by_name(name)
+        middle = [1] * (tensor.shape.rank - 2)
+        chunks = [
+            self._session.run(self._output, {tensor: part.reshape(len(part), *middle, -1)})
+            for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
+        ]
+        return np.concatenate(chunks)
+
+    def _read(self, data: bytes) -> np.ndarray | BadImage:
+        try:
+            return self.reader.read(data)
+        except BadImage as fault:
+            return fault
+
+    def _answers(self, batch: list[np.ndarray | BadImage]) -> Iterator[np.ndarray | BadImage]:
+        good = [pixels for pixels in batch if not isinstance(pixels, BadImage)]
+        rows = iter(self.from_pixels(np.stack(good)) if good else ())
+        for pixels in batch:
+            yield pixels if isinstance(pixels, BadImage) else next(rows)
+
+
+def load_model(path: Path) -> Predictor:
+    """Load a frozen model of ours, or any frozen classifier that has a labels file beside it
+    (NAME.txt beside NAME.pb, one class a line in output order).
+
+    Raises UserError when the file is no graph, has no output or its labels cannot be found.
+    """
+    path = Path(path)
+    graph_def = read_graph(path)
+    info = read_info(graph_def)
+    output = _output_of(graph_def, path)
+    labels = read_labels(graph_def) or _labels_beside(path)
+    graph_def = modernise(subgraph(graph_def, [output]))
+    front = find_front(graph_def, output, path)
+    graph_def = subgraph(feed_batches(graph_def, front), [output])
+    predictor = Predictor(graph_def, front, output, labels, info)
+    width = predictor._output.shape[-1].value
+    if width is not None and width != len(labels):
+        raise UserError(
+            f'{paths.shown(path)} answers with {width} classes, and there are {len(labels)} labels'
+        )
+    return predictor
+
+
+def default_model(name: str | None = None) -> Path:
+    """The frozen model to use: that of the data set `name`, else the current one if it was frozen,
+    else the one that comes with the project."""
+    current = paths.frozen(paths.model_for(name))
+    if name is None and not current.exists() and paths.POCKET_DOGS.exists():
+        return paths.POCKET_DOGS
+    if not current.exists():
+        flag = f' --name {name}' if name else ''
+        raise UserError(f'there is no {paths.shown(current)}: run python -m src.freezing.freeze{flag}')
+    return current
+
+
+def _output_of(graph_def: tf.GraphDef, path: Path) -> str:
+    """Our output node, or the last softmax of somebody else's graph."""
+    if consts.OUTPUT_NODE_NAME in nodes_by_name(graph_def):
+        return consts.OUTPUT_TENSOR_NAME
+    softmaxes = [node.name for node in graph_def.node if node.op == 'Softmax']
+    if not softmaxes:
+        require_tensor(graph_def, consts.OUTPUT_TENSOR_NAME, path)
+    return softmaxes[-1] + ':0'
+
+
+def _labels_beside(path: Path) -> list[str]:
+    beside = path.with_suffix('.txt')
+    if not beside.exists():
+        raise UserError(
+            f'{paths.shown(path)} carries no labels: put {paths.shown(beside)} beside it, one class a line'
+        )
+    return [line.strip() for line in beside.read_text(encoding='utf-8').splitlines() if line.strip()]
