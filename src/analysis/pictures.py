@@ -202,8 +202,7 @@ def _heat_colours() -> tuple[Colormap, Normalize]:
     from matplotlib.colors import ListedColormap, PowerNorm
 
     colours = ListedColormap(matplotlib.colormaps['magma_r'](np.linspace(0, 0.94, 256)))
-    colours.set_extremes(under=PAPER, bad=FAINT)
-    return colours, PowerNorm(0.5, vmin=1e-9, vmax=1)
+    return colours.with_extremes(under=PAPER, bad=FAINT), PowerNorm(0.5, vmin=1e-9, vmax=1)
 
 
 def _name_ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str], height: float, width: float) -> None:
@@ -212,16 +211,15 @@ def _name_ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str], height:
     legible = size >= 5
     column_names, turn = _column_names(columns, int(72 * width / (0.65 * size)))  # a letter is about so wide
     for axis, names in ((axes.yaxis, [_short(name) for name in rows]), (axes.xaxis, column_names)):
-        axis.set_ticks(np.arange(len(names)) + 0.5, names if legible else [''] * len(names))
-        axis.set_ticks(np.arange(1, len(names)), minor=True)
+        axis.set_ticks(np.arange(len(names)) + 0.5 if legible else [], names if legible else [])
+        axis.set_ticks(np.arange(1, len(names)) if legible else [], minor=True)  # lines between the cells
     axes.tick_params(which='both', length=0)
     axes.tick_params(labelsize=size)
     axes.tick_params(axis='x', labelrotation=turn)
     if max(len(rows), len(columns)) > 40:
         axes.tick_params(labeltop=True, labelright=True)
-    if legible:
-        axes.grid(which='minor', linewidth=0.5)
-        axes.set_axisbelow(False)
+    axes.grid(which='minor', linewidth=0.5)
+    axes.set_axisbelow(False)
     for spine in axes.spines.values():
         spine.set_visible(True)
 

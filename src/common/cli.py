@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from src.common import consts, paths
-from src.common.errors import DEBUG_FLAG
+from src.common.errors import DEBUG_FLAG, UserError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,3 +106,9 @@ def layer_sizes(text: str) -> list[int]:
     if len(sizes) < 2 or min(sizes) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is no list of layer sizes such as 2048,1024,120')
     return sizes
+
+
+def require(condition: bool, line: str) -> None:
+    """Raise UserError(line) unless the condition holds."""
+    if not condition:
+        raise UserError(line)

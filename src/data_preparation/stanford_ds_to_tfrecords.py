@@ -88,7 +88,8 @@ def _mat_list(path: Path) -> set[str]:
         return {str(cell.item()) for cell in cells}
     except FileNotFoundError as error:
         raise UserError(
-            f'there is no {paths.shown(path)}: run sh setup/download_stanford_dogs_dataset.sh, or use --split hash'
+            f'there is no {paths.shown(path)}: run sh setup/download_stanford_dogs_dataset.sh, '
+            'or use --split hash'
         ) from error
     except Exception as error:  # scipy raises many kinds for a damaged file
         raise UserError(f'{paths.shown(path)} is no list of Stanford Dogs ({error})') from error

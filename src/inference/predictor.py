@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,22 +36,30 @@ from src.images.reader import ImageReader
 BATCH = 32
 
 
-class Predictor:
-    """A frozen model in a session. `labels` are the class names in output order, `info` is what the
-    file says of itself. Its methods may be called from many threads."""
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A frozen classifier as data: `output` is [N, classes] for N images at `front.pixels`, `labels`
+    the class names in its order, `info` what the file says of itself."""
 
-    def __init__(
-        self, graph_def: tf.GraphDef, front: Front, output: str, labels: list[str], info: dict[str, Any]
-    ):
-        self.labels, self.info = labels, info
-        self.reader = ImageReader(graph_def, front)
+    graph_def: tf.GraphDef
+    front: Front
+    output: str
+    labels: list[str]
+    info: dict[str, Any]
+
+
+class Predictor:
+    """A frozen classifier in a session. Its methods may be called from many threads."""
+
+    def __init__(self, model: FrozenGraph):
+        self.labels, self.info = model.labels, model.info
+        self.reader = ImageReader(model.graph_def, model.front)
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(graph_def, name='')
-            rows = graph.get_tensor_by_name(output)
-            rows = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
-        self._graph, self._output = graph, rows
+            tf.import_graph_def(model.graph_def, name='')
+            rows = graph.get_tensor_by_name(model.output)
+            self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
         self._session = tf.Session(graph=graph)
-        self._from_pixels = self._session.make_callable(rows, [front.pixels])
+        self._from_pixels = self._session.make_callable(self._output, [model.front.pixels])
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """[N, classes] float32 of pixels [N, height, width, 3] float32 as the reader gives them."""
@@ -75,7 +84,7 @@ class Predictor:
                 f'the model takes bottlenecks of width {(self.info.get("backbone") or {}).get("width")}, '
                 f'and these records hold {bottlenecks.shape[1]}: they belong to another backbone'
             )
-        tensor = self._graph.get_tensor_by_name(name)
+        tensor = self._session.graph.get_tensor_by_name(name)
         middle = [1] * (tensor.shape.rank - 2)
         chunks = [
             self._session.run(self._output, {tensor: part.reshape(len(part), *middle, -1)})
@@ -97,26 +106,34 @@ class Predictor:
 
 
 def load_model(path: Path) -> Predictor:
-    """Load a frozen model of ours, or any frozen classifier that has a labels file beside it
+    """Load a frozen classifier into a session; see `load_graph` for what is taken and raised."""
+    return Predictor(load_graph(path))
+
+
+def load_graph(path: Path) -> FrozenGraph:
+    """Read a frozen model of ours, or any frozen classifier that has a labels file beside it
     (NAME.txt beside NAME.pb, one class a line in output order).
 
     Raises UserError when the file is no graph, has no output or its labels cannot be found.
     """
     path = Path(path)
     graph_def = read_graph(path)
-    info = read_info(graph_def)
     output = _output_of(graph_def, path)
     labels = read_labels(graph_def) or _labels_beside(path)
+    info = read_info(graph_def)
     graph_def = modernise(subgraph(graph_def, [output]))
     front = find_front(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, front), [output])
-    predictor = Predictor(graph_def, front, output, labels, info)
-    width = predictor._output.shape[-1].value
+    width = _classes(graph_def, output)
     if width is not None and width != len(labels):
-        raise UserError(
-            f'{paths.shown(path)} answers with {width} classes, and there are {len(labels)} labels'
-        )
-    return predictor
+        raise UserError(f'{paths.shown(path)} answers with {width} classes, its labels are {len(labels)}')
+    return FrozenGraph(graph_def, front, output, labels, info)
+
+
+def _classes(graph_def: tf.GraphDef, output: str) -> int | None:
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name='')
+        return graph.get_tensor_by_name(output).shape[-1].value
 
 
 def default_model(name: str | None = None) -> Path:

@@ -94,8 +94,7 @@ def fit(
     """
     keeper = _Keeper(session, task, folder)
     state = keeper.resume()
-    if not state.ended or (state.ended == 'all steps' and state.step < steps):
-        state.ended = ''
+    if not state.ended:
         with tf.summary.FileWriter(str(summaries), session.graph if state.step == 0 else None) as writer:
             _run(session, task, state, keeper, writer, steps, evaluate_every, patience)
     keeper.restore_best()

@@ -33,6 +33,7 @@ from src.training.scores import score, table
 
 MODEL_FILE = 'model.json'
 EVALUATIONS = 50  # about so many in a whole run
+MOST_STEPS_UNEVALUATED = 100
 TRAIN_SAMPLE = 2000  # training examples that train_error is measured on
 EVALUATION_BATCH = 4096
 
@@ -42,6 +43,7 @@ class Settings:
     """What a head depends on besides its data."""
 
     layers: list[int]
+    steps: int = consts.STEPS
     batch_size: int = consts.BATCH_SIZE
     learning_rate: float = consts.LEARNING_RATE
     dropout: float = consts.DROPOUT
@@ -81,7 +83,9 @@ class Head:
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels=truth, logits=logits), name='cost'
         )
         decay = s.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
-        self.train_op = tf.train.AdamOptimizer(s.learning_rate).minimize(self.cost + decay, self.step)
+        # Half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
+        rate = tf.train.cosine_decay(s.learning_rate, self.step, s.steps)
+        self.train_op = tf.train.AdamOptimizer(rate).minimize(self.cost + decay, self.step)
         self.histograms = tf.summary.merge([tf.summary.histogram(v.op.name, v) for v in head_variables()])
 
     def initialise(self, session: tf.Session) -> None:
@@ -129,7 +133,7 @@ def _shown(scalars: dict[str, float]) -> str:
 
 
 def train_head(
-    records: Records, model: str, settings: Settings, steps: int, patience: int, fresh: bool = False
+    records: Records, model: str, settings: Settings, patience: int, fresh: bool = False
 ) -> tuple[loop.State, dict[str, dict[str, float]]]:
     """Train, or go on training, checkpoints/<model>. Returns where it ended, and scores by split.
 
@@ -146,9 +150,9 @@ def train_head(
         tf.set_random_seed(settings.seed)
         head = Head(settings, examples)
         head.initialise(session)
-        evaluate_every = max(1, min(100, steps // EVALUATIONS))
+        every = max(1, min(MOST_STEPS_UNEVALUATED, settings.steps // EVALUATIONS))
         state = loop.fit(
-            session, head.task(), folder, paths.summaries(model), steps, evaluate_every, patience
+            session, head.task(), folder, paths.summaries(model), settings.steps, every, patience
         )
         scores = head.scores(session)
     files.write_json(paths.scores(model), _description(records, settings) | _outcome(state, scores))
@@ -289,6 +293,7 @@ def main(argv: list[str] | None = None) -> None:
     records = open_records(args.name)
     settings = Settings(
         layers=head_layers(args.layers, records),
+        steps=args.steps,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
         dropout=args.dropout,
@@ -298,7 +303,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     layers = '-'.join(map(str, settings.layers))
     say(f'head {layers} on {count(sum(records.counts.values()), "bottleneck")}')
-    state, scores = train_head(records, model, settings, args.steps, args.patience, args.fresh)
+    state, scores = train_head(records, model, settings, args.patience, args.fresh)
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     say(f'{took}: {state.ended}; best at step {state.best_step:,}')
     for line in table(scores):

@@ -1,0 +1,18 @@
+#!/bin/sh
+# The main job, offline, on a small drawn data set: install, draw, convert, train, freeze, classify, analyse.
+set -e
+cd "$(dirname "$0")/.."
+sh setup/install.sh
+run() { echo; echo "\$ python -m $*"; .venv/bin/python -m "$@"; }
+run src.data_preparation.sample_dataset
+run src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample --backbone frozen/pocket/pocket_96.pb
+run src.training.train --name sample
+run src.freezing.freeze --name sample
+run src.inference.classify file data/sample/Images/*/*_0001.jpg --name sample --top 2
+run src.analysis.training_perf_analysis --name sample
+echo
+echo 'look at   metrics/sample/worst_mistakes.jpg and metrics/sample/confusion_matrix.png'
+echo 'then try  . .venv/bin/activate'
+echo '          python -m src.inference.classify file YOUR_DOG.jpg     (120 real breeds, ready)'
+echo '          tensorboard --logdir summary'
+echo '          python -m src                                          (the map of all steps)'

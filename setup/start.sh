@@ -1,0 +1,35 @@
+#!/bin/sh
+# TensorBoard and Jupyter Lab until Jupyter ends, for the container. NOTEBOOK_PORT, TENSORBOARD_PORT,
+# ADDRESS and JUPYTER_TOKEN may be set; without a token a new one is made and printed.
+set -e
+cd "$(dirname "$0")/.."
+. setup/python.sh
+sh setup/create_dirs.sh
+
+: "${ADDRESS:=0.0.0.0}" "${NOTEBOOK_PORT:=8888}" "${TENSORBOARD_PORT:=6006}"
+if [ -z "$JUPYTER_TOKEN" ]; then
+    JUPYTER_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(24))')
+    shown="?token=$JUPYTER_TOKEN"
+fi
+export JUPYTER_TOKEN  # Jupyter reads it there; among its arguments all users could see it
+
+board= lab=
+trap 'kill $board 2>/dev/null && wait $board || :' EXIT
+trap 'kill $lab 2>/dev/null || exit 143' HUP INT TERM
+
+logs=$("$PYTHON" -c 'from src.common import paths; print(paths.SUMMARY_DIR)')
+"$PYTHON" -m tensorboard.main --logdir "$logs" --host "$ADDRESS" --port "$TENSORBOARD_PORT" &
+board=$!
+"$PYTHON" -m jupyterlab --no-browser --ip="$ADDRESS" --port="$NOTEBOOK_PORT" --ServerApp.port_retries=0 \
+    --ServerApp.root_dir="$PWD" --LabApp.default_url=/lab/tree/notebooks &
+lab=$!
+
+echo "TensorBoard: http://localhost:$TENSORBOARD_PORT"
+echo "Jupyter Lab: http://localhost:$NOTEBOOK_PORT/lab$shown"
+
+# A signal ends `wait`, not Jupyter, which then takes a moment to stop its kernels.
+status=0
+while kill -0 "$lab" 2>/dev/null; do
+    wait "$lab" && status=0 || status=$?
+done
+exit "$status"

@@ -1,0 +1,118 @@
+"""Write a frozen model as a SavedModel in TensorFlow Serving's layout.
+
+    python -m src.freezing.frozen_to_saved_model
+    python -m src.freezing.frozen_to_saved_model --model flowers --version 2
+
+Writes frozen/saved_models/<model>/<version>/ with the signature `image_raw` (a batch of encoded
+images, string [N]) to `probs` (float32 [N, classes]), and the class names as an asset, labels.txt.
+
+Inside a SavedModel only TensorFlow decodes: JPEG, PNG, GIF (its first frame), BMP and WebP. What the
+other commands leave to Pillow differs there: EXIF turns are not applied, transparent parts are not
+laid on white, 16-bit and CMYK pictures and TIFF may be refused.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from src.common import cli, errors, paths
+from src.common.errors import UserError
+from src.common.files import human_size
+from src.common.progress import say, wrote
+from src.common.tf1 import tf
+from src.graph.graph_io import subgraph
+from src.inference.predictor import FrozenGraph, load_graph
+
+INPUT, OUTPUT = 'image_raw', 'probs'
+LABELS_ASSET = 'labels.txt'
+
+
+def export(frozen: Path, folder: Path) -> Path:
+    """Write the SavedModel of a frozen graph into `folder`, which must not exist yet.
+
+    Raises UserError when it does, or when the file is no frozen classifier with labels.
+    """
+    if folder.exists():
+        raise UserError(f'{paths.shown(folder)} is there already: choose another --version')
+    model = load_graph(frozen)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # TensorFlow Serving watches the folder, so the version appears whole.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.') as scratch:
+        asset = Path(scratch, LABELS_ASSET)
+        asset.write_text('\n'.join(model.labels) + '\n', encoding='utf-8')
+        part = Path(scratch, 'saved_model')
+        _save(model, asset, part)
+        part.rename(folder)
+    return folder
+
+
+def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = tf.placeholder(tf.string, [None], name=INPUT)
+        pixels = _pixels(images, model)
+        (probs,) = tf.import_graph_def(
+            model.graph_def,
+            input_map={model.front.pixels: pixels},
+            return_elements=[model.output],
+            name='model',
+        )
+        probs = tf.reshape(probs, [tf.shape(images)[0], probs.shape[-1]], name=OUTPUT)
+        tf.add_to_collection(tf.GraphKeys.ASSET_FILEPATHS, tf.constant(str(asset), name='labels_file'))
+        signature = tf.saved_model.predict_signature_def({INPUT: images}, {OUTPUT: probs})
+        builder = tf.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(
+            session,
+            [tf.saved_model.tag_constants.SERVING],
+            {tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY: signature},
+            assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS),
+            strip_default_attrs=True,
+        )
+        builder.save()
+
+
+def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
+    """[N, height, width, 3] float32 of encoded images [N], resized by the graph's own front."""
+    front = model.front
+    resize = subgraph(model.graph_def, [front.pixels])
+
+    def one(data: tf.Tensor) -> tf.Tensor:
+        decoded = tf.io.decode_image(data, channels=3, expand_animations=False)
+        decoded.set_shape([None, None, 3])
+        (pixels,) = tf.import_graph_def(
+            resize, input_map={front.decoded: decoded}, return_elements=[front.pixels], name='front'
+        )
+        return tf.reshape(pixels, [front.height, front.width, 3])
+
+    return tf.map_fn(one, images, tf.float32, parallel_iterations=8)
+
+
+def main(argv: list[str] | None = None) -> None:
+    made = cli.parser('src.freezing.frozen_to_saved_model', __doc__)
+    cli.add_model(made)
+    made.add_argument('--version', type=cli.whole_number(1), help='default: one more than the newest there')
+    made.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help=f'default: {paths.shown(paths.SAVED_MODELS_DIR)}/<model>',
+    )
+    args = made.parse_args(argv)
+    model = cli.model_of(args)
+    base = args.out or paths.SAVED_MODELS_DIR / model
+    folder = export(paths.frozen(model), base / str(args.version or _next_version(base)))
+    size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
+    wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
+    say(
+        'serve it: docker run -p 8501:8501 '
+        f'-v {base.resolve()}:/models/{model} -e MODEL_NAME={model} tensorflow/serving'
+    )
+
+
+def _next_version(base: Path) -> int:
+    there = [int(f.name) for f in base.glob('*') if f.name.isdigit()]
+    return max(there, default=0) + 1
+
+
+if __name__ == '__main__':
+    errors.run(main)

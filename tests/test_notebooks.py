@@ -1,0 +1,216 @@
+"""The notebooks from start to end, each in a fresh home, by the interpreter that runs the tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.common import paths
+
+nbformat = pytest.importorskip('nbformat')
+nbclient = pytest.importorskip('nbclient')
+pytest.importorskip('ipykernel')
+
+NOTEBOOKS = paths.CHECKOUT / 'notebooks'
+NAMES = ('Inference', 'Confusion', 'ExploratoryAnalysis')
+SECONDS = 180  # for one cell: TensorFlow may take long to load on a busy machine
+
+CONFUSION = """\
+id,split,actual,pred,probability
+1.jpg,test,moss_terrier,moss_terrier,0.9
+2.jpg,test,moss_terrier,nan,0.6
+3.jpg,test,nan,nan,0.8
+4.jpg,test,nan,moss_terrier,0.5
+5.jpg,validation,007,007,0.7
+6.jpg,validation,007,nan,0.4
+"""
+
+
+@pytest.fixture(scope='module')
+def kernel(tmp_path_factory) -> Path:
+    """Folder for JUPYTER_PATH in which 'python3' is this interpreter, whatever else is installed."""
+    folder = tmp_path_factory.mktemp('jupyter')
+    spec = {
+        'argv': [sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
+        'display_name': 'Python 3',
+        'language': 'python',
+    }
+    path = folder / 'kernels' / 'python3' / 'kernel.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(spec), encoding='utf-8')
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path, kernel, monkeypatch) -> Path:
+    """A fresh ROOTSTOCK_HOME for the kernel, which also leaves the user's Jupyter folders alone."""
+    monkeypatch.setenv('JUPYTER_PATH', str(kernel))
+    for name in ('JUPYTER_RUNTIME_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_CONFIG_DIR', 'IPYTHONDIR'):
+        monkeypatch.setenv(name, str(kernel / name.lower()))
+    monkeypatch.delenv('MPLBACKEND', raising=False)
+    home = tmp_path / 'home'
+    home.mkdir()
+    monkeypatch.setenv('ROOTSTOCK_HOME', str(home))
+    return home
+
+
+def run(name: str) -> dict[str, list]:
+    """The outputs of each cell. Any error in a cell is raised here, with its traceback."""
+    notebook = nbformat.read(NOTEBOOKS / f'{name}.ipynb', as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=SECONDS, kernel_name='python3', resources={'metadata': {'path': str(NOTEBOOKS)}}
+    )
+    client.execute()
+    return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == 'code'}
+
+
+def pictures(outputs: list) -> int:
+    return sum(any(kind.startswith('image/') for kind in output.get('data', ())) for output in outputs)
+
+
+def text(outputs: list) -> str:
+    return ''.join(output.get('text', '') for output in outputs)
+
+
+def with_sample(home: Path) -> Path:
+    from src.data_preparation.sample_dataset import draw_sample
+
+    draw_sample(home / 'data' / 'sample', per_class=3)
+    return home / 'data' / 'sample'
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_is_stored_clean(name):
+    """Outputs, counts and metadata of a run would make every run a change of the file."""
+    stored = json.loads((NOTEBOOKS / f'{name}.ipynb').read_text(encoding='utf-8'))
+    assert (stored['nbformat'], stored['nbformat_minor']) == (4, 5)
+    assert stored['metadata']['kernelspec']['name'] == 'python3'
+    nbformat.validate(nbformat.from_dict(stored))
+    for cell in stored['cells']:
+        assert cell['id']
+        assert cell.get('outputs', []) == []
+        assert cell.get('execution_count') is None
+        assert cell['metadata'] == {}
+    assert [cell['cell_type'] for cell in stored['cells'][:2]] == ['markdown', 'code']
+
+
+def test_every_notebook_is_tested():
+    assert {path.stem for path in NOTEBOOKS.glob('*.ipynb')} == set(NAMES)
+
+
+@pytest.mark.slow
+def test_inference(home):
+    sample = with_sample(home)
+    outputs = run('Inference')
+    assert f'pictures: {sample / "Images"}' in text(outputs['setup'])
+    assert 'breed' in outputs['one-picture'][0]['data']['text/plain']
+    assert pictures(outputs['one-chart']) == 1
+    assert pictures(outputs['many-pictures']) == 1
+    assert 'no URL given' in text(outputs['web-picture'])
+
+
+@pytest.mark.slow
+def test_inference_draws_pictures_where_there_are_none(home):
+    assert pictures(run('Inference')['one-chart']) == 1
+    assert len(list((home / 'data' / 'sample').rglob('*.jpg'))) == 96
+
+
+@pytest.mark.parametrize('folder', ['.', 'another_model'])
+def test_confusion(home, folder):
+    (home / 'metrics' / folder).mkdir(parents=True)
+    (home / 'metrics' / folder / 'training_confusion.csv').write_text(CONFUSION, encoding='utf-8')
+    outputs = run('Confusion')
+    assert '6 photos, 3 classes' in text(outputs['table'])
+    assert ('model another_model,' in text(outputs['table'])) == (folder == 'another_model')
+    table = outputs['top-1-chart'][0]['data']['text/plain']
+    assert [line.split() for line in table.splitlines()[2:]] == [
+        ['test', '4', '2', '50.0%'],
+        ['validation', '2', '1', '50.0%'],
+    ]
+    for cell in ('top-1-chart', 'confusion-matrix', 'confused-pairs'):
+        assert pictures(outputs[cell]) == 1, cell
+    scores = outputs['class-scores'][1]['data']['text/plain']
+    assert {'007', 'nan', 'moss_terrier'} <= set(scores.split())
+
+
+def test_confusion_without_mistakes(home):
+    right = [line for line in CONFUSION.splitlines() if line[0] in 'i135']
+    (home / 'metrics').mkdir()
+    (home / 'metrics' / 'training_confusion.csv').write_text('\n'.join(right), encoding='utf-8')
+    outputs = run('Confusion')
+    assert 'all photos were named rightly' in text(outputs['confused-pairs'])
+    assert pictures(outputs['confusion-matrix']) == 1
+
+
+def test_confusion_without_a_table_says_what_to_run(home):
+    outputs = run('Confusion')
+    assert 'python -m src.analysis.training_perf_analysis' in text(outputs['table'])
+    assert not any(outputs[cell] for cell in outputs if cell not in ('setup', 'table'))
+
+
+CHARTS = ('split-sizes', 'class-sizes', 'picture-sizes', 'aspect-ratios', 'samples')
+
+
+def test_exploratory_analysis_of_the_sample(home):
+    with_sample(home)
+    outputs = run('ExploratoryAnalysis')
+    assert 'the drawn sample: 24 pictures of 8 classes' in text(outputs['read'])
+    for cell in CHARTS:
+        assert pictures(outputs[cell]) == 1, cell
+
+
+@pytest.mark.slow
+def test_exploratory_analysis_of_records(home):
+    """The first folder that is complete; augmented copies and damaged pictures do not count."""
+    write_records(home / 'data' / 'records' / 'b_dogs')
+    unfinished = home / 'data' / 'records' / 'a_stopped' / 'manifest.json'
+    unfinished.parent.mkdir()
+    unfinished.write_text('{"complete": false}', encoding='utf-8')
+    outputs = run('ExploratoryAnalysis')
+    told = text(outputs['read'])
+    assert 'a_stopped is not finished' in told
+    assert 'b_dogs: 5 pictures of 3 classes' in told
+    assert '1 cannot be read' in told
+    for cell in CHARTS:
+        assert pictures(outputs[cell]) == 1, cell
+
+
+def write_records(folder: Path) -> None:
+    """Four labelled photos, an augmented copy, a damaged file and a photo that nobody has named."""
+    import numpy as np
+
+    from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
+    from tests.pictures import encoded, photo
+
+    classes = ['$ant', 'bee']
+    splits = {
+        'train': [('1', '$ant'), ('1~mirrored', '$ant'), ('2', 'bee'), ('damaged', 'bee')],
+        'test': [('3', '$ant'), ('4', 'bee')],
+        'unlabelled': [('5', None)],
+    }
+    folder.mkdir(parents=True)
+    for split, items in splits.items():
+        examples = [
+            build_example(
+                id_,
+                b'no picture' if id_ == 'damaged' else encoded(photo(40 + 10 * number, 60, seed=number)),
+                np.zeros(4, np.float32),
+                label,
+                classes,
+            )
+            for number, (id_, label) in enumerate(items)
+        ]
+        write_shard(folder / shard_name(split, 0, 1), examples)
+    manifest = {
+        'name': folder.name,
+        'classes': classes,
+        'backbone': {'width': 4},
+        'copies': ['mirrored'],
+        'counts': {split: len(items) for split, items in splits.items()},
+        'shards': [shard_name(split, 0, 1) for split in splits],
+        'complete': True,
+    }
+    (folder / 'manifest.json').write_text(json.dumps(manifest), encoding='utf-8')
