@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from src.analysis import pictures
-from src.analysis.pictures import GAP, MARGIN, SIDE, Tile
+from src.analysis.pictures import Tile, heat_maps, sheets, style
+from src.analysis.pictures.sheets import GAP, MARGIN, SIDE
 from tests.pictures import encoded, photo, with_orientation
 
 NAMES = ['cat', 'a' * 70, 'пудель_карликовый', '$x_1$ & {a}%', 'Ærø\nby', '犬', 'x', 'golden_retriever']
@@ -75,9 +76,9 @@ def test_heat_map_of_very_many_classes_stays_a_picture(tmp_path):
 def test_small_mistakes_are_seen_and_empty_rows_are_grey(tmp_path):
     shares = np.array([[0.98, 0.02, 0], [0, 1, 0], [np.nan] * 3])
     picture = heat_map(tmp_path / 'map.png', shares, ['a', 'b', 'c'])
-    side = int(0.17 * pictures.DPI)
+    side = int(0.17 * style.DPI)
     assert has(picture, pictures.FAINT) > 2.5 * side * side
-    colours, norm = pictures._heat_colours()
+    colours, norm = heat_maps._heat_colours()
     small = tuple(round(255 * part) for part in colours(norm(0.02))[:3])
     assert has(picture, small) > 0.6 * side * side
     assert max(255 - part for part in small) > 60  # far from white
@@ -171,13 +172,13 @@ def test_rows_do_not_overlap(tmp_path):
 
 
 def test_wrapping():
-    font = pictures._Fonts().text
-    assert pictures._wrap('', font, 200, 2) == []
-    assert pictures._wrap('one two', font, 200, 2) == ['one two']
-    lines = pictures._wrap('american staffordshire terrier and many more words than fit', font, 200, 2)
+    font = sheets._Fonts().text
+    assert sheets._wrap('', font, 200, 2) == []
+    assert sheets._wrap('one two', font, 200, 2) == ['one two']
+    lines = sheets._wrap('american staffordshire terrier and many more words than fit', font, 200, 2)
     assert len(lines) == 2 and lines[1].endswith('…')
     assert all(font.getlength(line) <= 200 for line in lines)
-    assert pictures._wrap('W' * 99, font, 200, 2)[0].endswith('W…')
+    assert sheets._wrap('W' * 99, font, 200, 2)[0].endswith('W…')
 
 
 def test_matplotlib_is_loaded_late():

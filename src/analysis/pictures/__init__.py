@@ -1,0 +1,30 @@
+"""The one place that draws: heat maps, bar charts and contact sheets in one style.
+
+    with drawing(path, width=8, height=4) as figure:     # a PNG, written whole or not at all
+        figure.add_subplot().plot(steps, losses)
+
+Charts are Matplotlib's, on its Agg canvas and without pyplot, so that no window system is needed and
+a notebook's own figures are left alone. Matplotlib takes half a second to load: functions that need
+it import it. Text may hold any character of DejaVu Sans (Latin, Greek, Cyrillic, Hebrew, Arabic, not
+Chinese, Japanese or Korean); others show as boxes.
+"""
+
+from src.analysis.pictures.bars import bar_chart_pairs
+from src.analysis.pictures.heat_maps import heat_map
+from src.analysis.pictures.sheets import Tile, contact_sheet
+from src.analysis.pictures.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER, STYLE, drawing
+
+__all__ = [
+    'BLUE',
+    'FAINT',
+    'INK',
+    'MUTED',
+    'ORANGE',
+    'PAPER',
+    'STYLE',
+    'Tile',
+    'bar_chart_pairs',
+    'contact_sheet',
+    'drawing',
+    'heat_map',
+]

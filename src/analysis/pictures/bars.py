@@ -1,0 +1,48 @@
+"""Pairs of classes as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, short, title_above
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def bar_chart_pairs(
+    pairs: Sequence[tuple[str, str, int, int]], path: Path, title: str, legend: tuple[str, str], x_title: str
+) -> None:
+    """A PNG with a bar for each pair (left name, right name, left number, right number), from the top
+    down; the two numbers are stacked in two colours, which `legend` explains."""
+    with drawing(path, 6.5, 0.32 * len(pairs) + 0.3) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        places = range(len(pairs))
+        left, right = (np.array([pair[i] for pair in pairs]) for i in (2, 3))
+        axes.barh(places, left, height=0.68, color=BLUE, label=legend[0])
+        axes.barh(places, right, left=left, height=0.68, color=ORANGE, label=legend[1])
+        for place, (a, b) in enumerate(zip(left, right, strict=True)):
+            told = f'{a:,} + {b:,}' if b else f'{a:,}'
+            axes.annotate(
+                told, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
+            )
+        axes.set_yticks(places, [f'{short(pair[0])}  ·  {short(pair[1])}' for pair in pairs])
+        axes.set_ylim(len(pairs) - 0.4, -0.6)
+        axes.tick_params(length=0)
+        axes.spines['bottom'].set_visible(False)
+        axes.grid(axis='x')
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel(x_title)
+        _legend_above(axes)
+        title_above(figure, extent(figure, axes), title)
+
+
+def _legend_above(axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
+    )
