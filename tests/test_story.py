@@ -12,8 +12,9 @@ import pytest
 
 from src.common import paths
 from src.common.errors import UserError
-from src.data_preparation import convert, image_folder_to_tfrecords, stanford_ds_to_tfrecords
+from src.data_preparation import image_folder_to_tfrecords, stanford_ds_to_tfrecords
 from src.data_preparation.dataset import load, open_records, pictures
+from src.data_preparation.manifest import MANIFEST
 from src.data_preparation.sample_dataset import draw_sample
 from src.freezing import freeze, frozen_to_saved_model
 from src.inference import classify
@@ -155,4 +156,4 @@ def test_other_photos_under_the_same_name_are_refused(story, drawn, tmp_path):
     shutil.copytree(drawn / 'Images', tmp_path / 'Images', ignore=shutil.ignore_patterns('*_0002.jpg'))
     with pytest.raises(UserError, match='--overwrite'):
         stanford_ds_to_tfrecords.main(['--data', str(tmp_path), '--name', 'story', *POCKET])
-    assert (paths.records('story') / convert.MANIFEST).exists()
+    assert (paths.records('story') / MANIFEST).exists()

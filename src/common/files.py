@@ -33,7 +33,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
     """Open a file beside `path` (UTF-8 when text) that becomes `path` only when the body ends well."""
-    text = {} if 'b' in mode else {'encoding': 'utf-8', 'newline': ''}
+    # File names may hold bytes that are no UTF-8; they pass through as they are.
+    text = {} if 'b' in mode else {'encoding': 'utf-8', 'errors': 'surrogateescape', 'newline': ''}
     with atomic_path(path) as part, part.open(mode, **text) as stream:
         yield stream
         stream.flush()
@@ -55,11 +56,25 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Raises UserError when the file cannot be read or holds no JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        return json.loads(Path(path).read_text(encoding='utf-8', errors='surrogateescape'))
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     except ValueError as error:
         raise UserError(f'{paths.shown(path)} is not valid JSON ({error})') from error
+
+
+def read_notes(path: Path) -> dict:
+    """What a JSON file of ours notes; nothing when it is missing or spoilt."""
+    try:
+        notes = read_json(path)
+    except UserError:
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file; 0 when it is missing."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.convert import MANIFEST
+from src.data_preparation.manifest import MANIFEST
 
 
 @dataclass(frozen=True)

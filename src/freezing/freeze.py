@@ -31,7 +31,7 @@ from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
 from src.training import loop
-from src.training.train import read_model
+from src.training.trained import read_model
 
 PROOF_PICTURES = 32
 TOLERANCE = 1e-4  # largest difference of a probability; float32 sums in another order stay below 1e-5

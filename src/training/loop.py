@@ -103,7 +103,7 @@ def fit(
 
 def _run(session, task: Task, state: State, keeper: _Keeper, writer, steps, evaluate_every, patience) -> None:
     begun = time.monotonic() - state.seconds
-    evaluations = 0
+    evaluations, cost = 0, 0.0
     with progress(steps, 'training', 'steps', done=state.step) as bar:
         try:
             while state.step < steps and not state.ended:
@@ -135,7 +135,7 @@ def _run(session, task: Task, state: State, keeper: _Keeper, writer, steps, eval
 def _fail(keeper: _Keeper, state: State, cost: float) -> None:
     kept = keeper.saved_step
     raise UserError(
-        f'the cost became {cost} at step {state.step}: lower --learning-rate'
+        f'the cost became {cost} at step {state.step}: train anew with --fresh and a lower --learning-rate'
         + (f'; the checkpoint of step {kept} is kept' if kept else '')
     )
 

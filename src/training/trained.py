@@ -1,0 +1,74 @@
+"""What checkpoints/<model> says of itself: the data, the backbone and the settings it was trained with."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from typing import Any
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.data_preparation.dataset import Records
+from src.training.head import Settings
+
+MODEL_FILE = 'model.json'
+
+
+def describe(records: Records, settings: Settings) -> dict[str, Any]:
+    """What a model depends on, as JSON; two runs of equal descriptions are one run, resumed."""
+    manifest = records.manifest
+    return {
+        'data_set': manifest['name'],
+        'records': manifest['fingerprint'],
+        'classes': manifest['classes'],
+        'counts': manifest['counts'],
+        'backbone': manifest['backbone'],
+        'precision': manifest['precision'],
+        'settings': asdict(settings),
+    }
+
+
+def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
+    """Make checkpoints/<model> and summary/<model> this run's own, emptied unless it goes on there.
+
+    Raises UserError when they are those of another description, unless `fresh`.
+    """
+    folder = paths.checkpoints(model)
+    path = folder / MODEL_FILE
+    if path.exists() and not fresh:
+        earlier = files.read_json(path)
+        differing = _differing(earlier, description)
+        if differing:
+            raise UserError(
+                f'{paths.shown(folder)} was trained with another {differing}: '
+                'add --fresh to train it anew, or choose another --model'
+            )
+        return
+    for old in (folder, paths.summaries(model)):
+        shutil.rmtree(old, ignore_errors=True)
+    files.write_json(path, description)
+
+
+def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first thing that differs, in words; '' when nothing does."""
+    for key, words in (
+        ('backbone', 'backbone'),
+        ('classes', 'list of classes'),
+        ('records', 'set of records'),
+    ):
+        if earlier.get(key) != now[key]:
+            return words
+    for key, value in now['settings'].items():
+        if earlier['settings'].get(key) != value:
+            return f'{key.replace("_", " ")} ({earlier["settings"].get(key)})'
+    return ''
+
+
+def read_model(model: str) -> dict[str, Any]:
+    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there."""
+    path = paths.checkpoints(model) / MODEL_FILE
+    if not path.exists():
+        raise UserError(
+            f'there is no trained model {model} ({paths.shown(path)}): run python -m src.training.train'
+        )
+    return files.read_json(path)
