@@ -20,6 +20,9 @@ from src.common.progress import progress
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 
+# What is done about an unlabelled photo that cannot be read: leaving it out would spoil the submission.
+EVEN_ODDS = 'given even odds'
+
 SPLIT_ORDER = ('test', 'validation', 'train', consts.UNLABELLED)
 
 
@@ -48,15 +51,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class Remark:
-    """A file that was skipped, or kept in spite of a fault, and why."""
+    """A file that has a fault, what was done about it, and why."""
 
     file: str
-    outcome: str  # 'skipped' or 'kept'
+    outcome: str  # 'skipped', 'kept' or EVEN_ODDS
     reason: str
 
 
 def skipped(sample: Sample, reason: str) -> Remark:
-    return Remark(paths.shown(sample.path), 'skipped', reason)
+    """The remark on a photo that gets no record."""
+    outcome = EVEN_ODDS if sample.split == consts.UNLABELLED else 'skipped'
+    return Remark(paths.shown(sample.path), outcome, reason)
 
 
 def split_of(digest: str, learn_only: bool = False) -> str:

@@ -1,61 +1,123 @@
-"""Name a data set's unlabelled photos and write Kaggle's submission file.
+"""Name photos that nobody has labelled, and write Kaggle's submission file.
 
     python -m src.inference.inference --name kaggle
+    python -m src.inference.inference photos/ --model frozen/kaggle.pb
 
-Reads the unlabelled records of the data set (Kaggle's test/ photos), answers with the model frozen
-from it, and writes metrics/<name>_submission.csv: id, and a column with the probability of each
-breed.
+Without a folder it answers for the unlabelled photos of the data set (Kaggle's test/), from the
+bottlenecks in its records. With a folder it looks at the photos in it, and needs nothing but the
+frozen graph. Writes metrics/<name>_submission.csv: id, which is the photo's file name without its
+ending, and a column with the probability of each breed. A photo that cannot be read is named on
+standard error and gets even odds, as Kaggle refuses a file in which an id is missing.
 """
 
 from __future__ import annotations
 
 import csv
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import progress, say, wrote
+from src.common.progress import say, wrote
 from src.data_preparation.dataset import load, open_records
-from src.inference.predictor import default_model, load_model
+from src.data_preparation.samples import EVEN_ODDS
+from src.images.decode import BadImage
+from src.inference import classify
+from src.inference.predictor import Predictor, default_model, load_model
 
-CHUNK = 1024
+# The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
+Answer = tuple[str, np.ndarray | Exception]
 
 
-def write_submission(name: str, model: Path, path: Path) -> int:
-    """Answer every unlabelled record of the data set `name`; returns their number.
+def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
+    """An answer for every unlabelled photo of the data set `name`, by id.
 
     Raises UserError when there are none, or when the model belongs to another backbone.
     """
     records = open_records(name)
     asked = load(records, consts.UNLABELLED)
-    if not len(asked):
+    unreadable = {
+        Path(remark['file']).stem: BadImage(remark['reason'])
+        for remark in records.manifest['remarks']
+        if remark['outcome'] == EVEN_ODDS
+    }
+    if not len(asked) and not unreadable:
         raise UserError(
             f'{paths.shown(records.folder)} holds no unlabelled photos; '
-            'src.data_preparation.kaggle_images_to_tfrecords makes them from the folder test/'
+            'name a folder of photos, or convert again with photos in the folder test/'
         )
-    predictor = load_model(model)
-    with files.atomic(path) as stream, progress(len(asked), 'classifying', 'photos') as bar:
+    if (predictor.info.get('backbone') or {}).get('sha256') != records.manifest['backbone']['sha256']:
+        raise UserError(
+            f'the model and {paths.shown(records.folder)} belong to different backbones: '
+            'give --model a model of these records, or name the folder of the photos instead'
+        )
+    rows = predictor.from_bottlenecks(asked.bottlenecks)
+    return sorted([*zip(asked.ids, rows, strict=True), *unreadable.items()], key=lambda answer: answer[0])
+
+
+def answers_from_folder(folder: Path, predictor: Predictor) -> Iterator[Answer]:
+    """An answer for every photo that lies in `folder`, by id. Raises UserError as `photos_in` does."""
+    photos = photos_in(folder)
+    for name, answer in classify.answers(predictor, 'file', list(map(str, photos))):
+        yield Path(name).stem, answer
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Sorted by name. Raises UserError when there are none, or two with the same id."""
+    try:
+        photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in classify.SUFFIXES)
+    except OSError as error:
+        raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
+    if not photos:
+        raise UserError(f'there are no photos in {paths.shown(folder)}')
+    id_, number = Counter(photo.stem for photo in photos).most_common(1)[0]
+    if number > 1:
+        raise UserError(
+            f'{paths.shown(folder)} holds {number} photos with the id {id_}: rename or remove one'
+        )
+    return photos
+
+
+def write_submission(
+    path: Path, labels: Sequence[str], answers: Iterable[Answer]
+) -> tuple[int, dict[str, Exception]]:
+    """Returns the number of photos, and those that got even odds with the reason."""
+    number, unreadable = 0, {}
+    with files.atomic(path) as stream:
         writer = csv.writer(stream, lineterminator='\n')
-        writer.writerow(['id', *predictor.labels])
-        for start in range(0, len(asked), CHUNK):
-            part = slice(start, start + CHUNK)
-            rows = predictor.from_bottlenecks(asked.bottlenecks[part])
-            for id_, row in zip(asked.ids[part], rows, strict=True):
-                writer.writerow([id_, *(f'{p:.9g}' for p in row)])
-            bar.update(len(rows))
-    return len(asked)
+        writer.writerow(['id', *labels])
+        for id_, answer in answers:
+            number += 1
+            if isinstance(answer, Exception):
+                unreadable[id_] = answer
+                answer = np.full(len(labels), 1 / len(labels))
+            writer.writerow([id_, *(f'{p:.9g}' for p in answer)])
+    return number, unreadable
 
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.inference.inference', __doc__)
+    made.add_argument('dir', type=Path, nargs='?', metavar='DIR', help='folder of photos')
     made.add_argument('--name', type=cli.plain_name, default='kaggle', help='data set (default: %(default)s)')
     made.add_argument('--model', type=Path, metavar='PB', help="frozen graph (default: the data set's own)")
     made.add_argument('--out', type=Path, metavar='CSV', help='default: metrics/<name>_submission.csv')
     args = made.parse_args(argv)
+    predictor = load_model(args.model or default_model(args.name))
+    if args.dir:
+        answers = answers_from_folder(args.dir, predictor)
+    else:
+        answers = answers_from_records(args.name, predictor)
     path = args.out or paths.METRICS_DIR / f'{args.name}_submission.csv'
-    number = write_submission(args.name, args.model or default_model(args.name), path)
-    say(f'{count(number, "photo")} named')
+    number, unreadable = write_submission(path, predictor.labels, answers)
+    for id_, reason in unreadable.items():
+        print(f'even odds for {id_}: {reason}', file=sys.stderr)
+    guessed = f', {count(len(unreadable), "photo")} given even odds' if unreadable else ''
+    say(f'{count(number - len(unreadable), "photo")} named{guessed}')
     wrote(path, 'id and one column for each breed')
 
 
