@@ -12,30 +12,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import os
-import re
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from src.common import archives, cli, errors, files, paths
 from src.common.errors import UserError
-from src.common.fetch import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, web_address, why
-from src.common.files import human_size
-from src.common.progress import next_step, progress, say, wrote
+from src.common.fetch import web_address
+from src.common.files import human_size, read_notes, size_of
+from src.common.progress import next_step, say, wrote
+from src.common.transfer import forget, transfer, wrong_size
 
 MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
-
-TRIES = 5  # in a row, none of which brings PROGRESS bytes
-PROGRESS = 1 << 20
-FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before the second try, doubled for each further one
-CONNECT_SECONDS, READ_SECONDS = 15, 60
-CHUNK = 1 << 16
-BUSY = {408, 429, *range(500, 600)}  # answers that a later try may better
 
 # Space that unpacking takes, in sizes of the archive: 20,580 small photos fill whole blocks of the
 # disk, and the Inception graph is a little larger than its archive. Unpacking itself looks again.
@@ -131,7 +120,7 @@ def install(what: Download, folder: Path, mirror: str | None = None) -> list[Rem
 
 def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
     """What was unpacked from the archive, or None when that is still to be done."""
-    seen = _noted(_marker(remote, folder))
+    seen = read_notes(_marker(remote, folder))
     found = [folder / remote.extract_to / name for name in seen.get('unpacked', ())]
     same = seen.get('size') == remote.size and remote.sha256 in (None, seen.get('sha256'))
     return found if same and all(path.exists() for path in found) else None
@@ -147,168 +136,25 @@ def obtain(remote: RemoteFile, folder: Path, mirror: str | None = None) -> tuple
     try:
         digest = _verified(part, remote, folder, 'removed; repeat, or try another place with --mirror URL')
     except UserError:
-        _forget(part)
+        forget(part)
         raise
     part.replace(archive)
-    _forget(part)
+    forget(part)
     return archive, digest
-
-
-def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
-    """Bring the `size` bytes at `url` into `part`, going on from what lies there.
-
-    `blindly` also goes on when the server cannot tell whether its file is still the same one: only
-    where a checksum will tell. Raises UserError; what has arrived stays for the next time.
-    """
-    delay, tries = FIRST_DELAY, 1
-    while (have := _size(part)) != size:
-        try:
-            _try(url, part, size, blindly)
-        except _Dropped as fault:
-            if _size(part) - have >= PROGRESS:
-                delay, tries = FIRST_DELAY, 1
-            if tries == TRIES:
-                raise UserError(
-                    f'cannot fetch {shown_url(url)} ({fault}): check the network and repeat; '
-                    f'{human_size(_size(part))} of {human_size(size)} are kept'
-                ) from fault
-            wait = min(max(delay, fault.wait), LONGEST_DELAY)
-            say(f'{part.stem}: {fault} at {human_size(_size(part))}, trying again in {wait:.0f} s')
-            time.sleep(wait)
-            delay, tries = delay * 2, tries + 1
-
-
-class _Dropped(Exception):
-    """A try that failed in a way that the next may not, after at least `wait` seconds."""
-
-    def __init__(self, why: str, wait: float = 0):
-        super().__init__(why)
-        self.wait = wait
-
-
-def _try(url: str, part: Path, size: int, blindly: bool) -> None:
-    """One request: all that is missing, or _Dropped, or UserError when another try would be in vain."""
-    validator = _remembered(part, url)
-    have = _size(part) if _size(part) < size and (validator or blindly) else 0
-    headers = {'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'}
-    if have:
-        headers['Range'] = f'bytes={have}-'
-        # The rest is only sent if the file is still the one whose beginning we have.
-        headers |= {'If-Range': validator} if validator else {}
-    try:
-        with requests.get(
-            url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
-        ) as answer:
-            start = _start(answer, part, have, validator, size)
-            _remember(part, url, answer)
-            _store(answer, part, start, size)
-    except (*NETWORK_FAULTS, ValueError) as error:
-        if isinstance(error, (ValueError, requests.TooManyRedirects)):
-            raise UserError(f'cannot fetch {shown_url(url)} ({why(error)}): try --mirror URL') from error
-        raise _Dropped(why(error)) from error
-    except OSError as error:
-        remedy = ': free some space, then repeat' if error.errno in (errno.ENOSPC, errno.EDQUOT) else ''
-        raise UserError(f'cannot write {paths.shown(part)}: {error.strerror or error}{remedy}') from error
-
-
-def _start(answer: requests.Response, part: Path, have: int, validator: str | None, size: int) -> int:
-    """Where in the file the answer's bytes belong."""
-    name, code = shown_url(answer.url), answer.status_code
-    if code in BUSY:
-        asked = answer.headers.get('Retry-After', '')
-        raise _Dropped(f'the server answers {status_line(code)}', float(asked) if asked.isdecimal() else 0)
-    if code not in (200, 206, 416):
-        raise UserError(f'{name} answers {status_line(code)}: try another place with --mirror URL')
-    start, total = 0, answer.headers.get('Content-Length', '')
-    if code != 200:
-        sent = re.fullmatch(r'bytes (\d+)-\d+/(\d+|\*)', answer.headers.get('Content-Range', ''))
-        if code == 416 or not sent or int(sent[1]) != have or _is_other(answer, validator):
-            _forget(part)
-            raise _Dropped('the server cannot go on where we stopped')
-        start, total = have, sent[2]
-    if total.isdecimal() and int(total) != size:
-        raise UserError(_wrong_size(name, int(total), size) + 'try another place with --mirror URL')
-    return start
-
-
-def _store(answer: requests.Response, part: Path, start: int, size: int) -> None:
-    have = start
-    with part.open('ab' if start else 'wb') as out, progress(size, part.stem, 'B', start) as bar:
-        # As sent: an archive that a server calls 'gzip-encoded' must stay one.
-        for block in answer.raw.stream(CHUNK, decode_content=False):
-            have += len(block)
-            if have > size:
-                break
-            out.write(block)
-            bar.update(len(block))
-    if have > size:
-        _forget(part)
-        raise UserError(
-            _wrong_size(shown_url(answer.url), have, size) + 'try another place with --mirror URL'
-        )
-    if have < size:
-        raise _Dropped('the connection ended early')
-
-
-def _validator(answer: requests.Response) -> str | None:
-    """What tells this version of the file from another; weak ETags do not tell bytes apart."""
-    tag = answer.headers.get('ETag')
-    return tag if tag and not tag.startswith('W/') else answer.headers.get('Last-Modified')
-
-
-def _is_other(answer: requests.Response, validator: str | None) -> bool:
-    """Whether a server that pays no heed to If-Range sends the rest of another file."""
-    given = (answer.headers.get('ETag'), answer.headers.get('Last-Modified'))
-    return validator is not None and any(given) and validator not in given
-
-
-def _notes(part: Path) -> Path:
-    return part.with_name(part.name + '.json')
-
-
-def _remember(part: Path, url: str, answer: requests.Response) -> None:
-    files.write_json(_notes(part), {'url': shown_url(url), 'validator': _validator(answer)})
-
-
-def _remembered(part: Path, url: str) -> str | None:
-    notes = _noted(_notes(part))
-    return notes.get('validator') if notes.get('url') == shown_url(url) else None
-
-
-def _noted(path: Path) -> dict:
-    """What one of our JSON files says; nothing when it is missing or spoilt."""
-    try:
-        notes = files.read_json(path)
-    except UserError:
-        return {}
-    return notes if isinstance(notes, dict) else {}
-
-
-def _forget(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _notes(part).unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _verified(path: Path, remote: RemoteFile, folder: Path, remedy: str) -> str:
     """SHA-256 of a file with the right size and checksum. Raises UserError, ending with the remedy."""
     shown = paths.shown(path)
-    if _size(path) != remote.size:
-        raise UserError(_wrong_size(shown, _size(path), remote.size) + remedy)
+    if size_of(path) != remote.size:
+        raise UserError(wrong_size(shown, size_of(path), remote.size) + remedy)
     digest, first = files.sha256(path), _first_seen(remote, folder)
     expected, source = remote.sha256, ''
-    if expected is None and (expected := _noted(first).get('sha256')):
+    if expected is None and (expected := read_notes(first).get('sha256')):
         source = f', seen first and noted in {paths.shown(first)}: delete that if you trust the new one'
     if expected not in (None, digest):
         raise UserError(f'{shown} has the wrong SHA-256: {digest}, expected {expected}{source}; {remedy}')
     return digest
-
-
-def _wrong_size(name: str, size: int, expected: int) -> str:
-    return f'{name} is another file: {size:,} bytes, expected {expected:,}; '
 
 
 def _marker(remote: RemoteFile, folder: Path) -> Path:
@@ -328,7 +174,7 @@ def _require_space(missing: list[RemoteFile], folder: Path) -> None:
     need = 0
     for remote in missing:
         lie_there = (folder / remote.name, folder / f'{remote.name}.part')
-        need += int(remote.size * (1 + UNPACKED)) - min(remote.size, sum(map(_size, lie_there)))
+        need += int(remote.size * (1 + UNPACKED)) - min(remote.size, sum(map(size_of, lie_there)))
     free = shutil.disk_usage(folder).free
     if need > free:
         raise UserError(
