@@ -84,7 +84,9 @@ class Head:
         # Half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
         rate = tf.train.cosine_decay(s.learning_rate, self.step, s.steps)
         self.train_op = tf.train.AdamOptimizer(rate).minimize(self.cost + decay, self.step)
-        self.histograms = tf.summary.merge([tf.summary.histogram(v.op.name, v) for v in head_variables()])
+        self.histograms = tf.summary.merge(
+            [tf.summary.histogram(v.op.name.rpartition('/')[2], v) for v in head_variables()]
+        )
 
     def initialise(self, session: tf.Session) -> None:
         session.run(tf.global_variables_initializer())

@@ -12,7 +12,9 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     truth), with probabilities clipped at 1e-7 as float32 resolves no finer near 1.
     """
     truth = probabilities[np.arange(len(labels)), labels]
-    rank = (probabilities > truth[:, None]).sum(1)
+    # Among equals the first class comes first, as for argmax: even odds for all are no hits.
+    before = np.arange(probabilities.shape[1]) < labels[:, None]
+    rank = ((probabilities > truth[:, None]) | ((probabilities == truth[:, None]) & before)).sum(1)
     return {
         'examples': len(labels),
         'top_1': float((rank == 0).mean()),
@@ -26,6 +28,6 @@ def table(scores: dict[str, dict[str, float]]) -> list[str]:
     rows = [f'{"":<12}{"examples":>9}{"top-1":>9}{"top-5":>9}{"log loss":>10}']
     for split, s in scores.items():
         rows.append(
-            f'{split:<12}{s["examples"]:>9,}{s["top_1"]:>8.1%} {s["top_5"]:>8.1%} {s["log_loss"]:>9.3f}'
+            f'{split:<12}{s["examples"]:>9,}{s["top_1"]:>9.1%}{s["top_5"]:>9.1%}{s["log_loss"]:>10.3f}'
         )
     return rows

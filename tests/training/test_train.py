@@ -1,0 +1,215 @@
+"""Training as the command does it, on bottlenecks that need no photos."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from src.common import consts, files, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.training import loop, train
+from src.training.trained import read_model
+
+# Steps enough to be stopped in the middle of, and as many evaluations.
+ARGS = ['--layers', '16,8,4', '--learning-rate', '0.01', '--dropout', '0.3', '--patience', '0']
+
+
+def run(model: str, *flags: str, steps: int = 300) -> dict:
+    train.main(['--name', 'clusters', '--model', model, *ARGS, '--steps', str(steps), *flags])
+    return files.read_json(paths.scores(model))
+
+
+def weights(model: str) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(loop.best_checkpoint(paths.checkpoints(model)))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_it_learns_and_tells_the_scores_of_each_split(clusters, capsys):
+    told = run('learns')
+    assert told['scores'].keys() == {'train', 'validation', 'test'}
+    assert told['scores']['test']['top_1'] > 0.7  # even odds: 0.25
+    assert told['steps'] == 300
+    out = capsys.readouterr().out
+    assert 'head 16-8-4 on 320 bottlenecks' in out
+    assert f'{told["scores"]["test"]["top_1"]:.1%}' in out
+
+
+def test_summaries_hold_cost_errors_and_histograms(clusters):
+    run('summed')
+    tags: dict[str, set[int]] = {}
+    for path in paths.summaries('summed').iterdir():
+        for event in tf.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                tags.setdefault(value.tag, set()).add(event.step)
+    scalars = {
+        'cost',
+        'train_error',
+        'validation_error',
+        'validation_log_loss',
+        'test_error',
+        'test_log_loss',
+    }
+    assert scalars | {'W1', 'b1', 'W2', 'b2'} == tags.keys()
+    assert 300 in tags['test_error']
+
+
+def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch):
+    undisturbed = run('undisturbed')
+    stopping_at = iter((70, 71, 210))
+    stop = [next(stopping_at)]
+    feed = train.Head.task
+
+    def interrupted(head):
+        task = feed(head)
+
+        def rows(step):
+            if step == stop[0]:
+                stop[0] = next(stopping_at, None)
+                raise KeyboardInterrupt
+            return task.feed(step)
+
+        return loop.Task(**{**vars(task), 'feed': rows})
+
+    monkeypatch.setattr(train.Head, 'task', interrupted)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run('stopped')
+    stopped = run('stopped')
+    assert stopped['scores'] == undisturbed['scores']
+    assert stopped['best_step'] == undisturbed['best_step']
+    wanted, got = weights('undisturbed'), weights('stopped')
+    for name in wanted:
+        np.testing.assert_array_equal(got[name], wanted[name])
+
+
+def test_ctrl_c_keeps_what_was_learned(clusters):
+    """A real process, a real signal."""
+    command = [sys.executable, '-m', 'src.training.train', '--name', clusters, '--model', 'signalled', *ARGS]
+    command += ['--steps', '1000000']
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    folder = paths.checkpoints('signalled')
+    while process.poll() is None and not list(folder.glob('best-*.index')):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaints.strip().splitlines()[-1].startswith('stopped; what was finished is kept')
+    assert 'Traceback' not in complaints
+    state = loop.read_state(folder)
+    assert 0 < state.step < 1_000_000
+    assert tf.train.latest_checkpoint(str(folder)).endswith(f'last-{state.step}')
+
+
+def test_once_more_when_all_is_done_changes_nothing(clusters):
+    first = run('done')
+    before = {p: p.read_bytes() for p in paths.checkpoints('done').iterdir()}
+    assert run('done') == first
+    assert {p: p.read_bytes() for p in paths.checkpoints('done').iterdir()} == before
+
+
+def test_it_stops_early_and_keeps_the_best(clusters):
+    told = run('early', '--patience', '3', '--learning-rate', '0.05', steps=5000)
+    assert told['steps'] < 5000
+    assert told['best_step'] < told['steps']
+    assert 'no better validation score' in told['ended']
+
+
+def test_a_cost_that_is_no_number_is_told_and_the_last_checkpoint_kept(clusters, monkeypatch):
+    monkeypatch.setattr(loop, 'SECONDS_BETWEEN_CHECKPOINTS', 0)
+    with pytest.raises(UserError, match=r'--fresh and a lower --learning-rate; the checkpoint of step \d+'):
+        train.main(
+            [
+                '--name',
+                clusters,
+                '--model',
+                'burnt',
+                '--layers',
+                f'16,{"64," * 20}4',
+                '--learning-rate',
+                '9.9',
+            ]
+        )
+    assert all(np.isfinite(value).all() for value in weights('burnt').values())
+
+
+def test_another_seed_gives_another_head(clusters):
+    run('one')
+    run('two', '--seed', '2')
+    assert (weights('one')['head/W1'] != weights('two')['head/W1']).any()
+
+
+def test_all_splits_trains_on_everything_and_claims_no_test_score(clusters):
+    told = run('all', '--all-splits')
+    assert told['scores'].keys() == {'train'}
+    assert told['scores']['train']['examples'] == 320
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (['--layers', '17,8,4'], 'use --layers 16,8,4'),
+        (['--layers', '16,8,5'], 'use --layers 16,8,4'),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(clusters, flags, words):
+    with pytest.raises(UserError, match=words):
+        train.main(['--name', clusters, *flags])
+
+
+@pytest.mark.parametrize(
+    'flags',
+    [
+        ['--layers', '16'],
+        ['--layers', 'wide'],
+        ['--steps', '0'],
+        ['--learning-rate', 'nan'],
+        ['--dropout', '1'],
+        ['--batch-size', '-3'],
+        ['--name', '../etc'],
+    ],
+)
+def test_a_mistyped_flag_is_told_in_one_line(clusters, flags, capsys):
+    with pytest.raises(SystemExit) as ended:
+        train.main(flags)
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_layers_left_to_default_follow_the_data(clusters):
+    train.main(['--name', clusters, '--model', 'follows', '--steps', '5'])
+    layers = read_model('follows')['settings']['layers']
+    assert layers == [16, *consts.HEAD_MODEL_LAYERS[1:-1], 4]
+
+
+def test_without_records_the_way_to_them_is_told():
+    with pytest.raises(UserError, match='image_folder_to_tfrecords DIR --name nowhere'):
+        train.main(['--name', 'nowhere'])
+
+
+def test_a_damaged_checkpoint_is_told(clusters):
+    run('spoilt', steps=20)
+    for path in paths.checkpoints('spoilt').glob('*.data*'):
+        path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UserError, match='--fresh'):
+        run('spoilt', steps=20)
+    assert run('spoilt', '--fresh', steps=20)['steps'] == 20
+
+
+def test_a_damaged_description_is_told(clusters):
+    run('scribbled', steps=20)
+    (paths.checkpoints('scribbled') / 'model.json').write_text('{')
+    with pytest.raises(UserError, match='not valid JSON'):
+        run('scribbled', steps=20)
+
+
+def test_scores_are_json_anybody_can_read(clusters):
+    run('read', steps=20)
+    told = json.loads(paths.scores('read').read_text())
+    assert {'settings', 'backbone', 'classes', 'counts', 'scores', 'seconds'} <= told.keys()
