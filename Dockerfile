@@ -10,6 +10,8 @@ RUN useradd --uid 1000 --create-home rootstock
 WORKDIR /app
 # What Jupyter's terminals start.
 ENV SHELL=/bin/bash
+# Listen to all that reaches the container: `docker run -p` says from where that may be.
+ENV ADDRESS=0.0.0.0
 
 # The packages first, and only what names them: a change of code or text does not install them again.
 # Installed in place (-e), so that `src` is the one below in every folder; an empty README stands in

@@ -3,10 +3,6 @@
 set -e
 cd "$(dirname "$0")/.."
 . setup/python.sh
-"$PYTHON" -c 'import requests, tqdm' 2>/dev/null || {
-    echo 'error: Python packages are missing: run `sh setup/demo.sh` or pip install -e . first' >&2
-    exit 2
-}
 
-"$PYTHON" -m src.common.download inception "$@"
+download inception "$@"
 "$PYTHON" -m src.graph.backbones "$("$PYTHON" -c 'from src.common import paths; print(paths.IMAGENET_GRAPH_DEF)')"

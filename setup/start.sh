@@ -1,12 +1,12 @@
 #!/bin/sh
-# TensorBoard and Jupyter Lab until Jupyter ends, for the container. NOTEBOOK_PORT, TENSORBOARD_PORT,
-# ADDRESS and JUPYTER_TOKEN may be set; without a token a new one is made and printed.
+# TensorBoard and Jupyter Lab until Jupyter ends: what the container runs. NOTEBOOK_PORT, TENSORBOARD_PORT,
+# ADDRESS (this machine only, unless set) and JUPYTER_TOKEN (else a new one is printed) may be set.
 set -e
 cd "$(dirname "$0")/.."
 . setup/python.sh
 sh setup/create_dirs.sh
 
-: "${ADDRESS:=0.0.0.0}" "${NOTEBOOK_PORT:=8888}" "${TENSORBOARD_PORT:=6006}"
+: "${ADDRESS:=127.0.0.1}" "${NOTEBOOK_PORT:=8888}" "${TENSORBOARD_PORT:=6006}"
 if [ -z "$JUPYTER_TOKEN" ]; then
     JUPYTER_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(24))')
     shown="?token=$JUPYTER_TOKEN"

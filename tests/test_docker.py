@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from src.common import paths
+from tests.test_setup import checkout_in
 
 CHECKOUT = paths.CHECKOUT
 SERVICES = {'8888', '6006'}
@@ -40,6 +40,10 @@ def dockerfile() -> list[tuple[str, str]]:
 
 def of(instruction: str) -> list[str]:
     return [text for name, text in dockerfile() if name == instruction]
+
+
+def container_env() -> dict[str, str]:
+    return dict(text.split('=', 1) for text in of('ENV'))
 
 
 def copied() -> list[str]:
@@ -115,10 +119,10 @@ def test_ports_and_command():
     assert {'NOTEBOOK_PORT:=8888', 'TENSORBOARD_PORT:=6006'} <= set(re.findall(r'\w+_PORT:=\d+', start))
 
 
-@pytest.mark.parametrize('script', sorted(path.name for path in (CHECKOUT / 'setup').glob('*.sh')))
-def test_scripts_are_valid_shell(script):
-    done = subprocess.run(['sh', '-n', CHECKOUT / 'setup' / script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, '')
+def test_the_container_listens_to_the_outside_and_the_script_alone_does_not():
+    assert container_env()['ADDRESS'] == '0.0.0.0'
+    start = (CHECKOUT / 'setup' / 'start.sh').read_text(encoding='utf-8')
+    assert re.findall(r'ADDRESS:=([\d.]+)', start) == ['127.0.0.1']
 
 
 def compose() -> dict:
@@ -158,6 +162,8 @@ def test_compose_volumes_belong_to_the_user():
 # The script itself ---------------------------------------------------------------------------------
 
 SECONDS = 120  # for both servers to start on a busy machine
+# On Linux an address of this machine too, where a server that listens to 127.0.0.1 alone is silent.
+ELSEWHERE = '127.0.0.2'
 
 
 @dataclass
@@ -210,29 +216,20 @@ def free_ports() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def started(folder: Path, token: str) -> Iterator[Started]:
-    """The script in a checkout of its own, where `python3` is the interpreter that runs the tests."""
+def started(folder: Path, token: str, address: str = '') -> Iterator[Started]:
+    """The script in a checkout of its own."""
     for module in ('jupyterlab', 'tensorboard'):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f'{module} is not installed')
-    checkout = folder / 'checkout'
-    shutil.copytree(CHECKOUT / 'setup', checkout / 'setup')
-    for name in ('src', 'notebooks'):
-        (checkout / name).symlink_to(CHECKOUT / name)
-    python = folder / 'bin' / 'python3'
-    python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding='utf-8')
-    python.chmod(0o755)
+    checkout, env = checkout_in(folder)
     # The container's user is not root, but whoever runs the tests may be, which Jupyter refuses.
     config = folder / '.jupyter' / 'jupyter_server_config.json'
     config.parent.mkdir()
     config.write_text('{"ServerApp": {"allow_root": true}}', encoding='utf-8')
     notebook_port, board_port = free_ports()
-    env = {name: value for name, value in os.environ.items() if not name.startswith('JUPYTER')} | {
-        'PATH': f'{python.parent}:{os.environ["PATH"]}',
+    env = {name: value for name, value in env.items() if not name.startswith('JUPYTER')} | {
         'HOME': str(folder),
-        'ROOTSTOCK_HOME': str(folder / 'home'),
-        'ADDRESS': '127.0.0.1',
+        'ADDRESS': address,
         'NOTEBOOK_PORT': str(notebook_port),
         'TENSORBOARD_PORT': str(board_port),
         'JUPYTER_TOKEN': token,
@@ -273,6 +270,9 @@ def test_start_serves_both_until_it_is_told_to_stop(tmp_path):
         assert answer(run.lab + '/api/status?token=') == 403
         assert 'of-my-own' not in run.log.read_text()
 
+        for url in (run.lab, run.board):
+            assert answer(url.replace('127.0.0.1', ELSEWHERE)) == 0, 'others are listened to'
+
         port = run.lab.rpartition(':')[2]
         assert health(NOTEBOOK_PORT=port) == 0
 
@@ -284,13 +284,16 @@ def test_start_serves_both_until_it_is_told_to_stop(tmp_path):
 
 
 @pytest.mark.slow
-def test_start_makes_a_token_and_ends_tensorboard_with_jupyter(tmp_path):
-    with started(tmp_path, token='') as run:
+def test_start_as_in_the_container_makes_a_token_and_ends_tensorboard_with_jupyter(tmp_path):
+    with started(tmp_path, token='', address=container_env()['ADDRESS']) as run:
         (token,) = set(re.findall(r'token=(\w+)', run.log.read_text()))
         assert len(token) >= 32
         assert answer(run.lab + '/api/status') == 403
         assert answer(f'{run.lab}/api/status?token={token}') == 200
         assert (tmp_path / 'home' / 'checkpoints').is_dir()
+        if sys.platform == 'linux':
+            for url in (run.lab + '/api', run.board + '/'):
+                assert answer(url.replace('127.0.0.1', ELSEWHERE)) == 200
 
         assert answer(f'{run.lab}/api/shutdown?token={token}', 'POST') == 200
         assert run.is_over(), run.log.read_text()
