@@ -13,6 +13,7 @@ laid on white, 16-bit and CMYK pictures and TIFF may be refused.
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -104,9 +105,18 @@ def main(argv: list[str] | None = None) -> None:
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
     say(
-        'serve it: docker run -p 8501:8501 '
-        f'-v {base.resolve()}:/models/{model} -e MODEL_NAME={model} tensorflow/serving'
+        f'serve it: docker run -p 8501:8501 -v {_shell_path(base)}:{shlex.quote(f"/models/{model}")} '
+        f'-e MODEL_NAME={shlex.quote(model)} tensorflow/serving'
     )
+
+
+def _shell_path(folder: Path) -> str:
+    """A folder for a command line to copy. Docker wants it absolute: in the working folder by "$PWD"."""
+    folder = folder.resolve()
+    if not folder.is_relative_to(Path.cwd()):
+        return shlex.quote(str(folder))
+    below = folder.relative_to(Path.cwd()).as_posix()
+    return f'"$PWD"/{shlex.quote(below)}'
 
 
 def _next_version(base: Path) -> int:
