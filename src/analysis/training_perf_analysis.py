@@ -24,7 +24,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -144,9 +144,9 @@ def tell(analysis: Analysis, split: str) -> None:
         say('\nmost confused:')
         for line in _aligned(pairs):
             say('  ' + line)
-    say('\nweakest classes:')
-    for line in _aligned(confusion.weakest(scores, WEAKEST_TOLD)):
-        say('  ' + line)
+        say('\nweakest classes:')
+        for line in _aligned(confusion.weakest(scores, WEAKEST_TOLD)):
+            say('  ' + line)
     say()
 
 
@@ -191,7 +191,7 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
     worst = confusion.worst_mistakes(analysis.table, MISTAKES)
     photos = _photos(records, [(analysis.table['split'][i], analysis.ids[i]) for i in worst.index])
     tiles = [
-        pictures.Tile(photo, row.actual, f'{row.probability:.0%} {row.pred}')
+        pictures.Tile(photo, row.actual, f'{row.probability:.0%} {row.pred}', PurePosixPath(row.id).name)
         for photo, row in zip(photos, worst.itertuples(), strict=True)
     ]
     pictures.contact_sheet(
@@ -199,7 +199,7 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
         path,
         SHEET_COLUMNS,
         title=f'Worst mistakes: {subject}',
-        note='In bold what it is; below, what the model took it for and how certain it was.',
+        note='In bold what it is; below, what the model took it for, how certain it was, and the file.',
     )
     wrote(path, f'the {count(len(tiles), "mistake")} it was most certain about')
 

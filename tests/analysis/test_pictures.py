@@ -171,6 +171,29 @@ def test_rows_do_not_overlap(tmp_path):
     assert 3 * SIDE <= grey.sum() <= 3 * SIDE + 12  # three whole tiles, and stray pixels of letters
 
 
+def ink(picture: np.ndarray) -> np.ndarray:
+    """Whether there is any in each row of pixels below the first tile."""
+    return (picture[MARGIN + SIDE + 2 :, MARGIN : MARGIN + SIDE] < 200).any((1, 2))
+
+
+def test_the_source_is_a_line_of_its_own(tmp_path):
+    without, short, long = (
+        sheet(tmp_path / 's.jpg', [Tile(photo(), 'name', 'other', source)])
+        for source in ('', 'dog.jpg', 'a_very_long/path with\nlines/' * 9 + 'dog.jpg')
+    )
+    assert short.shape == long.shape and short.shape[0] > without.shape[0]
+    assert ink(short).sum() > ink(without).sum() + 5
+    assert (long[:, MARGIN + SIDE + 2 : MARGIN + SIDE + GAP - 2] > 245).all()  # it was cut
+
+
+def test_long_sources_keep_their_end():
+    font = sheets._Fonts().small
+    assert sheets._cut_start('dog_1.jpg', font, 200) == 'dog_1.jpg'
+    cut = sheets._cut_start('holidays_' * 9 + 'dog_1.jpg', font, 200)
+    assert cut.startswith('…') and cut.endswith('_dog_1.jpg')
+    assert 180 < font.getlength(cut) <= 200
+
+
 def test_wrapping():
     font = sheets._Fonts().text
     assert sheets._wrap('', font, 200, 2) == []

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn import metrics
 
 from src.analysis import training_perf_analysis
-from src.common import files, paths
+from src.common import errors, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.convert import MANIFEST
+from src.data_preparation.manifest import MANIFEST
 from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
 from src.graph.graph_io import with_facts, write_graph
 from tests.pictures import encoded, photo
@@ -26,23 +27,33 @@ PICTURES = {'confusion_matrix.png', 'confused_pairs.png', 'worst_mistakes.jpg'}
 
 
 def write_records(name: str, **examples: list[tuple[str, str]]) -> None:
+    """Records of a few photos in which the model is to see (class, what it takes it for)."""
+    # further down the list, less certain
+    seen = {
+        split: [
+            (actual, np.eye(4, dtype=np.float32)[CLASSES.index(taken)] * (9 - number))
+            for number, (actual, taken) in enumerate(pairs)
+        ]
+        for split, pairs in examples.items()
+    }
+    write_bottlenecks(name, **seen)
+
+
+def write_bottlenecks(name: str, **examples: list[tuple[str, np.ndarray]]) -> None:
+    """Records of a few photos with their (class, bottleneck [4] float32); the second is damaged."""
     folder = paths.records(name)
     folder.mkdir(parents=True, exist_ok=True)
     shards = []
     for split, pairs in examples.items():
         shards.append(shard_name(split, 0, 1))
+        pictures = [
+            encoded(photo(seed=number)) if number != 1 else b'damaged' for number in range(len(pairs))
+        ]
         write_shard(
             folder / shards[-1],
             [
-                build_example(
-                    f'{split}/{number}.jpg',
-                    encoded(photo(seed=number)) if number != 1 else b'damaged',
-                    # further down the list, less certain
-                    np.eye(4, dtype=np.float32)[CLASSES.index(taken)] * (9 - number),
-                    actual,
-                    CLASSES,
-                )
-                for number, (actual, taken) in enumerate(pairs)
+                build_example(f'{split}/{number}.jpg', pictures[number], bottleneck, actual, CLASSES)
+                for number, (actual, bottleneck) in enumerate(pairs)
             ],
         )
     manifest = {
@@ -108,6 +119,44 @@ def test_tables(tmp_path):
     assert pairs.to_numpy().tolist() == [['bär', 'cat', 1, 1, 2], ['cat', 'dog', 1, 0, 1]]
 
 
+def test_tables_agree_with_scikit_learn(tmp_path):
+    random = np.random.default_rng(4)
+    labels = random.integers(0, 3, 150)  # no dogs
+    logits = random.normal(size=(150, 4)) + 1.5 * np.eye(4)[labels]
+    logits[:, 0] -= 9  # nothing is ever taken for an ant eater
+    examples = [(CLASSES[label], row.astype(np.float32)) for label, row in zip(labels, logits, strict=True)]
+    write_bottlenecks('many', test=examples)
+    write_model('many')
+    training_perf_analysis.main(['--name', 'many', '--out', str(tmp_path)])
+
+    actual, taken = np.array(CLASSES)[labels], np.array(CLASSES)[logits.argmax(1)]
+    table = pd.read_csv(tmp_path / 'training_confusion.csv')
+    assert list(table) == ['id', 'split', 'actual', 'pred', 'probability']
+    assert table['id'].tolist() == [f'test/{number}.jpg' for number in range(150)]
+    assert set(table['split']) == {'test'}
+    assert (table['actual'] == actual).all() and (table['pred'] == taken).all()
+    softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(table['probability'], softmax.max(1), rtol=1e-4)
+
+    counts = pd.read_csv(tmp_path / 'confusion_matrix.csv', index_col='actual')
+    assert (counts.to_numpy() == metrics.confusion_matrix(actual, taken, labels=CLASSES)).all()
+    scores = pd.read_csv(tmp_path / 'class_scores.csv').set_index('class')
+    *theirs, support = metrics.precision_recall_fscore_support(actual, taken, labels=CLASSES, zero_division=0)
+    assert scores['examples'].tolist() == support.tolist()
+    for name, values in zip(('precision', 'recall', 'f1'), theirs, strict=True):
+        np.testing.assert_allclose(scores[name].fillna(0), values, rtol=1e-5)
+    assert np.isnan(scores.loc['ant_eater', 'precision']) and scores.loc['dog'].isna().sum() == 3
+
+
+@pytest.mark.parametrize(('split', 'pairs'), [('test', TEST), ('train', TRAIN)])
+def test_split_picks_the_examples(tmp_path, capsys, split, pairs):
+    analyse('--out', str(tmp_path), '--split', split)
+    table = pd.read_csv(tmp_path / 'training_confusion.csv')
+    assert set(table['split']) == {split}
+    assert list(zip(table['actual'], table['pred'], strict=True)) == pairs
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == [split, str(len(pairs))]
+
+
 def test_all_splits(tmp_path):
     analyse('--out', str(tmp_path), '--split', 'all')
     splits = pd.read_csv(tmp_path / 'training_confusion.csv')['split']
@@ -116,10 +165,25 @@ def test_all_splits(tmp_path):
 
 def test_without_mistakes_old_pictures_of_mistakes_go(tmp_path, capsys):
     analyse('--out', str(tmp_path))
+    assert 'weakest classes' in capsys.readouterr().out
     analyse('--out', str(tmp_path), '--split', 'train')
     assert {path.name for path in tmp_path.iterdir()} == TABLES | {'confusion_matrix.png'}
-    assert 'no mistakes at all' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert 'no mistakes at all' in told and 'weakest classes' not in told
     assert len(pd.read_csv(tmp_path / 'confused_pairs.csv')) == 0
+
+
+def test_without_test_photos_there_is_one_clear_line(capsys):
+    write_records('untested', train=TRAIN)
+    write_model('untested')
+    with pytest.raises(SystemExit) as ended:
+        errors.run(lambda: training_perf_analysis.main(['--name', 'untested']))
+    assert ended.value.code == 2
+    told, complaints = capsys.readouterr()
+    folder = paths.shown(paths.records('untested'))
+    assert complaints == f'error: {folder} has no examples in test: choose another --split\n'
+    assert told == ''
+    assert not paths.analysis('untested').exists()
 
 
 def test_a_split_without_examples_is_refused(tmp_path):

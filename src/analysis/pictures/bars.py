@@ -36,6 +36,7 @@ def bar_chart_pairs(
         axes.spines['bottom'].set_visible(False)
         axes.grid(axis='x')
         axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_formatter('{x:,.0f}')
         axes.set_xlabel(x_title)
         _legend_above(axes)
         title_above(figure, extent(figure, axes), title)

@@ -45,9 +45,10 @@ def heat_map(
         axes.invert_yaxis()
         _name_ticks(axes, rows, columns, height, width)
         if cells is not None:
-            _write_cells(axes, cells, colours(norm(shares)))
-        axes.set_xlabel(column_title, fontsize=11)
-        axes.set_ylabel(row_title, fontsize=11)
+            _write_cells(axes, cells, colours(norm(shares)), np.clip(14 * min(height, width), 9, 18))
+        size = np.clip(0.8 * min(figure.get_size_inches()), 11, 16)  # a large picture is looked at from afar
+        axes.set_xlabel(column_title, fontsize=size)
+        axes.set_ylabel(row_title, fontsize=size)
         around = extent(figure, axes)
         _colour_bar(figure, mesh, around, scale_title)
         title_above(figure, around, title)
@@ -97,7 +98,7 @@ def _column_names(names: Sequence[str], letters: int) -> tuple[list[str], int]:
     return [short(name) for name in names], 90
 
 
-def _write_cells(axes: Axes, cells: np.ndarray, colours: np.ndarray) -> None:
+def _write_cells(axes: Axes, cells: np.ndarray, colours: np.ndarray, size: float) -> None:
     light = colours[..., :3] @ (0.299, 0.587, 0.114) > 0.55  # how bright red, green and blue seem
     for row, column in zip(*np.nonzero(cells), strict=True):
         ink = INK if light[row, column] else PAPER
@@ -108,7 +109,7 @@ def _write_cells(axes: Axes, cells: np.ndarray, colours: np.ndarray) -> None:
             ha='center',
             va='center_baseline',
             color=ink,
-            fontsize=9,
+            fontsize=size,
         )
 
 

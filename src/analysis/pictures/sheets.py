@@ -19,12 +19,13 @@ TEXT_LINES = 2  # of a title or subtitle, before it is cut
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of a contact sheet with its two texts; `picture` is an encoded file, or
-    [height, width, 3] uint8, or None where there is none."""
+    """A picture of a contact sheet with its texts; `picture` is an encoded file, or
+    [height, width, 3] uint8, or None where there is none. `source` is where to find it, one line."""
 
     picture: bytes | np.ndarray | None
     title: str
     subtitle: str = ''
+    source: str = ''
 
 
 def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = '', note: str = '') -> None:
@@ -63,6 +64,7 @@ class _Fonts:
 
         folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
         self.text = ImageFont.truetype(folder / 'DejaVuSans.ttf', 15)
+        self.small = ImageFont.truetype(folder / 'DejaVuSans.ttf', 12)
         self.bold = ImageFont.truetype(folder / 'DejaVuSans-Bold.ttf', 15)
         self.heading = ImageFont.truetype(folder / 'DejaVuSans-Bold.ttf', 24)
 
@@ -74,7 +76,11 @@ Lines = list[tuple[str, ImageFont.FreeTypeFont, str]]
 def _caption(tile: Tile, fonts: _Fonts) -> Lines:
     title = _wrap(spoken(tile.title), fonts.bold, SIDE, TEXT_LINES)
     subtitle = _wrap(spoken(tile.subtitle), fonts.text, SIDE, TEXT_LINES)
-    return [(line, fonts.bold, INK) for line in title] + [(line, fonts.text, MUTED) for line in subtitle]
+    lines = [(line, fonts.bold, INK) for line in title]
+    lines += [(line, fonts.text, MUTED) for line in subtitle]
+    if source := ' '.join(tile.source.split()):
+        lines.append((_cut_start(source, fonts.small, SIDE), fonts.small, MUTED))
+    return lines
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> list[str]:
@@ -97,6 +103,15 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     while text and font.getlength(text + '…') > width:
         text = text[:-1].rstrip()
     return text + '…'
+
+
+def _cut_start(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """As `_cut`, from the left: names of files mostly differ at their end."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength('…' + text) > width:
+        text = text[1:]
+    return '…' + text
 
 
 def _line_height(font: ImageFont.FreeTypeFont) -> int:
