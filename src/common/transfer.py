@@ -94,15 +94,17 @@ def _start(answer: requests.Response, part: Path, have: int, validator: str | No
         raise _Dropped(f'the server answers {status_line(code)}', float(asked) if asked.isdecimal() else 0)
     if code not in (200, 206, 416):
         raise UserError(f'{name} answers {status_line(code)}: {ELSEWHERE}')
-    start, total = 0, answer.headers.get('Content-Length', '')
+    start, total, goes_on = 0, answer.headers.get('Content-Length', ''), True
     if code != 200:
-        sent = re.fullmatch(r'bytes (\d+)-\d+/(\d+|\*)', answer.headers.get('Content-Range', ''))
-        if code == 416 or not sent or int(sent[1]) != have or _is_other(answer, validator):
-            forget(part)
-            raise _Dropped('the server cannot go on where we stopped')
-        start, total = have, sent[2]
+        sent = re.fullmatch(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)', answer.headers.get('Content-Range', ''))
+        start, total = have, sent[2] if sent else ''
+        goes_on = code == 206 and sent and sent[1] == str(have) and not _is_other(answer, validator)
+    # First of all: what a wrong place says must not cost us what has arrived.
     if total.isdecimal() and int(total) != size:
         raise UserError(wrong_size(name, int(total), size) + ELSEWHERE)
+    if not goes_on:
+        forget(part)
+        raise _Dropped('the server cannot go on where we stopped')
     return start
 
 

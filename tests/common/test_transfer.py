@@ -152,6 +152,15 @@ def test_a_wrong_size_is_seen_before_the_body_comes(site, tmp_path):
     assert not (tmp_path / 'a.tar.part').exists()
 
 
+def test_another_file_elsewhere_does_not_cost_what_arrived(site, tmp_path):
+    part = tmp_path / 'a.tar.part'
+    part.write_bytes(BODY[:100_000])
+    site.answers = [serves(code=416, Content_Range='bytes */5000')]
+    with pytest.raises(UserError, match='another file: 5,000 bytes, expected 300,000'):
+        bring(site, tmp_path)
+    assert part.read_bytes() == BODY[:100_000] and len(site.asked) == 1
+
+
 def test_a_body_without_length_that_does_not_end(site, tmp_path):
     site.answers = [serves(BODY * 3, Content_Length=None)]
     with pytest.raises(UserError, match='another file'):
