@@ -19,7 +19,7 @@ from pathlib import Path
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.data_preparation.convert import Job, add_conversion_flags, add_test_list, run
-from src.data_preparation.samples import Sample
+from src.data_preparation.samples import Sample, promises_photo
 
 # Folder names that people give their splits.
 SPLIT_FOLDERS = {
@@ -30,16 +30,17 @@ SPLIT_FOLDERS = {
     'val': 'validation',
     'test': 'test',
 }
-NOT_PHOTOS = ('Thumbs.db', 'desktop.ini')
 
 
 def image_folder_samples(folder: Path) -> list[Sample]:
     """Every file below the class folders of `folder`, hidden ones left out, sorted by name.
 
-    Raises UserError when there are no class folders or no files in them.
+    Raises UserError when there are no class folders or no files in them, or a folder cannot be read.
     """
     split_folders = {
-        f: SPLIT_FOLDERS[f.name.lower()] for f in _folders(folder) if f.name.lower() in SPLIT_FOLDERS
+        f: SPLIT_FOLDERS[f.name.lower()]
+        for f in _folders(folder)
+        if f.name.lower() in SPLIT_FOLDERS and _folders(f)  # a class may be called train, too
     }
     if 'train' not in split_folders.values():
         samples = list(_of_classes(folder, folder, None))
@@ -66,15 +67,25 @@ def _folders(folder: Path) -> list[Path]:
     try:
         return sorted(f for f in Path(folder).iterdir() if f.is_dir() and not f.name.startswith('.'))
     except OSError as error:
-        raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
+        raise _unreadable(error) from error
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        for name in sorted(names):
-            if not name.startswith('.') and name not in NOT_PHOTOS:
-                yield Path(parent, name)
+    """Every file below a class folder, and folders that are called like photos, which stand in for them
+    among what is skipped."""
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(error)
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        odd = {name for name in folders if promises_photo(name, is_folder=True)}
+        folders[:] = sorted(name for name in set(folders) - odd if not name.startswith('.'))
+        for name in sorted({name for name in names if promises_photo(name)} | odd):
+            yield Path(parent, name)
+
+
+def _unreadable(error: OSError) -> UserError:
+    return UserError(f'cannot read the folder {paths.shown(error.filename)}: {error.strerror}')
 
 
 def main(argv: list[str] | None = None) -> None:

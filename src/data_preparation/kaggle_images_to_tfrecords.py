@@ -17,7 +17,7 @@ from pathlib import Path
 from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
 from src.data_preparation.convert import Job, add_conversion_flags, run
-from src.data_preparation.samples import Remark, Sample
+from src.data_preparation.samples import Remark, Sample, promises_photo
 from src.images.augment import COPIES
 
 
@@ -60,14 +60,15 @@ def read_labels(path: Path) -> dict[str, str]:
                 if breeds.setdefault(id_, breed) != breed:
                     raise UserError(f'{paths.shown(path)} line {rows.line_num}: {id_} has two breeds')
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, 'strerror', None) or error
         raise UserError(
-            f'cannot read {paths.shown(path)} ({error}): unpack dog-breed-identification.zip of Kaggle there'
+            f'cannot read {paths.shown(path)} ({reason}): unpack dog-breed-identification.zip of Kaggle there'
         ) from error
     return breeds
 
 
 def _photos(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.glob('*') if p.is_file() and not p.name.startswith('.'))
+    return sorted(path for path in folder.glob('*') if promises_photo(path.name, path.is_dir()))
 
 
 def main(argv: list[str] | None = None) -> None:

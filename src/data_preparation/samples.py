@@ -12,13 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.progress import progress
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
+
+PHOTO_ENDINGS = ('.jpg', '.jpeg', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff')
+NOT_PHOTOS = ('Thumbs.db', 'desktop.ini')
 
 # What is done about an unlabelled photo that cannot be read: leaving it out would spoil the submission.
 EVEN_ODDS = 'given even odds'
@@ -62,6 +65,14 @@ def skipped(sample: Sample, reason: str) -> Remark:
     """The remark on a photo that gets no record."""
     outcome = EVEN_ODDS if sample.split == consts.UNLABELLED else 'skipped'
     return Remark(paths.shown(sample.path), outcome, reason)
+
+
+def promises_photo(name: str, is_folder: bool = False) -> bool:
+    """Whether a name in a data set is to be converted, or else told of: any file but hidden ones and
+    those that systems leave behind, and what is called like a photo but is a folder."""
+    if name.startswith('.') or name in NOT_PHOTOS:
+        return False
+    return not is_folder or name.lower().endswith(PHOTO_ENDINGS)
 
 
 def split_of(digest: str, learn_only: bool = False) -> str:
@@ -109,8 +120,12 @@ def with_copies(planned: Iterable[Planned], kinds: Sequence[str]) -> list[Planne
 
 
 def class_names(samples: Iterable[Sample], source: Path) -> list[str]:
-    """All labels, sorted: their places are the network's outputs. Raises UserError below two."""
+    """All labels, sorted: their places are the network's outputs. Raises UserError when there are fewer
+    than two, or one that cannot be written down."""
     names = sorted({sample.label for sample in samples if sample.label is not None})
+    for name in names:
+        if not _is_a_line(name):
+            raise UserError(f'{paths.shown(source)}: the class name {name!r} is no line of UTF-8: rename it')
     if not names:
         raise UserError(f'no photos with a label in {paths.shown(source)}')
     if len(names) == 1:
@@ -122,12 +137,14 @@ def class_names(samples: Iterable[Sample], source: Path) -> list[str]:
 
 
 def read_list(path: Path) -> set[str]:
-    """The lines of a list of photos, such as a test list. Raises UserError when it cannot be read."""
+    """The lines of a list of photos, such as a test list; './a/b.jpg', as `find` writes it, is 'a/b.jpg'.
+    Raises UserError when it cannot be read."""
     try:
-        lines = Path(path).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'cannot read the list {paths.shown(path)}: {error}') from error
-    return {line.strip() for line in lines if line.strip()}
+        # Names on Linux may be any bytes, and editors on Windows begin a file with a mark.
+        lines = Path(path).read_text(encoding='utf-8-sig', errors='surrogateescape').split('\n')
+    except OSError as error:
+        raise UserError(f'cannot read the list {paths.shown(path)}: {error.strerror}') from error
+    return {PurePosixPath(line.strip()).as_posix() for line in lines if line.strip()}
 
 
 def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sample]:
@@ -137,11 +154,11 @@ def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sa
     when lines of the list match nothing.
     """
     listed = read_list(path)
-    roots = [base.resolve(), base.resolve().parent]
     found: set[str] = set()
     out = []
     for sample in samples:
-        names = {str(sample.path.resolve().relative_to(root)) for root in roots} & listed
+        inside = sample.path.relative_to(base)  # not resolved: photos may be links to elsewhere
+        names = {inside.as_posix(), (base.resolve().name / inside).as_posix()} & listed
         found |= names
         out.append(replace(sample, split='test' if names else 'learn'))
     if missing := sorted(listed - found):
@@ -150,6 +167,16 @@ def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sa
             f'such as {missing[0]}'
         )
     return out
+
+
+def _is_a_line(name: str) -> bool:
+    """Whether a label can stand in lists and in the frozen graph. Folders on Linux may be called
+    anything; bytes that are no UTF-8 come as lone surrogates, which do not encode."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return name.splitlines() == [name]
 
 
 def _final_split(sample: Sample, digest: str) -> str:

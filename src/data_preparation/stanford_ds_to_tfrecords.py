@@ -27,8 +27,8 @@ TEST_LIST = Path('lists', 'test_list.mat')
 def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[Sample], list[Remark]]:
     """Every photo below `folder`/Images with its breed, and its box where there is an annotation.
 
-    Returns samples, and remarks on annotations that cannot be used. Raises UserError when there are
-    no photos, or no lists for the official split.
+    Returns samples, and remarks on annotations that are missing or cannot be used. Raises UserError
+    when there are no photos, or no lists for the official split.
     """
     images = folder / 'Images'
     if not images.is_dir():
@@ -37,16 +37,18 @@ def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[S
             'or draw a small set with python -m src.data_preparation.sample_dataset'
         )
     samples, remarks = [], []
+    annotated = (folder / 'Annotation').is_dir()
     for sample in image_folder_samples(images):
-        breed = breed_of_folder(sample.label)
+        breed, box, fault = breed_of_folder(sample.label), None, ''
         path = folder / 'Annotation' / Path(sample.id).with_suffix('')
         try:
             breed, box = parse_annotation(path)
         except FileNotFoundError:
-            box = None
+            fault = 'is missing' if annotated else ''
         except (ElementTree.ParseError, ValueError, OSError) as error:
-            box = None
-            reason = f'annotation {paths.shown(path)} cannot be used ({error}): took the folder name'
+            fault = f'cannot be used ({error})'
+        if fault:
+            reason = f'annotation {paths.shown(path)} {fault}: took the folder name and no box'
             remarks.append(Remark(paths.shown(sample.path), 'kept', reason))
         samples.append(replace(sample, label=breed, box=box))
     return (_officially_split(samples, folder / TEST_LIST) if official_split else samples), remarks
@@ -70,13 +72,20 @@ def parse_annotation(path: Path) -> tuple[str, Box]:
     edges = [dog.findtext(f'bndbox/{edge}') for edge in ('xmin', 'ymin', 'xmax', 'ymax')]
     if None in edges:
         raise ValueError('it has no bounding box')
-    xmin, ymin, xmax, ymax = (int(float(edge)) for edge in edges)
+    try:
+        xmin, ymin, xmax, ymax = (int(float(edge)) for edge in edges)
+    except (ValueError, OverflowError):  # no number, and infinity
+        xmin = ymin = xmax = ymax = 0
+    if xmin >= xmax or ymin >= ymax:
+        raise ValueError(f'its bounding box is {", ".join(edges)}')
     return name.strip().lower(), (xmin, ymin, xmax, ymax)
 
 
 def _officially_split(samples: list[Sample], path: Path) -> list[Sample]:
     """Test is what the list names; the rest is cut into training and validation by hash."""
     test = _mat_list(path)
+    if not any(s.id in test for s in samples):
+        raise UserError(f'{paths.shown(path)} names none of the photos: use --split hash')
     return [replace(s, split='test' if s.id in test else 'learn') for s in samples]
 
 
@@ -92,7 +101,9 @@ def _mat_list(path: Path) -> set[str]:
             'or use --split hash'
         ) from error
     except Exception as error:  # scipy raises many kinds for a damaged file
-        raise UserError(f'{paths.shown(path)} is no list of Stanford Dogs ({error})') from error
+        raise UserError(
+            f'{paths.shown(path)} is no list of Stanford Dogs ({error}): use --split hash'
+        ) from error
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -122,6 +133,10 @@ def main(argv: list[str] | None = None) -> None:
     if args.test_list and args.split:
         raise UserError('--test-list and --split exclude each other')
     samples, remarks = stanford_samples(args.data, split == 'official')
+    if args.crop_to_box and not any(sample.box for sample in samples):
+        raise UserError(
+            f'--crop-to-box: {paths.shown(args.data / "Annotation")} holds no boxes for these photos'
+        )
     run(Job(args.name, args.data, samples, remarks, split, args.crop_to_box), args)
 
 

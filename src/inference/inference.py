@@ -70,7 +70,11 @@ def answers_from_folder(folder: Path, predictor: Predictor) -> Iterator[Answer]:
 def photos_in(folder: Path) -> list[Path]:
     """Sorted by name. Raises UserError when there are none, or two with the same id."""
     try:
-        photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in classify.SUFFIXES)
+        photos = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in classify.SUFFIXES and not path.name.startswith('.')
+        )
     except OSError as error:
         raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
     if not photos:
