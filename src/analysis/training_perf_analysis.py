@@ -42,7 +42,7 @@ from src.training.scores import score, table
 ALL = 'all'
 PAIRS, MISTAKES = 30, 30  # in the files
 PAIRS_TOLD, WEAKEST_TOLD = 10, 5  # on the screen
-SHEET_COLUMNS = 6
+SHEET_COLUMNS = (3, 6)  # at least, so that there is room for a title, and at most
 # Up to so many classes the map is alphabetical and has numbers in its cells: it can be read through.
 # In a larger one the eye looks for clusters.
 FEW_CLASSES = 20
@@ -145,7 +145,7 @@ def tell(analysis: Analysis, split: str) -> None:
         for line in _aligned(pairs):
             say('  ' + line)
         say('\nweakest classes:')
-        for line in _aligned(confusion.weakest(scores, WEAKEST_TOLD)):
+        for line in _aligned(confusion.weakest(scores[scores['f1'] < 1], WEAKEST_TOLD)):
             say('  ' + line)
     say()
 
@@ -197,11 +197,11 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
     pictures.contact_sheet(
         tiles,
         path,
-        SHEET_COLUMNS,
+        int(np.clip(len(tiles), *SHEET_COLUMNS)),
         title=f'Worst mistakes: {subject}',
         note='In bold what it is; below, what the model took it for, how certain it was, and the file.',
     )
-    wrote(path, f'the {count(len(tiles), "mistake")} it was most certain about')
+    wrote(path, f'{count(len(tiles), "mistake")}, the most certain first')
 
 
 def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.analysis.pictures.style import FAINT, INK, PAPER, drawing, extent, short, spoken, title_above
+from src.analysis.pictures.style import FAINT, INK, PAPER, drawing, extent, short, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,11 +91,12 @@ def _name_ticks(axes: Axes, rows: Sequence[str], columns: Sequence[str], height:
 
 def _column_names(names: Sequence[str], letters: int) -> tuple[list[str], int]:
     """Names for columns that are so many letters wide, and the angle to write them at: level in up to
-    three lines if all fit, else upright."""
-    wrapped = [textwrap.wrap(spoken(name), max(letters, 1), break_long_words=False) for name in names]
-    if all(len(lines) <= 3 and max(map(len, lines), default=0) <= letters for lines in wrapped):
+    four lines if all fit, else upright."""
+    names = [short(name) for name in names]
+    wrapped = [textwrap.wrap(name, max(letters, 1), break_long_words=False) for name in names]
+    if all(len(lines) <= 4 and max(map(len, lines), default=0) <= letters for lines in wrapped):
         return ['\n'.join(lines) for lines in wrapped], 0
-    return [short(name) for name in names], 90
+    return names, 90
 
 
 def _write_cells(axes: Axes, cells: np.ndarray, colours: np.ndarray, size: float) -> None:
