@@ -92,10 +92,13 @@ class Head:
         session.run(tf.global_variables_initializer())
         session.run(tf.local_variables_initializer(), {self._source: self._bottlenecks})
 
-    def score(self, session: tf.Session, rows: np.ndarray) -> dict[str, float]:
+    def predict(self, session: tf.Session, rows: np.ndarray) -> np.ndarray:
+        """Probabilities [len(rows), classes] float32."""
         chunks = [rows[i : i + EVALUATION_BATCH] for i in range(0, len(rows), EVALUATION_BATCH)]
-        predicted = [session.run(self.probabilities, {self.index: chunk}) for chunk in chunks]
-        return score(np.concatenate(predicted), self.labels[rows])
+        return np.concatenate([session.run(self.probabilities, {self.index: chunk}) for chunk in chunks])
+
+    def score(self, session: tf.Session, rows: np.ndarray) -> dict[str, float]:
+        return score(self.predict(session, rows), self.labels[rows])
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
         """Scores of each split that has examples."""

@@ -49,19 +49,23 @@ def train_head(
         tf.set_random_seed(settings.seed)
         head = Head(settings, examples)
         head.initialise(session)
-        every = max(1, min(MOST_STEPS_UNEVALUATED, settings.steps // EVALUATIONS))
         state = loop.fit(
             session,
             head.task(),
             paths.checkpoints(model),
             paths.summaries(model),
             settings.steps,
-            every,
+            evaluate_every(settings.steps),
             patience,
         )
         scores = head.scores(session)
     files.write_json(paths.scores(model), description | _outcome(state, scores))
     return state, scores
+
+
+def evaluate_every(steps: int) -> int:
+    """Steps between two evaluations."""
+    return max(1, min(MOST_STEPS_UNEVALUATED, steps // EVALUATIONS))
 
 
 def _outcome(state: loop.State, scores: dict) -> dict[str, Any]:
@@ -82,9 +86,8 @@ def _joined(parts: list[Examples]) -> Examples:
     )
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.training.train', __doc__)
-    cli.add_model(made)
+def add_settings(made: argparse.ArgumentParser) -> None:
+    """The flags behind `settings_of`."""
     made.add_argument('--layers', type=cli.layer_sizes, help='units of each layer, such as 2048,1024,120')
     made.add_argument('--steps', type=cli.whole_number(1), default=consts.STEPS, help='default: %(default)s')
     made.add_argument(
@@ -107,26 +110,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     made.add_argument('--seed', type=cli.whole_number(0), default=consts.SEED, help='default: %(default)s')
     made.add_argument(
-        '--patience',
-        type=cli.whole_number(0),
-        default=consts.PATIENCE,
-        help='evaluations without a better validation log loss before it stops, 0: never (default: '
-        '%(default)s)',
-    )
-    made.add_argument(
         '--all-splits',
         action='store_true',
         help='train on every photo, for the model that ships: no validation, no early stop, no honest score',
     )
-    made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
-    return made.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    model = cli.model_of(args)
-    records = open_records(args.name)
-    settings = Settings(
+def settings_of(args: argparse.Namespace, records: Records) -> Settings:
+    """Raises UserError when the layers do not fit the records."""
+    return Settings(
         layers=head_layers(args.layers, records),
         steps=args.steps,
         batch_size=args.batch_size,
@@ -136,6 +128,28 @@ def main(argv: list[str] | None = None) -> None:
         seed=args.seed,
         all_splits=args.all_splits,
     )
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    made = cli.parser('src.training.train', __doc__)
+    cli.add_model(made)
+    add_settings(made)
+    made.add_argument(
+        '--patience',
+        type=cli.whole_number(0),
+        default=consts.PATIENCE,
+        help='evaluations without a better validation log loss before it stops, 0: never (default: '
+        '%(default)s)',
+    )
+    made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
+    return made.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    model = cli.model_of(args)
+    records = open_records(args.name)
+    settings = settings_of(args, records)
     layers = '-'.join(map(str, settings.layers))
     say(f'head {layers} on {count(sum(records.counts.values()), "bottleneck")}')
     state, scores = train_head(records, model, settings, args.patience, args.fresh)
