@@ -7,17 +7,19 @@ prints the facts of a graph, and fails when it cannot serve as a backbone.
 
 from __future__ import annotations
 
-import hashlib
+import argparse
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.common import cli, consts, errors, paths
+from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.graph.fronts import Front, ensure_front, feed_batches
-from src.graph.graph_io import read_graph, require_tensor, subgraph
+from src.graph.batching import feed_batches
+from src.graph.fronts import Front, ensure_front
+from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
 from src.graph.modernise import modernise
 
 
@@ -86,30 +88,24 @@ def load_backbone(
     graph_def = modernise(subgraph(whole, [bottleneck]))
     graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range)
     graph_def = subgraph(feed_batches(graph_def, front), [bottleneck])
-    sha = hashlib.sha256(path.read_bytes()).hexdigest()
     width = _width(graph_def, bottleneck, path)
-    return Backbone(path, sha, graph_def, front, bottleneck, width, pixel_range)
+    return Backbone(path, files.sha256(path), graph_def, front, bottleneck, width, pixel_range)
 
 
 def _width(graph_def: tf.GraphDef, bottleneck: str, path: Path) -> int:
     """Values of one bottleneck, after checking that it stands for one image of a batch."""
-    with tf.Graph().as_default() as graph:
-        try:
-            tf.import_graph_def(graph_def, name='')
-            tensor = graph.get_tensor_by_name(bottleneck)
-        except (ValueError, KeyError) as error:
-            raise UserError(f'TensorFlow does not take {paths.shown(path)}: {error}') from error
-        if not tensor.dtype.is_floating or tensor.shape.rank not in (2, 4) or tensor.shape[-1].value is None:
-            raise UserError(
-                f'{paths.shown(path)}: {bottleneck} is {tensor.dtype.name} {tensor.shape}, '
-                'not float [N, width] or [N, h, w, width]'
-            )
-        if tensor.shape[0].value is not None:
-            raise UserError(
-                f'{paths.shown(path)}: {bottleneck} always holds {tensor.shape[0]} example, whatever the '
-                f'batch; choose a tensor before it, such as {consts.BOTTLENECK_TENSOR}'
-            )
-        return tensor.shape[-1].value
+    tensor = inferred(graph_def, bottleneck, path)
+    if tensor.dtype != tf.float32 or tensor.shape.rank not in (2, 4) or tensor.shape[-1].value is None:
+        raise UserError(
+            f'{paths.shown(path)}: {bottleneck} is {tensor.dtype.name} {tensor.shape}, '
+            'not float32 [N, width] or [N, h, w, width]'
+        )
+    if tensor.shape[0].value is not None:
+        raise UserError(
+            f'{paths.shown(path)}: {bottleneck} always holds {tensor.shape[0]} rows, however many the images '
+            f'are; choose a tensor before it, such as {consts.BOTTLENECK_TENSOR}'
+        )
+    return tensor.shape[-1].value
 
 
 def _how_to_get(path: Path) -> str:
@@ -121,11 +117,13 @@ def _how_to_get(path: Path) -> str:
 
 def number_range(text: str) -> tuple[float, float]:
     """An argparse type: '-1,1' as a pair."""
-    low, _, high = text.partition(',')
-    pair = float(low), float(high)
-    if pair[0] >= pair[1]:
-        raise ValueError
-    return pair
+    try:
+        low, high = map(float, text.split(','))
+    except ValueError:
+        low = high = 0.0
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is no range such as -1,1')
+    return low, high
 
 
 def add_backbone(made) -> None:

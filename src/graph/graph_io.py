@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from src.common.tf1 import tf
 
 LABELS_NODE = 'labels'
 INFO_NODE = 'model_info'
+
+MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights, which no tensor's shape depends on
 
 
 def read_graph(path: Path) -> tf.GraphDef:
@@ -30,11 +33,17 @@ def read_graph(path: Path) -> tf.GraphDef:
     try:
         graph_def.ParseFromString(data)
     except Exception as error:  # protobuf's DecodeError, which has no stable home
-        raise UserError(f'{paths.shown(path)} is no TensorFlow graph (a binary GraphDef)') from error
+        raise _no_graph(path) from error
     # Other protobuf messages, and some plain bytes, parse as a GraphDef without sensible nodes.
     if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
-        raise UserError(f'{paths.shown(path)} is no TensorFlow graph (a binary GraphDef)')
+        raise _no_graph(path)
     return graph_def
+
+
+def _no_graph(path: Path) -> UserError:
+    if Path(path).name == 'saved_model.pb':
+        return UserError(f'{paths.shown(path)} is a SavedModel: freeze it into one GraphDef first')
+    return UserError(f'{paths.shown(path)} is no TensorFlow graph (a binary GraphDef)')
 
 
 def write_graph(graph_def: tf.GraphDef, path: Path) -> Path:
@@ -80,11 +89,46 @@ def ancestors(graph_def: tf.GraphDef, targets: Sequence[str], stops: Sequence[st
 
 
 def subgraph(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
-    """The part of a graph that the tensors `targets` need."""
+    """The part of a graph that the tensors `targets` need; the graph itself if that is all of it."""
     kept = ancestors(graph_def, targets)
+    if len(kept) == len(graph_def.node):
+        return graph_def
     part = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     part.node.extend(node for node in graph_def.node if node.name in kept)
     return part
+
+
+def inferred(graph_def: tf.GraphDef, tensor: str, path: Path) -> tf.Tensor:
+    """The tensor in a graph that cannot be run, for its type and shape: the weights are left out,
+    as copying them is what takes the time.
+
+    Raises UserError when TensorFlow does not take the graph, or the tensor is not in it.
+    """
+    kept = ancestors(graph_def, [tensor])
+    light = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        if node.name in kept:
+            light.node.append(_without_weights(node))
+    with tf.Graph().as_default() as graph:
+        try:
+            tf.import_graph_def(light, name='')
+            return graph.get_tensor_by_name(tensor)
+        except (ValueError, KeyError, tf.errors.OpError) as error:
+            fault = str(error).strip('"').split('. ')[0]
+            raise UserError(f'TensorFlow does not take {paths.shown(path)}: {fault}') from error
+
+
+def _without_weights(node: tf.NodeDef) -> tf.NodeDef:
+    """A large constant as a placeholder of its shape, any other node as it is."""
+    if node.op != 'Const':
+        return node
+    shape = node.attr['value'].tensor.tensor_shape
+    if math.prod(dim.size for dim in shape.dim) <= MOST_VALUES_OF_A_SHAPE:
+        return node
+    placeholder = tf.NodeDef(name=node.name, op='Placeholder', input=node.input)
+    placeholder.attr['dtype'].type = node.attr['dtype'].type
+    placeholder.attr['shape'].shape.CopyFrom(shape)
+    return placeholder
 
 
 def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, Any]) -> tf.GraphDef:
@@ -102,7 +146,9 @@ def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, An
 def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
     """The class names that a graph carries, in output order; None when it carries none."""
     value = _constant(graph_def, LABELS_NODE)
-    return None if value is None else [label.decode('utf-8', 'replace') for label in value.ravel()]
+    if value is None or value.dtype != object:  # somebody else's `labels` may be numbers
+        return None
+    return [label.decode('utf-8', 'replace') for label in value.ravel()]
 
 
 def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:

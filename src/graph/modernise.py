@@ -8,10 +8,7 @@ old is said anew, with the same result.
 
 from __future__ import annotations
 
-import numpy as np
-
 from src.common.tf1 import tf
-from src.graph.graph_io import node_of, nodes_by_name
 
 # Up to this GraphDef version an empty Placeholder shape meant "unknown" (tensorflow/core/public/version.h).
 SCALAR_PLACEHOLDERS_SINCE = 24
@@ -22,11 +19,10 @@ def modernise(graph_def: tf.GraphDef) -> tf.GraphDef:
 
     Outputs stay equal up to float32 rounding.
     """
-    nodes = nodes_by_name(graph_def)
     fresh = tf.GraphDef(library=graph_def.library)
     for node in graph_def.node:
         if node.op == 'BatchNormWithGlobalNormalization':
-            fresh.node.extend(_fused_batch_norm(node, nodes))
+            fresh.node.extend(_fused_batch_norm(node))
         else:
             copy = fresh.node.add()
             copy.CopyFrom(node)
@@ -36,18 +32,16 @@ def modernise(graph_def: tf.GraphDef) -> tf.GraphDef:
     return fresh
 
 
-def _fused_batch_norm(node: tf.NodeDef, nodes: dict[str, tf.NodeDef]) -> list[tf.NodeDef]:
-    """The same normalisation as a FusedBatchNormV3, preceded by a constant scale of ones if need be.
+def _fused_batch_norm(node: tf.NodeDef) -> list[tf.NodeDef]:
+    """The same normalisation as a FusedBatchNormV3, preceded by a scale of ones if need be.
 
     BatchNormWithGlobalNormalization(t, m, v, beta, gamma) is (t - m) / sqrt(v + e) [* gamma] + beta.
     """
     t, mean, variance, beta, gamma = node.input[:5]
     made = []
     if not node.attr['scale_after_normalization'].b:
-        depth = tf.make_ndarray(nodes[node_of(beta)].attr['value'].tensor).size
-        ones = tf.NodeDef(name=node.name + '/unit_scale', op='Const')
-        ones.attr['dtype'].type = tf.float32.as_datatype_enum
-        ones.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(np.ones(depth, np.float32)))
+        ones = tf.NodeDef(name=node.name + '/unit_scale', op='OnesLike', input=[beta])
+        ones.attr['T'].type = tf.float32.as_datatype_enum
         made.append(ones)
         gamma = ones.name
     fused = tf.NodeDef(name=node.name, op='FusedBatchNormV3', device=node.device)

@@ -20,8 +20,10 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.fronts import Front, feed_batches, find_front
+from src.graph.batching import feed_batches
+from src.graph.fronts import Front, find_front
 from src.graph.graph_io import (
+    inferred,
     nodes_by_name,
     read_graph,
     read_info,
@@ -124,16 +126,18 @@ def load_graph(path: Path) -> FrozenGraph:
     graph_def = modernise(subgraph(graph_def, [output]))
     front = find_front(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, front), [output])
-    width = _classes(graph_def, output)
-    if width is not None and width != len(labels):
+    width = _classes(graph_def, output, path)
+    if width != len(labels):
         raise UserError(f'{paths.shown(path)} answers with {width} classes, its labels are {len(labels)}')
     return FrozenGraph(graph_def, front, output, labels, info)
 
 
-def _classes(graph_def: tf.GraphDef, output: str) -> int | None:
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name='')
-        return graph.get_tensor_by_name(output).shape[-1].value
+def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
+    tensor = inferred(graph_def, output, path)
+    sizes = tensor.shape.as_list() if tensor.shape.rank else [None]
+    if len(sizes) < 2 or sizes[0] is not None or sizes[-1] is None or set(sizes[1:-1]) - {1}:
+        raise UserError(f'{paths.shown(path)}: {output} is {tensor.shape}, not [N, classes]')
+    return sizes[-1]
 
 
 def default_model(name: str | None = None) -> Path:
@@ -164,4 +168,8 @@ def _labels_beside(path: Path) -> list[str]:
         raise UserError(
             f'{paths.shown(path)} carries no labels: put {paths.shown(beside)} beside it, one class a line'
         )
-    return [line.strip() for line in beside.read_text(encoding='utf-8').splitlines() if line.strip()]
+    try:
+        lines = beside.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f'cannot read {paths.shown(beside)} as UTF-8 text ({error})') from error
+    return [line.strip() for line in lines if line.strip()]

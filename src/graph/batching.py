@@ -1,0 +1,60 @@
+"""From one image at a time to many: a graph whose pixels take a batch.
+
+In the graph of 2015 the pixels are [1, height, width, 3], and a session refuses others; its
+`pool_3/_reshape` is always [1, 2048]. Both are freed here, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from src.common.tf1 import tf
+from src.graph.fronts import Front
+from src.graph.graph_io import ancestors, node_of, nodes_by_name
+
+
+def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:
+    """A copy of the graph whose `front.pixels` may be fed with any number of images.
+
+    The encoded image, a constant in the graph of 2015, becomes a placeholder.
+    """
+    name, image = node_of(front.pixels), node_of(front.image)
+    before, nodes = ancestors(graph_def, [name]), nodes_by_name(graph_def)
+    fed = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        if node.name == image:
+            fed.node.append(_placeholder(image, tf.string, []))
+            continue
+        copy = fed.node.add()
+        copy.CopyFrom(node)
+        if node.name == name and node.op != 'PlaceholderWithDefault':
+            copy.name = name + '/of_image'
+            free = _placeholder(name, tf.float32, [None, front.height, front.width, 3])
+            free.op = 'PlaceholderWithDefault'
+            free.input.append(copy.name)
+            fed.node.append(free)
+        elif node.op == 'Reshape' and node.name not in before:
+            fed.node.extend(_free_batch(copy, nodes))
+    return fed
+
+
+def _placeholder(name: str, dtype: tf.DType, shape: list[int | None]) -> tf.NodeDef:
+    made = tf.NodeDef(name=name, op='Placeholder')
+    made.attr['dtype'].type = dtype.as_datatype_enum
+    made.attr['shape'].shape.CopyFrom(tf.TensorShape(shape).as_proto())
+    return made
+
+
+def _free_batch(reshape: tf.NodeDef, nodes: dict[str, tf.NodeDef]) -> list[tf.NodeDef]:
+    """Let a Reshape to [1, ...] keep the number of images instead. Returns its new shape, a constant."""
+    shape = nodes.get(node_of(reshape.input[1]))
+    if shape is None or shape.op != 'Const':
+        return []
+    sizes = tf.make_ndarray(shape.attr['value'].tensor).ravel()
+    if len(sizes) < 2 or sizes[0] != 1 or -1 in sizes:
+        return []
+    sizes = sizes.copy()
+    sizes[0] = -1
+    free = tf.NodeDef(name=reshape.name + '/any_batch', op='Const')
+    free.attr['dtype'].type = shape.attr['dtype'].type
+    free.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(sizes))
+    reshape.input[1] = free.name
+    return [free]
