@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from src.common import consts, paths
 from src.common.errors import UserError
+from src.common.files import count
 from src.common.progress import progress
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
@@ -163,7 +164,7 @@ def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sa
         out.append(replace(sample, split='test' if names else 'learn'))
     if missing := sorted(listed - found):
         raise UserError(
-            f'{paths.shown(path)} names {len(missing)} photos that are not in {paths.shown(base)}, '
+            f'{paths.shown(path)} names {count(len(missing), "photo")} missing from {paths.shown(base)}, '
             f'such as {missing[0]}'
         )
     return out

@@ -1,0 +1,153 @@
+"""Splits that depend on the bytes alone, one of several copies, and lists of photos."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from hashlib import sha256
+
+import pytest
+
+from src.common import consts
+from src.common.errors import UserError
+from src.data_preparation.samples import (
+    EVEN_ODDS,
+    Sample,
+    class_names,
+    plan,
+    promises_photo,
+    read_list,
+    split_of,
+    with_copies,
+    with_test_list,
+)
+from tests.data_preparation.photos import put
+
+
+def samples_of(folder, number: int, label: str = 'a', **more) -> list[Sample]:
+    return [Sample(f'{i}.jpg', put(folder / f'{i}.jpg', i), label, **more) for i in range(number)]
+
+
+def test_shares_of_the_splits_are_those_of_consts():
+    counts = Counter(split_of(sha256(b'%d' % i).hexdigest()) for i in range(20_000))
+    assert counts['test'] / 20_000 == pytest.approx(consts.TEST_SHARE, abs=0.01)
+    assert counts['validation'] / 20_000 == pytest.approx(consts.VALIDATION_SHARE, abs=0.01)
+
+
+def test_learn_only_leaves_the_test_split_out():
+    counts = Counter(split_of(sha256(b'%d' % i).hexdigest(), learn_only=True) for i in range(5_000))
+    assert set(counts) == {'train', 'validation'}
+    assert counts['validation'] / 5_000 == pytest.approx(consts.VALIDATION_SHARE, abs=0.02)
+
+
+def test_a_split_outlives_renaming_and_the_order_of_files(tmp_path):
+    first, _ = plan(samples_of(tmp_path / 'one', 30))
+    renamed = [
+        Sample(f'new {i}', shutil.copy(s.path, tmp_path / f'new {i}.jpeg'), 'a')
+        for i, s in enumerate(reversed(samples_of(tmp_path / 'one', 30)))
+    ]
+    second, _ = plan(renamed)
+    assert [(p.digest, p.split) for p in second] == [(p.digest, p.split) for p in first]
+    assert len({p.split for p in first}) > 1
+
+
+def test_of_copies_the_one_that_a_list_tests_on_is_kept(tmp_path):
+    path = put(tmp_path / 'x.jpg', 1)
+    listed = Sample('z', path, 'a', 'test')
+    planned, remarks = plan([Sample('b', path, 'a', 'train'), listed, Sample('c', path, 'a')])
+    assert [p.sample for p in planned] == [listed]
+    assert [r.reason for r in remarks] == ['a copy of z'] * 2
+
+
+def test_a_photo_under_two_labels_is_left_out_and_both_are_named(tmp_path):
+    path = put(tmp_path / 'x.jpg', 1)
+    planned, remarks = plan([Sample('1', path, 'cat'), Sample('2', path, 'dog')])
+    assert planned == []
+    assert [(r.outcome, r.reason) for r in remarks] == [
+        ('skipped', 'the same picture stands under cat and dog')
+    ] * 2
+
+
+def test_every_unlabelled_photo_stays_even_beside_a_labelled_copy(tmp_path):
+    path = put(tmp_path / 'x.jpg', 1)
+    asked = [Sample(id_, path, None, consts.UNLABELLED) for id_ in 'pq']
+    planned, remarks = plan([Sample('1', path, 'cat'), *asked])
+    assert sorted(p.sample.id for p in planned) == ['1', 'p', 'q']
+    assert remarks == []
+
+
+def test_files_that_cannot_be_read_are_remarks(tmp_path):
+    (tmp_path / 'empty.jpg').touch()
+    (tmp_path / 'folder.jpg').mkdir()
+    (tmp_path / 'link.jpg').symlink_to(tmp_path / 'nowhere')
+    bad = [Sample(name, tmp_path / f'{name}.jpg', 'a') for name in ('empty', 'folder', 'link')]
+    planned, remarks = plan([*bad, Sample('asked', tmp_path / 'empty.jpg', None, consts.UNLABELLED)])
+    assert planned == []
+    assert [(r.outcome, r.reason) for r in remarks] == [
+        ('skipped', 'empty file'),
+        ('skipped', 'cannot be read: Is a directory'),
+        ('skipped', 'no such file'),
+        (EVEN_ODDS, 'empty file'),
+    ]
+
+
+def test_copies_are_made_of_training_photos_only(tmp_path):
+    planned, _ = plan(samples_of(tmp_path, 40))
+    grown = with_copies(planned, ['dark', 'mirror'])
+    copies = [p for p in grown if p.sample.copy]
+    assert {p.split for p in copies} == {'train'}
+    assert len(copies) == 2 * sum(p.split == 'train' for p in planned) > 0
+    assert len({p.sample.id for p in grown}) == len(grown)
+
+
+def test_class_names_are_sorted_and_need_two(tmp_path):
+    labelled = [Sample(name, tmp_path / name, name) for name in ('b', 'Ä', 'a')]
+    assert class_names(labelled, tmp_path) == ['a', 'b', 'Ä']
+    with pytest.raises(UserError, match=r'one class only \(b\)'):
+        class_names(labelled[:1], tmp_path)
+    with pytest.raises(UserError, match='no photos with a label'):
+        class_names([Sample('x', tmp_path, None, consts.UNLABELLED)], tmp_path)
+
+
+@pytest.mark.parametrize('name', ['two\nlines', 'ros\udce9'])
+def test_a_class_name_that_cannot_be_written_down_is_refused(name, tmp_path):
+    with pytest.raises(UserError, match='rename it'):
+        class_names([Sample('1', tmp_path, name), Sample('2', tmp_path, 'a')], tmp_path)
+
+
+def test_what_promises_a_photo():
+    assert promises_photo('1.jpg') and promises_photo('scan') and promises_photo('x.JPG', is_folder=True)
+    assert not any(map(promises_photo, ('.hidden.jpg', 'Thumbs.db', 'desktop.ini')))
+    assert not promises_photo('more', is_folder=True)
+
+
+def test_a_test_list_names_photos_from_the_folder_or_from_above_it(tmp_path):
+    base = tmp_path / 'photos'
+    samples = samples_of(base / 'a', 4)
+    listed = tmp_path / 'list.txt'
+    listed.write_text('\ufeffa/0.jpg\r\n\r\nphotos/a/1.jpg\n./a/2.jpg\n', encoding='utf-8')
+    splits = {s.id: s.split for s in with_test_list(samples, listed, base)}
+    assert splits == {'0.jpg': 'test', '1.jpg': 'test', '2.jpg': 'test', '3.jpg': 'learn'}
+
+
+def test_a_test_list_names_links_by_their_own_place(tmp_path):
+    base = tmp_path / 'photos'
+    base.mkdir()
+    (base / 'link.jpg').symlink_to(put(tmp_path / 'elsewhere' / 'x.jpg', 1))
+    (tmp_path / 'list.txt').write_text('link.jpg\n')
+    [sample] = with_test_list([Sample('1', base / 'link.jpg', 'a')], tmp_path / 'list.txt', base)
+    assert sample.split == 'test'
+
+
+def test_a_test_list_that_names_what_is_not_there_is_refused(tmp_path):
+    samples = samples_of(tmp_path / 'a', 2)
+    (tmp_path / 'list.txt').write_text('a/0.jpg\na/17.jpg\n')
+    with pytest.raises(UserError, match=r'list.txt names 1 photo missing .* such as a/17.jpg'):
+        with_test_list(samples, tmp_path / 'list.txt', tmp_path)
+    with pytest.raises(UserError, match=r'cannot read the list .*nowhere.txt: No such file'):
+        read_list(tmp_path / 'nowhere.txt')
+
+
+def test_a_list_may_name_files_that_are_no_utf_8(tmp_path):
+    (tmp_path / 'list.txt').write_bytes(b'caf\xe9.jpg\n')
+    assert read_list(tmp_path / 'list.txt') == {'caf\udce9.jpg'}
