@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -57,9 +58,15 @@ def home(tmp_path, kernel, monkeypatch) -> Path:
     return home
 
 
-def run(name: str) -> dict[str, list]:
-    """The outputs of each cell. Any error in a cell is raised here, with its traceback."""
+def run(name: str, **settings: str) -> dict[str, list]:
+    """The outputs of each cell. Any error in a cell is raised here, with its traceback.
+
+    `settings` are typed in where the notebook says NAME = None.
+    """
     notebook = nbformat.read(NOTEBOOKS / f'{name}.ipynb', as_version=4)
+    for setting, value in settings.items():
+        (cell,) = (cell for cell in notebook.cells if f'{setting} = None' in cell.source)
+        cell.source = cell.source.replace(f'{setting} = None', f'{setting} = {value!r}')
     client = nbclient.NotebookClient(
         notebook, timeout=SECONDS, kernel_name='python3', resources={'metadata': {'path': str(NOTEBOOKS)}}
     )
@@ -104,7 +111,11 @@ def test_every_notebook_is_tested():
 @pytest.mark.slow
 def test_inference(home):
     sample = with_sample(home)
-    outputs = run('Inference')
+    frozen = home / 'frozen' / 'mine.pb'
+    frozen.parent.mkdir()
+    shutil.copy(paths.POCKET_DOGS, frozen)
+    outputs = run('Inference', MODEL='mine')
+    assert f'model:    {frozen}' in text(outputs['setup'])
     assert f'pictures: {sample / "Images"}' in text(outputs['setup'])
     assert 'breed' in outputs['one-picture'][0]['data']['text/plain']
     assert pictures(outputs['one-chart']) == 1
@@ -114,7 +125,9 @@ def test_inference(home):
 
 @pytest.mark.slow
 def test_inference_draws_pictures_where_there_are_none(home):
-    assert pictures(run('Inference')['one-chart']) == 1
+    outputs = run('Inference')
+    assert 'model:    frozen/pocket_dogs.pb' in text(outputs['setup'])
+    assert pictures(outputs['one-chart']) == 1
     assert len(list((home / 'data' / 'sample').rglob('*.jpg'))) == 96
 
 
@@ -134,6 +147,19 @@ def test_confusion(home, folder):
         assert pictures(outputs[cell]) == 1, cell
     scores = outputs['class-scores'][1]['data']['text/plain']
     assert {'007', 'nan', 'moss_terrier'} <= set(scores.split())
+
+
+def test_confusion_of_many_classes_is_shown_small_and_says_where_it_is_large(home):
+    folder = home / 'metrics' / 'breeds'
+    folder.mkdir(parents=True)
+    lines = [f'{number}.jpg,test,class_{number},class_{number % 20},0.7' for number in range(21)]
+    table = '\n'.join(['id,split,actual,pred,probability', *lines])
+    (folder / 'training_confusion.csv').write_text(table, encoding='utf-8')
+    full = folder / 'confusion_matrix.png'
+    full.touch()
+    outputs = run('Confusion', MODEL='breeds')
+    assert pictures(outputs['confusion-matrix']) == 1
+    assert str(full) in text(outputs['confusion-matrix'])
 
 
 def test_confusion_without_mistakes(home):
