@@ -1,0 +1,110 @@
+"""A conversion that is killed or stopped in the middle, in a process of its own, and run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from src.common import paths
+from src.common.errors import UserError
+from src.data_preparation.dataset import open_records
+from tests.data_preparation.photos import POCKET, put_classes
+
+# Small shards, so that there is a middle. A shell's background jobs ignore Ctrl-C, and pass that on.
+CONVERT = """
+import signal, sys
+from src.common import consts, errors
+from src.data_preparation.image_folder_to_tfrecords import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+consts.SHARD_SIZE = 2
+errors.run(lambda: main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    """160 photos of two classes, and a file that is none."""
+    folder = put_classes(tmp_path_factory.mktemp('photos'), {'a': 80, 'b': 80})
+    (folder / 'a' / 'text.jpg').write_text('no picture')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def undisturbed(photos, tmp_path_factory):
+    home = tmp_path_factory.mktemp('undisturbed')
+    finish(photos, home)
+    return home
+
+
+def start(photos: Path, home: Path) -> subprocess.Popen:
+    command = [sys.executable, '-c', CONVERT, str(photos), '--name', 'cut', *POCKET]
+    environment = os.environ | {'ROOTSTOCK_HOME': str(home)}
+    return subprocess.Popen(
+        command, env=environment, cwd=paths.CHECKOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finish(photos: Path, home: Path) -> str:
+    """Convert to the end; returns what was printed."""
+    process = start(photos, home)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, '')
+    return out
+
+
+def interrupted(photos: Path, home: Path, number: signal.Signals) -> tuple[int, str]:
+    """Convert until the first shard stands, then send the signal. Returns exit code and error output."""
+    process = start(photos, home)
+    try:
+        while not shards(home):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(number)
+        return process.wait(), process.communicate()[1]
+    finally:
+        process.kill()
+
+
+def shards(home: Path) -> dict[str, Path]:
+    return {path.name: path for path in (home / 'data' / 'records' / 'cut').glob('*.tfrecord')}
+
+
+def content(home: Path) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in shards(home).items()}
+
+
+def manifest(home: Path) -> dict:
+    return json.loads((home / 'data' / 'records' / 'cut' / 'manifest.json').read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT], ids=['killed', 'stopped'])
+def test_an_interrupted_conversion_goes_on_and_ends_the_same(
+    photos, undisturbed, tmp_path, monkeypatch, number
+):
+    code, complaint = interrupted(photos, tmp_path, number)
+    if number == signal.SIGINT:
+        assert code == 130
+        assert complaint == 'stopped; what was finished is kept, the same command goes on from there\n'
+    else:
+        assert (code, complaint) == (-number, '')
+    standing = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}
+    assert 0 < len(standing) < len(shards(undisturbed))
+    monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'data' / 'records')
+    with pytest.raises(UserError, match='is not finished: run it again to go on'):
+        open_records('cut')
+
+    assert 'going on after' in finish(photos, tmp_path)
+    assert {name: shards(tmp_path)[name].stat().st_mtime_ns for name in standing} == standing
+    assert content(tmp_path) == content(undisturbed)
+    assert manifest(tmp_path) == manifest(undisturbed)
+    assert [r['reason'] for r in manifest(tmp_path)['remarks']] == ['not an image']
+    assert not list((tmp_path / 'data').rglob('*.tmp'))
