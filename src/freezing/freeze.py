@@ -9,6 +9,9 @@ and proves on real records that it answers as backbone and checkpoint do.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from itertools import compress, islice
@@ -53,24 +56,32 @@ def freeze(backbone: Backbone, checkpoint: str, labels: Sequence[str], info: dic
         )
     with tf.Graph().as_default() as graph, tf.Session() as session:
         probabilities(dense_head(backbone.attach(), layers))
-        loop.restore(session, tf.train.Saver(head_variables()), checkpoint)
+        loop.restore(session, _head_saver(), checkpoint)
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [consts.OUTPUT_NODE_NAME]
         )
     return with_facts(frozen, labels, info)
 
 
+def _head_saver() -> tf.train.Saver:
+    """Restores the head in the default graph by the names it was trained under. A backbone may have
+    taken them: that of a frozen model, cut at its hidden layer, holds a `head/W1` of its own."""
+    names = (f'{SCOPE}/{kind}{layer}' for layer in itertools.count(1) for kind in 'Wb')
+    return tf.train.Saver(dict(zip(names, head_variables(), strict=False)))
+
+
 def checkpoint_layers(checkpoint: str) -> list[int]:
     """Layer sizes of the head in a checkpoint. Raises UserError when it holds no head."""
     try:
         shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
-        first = shapes[f'{SCOPE}/W1'][0]
-        outs = [
-            shapes[f'{SCOPE}/W{i}'][1] for i in range(1, 1 + sum(n.startswith(f'{SCOPE}/b') for n in shapes))
-        ]
-    except (tf.errors.OpError, KeyError, ValueError) as error:
-        raise UserError(f'{paths.shown(checkpoint)} is damaged or holds no head ({error})') from error
-    return [first, *outs]
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError(f'{paths.shown(checkpoint)} is damaged: train anew with --fresh') from error
+    layers = []
+    while (shape := shapes.get(f'{SCOPE}/W{len(layers) + 1}')) is not None:
+        layers.append(shape)
+    if not layers:
+        raise UserError(f'{paths.shown(checkpoint)} holds no head: train anew with --fresh')
+    return [layers[0][0], *(shape[1] for shape in layers)]
 
 
 def prove(frozen: Path, backbone: Backbone, checkpoint: str, records: Records) -> tuple[float, int]:
@@ -79,10 +90,16 @@ def prove(frozen: Path, backbone: Backbone, checkpoint: str, records: Records) -
 
     Raises UserError when there are no pictures to prove it on, or when the answers differ.
     """
-    encoded = [data for _, data in islice(_any_pictures(records), PROOF_PICTURES)]
-    wanted, readable = _expected(encoded, backbone, checkpoint)
+    reader = ImageReader(backbone.graph_def, backbone.front)
+    pixels, readable = [], []
+    for _, data in islice(_any_pictures(records), PROOF_PICTURES):
+        with contextlib.suppress(BadImage):
+            pixels.append(reader.read(data))
+            readable.append(data)
+    reader.close()
     if not readable:
         raise UserError(f'{paths.shown(records.folder)} holds no pictures to prove the model on')
+    wanted = _expected(pixels, backbone, checkpoint)
     batched = np.stack(list(load_model(frozen).from_pictures(readable)))
     # In the graph itself there is no Pillow, so only what TensorFlow decodes alike is compared there.
     plain = [read_header(data).plain for data in readable]
@@ -92,30 +109,22 @@ def prove(frozen: Path, backbone: Backbone, checkpoint: str, records: Records) -
         gap = max(gap, np.abs(single - wanted[plain]).max())
     if not gap <= TOLERANCE:
         raise UserError(
-            f'{paths.shown(frozen)} does not answer as the checkpoint does: probabilities differ by '
+            f'the frozen graph does not answer as {paths.shown(checkpoint)} does: probabilities differ by '
             f'{gap:.1e}, more than {TOLERANCE:.0e}; it was not kept'
         )
     return float(gap), len(readable)
 
 
-def _expected(encoded: list[bytes], backbone: Backbone, checkpoint: str) -> tuple[np.ndarray, list[bytes]]:
+def _expected(pixels: list[np.ndarray], backbone: Backbone, checkpoint: str) -> np.ndarray:
     """What the backbone and then the checkpoint's head say, in two separate graphs."""
-    reader = ImageReader(backbone.graph_def, backbone.front)
-    pixels, readable = [], []
-    for data in encoded:
-        try:
-            pixels.append(reader.read(data))
-            readable.append(data)
-        except BadImage:
-            continue
     with tf.Graph().as_default(), tf.Session() as session:
         bottleneck = backbone.attach()
         vectors = np.concatenate([session.run(bottleneck, {backbone.front.pixels: p[None]}) for p in pixels])
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, backbone.width])
         answer = probabilities(dense_head(x, checkpoint_layers(checkpoint)))
-        loop.restore(session, tf.train.Saver(head_variables()), checkpoint)
-        return session.run(answer, {x: vectors}), readable
+        loop.restore(session, _head_saver(), checkpoint)
+        return session.run(answer, {x: vectors})
 
 
 def _one_by_one(frozen: Path, image: str, encoded: list[bytes]) -> np.ndarray:
@@ -155,14 +164,13 @@ def freeze_model(model: str) -> tuple[Path, float, int]:
 def backbone_of(facts: dict[str, Any]) -> Backbone:
     """The backbone that a manifest names. Raises UserError when its file has gone or has changed."""
     path = paths.ROOT / facts['path']
-    pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
-    backbone = load_backbone(path, facts['bottleneck'], pixel_range)
-    if backbone.sha256 != facts['sha256']:
+    if path.is_file() and files.sha256(path) != facts['sha256']:
         raise UserError(
             f'{paths.shown(path)} has changed since the bottlenecks were computed: put the old file back, '
             'or convert and train again'
         )
-    return backbone
+    pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
+    return load_backbone(path, facts['bottleneck'], pixel_range)
 
 
 def _model_info(model: str, trained: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +195,7 @@ def main(argv: list[str] | None = None) -> None:
     path, gap, number = freeze_model(cli.model_of(args))
     say(f'proved on {count(number, "picture")}: differs from backbone and checkpoint by at most {gap:.1e}')
     wrote(path, f'{human_size(path.stat().st_size)}: decoding, backbone, head and labels in one file')
-    next_step(f'python -m src.inference.classify file PHOTO.jpg --model {paths.shown(path)}')
+    next_step(f'python -m src.inference.classify file PHOTO.jpg --model {shlex.quote(paths.shown(path))}')
 
 
 if __name__ == '__main__':

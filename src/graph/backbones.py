@@ -86,6 +86,11 @@ def load_backbone(
     whole = read_graph(path)
     require_tensor(whole, bottleneck, path)
     graph_def = modernise(subgraph(whole, [bottleneck]))
+    if any(node.name == consts.OUTPUT_NODE_NAME for node in graph_def.node):
+        raise UserError(
+            f'{paths.shown(path)}: {bottleneck} needs {consts.OUTPUT_TENSOR_NAME}, the name that a new head '
+            'answers by: choose a tensor before it'
+        )
     graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range)
     graph_def = subgraph(feed_batches(graph_def, front), [bottleneck])
     width = _width(graph_def, bottleneck, path)

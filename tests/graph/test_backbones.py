@@ -163,6 +163,11 @@ def test_a_tensor_that_is_no_row_for_each_image_is_refused(tmp_path, build, word
         load_backbone(path, last, (-1, 1))
 
 
+def test_the_name_of_the_answer_cannot_be_had_twice():
+    with pytest.raises(UserError, match='output_node:0 needs output_node:0, the name that a new head'):
+        load_backbone(paths.POCKET_DOGS, 'output_node')
+
+
 def test_an_op_that_tensorflow_lacks_is_told(tmp_path):
     graph_def = graph_of_2015()
     next(node for node in graph_def.node if node.name == 'conv').op = 'Snake'
