@@ -1,0 +1,159 @@
+"""Kaggle's submission file, from records and from a folder of photos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.common import paths
+from src.common.errors import UserError
+from src.data_preparation import image_folder_to_tfrecords, kaggle_images_to_tfrecords
+from src.freezing import freeze
+from src.inference import classify, inference
+from src.training import train
+from tests.data_preparation.photos import POCKET, put, put_classes
+
+BREEDS = ['boxer', 'chow', 'pug']
+UNREADABLE = {'empty': 'empty file', 'link': 'No such file or directory', 'text': 'not an image'}
+
+
+def made_from(folder: Path, name: str, steps: int = 20) -> None:
+    """Convert, train and freeze by the commands."""
+    kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', name, *POCKET])
+    train.main(['--name', name, '--steps', str(steps)])
+    freeze.main(['--name', name])
+
+
+@pytest.fixture(scope='module')
+def kaggle(tmp_path_factory) -> Path:
+    """Kaggle's layout: 30 labelled photos, 5 to be named, and 3 that cannot be."""
+    folder = tmp_path_factory.mktemp('kaggle')
+    rows = ['id,breed', *(f'{put(folder / "train" / f"{i}.jpg", i).stem},{BREEDS[i % 3]}' for i in range(30))]
+    (folder / 'labels.csv').write_text('\n'.join(rows))
+    for i in range(4):
+        put(folder / 'test' / f'asked{i}.jpg', 100 + i)
+    shutil.copy(folder / 'test' / 'asked0.jpg', folder / 'test' / 'again.jpg')
+    (folder / 'test' / 'text.jpg').write_text('no picture')
+    (folder / 'test' / 'empty.jpg').touch()
+    (folder / 'test' / 'link.jpg').symlink_to(folder / 'nowhere.jpg')
+    made_from(folder, 'kaggle')
+    return folder
+
+
+def submission(*argv: str, name: str = 'kaggle') -> pd.DataFrame:
+    inference.main([*argv, '--name', name])
+    return pd.read_csv(paths.METRICS_DIR / f'{name}_submission.csv', index_col='id')
+
+
+def test_every_photo_has_one_row_and_every_breed_a_column(kaggle, capsys):
+    table = submission()
+    assert list(table.columns) == BREEDS
+    assert list(table.index) == sorted(p.stem for p in (kaggle / 'test').iterdir())
+    np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-6)
+    assert '5 photos named, 3 photos given even odds' in capsys.readouterr().out
+
+
+def test_answers_are_those_of_classify(kaggle):
+    table = submission()
+    for id_ in ('asked1', 'again'):
+        one = classify.classify('file', kaggle / 'test' / f'{id_}.jpg', paths.frozen('kaggle'))
+        np.testing.assert_allclose(table.loc[id_, one.breed], one.prob, atol=1e-5)
+
+
+def test_a_folder_and_the_frozen_file_alone_give_the_same(kaggle, tmp_path):
+    """In a process with an empty home, where no records are."""
+    model, out = tmp_path / 'alone.pb', tmp_path / 'out.csv'
+    shutil.copy(paths.frozen('kaggle'), model)
+    command = [sys.executable, '-m', 'src.inference.inference', str(kaggle / 'test')]
+    done = subprocess.run(
+        [*command, '--model', str(model), '--out', str(out)], env=os.environ | {
+            'ROOTSTOCK_HOME': str(tmp_path / 'home')
+        }, cwd=paths.CHECKOUT, text=True, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(pd.read_csv(out, index_col='id'), submission(), atol=1e-5)
+    assert [line.split(':')[0] for line in done.stderr.splitlines()] == [
+        f'even odds for {id_}' for id_ in sorted(UNREADABLE)
+    ]
+
+
+@pytest.mark.parametrize('source', ['records', 'folder'])
+def test_what_cannot_be_read_is_named_and_gets_even_odds(kaggle, source, capsys):
+    table = submission(*([str(kaggle / 'test')] if source == 'folder' else []))
+    reasons = UNREADABLE if source == 'folder' else UNREADABLE | {'link': 'no such file'}
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 3
+    for line, (id_, reason) in zip(told, sorted(reasons.items()), strict=True):
+        assert line.startswith(f'even odds for {id_}: ') and line.endswith(reason)
+        np.testing.assert_allclose(table.loc[id_], 1 / 3, atol=1e-8)
+
+
+def test_two_photos_with_one_id_are_refused(kaggle, tmp_path):
+    for ending in ('jpg', 'jpeg'):
+        put(tmp_path / f'x.{ending}', 1)
+    with pytest.raises(UserError, match='holds 2 photos with the id x: rename or remove one'):
+        submission(str(tmp_path))
+
+
+def test_a_folder_without_photos_is_refused(kaggle, tmp_path):
+    (tmp_path / '.hidden.jpg').touch()
+    (tmp_path / 'notes.txt').touch()
+    with pytest.raises(UserError, match='there are no photos in'):
+        submission(str(tmp_path))
+    with pytest.raises(UserError, match=r'cannot read the folder .*gone: No such file'):
+        submission(str(tmp_path / 'gone'))
+
+
+def test_records_without_unlabelled_photos_are_refused(kaggle, tmp_path):
+    folder = put_classes(tmp_path, {'a': 3, 'b': 3}, first=200)
+    image_folder_to_tfrecords.main([str(folder), '--name', 'labelled', *POCKET])
+    model = ['--model', str(paths.frozen('kaggle'))]
+    with pytest.raises(UserError, match='holds no unlabelled photos'):
+        submission(*model, name='labelled')
+    with pytest.raises(UserError, match='there are no records'):
+        submission(*model, name='nowhere')
+
+
+def test_records_of_another_backbone_are_refused(kaggle, tmp_path):
+    """The file differs by a byte that protocol buffers skip, so its width is the same."""
+    other = tmp_path / 'other.pb'
+    other.write_bytes(paths.POCKET_GRAPH_DEF.read_bytes() + b'\xf8\x7f\x01')  # an unknown field
+    kaggle_images_to_tfrecords.main(['--data', str(kaggle), '--name', 'other', '--backbone', str(other)])
+    with pytest.raises(UserError, match='belong to different backbones'):
+        submission('--model', str(paths.frozen('kaggle')), name='other')
+
+
+@pytest.mark.slow
+def test_real_breeds_are_named_right(real_data, tmp_path):
+    """Three breeds that do not look alike: 35 photos of each to learn from, 15 to name."""
+    truth, rows = {}, ['id,breed']
+    for split in ('train', 'test'):
+        (tmp_path / split).mkdir()
+    with tarfile.open(real_data / 'stanford_dogs' / 'images.tar') as tar:
+        seen: dict[str, int] = {}
+        for member in tar:
+            breed = Path(member.name).parent.name.partition('-')[2].lower()
+            if not member.isfile() or breed not in ('pug', 'samoyed', 'doberman'):
+                continue
+            place = seen[breed] = seen.get(breed, 0) + 1
+            id_ = f'{breed[0]}{place:031x}'
+            split = 'train' if place <= 35 else 'test'
+            (tmp_path / split / f'{id_}.jpg').write_bytes(tar.extractfile(member).read())
+            if split == 'train':
+                rows.append(f'{id_},{breed}')
+            else:
+                truth[id_] = breed
+    (tmp_path / 'labels.csv').write_text('\n'.join(rows))
+    made_from(tmp_path, 'real', steps=300)
+    table = submission(name='real')
+    assert set(table.index) == set(truth) and len(table) == 45
+    right = (table.idxmax(axis=1) == pd.Series(truth)[table.index]).mean()
+    assert right > 0.9
