@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,20 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def where(self, chosen: np.ndarray) -> Examples:
+        """The examples for which `chosen` [N] bool is true."""
+        ids = [id_ for id_, wanted in zip(self.ids, chosen, strict=True) if wanted]
+        return Examples(ids, self.labels[chosen], self.bottlenecks[chosen])
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """The examples of all parts, one after another."""
+    return Examples(
+        [id_ for part in parts for id_ in part.ids],
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.bottlenecks for part in parts]),
+    )
 
 
 def open_records(name: str) -> Records:

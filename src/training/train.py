@@ -14,14 +14,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
-
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Examples, Records, load, open_records
+from src.data_preparation.dataset import Records, joined, load, open_records
 from src.training import loop
 from src.training.head import Head, Settings, head_layers
 from src.training.scores import table
@@ -42,7 +40,7 @@ def train_head(
     claim(model, description, fresh)
     examples = {split: load(records, split) for split in consts.SPLITS}
     if settings.all_splits:
-        examples = {'train': _joined(list(examples.values()))}
+        examples = {'train': joined(list(examples.values()))}
     if not len(examples['train']):
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
     with tf.Graph().as_default(), tf.Session() as session:
@@ -76,14 +74,6 @@ def _outcome(state: loop.State, scores: dict) -> dict[str, Any]:
         'seconds': round(state.seconds, 1),
         'scores': scores,
     }
-
-
-def _joined(parts: list[Examples]) -> Examples:
-    return Examples(
-        [id_ for part in parts for id_ in part.ids],
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.bottlenecks for part in parts]),
-    )
 
 
 def add_settings(made: argparse.ArgumentParser) -> None:

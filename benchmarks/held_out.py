@@ -1,0 +1,106 @@
+"""How well a head names photos that it was not trained on, beside scikit-learn on the same vectors.
+
+    python -m benchmarks.held_out --name dogs_unseen
+    python -m benchmarks.held_out --name dogs_unseen --folds 5 --layers 512,120 --dropout 0
+
+Takes the records of a data set. With --folds K the test split is cut into K parts (by a hash of the
+photo's id), and each part is named by a head trained on all other photos of the data set: every test
+photo is scored once, by a head that never saw it. Without, the head is trained on the training split,
+chooses its best step on the validation split, and is scored on the test split. The peer is scikit-learn's
+LogisticRegression on the same photos, at its default strength (C = 1), on vectors as they are and
+standardised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from src.common import cli, consts, errors
+from src.common.files import count
+from src.common.progress import say
+from src.common.tf1 import tf
+from src.data_preparation.dataset import Examples, joined, load, open_records
+from src.training import loop, train
+from src.training.head import Head, Settings
+from src.training.scores import score, table
+
+Parts = dict[str, Examples]
+
+
+def tasks(examples: Parts, folds: int) -> list[Parts]:
+    """What to train and test on, once or once for each fold."""
+    if not folds:
+        return [examples]
+    test = examples['test']
+    fold = np.array([zlib.crc32(id_.encode()) % folds for id_ in test.ids])
+    others = joined([examples['train'], examples['validation']])
+    return [
+        {'train': joined([others, test.where(fold != k)]), 'test': test.where(fold == k)}
+        for k in range(folds)
+    ]
+
+
+def by_head(task: Parts, settings: Settings, patience: int) -> np.ndarray:
+    """Probabilities [N, classes] of the test examples."""
+    with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(settings.seed)
+        head = Head(settings, task)
+        head.initialise(session)
+        folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
+        every = train.evaluate_every(settings.steps)
+        loop.fit(session, head.task(), *folders, settings.steps, every, patience)
+        return head.predict(session, head.rows['test'])
+
+
+def by_peer(task: Parts, classes: int, standardise: bool) -> np.ndarray:
+    """The same, by logistic regression (L-BFGS, at most 1,000 rounds)."""
+    model = LogisticRegression(max_iter=1000)
+    if standardise:
+        model = make_pipeline(StandardScaler(), model)
+    learned = task['train']
+    model.fit(learned.bottlenecks, learned.labels)
+    out = np.zeros((len(task['test']), classes))
+    out[:, model.classes_] = model.predict_proba(task['test'].bottlenecks)
+    return out
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    made = cli.parser('benchmarks.held_out', __doc__)
+    cli.add_name(made)
+    train.add_settings(made)
+    made.add_argument('--patience', type=cli.whole_number(0), default=consts.PATIENCE)
+    made.add_argument('--folds', type=cli.whole_number(2), default=0, help='default: no folds')
+    made.add_argument('--no-peer', action='store_true', help='leave scikit-learn out')
+    return made.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    records = open_records(args.name)
+    settings = train.settings_of(args, records)
+    todo = tasks({split: load(records, split) for split in consts.SPLITS}, args.folds)
+    classes = len(records.classes)
+    labels = np.concatenate([task['test'].labels for task in todo])
+    say(f'{count(len(labels), "test photo")}, trained on {" ".join(str(len(t["train"])) for t in todo)}')
+    contenders = {'head': lambda task: by_head(task, settings, args.patience)}
+    if not args.no_peer:
+        contenders['peer'] = lambda task: by_peer(task, classes, False)
+        contenders['peer, std.'] = lambda task: by_peer(task, classes, True)
+    for name, contender in contenders.items():
+        begun = time.monotonic()
+        probabilities = np.concatenate([contender(task) for task in todo])
+        took = time.monotonic() - begun
+        say(table({name: score(probabilities, labels)})[1] + f'   {took:.0f} s')
+
+
+if __name__ == '__main__':
+    errors.run(main)
