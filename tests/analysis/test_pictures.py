@@ -59,6 +59,15 @@ def test_heat_map_with_numbers(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['map.png']
 
 
+def test_column_names_stand_level_while_all_fit():
+    names = ['german_shepherd', 'pug']
+    assert heat_maps._column_names(names, 9) == (['german\nshepherd', 'pug'], 0)
+    assert heat_maps._column_names(names, 7) == (['german shepherd', 'pug'], 90)
+    cut = 'a name of more than forty letters, which no map has room for'
+    level, angle = heat_maps._column_names([cut], 15)
+    assert angle == 0 and level[0].endswith('…') and level[0].count('\n') == 2
+
+
 def test_heat_map_grows_with_classes(tmp_path):
     widths = []
     for number in (30, 120):

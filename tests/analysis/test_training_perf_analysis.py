@@ -9,6 +9,7 @@ from PIL import Image
 from sklearn import metrics
 
 from src.analysis import training_perf_analysis
+from src.analysis.pictures import Tile, contact_sheet
 from src.common import errors, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
@@ -155,6 +156,19 @@ def test_split_picks_the_examples(tmp_path, capsys, split, pairs):
     assert set(table['split']) == {split}
     assert list(zip(table['actual'], table['pred'], strict=True)) == pairs
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == [split, str(len(pairs))]
+
+
+def test_the_worst_mistakes_come_first_with_their_files(tmp_path):
+    analyse('--out', str(tmp_path))
+    tiles = [
+        Tile(b'damaged', 'bär', '100% cat', '1.jpg'),
+        Tile(encoded(photo(seed=3)), 'cat', '99% bär', '3.jpg'),
+        Tile(encoded(photo(seed=4)), 'cat', '98% dog', '4.jpg'),
+    ]
+    title = 'Worst mistakes: tiny on 5 test photos, top-1 40.0%'
+    note = 'In bold what it is; below, what the model took it for, how certain it was, and the file.'
+    contact_sheet(tiles, tmp_path / 'expected.jpg', 3, title, note)  # no wider than the mistakes need
+    assert (tmp_path / 'worst_mistakes.jpg').read_bytes() == (tmp_path / 'expected.jpg').read_bytes()
 
 
 def test_all_splits(tmp_path):
