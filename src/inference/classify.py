@@ -73,16 +73,20 @@ def pictures_at(names: Sequence[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for name in names:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob('*') if p.suffix.lower() in SUFFIXES and p.is_file())
-            found.update(dict.fromkeys(map(str, inside) if inside else [name]))
-        elif name == STDIN or path.is_file():
+        try:
+            found.update(dict.fromkeys(_answering_to(name) or [name]))
+        except OSError:  # a name too long, a folder that may not be read
             found[name] = None
-        else:
-            # Path.glob takes no absolute patterns.
-            found.update(dict.fromkeys(sorted(glob.glob(name, recursive=True)) or [name]))  # noqa: PTH207
     return list(found)
+
+
+def _answering_to(name: str) -> list[str]:
+    path = Path(name)
+    if name in ('', STDIN) or path.is_file():
+        return [name]
+    if path.is_dir():
+        return [str(p) for p in sorted(path.rglob('*')) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
 
 
 def _read(source: str, path: str) -> bytes:
@@ -91,6 +95,8 @@ def _read(source: str, path: str) -> bytes:
         return fetch_image(path)
     if path == STDIN:
         return sys.stdin.buffer.read()
+    if not path:
+        raise UserError('an empty path names no picture')
     try:
         return Path(path).read_bytes()
     except IsADirectoryError as error:

@@ -1,0 +1,45 @@
+"""Frozen classifiers of a few nodes: which half of a picture is the brightest, or 2015's kind in small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from src.common.tf1 import tf
+from src.graph.graph_io import with_facts, write_graph
+from tests.graph.graphs import CLASSES, graph_of_2015
+
+SIDES = ['top', 'bottom', 'left', 'right']
+SHARPNESS = 0.05
+
+
+def brightest_side(path: Path, labels=SIDES, output: str = 'output_node') -> Path:
+    """Writes a model of ours that answers with the brightest half; without `labels` it carries none."""
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.string, [], 'DecodeJpeg/contents')
+        decoded = tf.image.decode_jpeg(image, channels=3, dct_method='INTEGER_ACCURATE', name='DecodeJpeg')
+        pixels = tf.image.resize_bilinear(tf.cast(decoded, tf.float32)[None], [8, 8], name='ResizeBilinear')
+        grey = tf.reduce_mean(pixels, 3)
+        halves = [grey[:, :4], grey[:, 4:], grey[:, :, :4], grey[:, :, 4:]]
+        means = tf.stack([tf.reduce_mean(half, [1, 2]) for half in halves], 1, 'pool_3')
+        tf.nn.softmax(means * SHARPNESS, name=output)
+        graph_def = graph.as_graph_def()
+    info = {'backbone': {'bottleneck': 'pool_3:0', 'width': 4}}
+    return write_graph(with_facts(graph_def, labels, info) if labels else graph_def, path)
+
+
+def somebody_elses(path: Path, labels=None) -> Path:
+    """Writes a classifier that knows nothing of us, and NAME.txt beside it if there are labels."""
+    if labels is not None:
+        path.with_suffix('.txt').write_text('\n'.join(labels) + '\n', encoding='utf-8')
+    return write_graph(graph_of_2015(), path)
+
+
+NAMES = [f'Klasse {n}' for n in range(CLASSES)]
+
+
+def bright_above(width: int = 64, height: int = 48) -> np.ndarray:
+    """[height, width, 3] uint8: light above, dark below, of a warm colour."""
+    levels = np.linspace(230, 20, height)[:, None, None] * np.array([1, 0.9, 0.8])
+    return np.repeat(levels, width, 1).astype(np.uint8)

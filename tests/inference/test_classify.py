@@ -1,0 +1,351 @@
+"""The command that names pictures: where they come from, what is printed, what is skipped."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.common import paths
+from src.common.errors import UserError
+from src.inference import classify
+from src.inference.predictor import load_model
+from tests.common.loopback import Site, serves
+from tests.graph.graphs import SIDE, bottleneck_of, probabilities_of
+from tests.inference.models import NAMES, bright_above, brightest_side, somebody_elses
+from tests.pictures import bomb, encoded, exif, photo, raw_png, stored_for, with_orientation
+
+UPRIGHT = bright_above()
+PNG = encoded(UPRIGHT, 'PNG')
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    return brightest_side(tmp_path_factory.mktemp('models') / 'side.pb')
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of pictures of four kinds in folders, and what is none."""
+    folder = tmp_path / 'my photos'
+    (folder / 'deep').mkdir(parents=True)
+    (folder / 'a.jpg').write_bytes(encoded(UPRIGHT, 'JPEG'))
+    (folder / 'b.PNG').write_bytes(PNG)
+    (folder / 'deep' / 'c.webp').write_bytes(encoded(UPRIGHT, 'WEBP'))
+    (folder / 'deep' / 'd[1].gif').write_bytes(encoded(UPRIGHT, 'GIF'))
+    (folder / 'notes.txt').write_text('no picture, and not named like one')
+    return folder
+
+
+def run(model, *arguments, source='file'):
+    return classify.main([source, *map(str, arguments), '--model', str(model)])
+
+
+def as_json(capsys):
+    return {entry['path']: entry['classes'] for entry in json.loads(capsys.readouterr().out)}
+
+
+def test_a_file_as_people_read_it(model, photos, capsys):
+    assert run(model, photos / 'a.jpg') == 0
+    head, name, *lines = capsys.readouterr().out.splitlines()
+    assert head.endswith('side.pb: 4 classes')
+    assert name == str(photos / 'a.jpg')
+    assert [line.split()[0] for line in lines] == ['top', 'left', 'right', 'bottom']
+    shares = [float(line.split()[1].rstrip('%')) for line in lines]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.1)
+
+
+def test_folders_globs_and_files_in_order_each_once(model, photos, capsys):
+    assert run(model, photos / 'deep', photos, f'{photos}/*.PNG', f'{photos}/**/*.gif', '--json') == 0
+    wanted = ['deep/c.webp', 'deep/d[1].gif', 'a.jpg', 'b.PNG']
+    assert list(as_json(capsys)) == [str(photos / name) for name in wanted]
+
+
+def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(model, photos, capsys):
+    assert run(model, photos / 'deep' / 'd[1].gif', '--csv', '--top', '1') == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith(f'{photos}/deep/d[1].gif,top,0.')
+
+
+@pytest.mark.parametrize('top', [1, 3, 4, 99])
+def test_top(model, photos, capsys, top):
+    assert run(model, photos / 'b.PNG', '--top', top, '--json') == 0
+    (classes,) = as_json(capsys).values()
+    assert len(classes) == min(top, 4)
+    assert classes[0]['label'] == 'top'
+
+
+def test_csv_has_path_label_probability(model, photos, capsys):
+    assert run(model, photos / 'a.jpg', photos / 'b.PNG', '--csv') == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(rows[0]) == ['path', 'label', 'probability']
+    assert [row['path'] for row in rows] == [str(photos / 'a.jpg')] * 4 + [str(photos / 'b.PNG')] * 4
+    assert sum(float(row['probability']) for row in rows) == pytest.approx(2, abs=1e-4)
+
+
+def test_json_numbers_are_those_of_the_model(model, photos, capsys):
+    run(model, photos / 'b.PNG', '--json')
+    (classes,) = as_json(capsys).values()
+    (wanted,) = load_model(model).from_pictures([PNG])
+    assert [entry['probability'] for entry in classes] == pytest.approx(
+        sorted(wanted, reverse=True), abs=1e-6
+    )
+
+
+def test_one_bad_picture_among_many_is_told_and_skipped(model, photos, capsys):
+    bad = [photos / 'notes.txt', photos / 'gone.jpg', f'{photos}/none*.png', '']
+    assert run(model, bad[0], photos / 'a.jpg', *bad[1:], photos / 'b.PNG', '--json') == 2
+    told = capsys.readouterr()
+    assert [entry['path'] for entry in json.loads(told.out)] == [str(photos / 'a.jpg'), str(photos / 'b.PNG')]
+    assert told.err.splitlines() == [
+        f'skipped {photos}/notes.txt: not an image',
+        f'skipped {photos}/gone.jpg: No such file or directory',
+        f'skipped {photos}/none*.png: No such file or directory',
+        'skipped an empty path names no picture',
+        '2 of 6 pictures classified',
+    ]
+
+
+def test_bad_pictures_do_not_shift_the_answers_of_others(model, tmp_path, capsys):
+    """More pictures than a batch holds, every third one bad, up and down in turn."""
+    for n in range(70):
+        picture = UPRIGHT if n % 2 else UPRIGHT[::-1]
+        (tmp_path / f'{n:02}.png').write_bytes(encoded(picture, 'PNG') if n % 3 else b'damaged')
+    assert run(model, tmp_path, '--json', '--top', '1') == 2
+    told = capsys.readouterr()
+    named = {Path(entry['path']).stem: entry['classes'][0]['label'] for entry in json.loads(told.out)}
+    assert named == {f'{n:02}': 'top' if n % 2 else 'bottom' for n in range(70) if n % 3}
+    assert '46 of 70 pictures classified' in told.err
+
+
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        ('gone.jpg', r'gone\.jpg: No such file'),
+        ('notes.txt', r'notes\.txt: not an image'),
+        ('a' * 5000, 'File name too long'),
+    ],
+)
+def test_a_single_bad_picture_is_the_error(model, photos, name, words):
+    with pytest.raises(UserError, match=words):
+        run(model, photos / name)
+
+
+def test_a_folder_without_pictures(model, tmp_path):
+    with pytest.raises(UserError, match='no pictures in this folder'):
+        run(model, tmp_path)
+
+
+def test_json_stays_json_when_nothing_could_be_read(model, tmp_path, capsys):
+    assert run(model, tmp_path / 'a.jpg', tmp_path / 'b.jpg', '--json') == 2
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def kinds() -> dict[str, bytes]:
+    """UPRIGHT in the kinds that need more than a plain decoder."""
+    image = Image.fromarray(UPRIGHT)
+    wide = UPRIGHT.astype(np.uint16) * 257
+    made = {
+        'plain.jpg': encoded(image, 'JPEG', quality=95),
+        'progressive.jpg': encoded(image, 'JPEG', progressive=True),
+        'grey.jpg': encoded(image.convert('L'), 'JPEG'),
+        'cmyk.jpg': encoded(image.convert('CMYK'), 'JPEG'),
+        'plain.png': PNG,
+        '16-bit.png': raw_png(wide, 2),
+        '16-bit-grey.png': raw_png(wide.mean(2, keepdims=True).astype(np.uint16), 0),
+        'palette.png': encoded(image.quantize(64), 'PNG'),
+        'alpha.png': encoded(image.convert('RGBA'), 'PNG'),
+        'one.gif': encoded(image, 'GIF'),
+        'moving.gif': encoded(
+            image, 'GIF', save_all=True, append_images=[image.transpose(Image.Transpose.ROTATE_180)]
+        ),
+        'lossy.webp': encoded(image, 'WEBP'),
+        'lossless.webp': encoded(image, 'WEBP', lossless=True),
+        'plain.bmp': encoded(image, 'BMP'),
+        'plain.tiff': encoded(image, 'TIFF'),
+        'misnamed.png': encoded(image, 'JPEG'),
+    }
+    for turn in range(1, 9):
+        stored = stored_for(UPRIGHT, turn)
+        made[f'turned-{turn}.jpg'] = with_orientation(encoded(stored, 'JPEG', quality=95), turn)
+        made[f'turned-{turn}.png'] = encoded(stored, 'PNG', exif=b'Exif\0\0' + exif(turn))
+    return made
+
+
+def test_pictures_of_all_kinds_are_seen_as_people_see_them(model, tmp_path, capsys):
+    for name, data in kinds().items():
+        (tmp_path / name).write_bytes(data)
+    assert run(model, tmp_path, '--json') == 0
+    told = as_json(capsys)
+    assert len(told) == len(kinds())
+    plain = {entry['label']: entry['probability'] for entry in told[str(tmp_path / 'plain.png')]}
+    assert plain['top'] > 0.6
+    for name, classes in told.items():
+        got = {entry['label']: entry['probability'] for entry in classes}
+        assert got == pytest.approx(plain, abs=0.02), name
+
+
+def test_pictures_of_one_pixel_and_of_nothing_but_glass(model, tmp_path, capsys):
+    (tmp_path / 'pixel.png').write_bytes(encoded(np.array([[[9, 9, 9]]], np.uint8), 'PNG'))
+    glass = np.dstack([UPRIGHT, np.zeros(UPRIGHT.shape[:2], np.uint8)])
+    (tmp_path / 'glass.png').write_bytes(encoded(glass, 'PNG'))
+    assert run(model, tmp_path, '--json') == 0
+    for classes in as_json(capsys).values():
+        assert [entry['probability'] for entry in classes] == pytest.approx([0.25] * 4, abs=1e-5)
+
+
+def test_traps_are_skipped_with_their_reasons(model, tmp_path, capsys):
+    traps = {
+        'bomb.png': (bomb(), '30,000×30,000 pixels, more than the limit'),
+        'cut.jpg': (encoded(photo(), 'JPEG')[:300], 'truncated'),
+        'empty.jpg': (b'', 'empty file'),
+        'heic.jpg': (b'\0\0\0\x18ftypheic' + bytes(40), 'HEIC or AVIF'),
+        'page.jpg': (b'<!DOCTYPE html><html></html>', 'not an image'),
+    }
+    for name, (data, _) in traps.items():
+        (tmp_path / name).write_bytes(data)
+    assert run(model, tmp_path, '--csv') == 2
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ['path,label,probability']
+    for line, (name, (_, reason)) in zip(told.err.splitlines(), traps.items(), strict=False):
+        assert line.startswith(f'skipped {tmp_path / name}: {reason}')
+
+
+@pytest.fixture
+def web(monkeypatch):
+    for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
+        monkeypatch.delenv(name, raising=False)
+    site = Site()
+    yield site
+    site.close()
+
+
+def test_a_picture_from_the_web_after_a_redirect(model, web, capsys):
+    web.answers = [serves(code=302, Location='/there.png'), serves(PNG)]
+    assert run(model, f'{web.url}/here.png', '--json', '--top', '1', source='uri') == 0
+    assert as_json(capsys)[f'{web.url}/here.png'][0]['label'] == 'top'
+    assert [asked['path'] for asked in web.asked] == ['/here.png', '/there.png']
+
+
+def test_addresses_that_give_no_picture_are_skipped(model, web, capsys):
+    web.answers = [
+        serves(code=404),
+        serves(b'<html>a page</html>'),
+        serves(b'', Content_Length=30_000_000),
+        serves(PNG),
+    ]
+    addresses = [f'{web.url}/{name}' for name in ('404', 'page', 'large', 'good.png')]
+    assert run(model, *addresses, 'ftp://example.org/a.jpg', '--json', source='uri') == 2
+    told = capsys.readouterr()
+    assert [entry['path'] for entry in json.loads(told.out)] == addresses[3:]
+    for line, words in zip(
+        told.err.splitlines(),
+        ('404 Not Found', 'not an image', 'larger than 20.0 MB', 'no web address', '1 of 5 pictures'),
+        strict=True,
+    ):
+        assert words in line
+
+
+def test_a_single_bad_address_is_the_error(model, web):
+    web.answers = [serves(code=404)]
+    with pytest.raises(UserError, match='answers 404 Not Found: check the address'):
+        run(model, web.url + '/dog.jpg', source='uri')
+
+
+def test_a_classifier_of_somebody_else_with_labels_beside_it(tmp_path, capsys):
+    """2015's kind, whose softmax is made for one image: three at once."""
+    other = somebody_elses(tmp_path / 'other.pb', NAMES)
+    pictures = [photo(SIDE, SIDE, seed=n) for n in range(3)]
+    for n, picture in enumerate(pictures):
+        (tmp_path / f'{n}.png').write_bytes(encoded(picture, 'PNG'))
+    assert run(other, *(tmp_path / f'{n}.png' for n in range(3)), '--json') == 0
+    wanted = probabilities_of(bottleneck_of(np.stack(pictures).astype(float)))
+    for row, classes in zip(wanted, as_json(capsys).values(), strict=True):
+        got = {entry['label']: entry['probability'] for entry in classes}
+        assert got == pytest.approx(dict(zip(NAMES, row, strict=True)), abs=1e-4)
+
+
+def test_from_python_it_is_a_table_best_first(model, photos, web):
+    table = classify.classify('file', photos / 'a.jpg', model)
+    assert list(table.columns) == ['prob', 'breed']
+    assert list(table.breed) == ['top', 'left', 'right', 'bottom']
+    assert table.prob.sum() == pytest.approx(1, abs=1e-5)
+    web.answers = [serves((photos / 'a.jpg').read_bytes())]
+    assert classify.classify('uri', web.url, str(model)).equals(table)
+    with pytest.raises(UserError, match="'file' or 'uri', not 'url'"):
+        classify.classify('url', web.url, model)
+    with pytest.raises(UserError, match=r'notes\.txt: not an image'):
+        classify.classify('file', photos / 'notes.txt', model)
+
+
+def test_the_model_that_comes_with_the_project_needs_no_flag(photos):
+    table = classify.classify('file', photos / 'a.jpg')
+    assert len(table) == 120
+    assert {'chihuahua', 'beagle', 'pug'} <= set(table.breed)
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (['file', 'a.jpg', '--top', '0'], "'0' is not a whole number of at least 1"),
+        (['file', 'a.jpg', '--json', '--csv'], 'not allowed with argument'),
+        (['folder', 'a.jpg'], 'invalid choice'),
+        (['file'], 'required'),
+        (['file', 'a.jpg', '--name', '../x'], 'is no name'),
+    ],
+)
+def test_flags_that_cannot_be(flags, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        classify.main(flags)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_no_model_of_that_name():
+    with pytest.raises(
+        UserError, match=r'frozen/nobody\.pb: run python -m src\.freezing\.freeze --name nobody'
+    ):
+        classify.main(['file', 'a.jpg', '--name', 'nobody'])
+
+
+def command(*arguments, **options):
+    """A run as users have it, in a process of its own."""
+    clean = {k: v for k, v in os.environ.items() if k not in ('TF_CPP_MIN_LOG_LEVEL', 'ROOTSTOCK_DEBUG')}
+    return subprocess.run(
+        [sys.executable, '-m', 'src.inference.classify', *map(str, arguments)],
+        cwd=paths.CHECKOUT,
+        env=clean,
+        capture_output=True,
+        **options,
+    )
+
+
+def test_standard_input_and_not_a_line_of_tensorflow(model, photos):
+    ended = command('file', '-', photos / 'a.jpg', '--model', model, '--csv', '--top', '1', input=PNG)
+    assert ended.stderr == b''
+    assert ended.returncode == 0
+    rows = list(csv.reader(io.StringIO(ended.stdout.decode())))
+    assert [row[:2] for row in rows[1:]] == [['-', 'top'], [str(photos / 'a.jpg'), 'top']]
+
+
+def test_an_error_is_one_line_and_code_2(photos):
+    ended = command('file', photos / 'a.jpg', '--model', photos / 'notes.txt', text=True)
+    line = f'error: {photos}/notes.txt is no TensorFlow graph (a binary GraphDef)\n'
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, '', line)
+
+
+def test_debug_shows_the_traceback(model, tmp_path):
+    ended = command('file', tmp_path / 'gone.jpg', '--model', model, '--debug', text=True)
+    assert ended.returncode == 2
+    assert 'Traceback (most recent call last)' in ended.stderr
+    assert 'src/inference/classify.py' in ended.stderr
+    assert ended.stderr.splitlines()[-1] == f'error: {tmp_path}/gone.jpg: No such file or directory'
