@@ -6,66 +6,95 @@ python -m src --name flowers
 
 from __future__ import annotations
 
+import argparse
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from src.common import cli, consts, errors, paths
+from src.common import cli, consts, errors, files, paths
+from src.common.errors import UserError
 from src.common.progress import say
 
 
-def steps(name: str, model: str) -> Iterator[tuple[str, str, Path]]:
-    """(what it does, command, what it leaves behind) of each step for a data set and its model."""
-    flag = cli.name_flag(name)
-    if name == consts.CURRENT_DATASET_NAME:
-        yield 'get photos and the backbone', 'sh setup/setup.sh', paths.STANFORD_DS_DIR / 'Images'
-        convert = 'python -m src.data_preparation.stanford_ds_to_tfrecords'
-    elif name == 'sample':
-        yield (
-            'draw the sample',
-            'python -m src.data_preparation.sample_dataset',
-            paths.SAMPLE_DS_DIR / 'Images',
-        )
-        convert = 'python -m src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample'
-    else:
-        convert = f'python -m src.data_preparation.image_folder_to_tfrecords DIR --name {name}'
-    yield 'photos to bottleneck records', convert, paths.records(name) / 'manifest.json'
-    yield 'train the head', f'python -m src.training.train{flag}', paths.scores(model)
-    yield 'freeze backbone and head', f'python -m src.freezing.freeze{flag}', paths.frozen(model)
-    yield (
-        'name a picture',
-        f'python -m src.inference.classify file PHOTO.jpg{flag}',
-        paths.frozen(model),
-    )
-    yield (
+class Step(NamedTuple):
+    """What it does, its command, and what it leaves behind; a step without outputs only shows."""
+
+    what: str
+    command: str
+    outputs: tuple[Path, ...] = ()
+
+
+def steps(args: argparse.Namespace) -> Iterator[Step]:
+    """The way of the data set `args.name` and the model made from it."""
+    name, model, flags = args.name, cli.model_of(args), cli.model_flags(args)
+    yield from _to_records(name)
+    yield Step('train the head', f'python -m src.training.train{flags}', (paths.scores(model),))
+    yield Step('freeze backbone and head', f'python -m src.freezing.freeze{flags}', (paths.frozen(model),))
+    chosen = f' --model {_typed(paths.frozen(model))}' if args.model else cli.name_flag(name)
+    yield Step('name a picture', f'python -m src.inference.classify file PHOTO.jpg{chosen}')
+    yield Step(
         'look at the mistakes',
-        f'python -m src.analysis.training_perf_analysis{flag}',
-        paths.analysis(model) / 'training_confusion.csv',
+        f'python -m src.analysis.training_perf_analysis{flags}',
+        (paths.analysis(model) / 'training_confusion.csv',),
     )
-    yield (
+    yield Step(
         'export for TensorFlow Serving',
-        f'python -m src.freezing.frozen_to_saved_model{flag}',
-        paths.SAVED_MODELS_DIR / model,
+        f'python -m src.freezing.frozen_to_saved_model{flags}',
+        (paths.SAVED_MODELS_DIR / model,),
     )
+
+
+def _to_records(name: str) -> Iterator[Step]:
+    stanford = 'python -m src.data_preparation.stanford_ds_to_tfrecords'
+    if name == consts.CURRENT_DATASET_NAME:
+        got = paths.STANFORD_DS_DIR / 'Images', paths.IMAGENET_GRAPH_DEF
+        yield Step('get photos and the backbone', 'sh setup/setup.sh', got)
+        convert = stanford
+    elif name == 'sample':
+        drawn = paths.SAMPLE_DS_DIR / 'Images'
+        yield Step('draw the sample', 'python -m src.data_preparation.sample_dataset', (drawn,))
+        where = f'--data {_typed(paths.SAMPLE_DS_DIR)} --name sample'
+        convert = f'{stanford} {where} --backbone {_typed(paths.POCKET_GRAPH_DEF)}'
+    else:
+        convert = f'python -m src.data_preparation.image_folder_to_tfrecords DIR{cli.name_flag(name)}'
+    yield Step('photos to bottleneck records', convert, (paths.records(name) / 'manifest.json',))
+
+
+def _typed(path: Path) -> str:
+    return shlex.quote(paths.shown(path))
+
+
+def is_there(output: Path) -> bool:
+    """Whether a step's output is there and whole: records are once their manifest says so."""
+    if output.name != 'manifest.json':
+        return output.exists()
+    try:
+        return bool(files.read_json(output).get('complete'))
+    except UserError:
+        return False
 
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
     cli.add_model(made)
     args = made.parse_args(argv)
-    model = cli.model_of(args)
-    say(f'data set {args.name}, model {model}    [x] is there, [ ] is not yet')
-    todo = ''
-    for number, (what, command, output) in enumerate(steps(args.name, model), 1):
-        there = output.exists()
-        todo = todo or ('' if there else command)
+    say(f'data set {args.name}, model {cli.model_of(args)}    [x] is there, [ ] is not yet')
+    following = None
+    for number, step in enumerate(steps(args), 1):
+        there = all(map(is_there, step.outputs))
+        if step.outputs:
+            # Photos may lie elsewhere, so what is missing before something that is there is not wanted.
+            following = None if there else following or step.command
+        box = f'[{"x" if there else " "}]' if step.outputs else '   '
         say()
-        say(f'{number}. [{"x" if there else " "}] {what:<32} {paths.shown(output)}')
-        say(f'       {command}')
+        say(f'{number}. {box} {step.what:<32} {", ".join(map(paths.shown, step.outputs))}'.rstrip())
+        say(f'       {step.command}')
     say()
-    say(f'summaries   tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
+    say(f'summaries   tensorboard --logdir {_typed(paths.SUMMARY_DIR)}')
     say(f'all at once sh setup/demo.sh    offline, on {paths.shown(paths.SAMPLE_DS_DIR)}')
-    if todo:
-        say(f'next        {todo}')
+    if following:
+        say(f'next        {following}')
 
 
 if __name__ == '__main__':
