@@ -1,0 +1,80 @@
+"""What a frozen model answers to the cached examples of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src.analysis import confusion
+from src.common import paths
+from src.common.errors import UserError
+from src.data_preparation import dataset
+from src.data_preparation.dataset import Records
+from src.inference.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a model makes of examples. `table`: see `confusion.predictions`; `ids` [N] as they stand in
+    the records; `labels` [N] int32; `probabilities` [N, classes] float32."""
+
+    classes: list[str]
+    ids: list[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+    table: pd.DataFrame
+
+    @property
+    def matrix(self) -> np.ndarray:
+        return confusion.confusion_matrix(self.labels, self.probabilities.argmax(1), len(self.classes))
+
+
+def analyse(predictor: Predictor, records: Records, splits: Sequence[str]) -> Analysis:
+    """Ask the model about all examples of some splits. Raises UserError when there are none."""
+    parts = {split: dataset.load(records, split) for split in splits}
+    ids = [id_ for part in parts.values() for id_ in part.ids]
+    if not ids:
+        raise UserError(
+            f'{paths.shown(records.folder)} has no examples in {" and ".join(splits)}: choose another --split'
+        )
+    labels = np.concatenate([part.labels for part in parts.values()])
+    answers = [predictor.from_bottlenecks(part.bottlenecks) for part in parts.values() if len(part)]
+    probabilities = np.concatenate(answers)
+    origin = [split for split, part in parts.items() for _ in part.ids]
+    told = confusion.predictions(ids, origin, labels, probabilities, records.classes)
+    return Analysis(records.classes, ids, labels, probabilities, told)
+
+
+def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
+    """Raise UserError unless the model can answer about these records: same classes, same backbone.
+
+    A model file that does not name its backbone is taken at its word.
+    """
+    if predictor.labels != records.classes:
+        raise UserError(
+            f'{paths.shown(model)} does not know the classes of {paths.shown(records.folder)} '
+            f'({_difference(predictor.labels, records.classes)}): choose another --name or --model'
+        )
+    backbone = predictor.info.get('backbone') or {}
+    if (
+        backbone.get('sha256', records.manifest['backbone']['sha256'])
+        != records.manifest['backbone']['sha256']
+    ):
+        raise UserError(
+            f'{paths.shown(model)} stands on another backbone ({backbone.get("file", "unknown")}) than '
+            f'{paths.shown(records.folder)} ({records.manifest["backbone"].get("file", "unknown")}): '
+            'choose another --name or --model'
+        )
+
+
+def _difference(labels: Sequence[str], classes: Sequence[str]) -> str:
+    """How two lists of class names differ, in a few words."""
+    if missing := [name for name in classes if name not in set(labels)]:
+        return f'not {missing[0]!r}' + (f' and {len(missing) - 1:,} more' if missing[1:] else '')
+    if extra := [name for name in labels if name not in set(classes)]:
+        return f'it also knows {extra[0]!r}' + (f' and {len(extra) - 1:,} more' if extra[1:] else '')
+    return 'the same names in another order'

@@ -1,0 +1,153 @@
+"""How an analysis is told: tables for programs, pictures for people, a few lines for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from src.analysis import confusion, pictures
+from src.analysis.answers import Analysis
+from src.common import files
+from src.common.files import count
+from src.common.progress import say, wrote
+from src.data_preparation import dataset
+from src.data_preparation.dataset import Records
+from src.training.scores import score, table
+
+PAIRS, MISTAKES = 30, 30  # in the files
+PAIRS_TOLD, WEAKEST_TOLD = 10, 5  # on the screen
+SHEET_COLUMNS = (3, 6)  # at least, so that there is room for a title, and at most
+# Up to so many classes the map is alphabetical and has numbers in its cells: it can be read through.
+# In a larger one the eye looks for clusters.
+FEW_CLASSES = 20
+
+
+def write_tables(analysis: Analysis, out: Path) -> None:
+    classes, matrix = analysis.classes, analysis.matrix
+    scores = confusion.class_scores(matrix, classes)
+    pairs = confusion.confused_pairs(matrix, classes, PAIRS)
+    counts = pd.DataFrame(matrix, index=pd.Index(classes, name='actual'), columns=classes).reset_index()
+    for name, frame, what in (
+        ('training_confusion.csv', analysis.table, 'each example and what it was taken for'),
+        ('class_scores.csv', scores, 'precision, recall and F1 of each class'),
+        ('confusion_matrix.csv', counts, 'counts: rows what it is, columns what it was taken for'),
+        ('confused_pairs.csv', pairs, 'pairs of classes that are mixed up'),
+    ):
+        with files.atomic(out / name) as stream:
+            frame.to_csv(stream, index=False, float_format='%.6g', lineterminator='\n')
+        wrote(out / name, what)
+
+
+def draw(analysis: Analysis, records: Records, out: Path, subject: str) -> Path:
+    """The pictures; `subject` is what they are about, for their titles. Returns the one to look at
+    first."""
+    _draw_matrix(analysis, out / 'confusion_matrix.png', subject)
+    if (analysis.table['actual'] == analysis.table['pred']).all():
+        for name in ('confused_pairs.png', 'worst_mistakes.jpg'):
+            (out / name).unlink(missing_ok=True)  # of an earlier model, which would mislead
+        say('  no mistakes at all: there are no confused pairs and no worst mistakes to draw')
+        return out / 'confusion_matrix.png'
+    _draw_pairs(analysis, out / 'confused_pairs.png', subject)
+    _draw_mistakes(analysis, records, out / 'worst_mistakes.jpg', subject)
+    return out / 'worst_mistakes.jpg'
+
+
+def tell(analysis: Analysis, split: str) -> None:
+    """Print the scores, and where the model is weak."""
+    scores = confusion.class_scores(analysis.matrix, analysis.classes)
+    macro = confusion.macro_average(scores)
+    for line in table({split: score(analysis.probabilities, analysis.labels)}):
+        say(line)
+    say('macro average: ' + ', '.join(f'{name} {value:.1%}' for name, value in macro.items()))
+    pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_TOLD)
+    if len(pairs):
+        say('\nmost confused:')
+        for line in _aligned(pairs):
+            say('  ' + line)
+        say('\nweakest classes:')
+        for line in _aligned(confusion.weakest(scores[scores['f1'] < 1], WEAKEST_TOLD)):
+            say('  ' + line)
+    say()
+
+
+def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
+    classes, matrix = analysis.classes, analysis.matrix
+    few = len(classes) <= FEW_CLASSES
+    if few:
+        order = np.array(sorted(range(len(classes)), key=lambda i: classes[i].casefold()))
+    else:
+        # By probabilities: a few examples of each class seldom show by their mistakes alone what is alike.
+        alike = confusion.probability_matrix(analysis.labels, analysis.probabilities)
+        order = confusion.similarity_order(alike)
+    names = [classes[i] for i in order]
+    matrix = matrix[np.ix_(order, order)]
+    pictures.heat_map(
+        confusion.row_shares(matrix),
+        names,
+        names,
+        path,
+        title=f'What is taken for what: {subject}',
+        row_title='what it is' + ('' if matrix.any(1).all() else ' (grey: no photos)'),
+        column_title='what it was taken for',
+        scale_title='share of the row',
+        cells=matrix if few else None,
+    )
+    wrote(path, 'the same in colours' + ('' if few else ', like beside like'))
+
+
+def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:
+    pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS)
+    pictures.bar_chart_pairs(
+        list(pairs[['class_a', 'class_b', 'a_as_b', 'b_as_a']].itertuples(index=False)),
+        path,
+        title=f'Most confused pairs: {subject}',
+        legend=('the first taken for the second', 'the second taken for the first'),
+        x_title='photos',
+    )
+    wrote(path, 'the most confused pairs as bars')
+
+
+def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: str) -> None:
+    worst = confusion.worst_mistakes(analysis.table, MISTAKES)
+    photos = _photos(records, [(analysis.table['split'][i], analysis.ids[i]) for i in worst.index])
+    tiles = [
+        pictures.Tile(photo, row.actual, f'{row.probability:.0%} {row.pred}', PurePosixPath(row.id).name)
+        for photo, row in zip(photos, worst.itertuples(), strict=True)
+    ]
+    pictures.contact_sheet(
+        tiles,
+        path,
+        int(np.clip(len(tiles), *SHEET_COLUMNS)),
+        title=f'Worst mistakes: {subject}',
+        note='In bold what it is; below, what the model took it for, how certain it was, and the file.',
+    )
+    wrote(path, f'{count(len(tiles), "mistake")}, the most certain first')
+
+
+def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+    """The encoded pictures of some (split, id), in that order."""
+    found = {}
+    for split in {split for split, _ in wanted}:
+        ids = [id_ for of, id_ in wanted if of == split]
+        found |= {(split, id_): photo for id_, photo in dataset.pictures(records, split, ids)}
+    return [found.get(key) for key in wanted]
+
+
+def _aligned(frame: pd.DataFrame) -> list[str]:
+    """Lines of a table: text to the left, numbers to the right, shares in percent."""
+    columns = []
+    for name in frame:
+        numeric = pd.api.types.is_numeric_dtype(frame[name])
+        texts = [name, *(_cell(value) for value in frame[name])]
+        width = max(map(len, texts))
+        columns.append([text.rjust(width) if numeric else text.ljust(width) for text in texts])
+    return ['  '.join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return '-' if np.isnan(value) else f'{value:.1%}'
+    return f'{value:,}' if isinstance(value, int) else ' '.join(str(value).split())
