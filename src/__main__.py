@@ -1,7 +1,9 @@
 """The map: every step in order, its command, and what is there now.
 
-python -m src
-python -m src --name flowers
+    python -m src
+    python -m src --name flowers
+
+The next command is the first whose output is missing behind all that is there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """A frozen graph, loaded: image bytes in, probabilities out. It needs nothing but the .pb.
 
-model = load_model(Path('frozen/pocket_dogs.pb'))
-for probabilities in model.from_pictures(encoded):
-    print(model.labels[probabilities.argmax()])
+    model = load_model(Path('frozen/pocket_dogs.pb'))
+    for probabilities in model.from_pictures(encoded):
+        print(model.labels[probabilities.argmax()])
+
+A picture that cannot be read gives a BadImage in its place instead of probabilities.
 """
 
 from __future__ import annotations
