@@ -22,6 +22,9 @@ def debugging() -> bool:
 def run(main: Callable[[], int | None]) -> None:
     """Run an entry and end the process: exit code 0 when done, 2 for bad input (one line on
     standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold bytes that are no UTF-8, and a terminal may lack letters.
+        stream.reconfigure(errors='surrogateescape' if stream.encoding == 'utf-8' else 'backslashreplace')
     try:
         sys.exit(main() or 0)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -69,8 +69,5 @@ def from_root(path: str | Path) -> str:
 
 def shown(path: str | Path) -> str:
     """`path` as a person would type it: relative to the working folder where it lies below it."""
-    path = Path(path)
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    whole = Path(os.path.abspath(path))  # noqa: PTH100  (resolve() would name what a link points to)
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path)

@@ -184,7 +184,7 @@ def main(argv=None):
     told += [f'{there:,} already there'] if there else []
     wrote(args.out, ', '.join(told))
     next_step(
-        f'python -m src.data_preparation.stanford_ds_to_tfrecords --data {paths.shown(args.out)}'
+        f'python -m src.data_preparation.stanford_ds_to_tfrecords --data {shlex.quote(paths.shown(args.out))}'
         f' --name sample --backbone {paths.shown(paths.POCKET_GRAPH_DEF)}'
     )
 

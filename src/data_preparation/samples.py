@@ -18,10 +18,10 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import progress
+from src.images.decode import ENDINGS
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 
-PHOTO_ENDINGS = ('.jpg', '.jpeg', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff')
 NOT_PHOTOS = ('Thumbs.db', 'desktop.ini')
 
 # What is done about an unlabelled photo that cannot be read: leaving it out would spoil the submission.
@@ -73,7 +73,7 @@ def promises_photo(name: str, is_folder: bool = False) -> bool:
     those that systems leave behind, and what is called like a photo but is a folder."""
     if name.startswith('.') or name in NOT_PHOTOS:
         return False
-    return not is_folder or name.lower().endswith(PHOTO_ENDINGS)
+    return not is_folder or name.lower().endswith(ENDINGS)
 
 
 def split_of(digest: str, learn_only: bool = False) -> str:

@@ -37,6 +37,7 @@ from src.common import consts
 # Never more than these: Pillow also opens formats for which it starts other programs (EPS).
 # What many phones write into .jpg, several JPEGs in one file (MPO), is among JPEG: the first is taken.
 FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')
+ENDINGS = ('.jpg', '.jpeg', '.jpe', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff')  # of their files
 MAX_JPEG_SIDE = 65_500  # libjpeg's limit
 
 _JPEG_START = b'\xff\xd8\xff'

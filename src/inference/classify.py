@@ -33,13 +33,12 @@ from src.common.errors import UserError
 from src.common.fetch import fetch_image
 from src.common.files import count
 from src.common.progress import progress, say
-from src.images.decode import BadImage
+from src.images.decode import ENDINGS, BadImage
 from src.inference.predictor import Predictor, default_model, load_model
 
 if TYPE_CHECKING:
     import pandas
 
-SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff')
 STDIN = '-'
 
 
@@ -85,7 +84,7 @@ def _answering_to(name: str) -> list[str]:
     if name in ('', STDIN) or path.is_file():
         return [name]
     if path.is_dir():
-        return [str(p) for p in sorted(path.rglob('*')) if p.suffix.lower() in SUFFIXES and p.is_file()]
+        return [str(p) for p in sorted(path.rglob('*')) if p.suffix.lower() in ENDINGS and p.is_file()]
     return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
 
 

@@ -26,7 +26,7 @@ from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import load, open_records
 from src.data_preparation.samples import EVEN_ODDS
-from src.images.decode import BadImage
+from src.images.decode import ENDINGS, BadImage
 from src.inference import classify
 from src.inference.predictor import Predictor, default_model, load_model
 
@@ -73,7 +73,7 @@ def photos_in(folder: Path) -> list[Path]:
         photos = sorted(
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in classify.SUFFIXES and not path.name.startswith('.')
+            if path.suffix.lower() in ENDINGS and not path.name.startswith('.')
         )
     except OSError as error:
         raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error

@@ -60,10 +60,16 @@ def read_state(folder: Path) -> State:
 
 
 def best_checkpoint(folder: Path) -> str:
-    """The checkpoint to use. Raises UserError when there is none."""
-    found = tf.train.latest_checkpoint(str(folder), BEST) or tf.train.latest_checkpoint(str(folder), LAST)
-    if not found:
+    """The checkpoint to use: the best one, or the last where none was judged yet.
+
+    Raises UserError when there is none, or when its files have gone.
+    """
+    kind = next((kind for kind in (BEST, LAST) if (folder / kind).exists()), None)
+    if kind is None:
         raise UserError(f'there is no checkpoint in {paths.shown(folder)}: run python -m src.training.train')
+    found = tf.train.latest_checkpoint(str(folder), kind)
+    if not found:
+        raise UserError(f'{paths.shown(folder / kind)} names files that have gone: train anew with --fresh')
     return found
 
 

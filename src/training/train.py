@@ -141,7 +141,8 @@ def main(argv: list[str] | None = None) -> None:
     records = open_records(args.name)
     settings = settings_of(args, records)
     layers = '-'.join(map(str, settings.layers))
-    say(f'head {layers} on {count(sum(records.counts.values()), "bottleneck")}')
+    labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
+    say(f'head {layers} on {count(labelled, "bottleneck")}')
     state, scores = train_head(records, model, settings, args.patience, args.fresh)
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     say(f'{took}: {state.ended}; best at step {state.best_step:,}')

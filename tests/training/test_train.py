@@ -202,6 +202,14 @@ def test_a_damaged_checkpoint_is_told(clusters):
     assert run('spoilt', '--fresh', steps=20)['steps'] == 20
 
 
+def test_a_best_checkpoint_that_has_gone_is_told_not_replaced(clusters):
+    run('gone', steps=20)
+    for path in paths.checkpoints('gone').glob('best-*'):
+        path.unlink()
+    with pytest.raises(UserError, match='best_checkpoint names files that have gone'):
+        loop.best_checkpoint(paths.checkpoints('gone'))
+
+
 def test_a_damaged_description_is_told(clusters):
     run('scribbled', steps=20)
     (paths.checkpoints('scribbled') / 'model.json').write_text('{')
