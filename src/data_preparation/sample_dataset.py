@@ -14,6 +14,7 @@ that are already there are left alone, so a stopped run goes on where it was.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
