@@ -105,7 +105,8 @@ def main(argv: list[str] | None = None) -> None:
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
     say(
-        f'serve it: docker run -p 127.0.0.1:8501:8501 -v {_shell_path(base)}:{shlex.quote(f"/models/{model}")} '
+        'serve it: docker run -p 127.0.0.1:8501:8501 '
+        f'-v {_shell_path(base)}:{shlex.quote(f"/models/{model}")} '
         f'-e MODEL_NAME={shlex.quote(model)} tensorflow/serving'
     )
 
