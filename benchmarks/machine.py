@@ -1,0 +1,71 @@
+"""What every benchmark says beside its figures, and how it takes turns."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ('tensorflow', 'numpy', 'scikit-learn', 'openvino', 'onnxruntime', 'keras')
+LOW_PRECISION = ('avx512_bf16', 'amx_bf16')  # what the CPU can do in bfloat16, as Linux names it
+
+
+def machine() -> dict[str, str | int | float | list[str] | dict[str, str]]:
+    """The CPU and what it can, usable cores, memory in GB, the system, and versions of what is installed."""
+    cpu = _table(Path('/proc/cpuinfo'))
+    memory = _table(Path('/proc/meminfo')).get('MemTotal', '0 kB')
+    flags = cpu.get('flags', '').split()
+    return {
+        'cpu': cpu.get('model name') or platform.processor() or platform.machine(),
+        'cores': len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
+        'bfloat16': [name for name in LOW_PRECISION if name in flags],
+        'memory_gb': round(int(memory.split()[0]) * 1024 / 1e9, 1),
+        'system': f'{platform.system()} {platform.machine()}',
+        'versions': {'python': platform.python_version()} | _versions(),
+    }
+
+
+def machine_line() -> str:
+    """The same on one line, for the head of a table."""
+    facts = machine()
+    versions = ', '.join(f'{name} {version}' for name, version in facts['versions'].items())
+    bfloat16 = f' with {" and ".join(facts["bfloat16"])}' if facts['bfloat16'] else ''
+    return f'{facts["cpu"]}{bfloat16}, {facts["cores"]} cores, {facts["memory_gb"]} GB; {versions}'
+
+
+def rounds(contenders: dict[str, Callable[[], object]], n: int) -> dict[str, list[float]]:
+    """Seconds of each contender in each of `n` rounds.
+
+    They take turns, every second round in reverse, so that a machine that slows down or is shared
+    slows all of them alike. Warm-up is the caller's.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(n):
+        for name in list(contenders) if turn % 2 == 0 else reversed(contenders):
+            begun = time.perf_counter()
+            contenders[name]()
+            seconds[name].append(time.perf_counter() - begun)
+    return seconds
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _table(path: Path) -> dict[str, str]:
+    """The first value of each key of a file of `key: value` lines; nothing where there is no such file."""
+    table: dict[str, str] = {}
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            key, _, value = line.partition(':')
+            table.setdefault(key.strip(), value.strip())
+    return table
