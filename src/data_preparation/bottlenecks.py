@@ -1,10 +1,12 @@
-"""Photos to bottlenecks: decoded in threads while the graph works on the batch before."""
+"""Photos to bottlenecks. Three things go on at once: threads read and decode, the graph works on the
+batch before, and the caller writes what has come out of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
@@ -13,19 +15,23 @@ from src.common import consts
 from src.common.tf1 import tf
 from src.data_preparation.samples import Planned
 from src.graph.backbones import Backbone
+from src.graph.precision import session_config
 from src.images.augment import COPIES
 from src.images.decode import BadImage, crop, decode_with_pillow, encode_jpeg
 from src.images.reader import ImageReader
 
 
 class Extractor:
-    """Encoded pictures to bottlenecks: the reader and the backbone, each in a session of its own."""
+    """Encoded pictures to bottlenecks: the reader and the backbone, each in a session of its own.
 
-    def __init__(self, backbone: Backbone):
+    `precision` is what the backbone computes in, 'float32' or 'bfloat16'; bottlenecks are float32.
+    """
+
+    def __init__(self, backbone: Backbone, precision: str = 'float32'):
         self.reader = ImageReader(backbone.graph_def, backbone.front)
         with tf.Graph().as_default() as graph:
             bottleneck = backbone.attach()
-        self._session = tf.Session(graph=graph)
+        self._session = tf.Session(graph=graph, config=session_config(precision))
         self.vectors = self._session.make_callable(bottleneck, [backbone.front.pixels])
 
     def __enter__(self) -> Extractor:
@@ -53,13 +59,15 @@ def encoded_as_learned(item: Planned, crop_to_box: bool) -> bytes:
     return encode_jpeg(pixels)
 
 
-def extract(
-    items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = False
-) -> Iterator[tuple[Planned, bytes, np.ndarray | BadImage]]:
-    """Each item in order with its encoded picture and its bottleneck [width] float32, or the reason
-    why there is none. Decoding runs in threads, a few batches ahead of the graph."""
+# A photo, its encoded picture, and its pixels or its bottleneck, or the reason why there is none.
+Loaded = tuple[Planned, bytes, np.ndarray | BadImage]
 
-    def load(item: Planned) -> tuple[Planned, bytes, np.ndarray | BadImage]:
+
+def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = False) -> Iterator[Loaded]:
+    """Each item in order with its encoded picture and its bottleneck [width] float32, or the reason
+    why there is none. Stays a few batches ahead of the caller, so memory does not grow."""
+
+    def load(item: Planned) -> Loaded:
         try:
             data = encoded_as_learned(item, crop_to_box)
             return item, data, extractor.reader.read(data)
@@ -68,25 +76,31 @@ def extract(
         except OSError as error:
             return item, b'', BadImage(f'cannot be read: {error.strerror}')
 
-    for batch in _batches(_ahead(load, items), consts.EXTRACTION_BATCH_SIZE):
+    def compute(batch: list[Loaded]) -> list[Loaded]:
         good = [pixels for _, _, pixels in batch if not isinstance(pixels, BadImage)]
         vectors = iter(extractor.vectors(np.stack(good)) if good else ())
-        for item, data, pixels in batch:
-            yield item, data, pixels if isinstance(pixels, BadImage) else next(vectors)
+        return [
+            (item, data, pixels if isinstance(pixels, BadImage) else next(vectors))
+            for item, data, pixels in batch
+        ]
+
+    size = consts.EXTRACTION_BATCH_SIZE
+    loaded = _ahead(load, items, window=2 * size, threads=os.cpu_count() or 2)
+    for batch in _ahead(compute, _batches(loaded, size), window=2, threads=1):
+        yield from batch
 
 
-def _ahead(function, items: Iterable, window: int = 3 * consts.EXTRACTION_BATCH_SIZE) -> Iterator:
-    """map() in threads that stays at most `window` items ahead, so memory does not grow."""
+def _ahead(function: Callable, items: Iterable, window: int, threads: int) -> Iterator:
+    """map() in threads that is at most `window` items ahead of its reader."""
     items = iter(items)
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
-        waiting = [pool.submit(function, item) for item in islice(items, window)]
-        waiting.reverse()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future] = deque()
         try:
-            while waiting:
-                done = waiting.pop().result()
-                for item in islice(items, 1):
-                    waiting.insert(0, pool.submit(function, item))
-                yield done
+            while True:
+                waiting.extend(pool.submit(function, item) for item in islice(items, window - len(waiting)))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()

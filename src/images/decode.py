@@ -104,15 +104,18 @@ def read_header(data: bytes) -> Header:
     return header
 
 
-def decode_with_pillow(data: bytes) -> np.ndarray:
+def decode_with_pillow(data: bytes, ratio: int = 1) -> np.ndarray:
     """The picture upright as [height, width, 3] uint8, whatever its kind: the first frame of an
-    animation, transparent parts on white, 16 bits by their upper 8.
+    animation, transparent parts on white, 16 bits by their upper 8. The sides of a JPEG are divided
+    by `ratio` (1, 2, 4 or 8) while it is decoded.
 
     Raises BadImage as `read_header` does, and for data that is cut short or damaged.
     """
     orientation = read_header(data).orientation
     with _only_bad_image(data), _opened(data) as image:
         _check_size(*image.size)  # should Pillow see another size than we did
+        if ratio > 1:
+            image.draft(image.mode, (image.width // ratio, image.height // ratio))
         image.load()
         rgb = _to_rgb(image)
         return np.array(rgb.transpose(_TURNS[orientation]) if orientation in _TURNS else rgb)

@@ -1,0 +1,44 @@
+"""The number format that a network computes in: float32, or bfloat16 where the CPU is made for it.
+
+bfloat16 keeps float32's range and 8 bits of its mantissa (Wang and Kanwar 2019, "BFloat16: the secret
+to high performance on Cloud TPUs"). TensorFlow's own rewriter turns a graph into it when a session
+is made, so files stay as they are; what comes out is float32 again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.common.errors import UserError
+from src.common.tf1 import tf
+
+CHOICES = ('auto', 'float32', 'bfloat16')
+# With AVX-512 alone bfloat16 is emulated, and slower than float32.
+CPU_FLAGS = {'avx512_bf16', 'amx_bf16'}
+
+
+def cpu_has_bfloat16(cpuinfo: Path = Path('/proc/cpuinfo')) -> bool:
+    """Whether this CPU has instructions for bfloat16; False where the system does not tell."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    return any(CPU_FLAGS & set(line.split()) for line in lines if line.startswith('flags'))
+
+
+def resolve(choice: str) -> str:
+    """'float32' or 'bfloat16' for one of CHOICES. Raises UserError for bfloat16 on a CPU without it."""
+    if choice == 'bfloat16' and not cpu_has_bfloat16():
+        raise UserError('this CPU has no instructions for bfloat16: use --precision float32')
+    if choice == 'auto':
+        return 'bfloat16' if cpu_has_bfloat16() else 'float32'
+    return choice
+
+
+def session_config(precision: str) -> tf.ConfigProto:
+    """What a session needs to compute in `precision`, 'float32' or 'bfloat16'."""
+    config = tf.ConfigProto()
+    if precision == 'bfloat16':
+        options = config.graph_options.rewrite_options
+        options.auto_mixed_precision_onednn_bfloat16 = type(options).ON
+    return config

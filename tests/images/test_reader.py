@@ -1,0 +1,70 @@
+"""The reader against the graph itself, and large JPEGs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src.common import paths
+from src.common.tf1 import tf
+from src.graph.backbones import load_backbone
+from src.images.decode import BadImage
+from src.images.reader import ImageReader
+from tests.pictures import encoded, photo, with_orientation
+
+
+@pytest.fixture(scope='module')
+def backbone():
+    return load_backbone(paths.POCKET_GRAPH_DEF)
+
+
+@pytest.fixture(scope='module')
+def reader(backbone):
+    reader = ImageReader(backbone.graph_def, backbone.front)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture(scope='module')
+def in_graph(backbone):
+    """Encoded image to pixels as the graph itself does it."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.import_graph_def(backbone.graph_def, name='')
+        yield lambda data: session.run(backbone.front.pixels, {backbone.front.image: data})[0]
+
+
+@pytest.mark.parametrize('size', [(1, 1), (96, 96), (380, 250), (383, 384)])
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
+def test_usual_pictures_are_read_as_the_graph_reads_them(reader, in_graph, size, kind):
+    data = encoded(photo(*size), kind)
+    assert reader.as_in_graph(data)
+    np.testing.assert_array_equal(reader.read(data), in_graph(data))
+
+
+@pytest.mark.parametrize('size', [(384, 384), (900, 700), (1600, 1200), (2999, 1777)])
+def test_large_jpegs_look_the_same_but_for_what_was_too_fine(reader, in_graph, size):
+    data = encoded(photo(*size), quality=95)
+    assert not reader.as_in_graph(data)
+    difference = np.abs(reader.read(data) - in_graph(data))
+    assert difference.max() > 0  # else nothing was saved
+    assert difference.mean() < 2  # of 255 levels
+
+
+def test_large_pngs_are_decoded_in_full(reader, in_graph):
+    data = encoded(photo(900, 700), 'PNG')
+    np.testing.assert_array_equal(reader.read(data), in_graph(data))
+
+
+@pytest.mark.parametrize('orientation', [3, 6, 8])
+def test_a_large_turned_jpeg_is_turned_and_looks_the_same(reader, orientation):
+    upright = photo(1200, 900)
+    turns = {3: 2, 6: 1, 8: 3}[orientation]
+    data = with_orientation(encoded(np.rot90(upright, turns), quality=95), orientation)
+    wanted = reader.read(encoded(upright, 'PNG'))
+    assert not reader.as_in_graph(data)
+    assert np.abs(reader.read(data) - wanted).mean() < 1
+
+
+def test_a_large_jpeg_that_is_cut_short_is_told(reader):
+    with pytest.raises(BadImage, match='truncated'):
+        reader.read(encoded(photo(1600, 1200))[:4000])
