@@ -7,23 +7,24 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.data_preparation.samples import Planned, Remark, Sample
-from src.data_preparation.shards import Shard, note_of
+from src.data_preparation.samples import Planned, Remark, Sample, shown
+from src.data_preparation.shards import ALL_SPLITS, Shard, note_of
 from src.graph.backbones import Backbone
 
 MANIFEST = 'manifest.json'
-FORMAT = 1
+FORMAT = 2  # 1 filled the shards in the order of all hashes
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is converted and how. `copies` names the augmented copies of each training photo."""
+    """What is converted and how. `copies` names the augmented copies of each training photo;
+    `precision` is what the backbone computes in, 'float32' or 'bfloat16'."""
 
     name: str
     source: Path
@@ -32,42 +33,78 @@ class Job:
     split_by: str = 'hash'
     crop_to_box: bool = False
     copies: Sequence[str] = ()
+    precision: str = 'float32'
 
 
-def describe(job: Job, backbone: Backbone, classes: Sequence[str], planned: Sequence[Planned]) -> dict:
+@dataclass(frozen=True)
+class Outcome:
+    """What finished shards hold, which adds up: shards, records in each split, the labels that are
+    learned, and remarks."""
+
+    shards: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    learned: set[str] = field(default_factory=set)
+    remarks: list[dict] = field(default_factory=list)
+
+
+def outcome_of(shard: str, note: dict) -> Outcome:
+    """What a shard's note tells."""
+    split = shard.partition('-')[0]
+    learned = set(note['labels']) if split == 'train' else set()
+    return Outcome([shard], Counter({split: note['records']}), learned, note['remarks'])
+
+
+def added(outcomes: Iterable[Outcome]) -> Outcome:
+    total = Outcome()
+    for outcome in outcomes:
+        total.shards.extend(outcome.shards)
+        total.counts.update(outcome.counts)
+        total.learned.update(outcome.learned)
+        total.remarks.extend(outcome.remarks)
+    return total
+
+
+def describe(job: Job, backbone: Backbone, classes: Sequence[str], planned: Iterable[Planned]) -> dict:
     """All that the records depend on, with a fingerprint by which a later run knows its own job."""
+    return described(job, backbone.facts(), classes, sum(map(number_of, planned)))
+
+
+def described(job: Job, backbone: dict, classes: Sequence[str], numbers: int) -> dict:
+    """`describe` from a backbone's facts and the sum of the photos' numbers."""
     manifest = {
         'format': FORMAT,
         'name': job.name,
-        'source': paths.shown(job.source),
+        'source': shown(job.source),
         'classes': list(classes),
-        'backbone': backbone.facts(),
-        'precision': 'float32',
+        'backbone': backbone,
+        'precision': job.precision,
         'split_by': job.split_by,
         'crop_to_box': job.crop_to_box,
         'copies': list(job.copies),
         'shard_size': consts.SHARD_SIZE,
     }
-    items = [(p.sample.id, p.sample.label, p.split, p.digest, p.sample.box, p.sample.copy) for p in planned]
     elsewhere = {
         'source': None,
         'name': None,
-        'backbone': {k: v for k, v in manifest['backbone'].items() if k not in ('file', 'path')},
+        'backbone': {k: v for k, v in backbone.items() if k not in ('file', 'path')},
     }  # may lie anywhere
-    told = json.dumps([manifest | elsewhere, items], sort_keys=True)
+    told = json.dumps([manifest | elsewhere, numbers % 2**256], sort_keys=True)
     return manifest | {'fingerprint': hashlib.sha256(told.encode()).hexdigest(), 'complete': False}
+
+
+def number_of(item: Planned) -> int:
+    """A number for all that a record depends on. Their sum stands for all photos in any order, so many
+    machines can add it up."""
+    sample = item.sample
+    told = json.dumps([sample.id, sample.label, item.split, item.digest, sample.box, sample.copy])
+    return int.from_bytes(hashlib.sha256(told.encode()).digest(), 'big')
 
 
 def claim(folder: Path, manifest: dict, overwrite: bool) -> None:
     """Make the folder this job's own. Raises UserError when it holds another job's, unless `overwrite`."""
     path = folder / MANIFEST
     if path.exists() and not overwrite:
-        earlier = files.read_json(path)
-        if earlier.get('fingerprint') != manifest['fingerprint']:
-            raise UserError(
-                f'{paths.shown(folder)} holds records of {_difference(earlier, manifest)}: '
-                'add --overwrite to replace them, or give this data set another --name'
-            )
+        refuse_another(files.read_json(path), manifest, folder)
         for rest in folder.glob('.*.tmp'):  # of a run that was killed
             rest.unlink()
         return
@@ -76,12 +113,25 @@ def claim(folder: Path, manifest: dict, overwrite: bool) -> None:
     files.write_json(path, manifest)
 
 
+def refuse_another(earlier: dict, manifest: dict, folder: Path) -> None:
+    """Raise UserError when the manifest that stands in `folder` is that of another job."""
+    if earlier.get('fingerprint') != manifest['fingerprint']:
+        raise UserError(
+            f'{shown(folder)} holds records of {_difference(earlier, manifest)}: '
+            'add --overwrite to replace them, or give this data set another --name'
+        )
+
+
 def _difference(earlier: dict, now: dict) -> str:
     if (earlier.get('backbone') or {}).get('sha256') != now['backbone']['sha256']:
         return f'another backbone ({(earlier.get("backbone") or {}).get("file", "unknown")})'
     if earlier.get('classes') != now['classes']:
         return 'other classes'
-    differing = [key for key in ('split_by', 'crop_to_box', 'copies') if earlier.get(key) != now[key]]
+    differing = [
+        key
+        for key in ('format', 'precision', 'split_by', 'crop_to_box', 'copies')
+        if earlier.get(key) != now[key]
+    ]
     return f'another {differing[0]}' if differing else 'other photos or options'
 
 
@@ -89,28 +139,30 @@ def complete(
     folder: Path, manifest: dict, shards: Sequence[Shard], remarks: Sequence[Remark], classes: Sequence[str]
 ) -> None:
     """Complete the manifest from what the shards hold, and list every remark in skipped.csv."""
-    counts: Counter[str] = Counter()
-    told = [asdict(remark) for remark in remarks]
-    learned: Counter[str] = Counter()
-    for shard in shards:
-        note = files.read_json(note_of(folder, shard.name))
-        counts[shard.split] += note['records']
-        told.extend(note['remarks'])
-        bad = {remark['file'] for remark in note['remarks']}
-        if shard.split == 'train':
-            learned.update(p.sample.label for p in shard.items if paths.shown(p.sample.path) not in bad)
-    manifest = manifest | {
-        'counts': {split: counts[split] for split in (*consts.SPLITS, consts.UNLABELLED) if counts[split]},
-        'untrained': [name for name in classes if not learned[name]],
-        'shards': [shard.name for shard in shards],
-        'remarks': told,
+    outcomes = (outcome_of(shard.name, files.read_json(note_of(folder, shard.name))) for shard in shards)
+    told = Outcome(remarks=[asdict(remark) for remark in remarks])
+    manifest = completed(manifest, added([told, *outcomes]))
+    files.write_json(folder / MANIFEST, manifest)
+    list_skipped(manifest['remarks'])
+
+
+def completed(manifest: dict, outcome: Outcome) -> dict:
+    """The manifest with what all shards hold, in an order that does not depend on theirs."""
+    return manifest | {
+        'counts': {split: outcome.counts[split] for split in ALL_SPLITS if outcome.counts[split]},
+        'untrained': [name for name in manifest['classes'] if name not in outcome.learned],
+        'shards': sorted(outcome.shards, key=_by_split_and_place),
+        'remarks': sorted(outcome.remarks, key=lambda remark: (remark['file'], remark['reason'])),
         'complete': True,
     }
-    files.write_json(folder / MANIFEST, manifest)
-    _write_skipped(told)
 
 
-def _write_skipped(remarks: Sequence[dict]) -> None:
+def _by_split_and_place(shard: str) -> tuple[int, int, str]:
+    return ALL_SPLITS.index(shard.partition('-')[0]), len(shard), shard
+
+
+def list_skipped(remarks: Sequence[dict]) -> None:
+    """Write metrics/skipped.csv."""
     with files.atomic(paths.METRICS_DIR / 'skipped.csv') as stream:
         writer = csv.DictWriter(stream, ['file', 'outcome', 'reason'])
         writer.writeheader()

@@ -32,9 +32,10 @@ SPLIT_ORDER = ('test', 'validation', 'train', consts.UNLABELLED)
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo of a data set. `id` names it within the set; `label` is None when nobody has named
-    it; `split` is None where the bytes decide, 'learn' where they decide between training and
-    validation only; `copy` names the change that makes an augmented copy."""
+    """One photo of a data set. `id` names it within the set; `path` may be anything that has
+    read_bytes() and prints as a name; `label` is None when nobody has named it; `split` is None where
+    the bytes decide, 'learn' where they decide between training and validation only; `copy` names the
+    change that makes an augmented copy."""
 
     id: str
     path: Path
@@ -65,7 +66,12 @@ class Remark:
 def skipped(sample: Sample, reason: str) -> Remark:
     """The remark on a photo that gets no record."""
     outcome = EVEN_ODDS if sample.split == consts.UNLABELLED else 'skipped'
-    return Remark(paths.shown(sample.path), outcome, reason)
+    return Remark(shown(sample.path), outcome, reason)
+
+
+def shown(path: Path) -> str:
+    """`path` as a person would type it; what is no path of this machine shows itself."""
+    return paths.shown(path) if isinstance(path, str | Path) else str(path)
 
 
 def promises_photo(name: str, is_folder: bool = False) -> bool:
@@ -99,13 +105,51 @@ def plan(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark]]:
         if fault:
             remarks.append(skipped(sample, fault))
         else:
-            by_digest[digest].append(Planned(sample, _final_split(sample, digest), digest))
+            by_digest[digest].append(planned_as(sample, digest))
     chosen = []
     for digest in sorted(by_digest):
-        kept, left_out = _one_of_each(by_digest[digest])
+        kept, left_out = one_of_each(by_digest[digest])
         chosen.extend(kept)
         remarks.extend(left_out)
     return chosen, remarks
+
+
+def digest_of(sample: Sample) -> tuple[str, str]:
+    """The SHA-256 of a photo's bytes, and '', or else '' and the reason why there is none."""
+    try:
+        data = sample.path.read_bytes()
+    except FileNotFoundError:
+        return '', 'no such file'
+    except OSError as error:
+        return '', f'cannot be read: {error.strerror}'
+    return (hashlib.sha256(data).hexdigest(), '') if data else ('', 'empty file')
+
+
+def planned_as(sample: Sample, digest: str) -> Planned:
+    """The sample with its final split, which its bytes decide unless the data set did."""
+    split = sample.split
+    if split in (None, 'learn'):
+        split = split_of(digest, learn_only=split == 'learn')
+    return Planned(sample, split, digest)
+
+
+def one_of_each(same: list[Planned]) -> tuple[list[Planned], list[Remark]]:
+    """Of photos with the same bytes keep one; none if they are labelled differently.
+
+    The copy that the data set's own lists put into the test split wins, so that it is never learned.
+    Unlabelled photos all stay: each one wants an answer.
+    """
+    asked = [p for p in same if p.split == consts.UNLABELLED]
+    named = sorted(
+        (p for p in same if p.split != consts.UNLABELLED),
+        key=lambda p: (SPLIT_ORDER.index(p.split), p.sample.id),
+    )
+    labels = sorted({p.sample.label for p in named})
+    if len(labels) > 1:
+        reason = 'the same picture stands under ' + ' and '.join(labels)
+        return asked, [skipped(p.sample, reason) for p in named]
+    reason = f'a copy of {named[0].sample.id}' if named else ''
+    return named[:1] + asked, [skipped(p.sample, reason) for p in named[1:]]
 
 
 def with_copies(planned: Iterable[Planned], kinds: Sequence[str]) -> list[Planned]:
@@ -123,15 +167,20 @@ def with_copies(planned: Iterable[Planned], kinds: Sequence[str]) -> list[Planne
 def class_names(samples: Iterable[Sample], source: Path) -> list[str]:
     """All labels, sorted: their places are the network's outputs. Raises UserError when there are fewer
     than two, or one that cannot be written down."""
-    names = sorted({sample.label for sample in samples if sample.label is not None})
+    return checked_classes({sample.label for sample in samples if sample.label is not None}, source)
+
+
+def checked_classes(labels: Iterable[str], source: Path) -> list[str]:
+    """The distinct labels `labels`, sorted. Raises UserError as `class_names` does."""
+    names, where = sorted(labels), shown(source)
     for name in names:
         if not _is_a_line(name):
-            raise UserError(f'{paths.shown(source)}: the class name {name!r} is no line of UTF-8: rename it')
+            raise UserError(f'{where}: the class name {name!r} is no line of UTF-8: rename it')
     if not names:
-        raise UserError(f'no photos with a label in {paths.shown(source)}')
+        raise UserError(f'no photos with a label in {where}')
     if len(names) == 1:
         raise UserError(
-            f'{paths.shown(source)} holds one class only ({names[0]}): there is nothing to tell apart, '
+            f'{where} holds one class only ({names[0]}): there is nothing to tell apart, '
             'add a folder for each further class'
         )
     return names
@@ -180,44 +229,9 @@ def _is_a_line(name: str) -> bool:
     return name.splitlines() == [name]
 
 
-def _final_split(sample: Sample, digest: str) -> str:
-    if sample.split in (None, 'learn'):
-        return split_of(digest, learn_only=sample.split == 'learn')
-    return sample.split
-
-
-def _one_of_each(same: list[Planned]) -> tuple[list[Planned], list[Remark]]:
-    """Of photos with the same bytes keep one; none if they are labelled differently.
-
-    The copy that the data set's own lists put into the test split wins, so that it is never learned.
-    Unlabelled photos all stay: each one wants an answer.
-    """
-    asked = [p for p in same if p.split == consts.UNLABELLED]
-    named = sorted(
-        (p for p in same if p.split != consts.UNLABELLED),
-        key=lambda p: (SPLIT_ORDER.index(p.split), p.sample.id),
-    )
-    labels = sorted({p.sample.label for p in named})
-    if len(labels) > 1:
-        reason = 'the same picture stands under ' + ' and '.join(labels)
-        return asked, [skipped(p.sample, reason) for p in named]
-    reason = f'a copy of {named[0].sample.id}' if named else ''
-    return named[:1] + asked, [skipped(p.sample, reason) for p in named[1:]]
-
-
 def _digests(samples: Sequence[Sample]) -> Iterable[tuple[Sample, str, str]]:
     """Each sample with the SHA-256 of its file, or the reason why it cannot be read."""
     with progress(len(samples), 'reading photos', 'photos') as bar, ThreadPoolExecutor(4) as pool:
-        for sample, (digest, fault) in zip(samples, pool.map(_digest, samples, chunksize=64), strict=True):
+        for sample, (digest, fault) in zip(samples, pool.map(digest_of, samples, chunksize=64), strict=True):
             bar.update()
             yield sample, digest, fault
-
-
-def _digest(sample: Sample) -> tuple[str, str]:
-    try:
-        data = sample.path.read_bytes()
-    except FileNotFoundError:
-        return '', 'no such file'
-    except OSError as error:
-        return '', f'cannot be read: {error.strerror}'
-    return (hashlib.sha256(data).hexdigest(), '') if data else ('', 'empty file')

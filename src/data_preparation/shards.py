@@ -6,7 +6,8 @@ or killed goes on with the first shard that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from src.data_preparation.tf_record_utils import build_example, shard_name, writ
 from src.graph.backbones import Backbone
 from src.images.decode import BadImage
 
+ALL_SPLITS = (*consts.SPLITS, consts.UNLABELLED)
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -29,21 +32,48 @@ class Shard:
     items: Sequence[Planned]
 
 
-def cut(planned: Sequence[Planned]) -> list[Shard]:
-    """Shards of one split each. Planned items come in the order of their hashes, so classes are mixed
-    and every machine cuts the same shards."""
-    shards = []
-    for split in (*consts.SPLITS, consts.UNLABELLED):
-        items = [item for item in planned if item.split == split]
-        total = -(-len(items) // consts.SHARD_SIZE)
-        for index in range(total):
-            part = items[index * consts.SHARD_SIZE : (index + 1) * consts.SHARD_SIZE]
-            shards.append(Shard(shard_name(split, index, total), split, part))
-    return shards
+def shards_for(photos: int) -> int:
+    """The number of shards of a split with so many photos. They hold SHARD_SIZE each on average: where a
+    photo stands is left to chance, so that it takes no order of all photos to know it."""
+    return -(-photos // consts.SHARD_SIZE)
+
+
+def place_of(digest: str, shards: int) -> int:
+    """Which of its split's `shards` a photo stands in, by digits of its hash that its split does not
+    depend on."""
+    return int(digest[12:24], 16) * shards >> 48
+
+
+def shard_of(split: str, place: int, shards: int, items: Iterable[Planned]) -> Shard:
+    """A shard with its photos in the order of their hashes, which mixes the classes; copies of one photo
+    follow one another by their ids."""
+    ordered = sorted(items, key=lambda item: (item.digest, item.sample.id))
+    return Shard(shard_name(split, place, shards), split, ordered)
+
+
+def cut(planned: Iterable[Planned]) -> list[Shard]:
+    """Shards of one split each, the same in whatever order the items come. A shard that no photo falls
+    into is left out, which happens only to very small ones."""
+    by_split: dict[str, list[Planned]] = {split: [] for split in ALL_SPLITS}
+    for item in planned:
+        by_split[item.split].append(item)
+    cut_up = []
+    for split, items in by_split.items():
+        total = shards_for(len(items))
+        parts: dict[int, list[Planned]] = defaultdict(list)
+        for item in items:
+            parts[place_of(item.digest, total)].append(item)
+        cut_up.extend(shard_of(split, place, total, parts[place]) for place in sorted(parts))
+    return cut_up
 
 
 def write_missing(
-    folder: Path, shards: Sequence[Shard], backbone: Backbone, classes: Sequence[str], crop_to_box: bool
+    folder: Path,
+    shards: Sequence[Shard],
+    backbone: Backbone,
+    classes: Sequence[str],
+    crop_to_box: bool,
+    precision: str = 'float32',
 ) -> None:
     """Write the shards that do not stand in `folder` yet, each with a note on what it holds."""
     missing = [shard for shard in shards if not (folder / shard.name).exists()]
@@ -54,31 +84,48 @@ def write_missing(
     if done:
         say(f'going on after {count(done, "photo")} of {total:,}')
     with (
-        Extractor(backbone) as extractor,
+        Extractor(backbone, precision) as extractor,
         progress(total, f'{backbone.path.stem} bottlenecks', 'photos', done=done) as bar,
     ):
         for shard in missing:
-            remarks: list[Remark] = []
             with files.atomic_path(folder / shard.name) as part:
-                made = _examples(shard, extractor, classes, crop_to_box, remarks, bar)
-                records = write_shard(part, made)
+                note = write_records(part, shard, extractor, classes, crop_to_box, bar.update)
                 # Written before the shard gets its name: a shard that stands has its note.
-                note = {'records': records, 'remarks': [asdict(remark) for remark in remarks]}
                 files.write_json(note_of(folder, shard.name), note)
 
 
-def note_of(folder: Path, shard: str) -> Path:
-    """The number of records in a shard, and what of its photos could not be read."""
-    return folder / 'notes' / f'{shard}.json'
+def write_records(
+    path: Path,
+    shard: Shard,
+    extractor: Extractor,
+    classes: Sequence[str],
+    crop_to_box: bool,
+    photo_done: Callable[[], object],
+) -> dict:
+    """Write a shard's records to `path`. Returns the note on it: the number of records, the labels they
+    bear, and a remark on each photo that could not be decoded."""
+    remarks: list[Remark] = []
+    labels: set[str] = set()
 
-
-def _examples(
-    shard: Shard, extractor: Extractor, classes: Sequence[str], crop_to_box: bool, remarks: list[Remark], bar
-) -> Iterator[bytes]:
-    """The records of a shard; a photo that cannot be decoded becomes a remark instead."""
-    for item, data, vector in extract(shard.items, extractor, crop_to_box):
-        bar.update()
-        if isinstance(vector, BadImage):
-            remarks.append(skipped(item.sample, str(vector)))
-        else:
+    def examples() -> Iterator[bytes]:
+        for item, data, vector in extract(shard.items, extractor, crop_to_box):
+            photo_done()
+            if isinstance(vector, BadImage):
+                remarks.append(skipped(item.sample, str(vector)))
+                continue
+            if item.sample.label is not None:
+                labels.add(item.sample.label)
             yield build_example(item.sample.id, data, vector, item.sample.label, classes)
+
+    records = write_shard(path, examples())
+    return {'records': records, 'labels': sorted(labels), 'remarks': [asdict(remark) for remark in remarks]}
+
+
+def note_of(folder: Path, shard: str) -> Path:
+    """Where the note on a shard stands."""
+    return folder / note_name(shard)
+
+
+def note_name(shard: str) -> str:
+    """The note on a shard, as seen from the records folder."""
+    return f'notes/{shard}.json'
