@@ -251,13 +251,13 @@ def test_mobilenet_without_its_decoder_answers_like_the_whole(real_data, tmp_pat
     write_photos(tmp_path / 'photos', photos)
     cut = write_graph(behind_decoder(read_graph(path)), tmp_path / 'cut.pb')
     assert not {'DecodeJpeg', 'ResizeBilinear'} & {node.op for node in read_graph(cut).node}
-    whole = run_story(tmp_path / 'photos', 'whole', path)
-    ours = run_story(tmp_path / 'photos', 'cut', cut, '--pixel-range=-1,0.9921875')
+    whole = run_story(tmp_path / 'photos', 'with_front', path)
+    ours = run_story(tmp_path / 'photos', 'cut_front', cut, '--pixel-range=-1,0.9921875')
     for split in ('train', 'validation', 'test'):
-        first, second = (load(open_records(name), split) for name in ('whole', 'cut'))
+        first, second = (load(open_records(name), split) for name in ('with_front', 'cut_front'))
         assert first.ids == second.ids
         np.testing.assert_allclose(first.bottlenecks, second.bottlenecks, rtol=1e-4, atol=1e-4)
-    held = [data for _, data in pictures(open_records('whole'), 'train')]
+    held = [data for _, data in pictures(open_records('with_front'), 'train')]
     answers = [np.stack(list(classify.load_model(model).from_pictures(held))) for model in (whole, ours)]
     np.testing.assert_allclose(*answers, atol=1e-3)
     assert answers[0].std(0).min() > 0.01
