@@ -199,9 +199,8 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     graph = graph_def()
     write_graph(graph, args.pb)
-    say(
-        f'{paths.shown(args.pb)}  {files.human_size(files.size_of(args.pb))}, {count(len(graph.node), "node")}'
-    )
+    size = files.human_size(files.size_of(args.pb))
+    say(f'{paths.shown(args.pb)}  {size}, {count(len(graph.node), "node")}')
 
 
 if __name__ == '__main__':

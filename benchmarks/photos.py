@@ -1,0 +1,40 @@
+"""Photos for a benchmark: some of a folder's, or drawn ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from src.common import paths
+from src.common.errors import UserError
+from src.data_preparation.sample_dataset import BREEDS, draw_sample
+
+JPEG_ENDINGS = ('.jpg', '.jpeg')
+
+
+def photos_for(folder: Path | None, number: int, scratch: Path) -> list[Path]:
+    """`number` JPEGs spread evenly over those below `folder`; without a folder, drawn below `scratch`.
+
+    Raises UserError when the folder holds fewer.
+    """
+    if folder is None:
+        folder = scratch / 'drawn'
+        draw_sample(folder, math.ceil(number / len(BREEDS)))
+    found = sorted(file for file in Path(folder).rglob('*') if file.suffix.lower() in JPEG_ENDINGS)
+    if len(found) < number:
+        raise UserError(
+            f'{paths.shown(folder)} holds {len(found):,} JPEGs, fewer than {number:,}: '
+            'name a larger folder or ask for fewer with --images'
+        )
+    return [found[i * len(found) // number] for i in range(number)]
+
+
+def copies_that_differ(photos: Sequence[Path], number: int, folder: Path, classes: int) -> Iterator[Path]:
+    """`number` files in class folders below `folder`, each a photo with its number behind the end of
+    the JPEG: no decoder looks there, but no two files are equal, so none is dropped as a copy."""
+    for i in range(number):
+        path = folder / f'class_{i % classes}' / f'{i:06}.jpg'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photos[i % len(photos)].read_bytes() + b'%d' % i)
+        yield path
