@@ -32,6 +32,7 @@ from src.data_preparation.dataset import Examples, joined, load, open_records
 from src.training import loop, train
 from src.training.head import Head, Settings
 from src.training.scores import score, table
+from src.training.sources import InMemory
 
 Parts = dict[str, Examples]
 
@@ -53,12 +54,12 @@ def by_head(task: Parts, settings: Settings, patience: int) -> np.ndarray:
     """Probabilities [N, classes] of the test examples."""
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(settings.seed)
-        head = Head(settings, task)
+        head = Head(settings, InMemory(task, settings.batch_size, settings.seed))
         head.initialise(session)
         folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
         every = train.evaluate_every(settings.steps)
         loop.fit(session, head.task(), *folders, settings.steps, every, patience)
-        return head.predict(session, head.rows['test'])
+        return head.predict(session, task['test'])
 
 
 def by_peer(task: Parts, classes: int, standardise: bool) -> np.ndarray:

@@ -17,6 +17,9 @@ L2 = 0.0
 SEED = 1
 PATIENCE = 10  # evaluations without a better validation log loss before training stops
 
+# Bottlenecks of a data set that need more than this are read from the records as training goes on.
+MAX_BOTTLENECK_BYTES = 2 << 30
+
 # Tensors of the 2015 Inception graph and of what `freeze` writes.
 IMAGE_TENSOR = 'DecodeJpeg/contents:0'  # one encoded image, string scalar
 PIXELS_TENSOR = 'ResizeBilinear:0'  # [N, height, width, 3] float32, 0 to 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __getitem__(self, some: slice) -> Examples:
+        return Examples(self.ids[some], self.labels[some], self.bottlenecks[some])
+
     def where(self, chosen: np.ndarray) -> Examples:
         """The examples for which `chosen` [N] bool is true."""
         ids = [id_ for id_, wanted in zip(self.ids, chosen, strict=True) if wanted]
@@ -77,25 +81,53 @@ def open_records(name: str) -> Records:
     return Records(folder, manifest)
 
 
-def load(records: Records, split: str) -> Examples:
-    """All examples of a split, in the order of the shards. Memory: 4 bytes x width x N."""
-    ids, labels, bottlenecks = [], [], []
-    features = {
-        consts.ID_FIELD: tf.FixedLenFeature([], tf.string),
+def load(records: Records, *splits: str, most: int | None = None) -> Examples:
+    """The examples of some splits, or the first `most` of them, in the order of the shards.
+
+    Memory: 4 bytes x width x N, once. Raises UserError when there are fewer than the manifest says.
+    """
+    number = sum(records.counts.get(split, 0) for split in splits)
+    number = number if most is None else min(number, most)
+    ids: list[str] = []
+    labels = np.empty(number, np.int32)
+    bottlenecks = np.empty((number, records.width), np.float32)
+    for part in chunks(records, *splits):
+        begin, end = len(ids), min(len(ids) + len(part), number)
+        labels[begin:end] = part.labels[: end - begin]
+        bottlenecks[begin:end] = part.bottlenecks[: end - begin]
+        ids.extend(part.ids[: end - begin])
+        if end == number:
+            break
+    if len(ids) < number:
+        raise UserError(
+            f'{paths.shown(records.folder)} holds {len(ids):,} of the {number:,} records that its '
+            f'{MANIFEST} tells of: run the conversion again with --overwrite'
+        )
+    return Examples(ids, labels, bottlenecks)
+
+
+def chunks(records: Records, *splits: str, size: int = 512) -> Iterator[Examples]:
+    """The same, up to `size` at a time. Raises UserError for a damaged shard."""
+    features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | vector_features(records)
+    for split in splits:
+        if split == consts.UNLABELLED:
+            features.pop(consts.LABEL_ONE_HOT_FIELD)
+        for batch in _batches(records.shards(split), features, size):
+            one_hot = batch.get(consts.LABEL_ONE_HOT_FIELD)
+            labels = np.full(len(batch[consts.ID_FIELD]), -1) if one_hot is None else one_hot.argmax(1)
+            yield Examples(
+                [id_.decode('utf-8', 'surrogateescape') for id_ in batch[consts.ID_FIELD]],
+                labels.astype(np.int32),
+                batch[consts.INCEPTION_OUTPUT_FIELD],
+            )
+
+
+def vector_features(records: Records) -> dict:
+    """The fields that training needs, for tf.io.parse_example."""
+    return {
         consts.INCEPTION_OUTPUT_FIELD: tf.FixedLenFeature([records.width], tf.float32),
+        consts.LABEL_ONE_HOT_FIELD: tf.FixedLenFeature([len(records.classes)], tf.float32),
     }
-    if split != consts.UNLABELLED:
-        features[consts.LABEL_ONE_HOT_FIELD] = tf.FixedLenFeature([len(records.classes)], tf.float32)
-    for batch in _batches(records.shards(split), features, 512):
-        ids.extend(id_.decode('utf-8', 'surrogateescape') for id_ in batch[consts.ID_FIELD])
-        bottlenecks.append(batch[consts.INCEPTION_OUTPUT_FIELD])
-        one_hot = batch.get(consts.LABEL_ONE_HOT_FIELD)
-        labels.append(np.full(len(bottlenecks[-1]), -1) if one_hot is None else one_hot.argmax(1))
-    return Examples(
-        ids,
-        np.concatenate([np.zeros(0), *labels]).astype(np.int32),
-        np.concatenate([np.zeros((0, records.width), np.float32), *bottlenecks]),
-    )
 
 
 def pictures(records: Records, split: str, ids: Iterable[str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -111,23 +143,29 @@ def pictures(records: Records, split: str, ids: Iterable[str] | None = None) -> 
                 yield id_, image
 
 
+def damages() -> tuple[type[Exception], ...]:
+    """What TensorFlow raises while it reads a shard that is missing or damaged."""
+    return tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError
+
+
 def _batches(shards: list[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
     """Parsed records of some shards, `size` at a time. Raises UserError for a damaged shard."""
-    for shard in shards:
-        with tf.Graph().as_default(), tf.Session() as session:
-            dataset = tf.data.TFRecordDataset(str(shard)).batch(size)
-            dataset = dataset.map(lambda serialised: tf.io.parse_example(serialised, features))
-            following = tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
+    with tf.Graph().as_default() as graph:
+        path = tf.placeholder(tf.string, [])
+        dataset = tf.data.TFRecordDataset(path).batch(size)
+        dataset = dataset.map(lambda serialised: tf.io.parse_example(serialised, features))
+        iterator = tf.data.make_initializable_iterator(dataset.prefetch(2))
+        following = iterator.get_next()
+    # Nobody's default session: whoever asks for a batch may have one of their own.
+    with contextlib.closing(tf.Session(graph=graph)) as session:
+        for shard in shards:
+            session.run(iterator.initializer, {path: str(shard)})
             try:
                 while True:
                     yield session.run(following)
             except tf.errors.OutOfRangeError:
                 continue
-            except (
-                tf.errors.DataLossError,
-                tf.errors.NotFoundError,
-                tf.errors.InvalidArgumentError,
-            ) as error:
+            except damages() as error:
                 raise UserError(
                     f'{paths.shown(shard)} is missing or damaged: delete it and run the conversion again, '
                     'which writes this file anew and keeps the others'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from src.common.tf1 import tf
 from src.data_preparation.dataset import Examples, Records
 from src.models.dense import dense_head, head_variables, probabilities
 from src.training import loop
-from src.training.batches import Batches
-from src.training.scores import score
+from src.training.scores import merged, score
+from src.training.sources import Source
 
-TRAIN_SAMPLE = 2000  # training examples that train_error is measured on
-EVALUATION_BATCH = 4096
+# Examples that are evaluated now and then while training, at most; the scores at the end are of all.
+# Only those of validation decide anything: they choose the best step.
+SAMPLES = {'train': 1000, 'validation': 5000, 'test': 1000}
 
 
 @dataclass(frozen=True)
@@ -51,78 +52,70 @@ def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
 
 
 class Head:
-    """A head and its training in the default graph. Bottlenecks lie in the graph, once, and batches
-    are fed as row numbers: a step moves 64 integers instead of 64 bottlenecks."""
+    """A head and its training in the default graph. Bottlenecks are fed: 64 of them cost some hundredths
+    of a millisecond where a step costs several."""
 
-    def __init__(self, settings: Settings, examples: dict[str, Examples]):
-        self.settings, self.examples = settings, examples
-        starts = np.cumsum([0, *(len(e) for e in examples.values())])
-        self.rows = {
-            split: np.arange(a, b) for split, a, b in zip(examples, starts, starts[1:], strict=False)
-        }
-        self.labels = np.concatenate([e.labels for e in examples.values()])
-        self._bottlenecks = np.concatenate([e.bottlenecks for e in examples.values()])
+    def __init__(self, settings: Settings, source: Source):
+        self.settings, self.source = settings, source
+        self._samples = {part: source.first(part, SAMPLES[part]) for part in source.parts}
         self._build()
 
     def _build(self) -> None:
         s = self.settings
-        self._source = tf.placeholder(tf.float32, self._bottlenecks.shape)
-        local = [tf.GraphKeys.LOCAL_VARIABLES]  # not part of a checkpoint
-        data = tf.Variable(self._source, trainable=False, collections=local, name='bottlenecks')
-        labels = tf.Variable(self.labels, trainable=False, collections=local, name='labels')
         self.step = tf.train.get_or_create_global_step()
-        self.index = tf.placeholder(tf.int64, [None], name='rows')
-        x = tf.gather(data, self.index, name='x')
+        self.x = tf.placeholder(tf.float32, [None, s.layers[0]], 'x')
+        self.y = tf.placeholder(tf.int32, [None], 'y')
         with tf.variable_scope('', reuse=tf.AUTO_REUSE):
-            logits = dense_head(x, s.layers, s.dropout, (s.seed, self.step), s.seed)
-            self.probabilities = probabilities(dense_head(x, s.layers))
-        truth = tf.gather(labels, self.index, name='y')
+            logits = dense_head(self.x, s.layers, s.dropout, (s.seed, self.step), s.seed)
+            self.probabilities = probabilities(dense_head(self.x, s.layers))
         self.cost = tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=truth, logits=logits), name='cost'
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=self.y, logits=logits), name='cost'
         )
-        decay = s.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
+        loss = self.cost
+        if s.l2:  # its gradient passes over all weights: a sixth of a step
+            loss += s.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
         # Half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
         rate = tf.train.cosine_decay(s.learning_rate, self.step, s.steps)
-        self.train_op = tf.train.AdamOptimizer(rate).minimize(self.cost + decay, self.step)
+        self.train_op = tf.train.AdamOptimizer(rate).minimize(loss, self.step)
         self.histograms = tf.summary.merge(
             [tf.summary.histogram(v.op.name.rpartition('/')[2], v) for v in head_variables()]
         )
 
     def initialise(self, session: tf.Session) -> None:
         session.run(tf.global_variables_initializer())
-        session.run(tf.local_variables_initializer(), {self._source: self._bottlenecks})
 
-    def predict(self, session: tf.Session, rows: np.ndarray) -> np.ndarray:
-        """Probabilities [len(rows), classes] float32."""
-        chunks = [rows[i : i + EVALUATION_BATCH] for i in range(0, len(rows), EVALUATION_BATCH)]
-        return np.concatenate([session.run(self.probabilities, {self.index: chunk}) for chunk in chunks])
+    def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
+        return dict(zip((self.x, self.y), self.source.batch(step), strict=True))
 
-    def score(self, session: tf.Session, rows: np.ndarray) -> dict[str, float]:
-        return score(self.predict(session, rows), self.labels[rows])
+    def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
+        """Probabilities [N, classes] float32."""
+        return session.run(self.probabilities, {self.x: examples.bottlenecks})
+
+    def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
+        return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """Scores of each split that has examples."""
-        return {split: self.score(session, rows) for split, rows in self.rows.items() if len(rows)}
+        """Scores of each part on all its examples."""
+        return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
-        """The scalars of TensorBoard; errors are 1 - top-1."""
-        told = {'train_error': 1 - self.score(session, self.rows['train'][:TRAIN_SAMPLE])['top_1']}
-        for split in ('validation', 'test'):
-            if len(self.rows.get(split, ())):
-                scores = self.score(session, self.rows[split])
-                told |= {f'{split}_error': 1 - scores['top_1'], f'{split}_log_loss': scores['log_loss']}
+        """The scalars of TensorBoard, from samples of the parts; errors are 1 - top-1."""
+        told = {}
+        for part, sample in self._samples.items():
+            scores = self.score(session, [sample])
+            told[f'{part}_error'] = 1 - scores['top_1']
+            if part != 'train':
+                told[f'{part}_log_loss'] = scores['log_loss']
         return told
 
     def task(self) -> loop.Task:
-        batches = Batches(self.rows['train'], self.settings.batch_size, self.settings.seed)
-        judged = len(self.rows.get('validation', ())) > 0
         return loop.Task(
             train_op=self.train_op,
             step=self.step,
             cost=self.cost,
-            feed=lambda step: {self.index: batches.rows(step)},
+            feed=self.feed,
             evaluate=self.evaluate,
-            judge='validation_log_loss' if judged else None,
+            judge='validation_log_loss' if 'validation' in self.source.parts else None,
             histograms=self.histograms,
             shown=_shown,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -21,6 +23,17 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         'top_5': float((rank < 5).mean()),
         'log_loss': float(-np.log(np.maximum(truth.astype(np.float64), 1e-7)).mean()),
     }
+
+
+def merged(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The scores of all parts together, each a `score` of some of the examples."""
+    examples = [part['examples'] for part in parts]
+    means = {
+        name: float(np.average([part[name] for part in parts], weights=examples))
+        for name in parts[0]
+        if name != 'examples'
+    }
+    return {'examples': sum(examples)} | means
 
 
 def table(scores: dict[str, dict[str, float]]) -> list[str]:

@@ -19,14 +19,15 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records, joined, load, open_records
+from src.data_preparation.dataset import Records, open_records
 from src.training import loop
 from src.training.head import Head, Settings, head_layers
 from src.training.scores import table
+from src.training.sources import fits_in_memory, open_source, parts_of
 from src.training.trained import claim, describe
 
 EVALUATIONS = 50  # about so many in a whole run
-MOST_STEPS_UNEVALUATED = 100
+MOST_STEPS_UNEVALUATED = 1000
 
 
 def train_head(
@@ -38,14 +39,12 @@ def train_head(
     """
     description = describe(records, settings)
     claim(model, description, fresh)
-    examples = {split: load(records, split) for split in consts.SPLITS}
-    if settings.all_splits:
-        examples = {'train': joined(list(examples.values()))}
-    if not len(examples['train']):
+    if not parts_of(records, settings.all_splits).get('train'):
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
+    source = open_source(records, settings.all_splits, settings.batch_size, settings.seed)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(settings.seed)
-        head = Head(settings, examples)
+        head = Head(settings, source)
         head.initialise(session)
         state = loop.fit(
             session,
@@ -142,7 +141,8 @@ def main(argv: list[str] | None = None) -> None:
     settings = settings_of(args, records)
     layers = '-'.join(map(str, settings.layers))
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
-    say(f'head {layers} on {count(labelled, "bottleneck")}')
+    where = '' if fits_in_memory(records) else ', read from the records as it goes'
+    say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
     state, scores = train_head(records, model, settings, args.patience, args.fresh)
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     say(f'{took}: {state.ended}; best at step {state.best_step:,}')

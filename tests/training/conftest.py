@@ -12,6 +12,7 @@ from src.data_preparation.tf_record_utils import build_example, shard_name, writ
 CLASSES = ['ash', 'birch', 'cedar', 'durian']
 WIDTH = 16
 COUNTS = {'train': 240, 'validation': 40, 'test': 40}
+SHARD = 50  # records in a file
 
 
 @pytest.fixture(scope='session')
@@ -29,8 +30,10 @@ def clusters() -> str:
             build_example(f'{split}/{i}', b'', vector, CLASSES[place], CLASSES)
             for i, (vector, place) in enumerate(zip(vectors, places, strict=True))
         ]
-        shards.append(shard_name(split, 0, 1))
-        write_shard(folder / shards[-1], examples)
+        total = -(-number // SHARD)
+        for index in range(total):
+            shards.append(shard_name(split, index, total))
+            write_shard(folder / shards[-1], examples[index * SHARD : (index + 1) * SHARD])
     manifest = {
         'name': 'clusters',
         'classes': CLASSES,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from src.training.scores import score, table
+from src.training.scores import merged, score, table
 
 
 def test_scores_are_those_of_scikit_learn():
@@ -19,6 +19,15 @@ def test_scores_are_those_of_scikit_learn():
         metrics.top_k_accuracy_score(labels, probabilities, k=5, labels=classes)
     )
     assert got['log_loss'] == pytest.approx(metrics.log_loss(labels, probabilities, labels=classes))
+
+
+def test_scores_of_parts_merge_to_those_of_the_whole():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(9), 200)
+    labels = random.integers(0, 9, 200)
+    parts = [slice(0, 10), slice(10, 150), slice(150, 200)]
+    got = merged([score(probabilities[part], labels[part]) for part in parts])
+    assert got == pytest.approx(score(probabilities, labels))
 
 
 def test_a_certain_error_costs_much_but_not_infinitely_much():

@@ -41,6 +41,18 @@ def test_it_learns_and_tells_the_scores_of_each_split(clusters, capsys):
     assert f'{told["scores"]["test"]["top_1"]:.1%}' in out
 
 
+def test_records_too_many_for_memory_teach_as_much(clusters, monkeypatch, capsys):
+    held = run('held')['scores']
+    assert 'read from the records' not in capsys.readouterr().out
+    monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', 0)
+    streamed = run('streamed')['scores']
+    assert 'read from the records' in capsys.readouterr().out
+    for split, scores in held.items():
+        assert streamed[split]['examples'] == scores['examples']
+        assert streamed[split]['top_1'] == pytest.approx(scores['top_1'], abs=0.08)
+        assert streamed[split]['log_loss'] == pytest.approx(scores['log_loss'], abs=0.15)
+
+
 def test_summaries_hold_cost_errors_and_histograms(clusters):
     run('summed')
     tags: dict[str, set[int]] = {}
@@ -60,8 +72,11 @@ def test_summaries_hold_cost_errors_and_histograms(clusters):
     assert 300 in tags['test_error']
 
 
-def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch):
-    undisturbed = run('undisturbed')
+@pytest.mark.parametrize('where', ['memory', 'records'])
+def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch, where):
+    if where == 'records':
+        monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', 0)
+    undisturbed = run('undisturbed', '--fresh')
     stopping_at = iter((70, 71, 210))
     stop = [next(stopping_at)]
     feed = train.Head.task
@@ -78,9 +93,9 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch
         return loop.Task(**{**vars(task), 'feed': rows})
 
     monkeypatch.setattr(train.Head, 'task', interrupted)
-    for _ in range(3):
+    for turn in range(3):
         with pytest.raises(KeyboardInterrupt):
-            run('stopped')
+            run('stopped', *(['--fresh'] if turn == 0 else []))
     stopped = run('stopped')
     assert stopped['scores'] == undisturbed['scores']
     assert stopped['best_step'] == undisturbed['best_step']
@@ -145,8 +160,10 @@ def test_another_seed_gives_another_head(clusters):
     assert (weights('one')['head/W1'] != weights('two')['head/W1']).any()
 
 
-def test_all_splits_trains_on_everything_and_claims_no_test_score(clusters):
-    told = run('all', '--all-splits')
+@pytest.mark.parametrize('most', [consts.MAX_BOTTLENECK_BYTES, 0])
+def test_all_splits_trains_on_everything_and_claims_no_test_score(clusters, monkeypatch, most):
+    monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', most)
+    told = run('all', '--all-splits', '--fresh')
     assert told['scores'].keys() == {'train'}
     assert told['scores']['train']['examples'] == 320
 
