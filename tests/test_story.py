@@ -21,6 +21,7 @@ from src.inference import classify
 from src.training import train
 
 POCKET = ['--backbone', str(paths.POCKET_GRAPH_DEF)]
+EXACT = ['--precision', 'float32']  # cached bottlenecks then equal what the frozen file computes
 
 
 @pytest.fixture(scope='module')
@@ -33,7 +34,7 @@ def drawn(tmp_path_factory):
 @pytest.fixture(scope='module')
 def story(drawn):
     """A data set that was converted, trained and frozen by the commands."""
-    stanford_ds_to_tfrecords.main(['--data', str(drawn), '--name', 'story', *POCKET])
+    stanford_ds_to_tfrecords.main(['--data', str(drawn), '--name', 'story', *POCKET, *EXACT])
     train.main(['--name', 'story', '--steps', '200'])
     freeze.main(['--name', 'story'])
     return paths.frozen('story')
@@ -107,7 +108,7 @@ def test_a_conversion_that_was_cut_short_redoes_only_what_is_missing(story, draw
     kept = {p: p.stat().st_mtime_ns for p in folder.glob('*.tfrecord') if p != shard}
     before = shard.read_bytes()
     shard.unlink()
-    stanford_ds_to_tfrecords.main(['--data', str(drawn), '--name', 'story', *POCKET])
+    stanford_ds_to_tfrecords.main(['--data', str(drawn), '--name', 'story', *POCKET, *EXACT])
     assert shard.read_bytes() == before
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
@@ -155,5 +156,5 @@ def test_one_class_is_refused(drawn, tmp_path):
 def test_other_photos_under_the_same_name_are_refused(story, drawn, tmp_path):
     shutil.copytree(drawn / 'Images', tmp_path / 'Images', ignore=shutil.ignore_patterns('*_0002.jpg'))
     with pytest.raises(UserError, match='--overwrite'):
-        stanford_ds_to_tfrecords.main(['--data', str(tmp_path), '--name', 'story', *POCKET])
+        stanford_ds_to_tfrecords.main(['--data', str(tmp_path), '--name', 'story', *POCKET, *EXACT])
     assert (paths.records('story') / MANIFEST).exists()

@@ -13,6 +13,7 @@ from src.common.progress import next_step, say, wrote
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
 from src.data_preparation.samples import class_names, plan, with_copies, with_test_list
 from src.data_preparation.shards import cut, write_missing
+from src.graph import precision
 from src.graph.backbones import Backbone, add_backbone, load_backbone
 
 
@@ -29,7 +30,7 @@ def convert(job: Job, backbone: Backbone, overwrite: bool = False) -> Path:
     manifest = describe(job, backbone, classes, planned)
     claim(folder, manifest, overwrite)
     shards = cut(planned)
-    write_missing(folder, shards, backbone, classes, job.crop_to_box)
+    write_missing(folder, shards, backbone, classes, job.crop_to_box, job.precision)
     complete(folder, manifest, shards, [*job.remarks, *remarks], classes)
     return folder
 
@@ -37,6 +38,13 @@ def convert(job: Job, backbone: Backbone, overwrite: bool = False) -> Path:
 def add_conversion_flags(made: argparse.ArgumentParser) -> None:
     """The flags that all converters share."""
     add_backbone(made)
+    made.add_argument(
+        '--precision',
+        choices=precision.CHOICES,
+        default='auto',
+        help='what the backbone computes in (default: bfloat16 where the CPU has instructions for it, twice '
+        'as fast; else float32)',
+    )
     made.add_argument(
         '--overwrite', action='store_true', help='replace the records that an earlier, other conversion left'
     )
@@ -56,6 +64,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
     if getattr(args, 'test_list', None):
         samples = with_test_list(job.samples, args.test_list, job.source)
         job = replace(job, samples=samples, split_by='test list')
+    job = replace(job, precision=precision.resolve(args.precision))
     backbone = load_backbone(args.backbone, args.bottleneck, args.pixel_range)
     report(convert(job, backbone, args.overwrite))
 
