@@ -19,7 +19,7 @@ from src.training.sources import Source
 
 # Examples that are evaluated now and then while training, at most; the scores at the end are of all.
 # Only those of validation decide anything: they choose the best step.
-SAMPLES = {'train': 1000, 'validation': 5000, 'test': 1000}
+SAMPLES = {'train': 500, 'validation': 5000, 'test': 500}
 
 
 @dataclass(frozen=True)
