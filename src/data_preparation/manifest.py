@@ -24,7 +24,8 @@ FORMAT = 2  # 1 filled the shards in the order of all hashes
 @dataclass(frozen=True)
 class Job:
     """What is converted and how. `copies` names the augmented copies of each training photo;
-    `precision` is what the backbone computes in, 'float32' or 'bfloat16'."""
+    `precision` is what the backbone computes in, 'float32' or 'bfloat16'; a shard holds about
+    `shard_size` records."""
 
     name: str
     source: Path
@@ -34,6 +35,7 @@ class Job:
     crop_to_box: bool = False
     copies: Sequence[str] = ()
     precision: str = 'float32'
+    shard_size: int = field(default_factory=lambda: consts.SHARD_SIZE)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def described(job: Job, backbone: dict, classes: Sequence[str], numbers: int) ->
         'split_by': job.split_by,
         'crop_to_box': job.crop_to_box,
         'copies': list(job.copies),
-        'shard_size': consts.SHARD_SIZE,
+        'shard_size': job.shard_size,
     }
     elsewhere = {
         'source': None,

@@ -32,10 +32,10 @@ class Shard:
     items: Sequence[Planned]
 
 
-def shards_for(photos: int) -> int:
-    """The number of shards of a split with so many photos. They hold SHARD_SIZE each on average: where a
-    photo stands is left to chance, so that it takes no order of all photos to know it."""
-    return -(-photos // consts.SHARD_SIZE)
+def shards_for(photos: int, size: int) -> int:
+    """The number of shards of a split with so many photos, for about `size` in each: where a photo stands
+    is left to its hash, so that it takes no order of all photos to know it."""
+    return -(-photos // size)
 
 
 def place_of(digest: str, shards: int) -> int:
@@ -59,7 +59,7 @@ def cut(planned: Iterable[Planned]) -> list[Shard]:
         by_split[item.split].append(item)
     cut_up = []
     for split, items in by_split.items():
-        total = shards_for(len(items))
+        total = shards_for(len(items), consts.SHARD_SIZE)
         parts: dict[int, list[Planned]] = defaultdict(list)
         for item in items:
             parts[place_of(item.digest, total)].append(item)
