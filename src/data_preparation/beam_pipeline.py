@@ -1,0 +1,263 @@
+"""The conversion as an Apache Beam pipeline: what `convert` does on one machine, on many.
+
+    samples -> hashes -> one of each photo -> shards: decode, backbone, write -> manifest
+        |                      |               ^
+        labels        counts, fingerprint -> claim the folder
+
+Names and hashes travel between the machines; a picture is read where it is used. What concerns all
+photos (labels, counts, the fingerprint, remarks) is added up piece by piece, so no machine holds a list
+of them all. A shard is one piece of work, done as the local conversion does it, so it holds the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import AsSingleton, TaggedOutput
+from apache_beam.utils.shared import Shared
+
+from src.common.errors import UserError
+from src.data_preparation import manifest as manifests
+from src.data_preparation.beam_files import RecordsFolder, Remote, local_copy
+from src.data_preparation.bottlenecks import Extractor
+from src.data_preparation.image_folder_to_tfrecords import SPLIT_FOLDERS, _files, _folders
+from src.data_preparation.manifest import MANIFEST, Job, Outcome, outcome_of
+from src.data_preparation.samples import (
+    Planned,
+    Sample,
+    checked_classes,
+    digest_of,
+    one_of_each,
+    planned_as,
+    promises_photo,
+    shown,
+    skipped,
+)
+from src.data_preparation.shards import note_name, place_of, shard_of, shards_for, write_records
+from src.graph.backbones import load_backbone
+
+# Files read at once to hash them: reading waits for disks and networks.
+HASH_BATCH, HASH_THREADS = 64, 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the workers are to do. `backbone` holds the graph's facts and `pb` says where it lies; `job`
+    has no samples."""
+
+    job: Job
+    pb: Path | Remote
+    backbone: dict
+    folder: RecordsFolder
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known once every photo has been read: the manifest to be, and photos in each split."""
+
+    manifest: dict
+    counts: dict[str, int]
+
+
+def run(task: Task, options: PipelineOptions, runner) -> None:
+    """Convert; the folder then holds what the local conversion writes. Raises UserError as that does,
+    and RuntimeError with one line for whatever else stopped a worker."""
+    try:
+        pipeline = beam.Pipeline(runner=runner, options=options)
+    except (RuntimeError, ValueError) as error:  # no such runner, or options that it wants
+        raise UserError(f'Apache Beam: {error}') from error
+    build(pipeline, task)
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception as error:
+        text = re.sub(r' \[while running [^]]*\]', '', str(error)).strip()
+        if isinstance(error, UserError):
+            raise UserError(text) from error
+        # From another process it arrives as text, at the end of the worker's traceback.
+        if told := re.findall(rf'{UserError.__module__}\.UserError: (.*)', text):
+            raise UserError(told[-1]) from error
+        raise RuntimeError(text.splitlines()[-1] if text else type(error).__name__) from error
+
+
+def build(pipeline: beam.Pipeline, task: Task) -> None:
+    """The pipeline of the picture above."""
+    samples = list_samples(pipeline, task.job.source) | 'spread' >> beam.Reshuffle()
+    hashed = (
+        samples
+        | 'batches' >> beam.BatchElements(HASH_BATCH, HASH_BATCH)
+        | 'hash' >> beam.FlatMap(hash_all).with_outputs('bad', main='photos')
+    )
+    chosen = (
+        hashed.photos
+        | 'by hash' >> beam.GroupByKey()
+        | 'one of each' >> beam.FlatMap(choose).with_outputs('bad', main='photos')
+    )
+    counts = (
+        chosen.photos
+        | 'split' >> beam.Map(lambda item: item.split)
+        | 'count' >> beam.combiners.Count.PerElement()
+        | 'counts' >> beam.combiners.ToDict()
+    )
+    labels = (
+        samples
+        | 'label' >> beam.Map(lambda sample: sample.label.encode('utf-8', 'surrogateescape'))
+        | 'labels' >> beam.combiners.ToSet()
+    )
+    numbers = (
+        chosen.photos
+        | 'number' >> beam.Map(manifests.number_of).with_output_types(object)
+        | 'numbers' >> beam.CombineGlobally(sum).with_output_types(object)
+    )
+    plan = (
+        pipeline
+        | beam.Create([task])
+        | 'claim' >> beam.Map(claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(numbers))
+    )
+    outcomes = (
+        chosen.photos
+        | 'place' >> beam.Map(with_place, AsSingleton(plan))
+        | 'by shard' >> beam.GroupByKey()
+        | 'convert' >> beam.ParDo(WriteShard(task), AsSingleton(plan))
+    )
+    (
+        (outcomes, hashed.bad, chosen.bad)
+        | beam.Flatten()
+        | 'add up' >> beam.CombineGlobally(manifests.added)
+        | 'complete' >> beam.Map(complete, task, AsSingleton(plan))
+    )
+
+
+def list_samples(pipeline: beam.Pipeline, source: Path | Remote) -> beam.PCollection[Sample]:
+    """The samples that image_folder_samples finds. On a disk each class folder is listed by itself; any
+    other place is listed in one go, for which one worker holds all names."""
+    if isinstance(source, Remote):
+        return pipeline | 'folder' >> beam.Create([source]) | 'list' >> beam.FlatMap(remote_samples)
+    return (
+        pipeline
+        | 'folders' >> beam.Create(list(class_folders(source)))
+        | 'apart' >> beam.Reshuffle()
+        | 'list' >> beam.FlatMap(samples_of_class, source)
+    )
+
+
+def class_folders(source: Path) -> Iterator[tuple[Path, str | None]]:
+    """Each class folder of a disk, and its split where that is settled. Raises UserError."""
+    splits = split_folders(folder.name for folder in _folders(source) if _folders(folder))
+    for top in [source / name for name in splits] or [source]:
+        for folder in _folders(top):
+            yield folder, splits.get(top.name) if splits else None
+
+
+def samples_of_class(folder: tuple[Path, str | None], base: Path) -> Iterator[Sample]:
+    path, split = folder
+    for file in _files(path):
+        yield Sample(file.relative_to(base).as_posix(), file, path.name, split)
+
+
+def remote_samples(source: Remote) -> Iterator[Sample]:
+    """The samples below a folder that is on no disk."""
+    parted = [name.split('/') for name in source.names_below()]
+    parted = [parts for parts in parted if all(map(promises_photo, parts))]
+    splits = split_folders({parts[0] for parts in parted if len(parts) > 2})
+    for parts in parted:
+        inside = parts[1:] if splits else parts
+        if len(inside) > 1 and (not splits or parts[0] in splits):
+            name = '/'.join(parts)
+            yield Sample(name, source / name, inside[0], splits.get(parts[0]))
+
+
+def split_folders(names: Iterable[str]) -> dict[str, str]:
+    """The splits of a data set by the names of their folders, among folders that hold folders; none unless
+    one is for training."""
+    splits = {name: SPLIT_FOLDERS[name.lower()] for name in names if name.lower() in SPLIT_FOLDERS}
+    if 'train' not in splits.values():
+        return {}
+    # Without a folder of its own the validation split is cut from training.
+    learn = 'train' if 'validation' in splits.values() else 'learn'
+    return {name: learn if split == 'train' else split for name, split in splits.items()}
+
+
+def hash_all(samples: list[Sample]) -> Iterator:
+    """(hash, planned sample) for each photo; a remark for a file that cannot be read."""
+    with ThreadPoolExecutor(HASH_THREADS) as pool:
+        for sample, (digest, fault) in zip(samples, pool.map(digest_of, samples), strict=True):
+            if fault:
+                yield TaggedOutput('bad', Outcome(remarks=[asdict(skipped(sample, fault))]))
+            else:
+                yield digest, planned_as(sample, digest)
+
+
+def choose(same: tuple[str, Iterable[Planned]]) -> Iterator:
+    """Of the photos with one hash those to convert, and remarks on the others."""
+    kept, left_out = one_of_each(list(same[1]))
+    yield from kept
+    if left_out:
+        yield TaggedOutput('bad', Outcome(remarks=[asdict(remark) for remark in left_out]))
+
+
+def claim(task: Task, labels: set[bytes], counts: dict[str, int], numbers: int) -> Plan:
+    """Make the folder this job's own before anything is written there. Raises UserError."""
+    if not labels:
+        raise UserError(f'{shown(task.job.source)} holds no folders of photos')
+    named = {label.decode('utf-8', 'surrogateescape') for label in labels}
+    classes = checked_classes(named, task.job.source)
+    manifest = manifests.described(task.job, task.backbone, classes, numbers)
+    task.folder.claim(manifest, task.overwrite)
+    return Plan(manifest, counts)
+
+
+def with_place(item: Planned, plan: Plan) -> tuple[tuple[str, int], Planned]:
+    """The item with the split and the place of its shard."""
+    return (item.split, place_of(item.digest, shards_in(plan, item.split))), item
+
+
+def shards_in(plan: Plan, split: str) -> int:
+    # As the launcher has it: a worker may have been installed with another knob.
+    return shards_for(plan.counts[split], plan.manifest['shard_size'])
+
+
+class WriteShard(beam.DoFn):
+    """Writes a shard unless it stands, and tells what it holds. The graph is loaded once for each process,
+    however many shards and threads there are."""
+
+    def __init__(self, task: Task):
+        self._task = task
+        self._shared = Shared()
+        self._photos = Metrics.counter('rootstock', 'photos')
+        self._skipped = Metrics.counter('rootstock', 'skipped')
+
+    def process(self, element: tuple[tuple[str, int], Iterable[Planned]], plan: Plan) -> Iterator[Outcome]:
+        (split, place), items = element
+        shard = shard_of(split, place, shards_in(plan, split), items)
+        folder = self._task.folder
+        if not folder.exists(shard.name):
+            extractor = self._shared.acquire(self._load)
+            with folder.writing(shard.name) as path:
+                crop, classes = self._task.job.crop_to_box, plan.manifest['classes']
+                note = write_records(path, shard, extractor, classes, crop, self._photos.inc)
+                # Written before the shard gets its name: a shard that stands has its note.
+                folder.write_json(note_name(shard.name), note)
+            self._skipped.inc(len(note['remarks']))
+        yield outcome_of(shard.name, folder.read_json(note_name(shard.name)))
+
+    def _load(self) -> Extractor:
+        facts = self._task.backbone
+        with local_copy(self._task.pb) as path:
+            backbone = load_backbone(path, facts['bottleneck'], facts['pixel_range'])
+        if backbone.sha256 != facts['sha256']:
+            raise UserError(
+                f'{shown(self._task.pb)} is another file for the workers: put it where all can read it'
+            )
+        return Extractor(backbone, self._task.job.precision)
+
+
+def complete(outcome: Outcome, task: Task, plan: Plan) -> None:
+    task.folder.write_json(MANIFEST, manifests.completed(plan.manifest, outcome))
