@@ -4,7 +4,7 @@
     python -m src.freezing.freeze --name flowers
 
 Reads checkpoints/<model>/ and the backbone that its bottlenecks came from, writes frozen/<model>.pb,
-and proves on real records that it answers as backbone and checkpoint do.
+and proves on real records that it answers as the backbone, as it was released, and the checkpoint do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, open_records, pictures
 from src.graph.backbones import Backbone, load_backbone
 from src.graph.graph_io import read_graph, with_facts, write_graph
-from src.images.decode import BadImage, read_header
+from src.graph.optimize import optimize
+from src.images.decode import BadImage
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
@@ -60,7 +61,9 @@ def freeze(backbone: Backbone, checkpoint: str, labels: Sequence[str], info: dic
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [consts.OUTPUT_NODE_NAME]
         )
-    return with_facts(frozen, labels, info)
+    front = backbone.front
+    keep = [consts.OUTPUT_TENSOR_NAME, backbone.bottleneck, front.image, front.decoded, front.pixels]
+    return with_facts(optimize(frozen, keep)[0], labels, info)
 
 
 def _head_saver() -> tf.train.Saver:
@@ -86,7 +89,8 @@ def checkpoint_layers(checkpoint: str) -> list[int]:
 
 def prove(frozen: Path, backbone: Backbone, checkpoint: str, records: Records) -> tuple[float, int]:
     """The largest difference between the frozen file's answers and those of backbone then head,
-    from real encoded pictures one by one and in a batch; and the number of pictures.
+    from real encoded pictures one by one and in a batch; and the number of pictures. A backbone loaded
+    as it was released proves its rewriting too.
 
     Raises UserError when there are no pictures to prove it on, or when the answers differ.
     """
@@ -96,17 +100,17 @@ def prove(frozen: Path, backbone: Backbone, checkpoint: str, records: Records) -
         with contextlib.suppress(BadImage):
             pixels.append(reader.read(data))
             readable.append(data)
+    # There is no Pillow in the graph itself, and no choice of scale: compared there is what it sees alike.
+    alike = [reader.as_in_graph(data) for data in readable]
     reader.close()
     if not readable:
         raise UserError(f'{paths.shown(records.folder)} holds no pictures to prove the model on')
     wanted = _expected(pixels, backbone, checkpoint)
     batched = np.stack(list(load_model(frozen).from_pictures(readable)))
-    # In the graph itself there is no Pillow, so only what TensorFlow decodes alike is compared there.
-    plain = [read_header(data).plain for data in readable]
     gap = np.abs(batched - wanted).max()
-    if any(plain):
-        single = _one_by_one(frozen, backbone.front.image, list(compress(readable, plain)))
-        gap = max(gap, np.abs(single - wanted[plain]).max())
+    if any(alike):
+        single = _one_by_one(frozen, backbone.front.image, list(compress(readable, alike)))
+        gap = max(gap, np.abs(single - wanted[alike]).max())
     if not gap <= TOLERANCE:
         raise UserError(
             f'the frozen graph does not answer as {paths.shown(checkpoint)} does: probabilities differ by '
@@ -153,16 +157,18 @@ def freeze_model(model: str) -> tuple[Path, float, int]:
             'train again with --fresh'
         )
     backbone = backbone_of(trained['backbone'])
+    say(f'{paths.shown(backbone.path)}: {backbone.rewrites}')
     checkpoint = loop.best_checkpoint(paths.checkpoints(model))
     graph_def = freeze(backbone, checkpoint, trained['classes'], _model_info(model, trained))
     with files.atomic_path(paths.frozen(model)) as part:
         write_graph(graph_def, part)
-        gap, number = prove(part, backbone, checkpoint, records)
+        gap, number = prove(part, backbone_of(trained['backbone'], faster=False), checkpoint, records)
     return paths.frozen(model), gap, number
 
 
-def backbone_of(facts: dict[str, Any]) -> Backbone:
-    """The backbone that a manifest names. Raises UserError when its file has gone or has changed."""
+def backbone_of(facts: dict[str, Any], faster: bool = True) -> Backbone:
+    """The backbone that a manifest names; without `faster`, as it was released. Raises UserError when
+    its file has gone or has changed."""
     path = paths.ROOT / facts['path']
     if path.is_file() and files.sha256(path) != facts['sha256']:
         raise UserError(
@@ -170,7 +176,7 @@ def backbone_of(facts: dict[str, Any]) -> Backbone:
             'or convert and train again'
         )
     pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
-    return load_backbone(path, facts['bottleneck'], pixel_range)
+    return load_backbone(path, facts['bottleneck'], pixel_range, faster)
 
 
 def _model_info(model: str, trained: dict[str, Any]) -> dict[str, Any]:

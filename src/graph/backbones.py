@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
-from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.fronts import Front, ensure_front
 from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
 from src.graph.modernise import modernise
+from src.graph.optimize import Rewrites, optimize
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Backbone:
     """A graph from one encoded image, or a batch of pixels, to the bottleneck.
 
     `sha256` is that of the file; `graph_def` holds only what the bottleneck needs; `width` is the
-    number of values of one bottleneck.
+    number of values of one bottleneck; `rewrites` tells how the graph was made faster.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class Backbone:
     bottleneck: str
     width: int
     pixel_range: tuple[float, float] | None = None
+    rewrites: Rewrites | None = None
 
     def attach(self) -> tf.Tensor:
         """Import the backbone into the default graph under its own names.
@@ -73,11 +74,13 @@ def load_backbone(
     path: Path,
     bottleneck: str = consts.BOTTLENECK_TENSOR,
     pixel_range: tuple[float, float] | None = None,
+    faster: bool = True,
 ) -> Backbone:
     """Read a frozen graph and cut it at the tensor `bottleneck`.
 
-    `pixel_range` is needed only for a graph that begins with a placeholder for pixels. Raises
-    UserError when the file is no graph, lacks the tensor, or cannot take a batch of images.
+    `pixel_range` is needed only for a graph that begins with a placeholder for pixels. Without
+    `faster` the network stays as it was released, to compare with. Raises UserError when the file is
+    no graph, lacks the tensor, or cannot take a batch of images.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,7 +97,12 @@ def load_backbone(
     graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range)
     graph_def = subgraph(feed_batches(graph_def, front), [bottleneck])
     width = _width(graph_def, bottleneck, path)
-    return Backbone(path, files.sha256(path), graph_def, front, bottleneck, width, pixel_range)
+    rewrites = None
+    if faster:
+        keep = [bottleneck, front.image, front.decoded, front.pixels]
+        graph_def, rewrites = optimize(graph_def, keep)
+        rewrites = replace(rewrites, before=len(whole.node))
+    return Backbone(path, files.sha256(path), graph_def, front, bottleneck, width, pixel_range, rewrites)
 
 
 def _width(graph_def: tf.GraphDef, bottleneck: str, path: Path) -> int:
@@ -162,7 +170,7 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     backbone = load_backbone(args.pb, args.bottleneck, args.pixel_range)
     front = backbone.front
-    say(f'{paths.shown(backbone.path)} is a backbone of {count(len(backbone.graph_def.node), "node")}')
+    say(f'{paths.shown(backbone.path)} is a backbone: {backbone.rewrites}')
     say(f'  encoded image   {front.image}')
     say(f'  pixels          {front.pixels}  [N, {front.height}, {front.width}, 3]')
     say(f'  bottleneck      {backbone.bottleneck}  [N, {backbone.width}]')

@@ -10,7 +10,7 @@ from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
 from src.graph.batching import feed_batches
 from src.graph.fronts import find_front
-from src.graph.graph_io import nodes_by_name, read_graph
+from src.graph.graph_io import nodes_by_name, read_graph, write_graph
 from src.graph.modernise import modernise
 from src.graph.optimize import optimize
 from src.images.reader import ImageReader
@@ -158,17 +158,27 @@ def test_a_graph_with_branches_is_left_as_it_is():
 
 
 def assert_same_bottlenecks(path, photos):
-    """On real photos the vectors of a backbone differ by less than 1e-4 from those of the file."""
-    backbone = load_backbone(path)
-    plain = feed_batches(modernise(read_graph(path)), backbone.front)
+    """The vectors of a backbone differ by less than 1e-4 from those of the graph as it was released."""
+    backbone, released = load_backbone(path), load_backbone(path, faster=False)
+    assert backbone.rewrites.before == len(read_graph(path).node)
+    assert backbone.rewrites.after == len(backbone.graph_def.node) <= len(released.graph_def.node)
     reader = ImageReader(backbone.graph_def, backbone.front)
     pixels = np.stack([reader.read(data) for data in photos])
     wanted, got = (
         answer(graph_def, backbone.bottleneck, {backbone.front.pixels: pixels})
-        for graph_def in (plain, optimize(plain, [backbone.bottleneck, backbone.front.pixels])[0])
+        for graph_def in (released.graph_def, backbone.graph_def)
     )
     assert wanted.std() > 0.1
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4)
+
+
+def test_backbones_are_rewritten_unless_asked_as_released(tmp_path):
+    path = write_graph(graph_of_2015(), tmp_path / '2015.pb')
+    assert_same_bottlenecks(path, [encoded(photo(40, 30, seed=n), 'PNG') for n in range(3)])
+    backbone, released = load_backbone(path), load_backbone(path, faster=False)
+    assert backbone.rewrites.folded == 1
+    assert released.rewrites is None
+    assert 'FusedBatchNormV3' in ops(released.graph_def) and 'FusedBatchNormV3' not in ops(backbone.graph_def)
 
 
 def test_pocket_backbone_on_drawn_pictures_and_its_file_stays_small():
