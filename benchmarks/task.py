@@ -1,0 +1,150 @@
+"""What all contenders of the bottleneck benchmark are given: photos, and one graph in several cuts.
+
+    image ──► front ──► pixels ──► scaling ──► network ──► bottleneck
+    [                        graph as released                      ]
+                        [                whole                      ]
+                                             [      folded          ]
+
+Cutting needs TensorFlow in graph mode, which Keras does not work in, so it is done beforehand and
+left as files.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from src.common import consts
+from src.common.tf1 import tf
+from src.graph.backbones import Backbone, load_backbone
+from src.graph.batching import feed_batches
+from src.graph.graph_io import ancestors, node_of, read_graph, subgraph, write_graph
+from src.graph.modernise import modernise
+from src.graph.optimize import optimize
+
+BATCH = consts.EXTRACTION_BATCH_SIZE  # ours, and what others get unless another suits them better
+PHOTOS_AHEAD = 16  # decoded while the network works, or two batches if that is more
+CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
+
+
+@dataclass(frozen=True)
+class Task:
+    """Files and names; `flops` are those of one image."""
+
+    photos: tuple[Path, ...]
+    released: Path  # the graph as it came
+    front: Path  # from one encoded image to what the first convolution takes, `scaled`
+    network: Path  # from pixels to the bottleneck, batch norms as they came
+    weights: Path  # of each convolution in turn, with its batch norm folded in: kernel_0, bias_0, ...
+    image: str
+    pixels: str
+    scaled: str
+    bottleneck: str
+    nodes: int
+    flops: float
+
+    def data(self) -> list[bytes]:
+        return [photo.read_bytes() for photo in self.photos]
+
+
+def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
+    """Cut the graph in the file `released` into files in `folder`. Raises UserError as load_backbone."""
+    backbone = load_backbone(released)
+    front, target = backbone.front, backbone.bottleneck
+    graph_def = feed_batches(modernise(subgraph(read_graph(released), [target])), front)
+    network = from_placeholder(graph_def, backbone)
+    folded, _ = optimize(network, [front.pixels, target])
+    kernels = weights(folded)
+    scaled = _first_input(folded)
+    task = Task(
+        photos=tuple(photos),
+        released=Path(released),
+        front=write_graph(subgraph(graph_def, [scaled]), folder / 'front.pb'),
+        network=write_graph(network, folder / 'network.pb'),
+        weights=folder / 'weights.npz',
+        image=front.image,
+        pixels=front.pixels,
+        scaled=scaled,
+        bottleneck=target,
+        nodes=len(read_graph(released).node),
+        flops=flops(network, target),
+    )
+    np.savez(task.weights, **kernels)
+    return task
+
+
+def from_placeholder(graph_def: tf.GraphDef, backbone: Backbone) -> tf.GraphDef:
+    """The part from a placeholder for pixels to the bottleneck, as other tools want it."""
+    front = backbone.front
+    cut = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        if node.name == node_of(front.pixels):
+            node = tf.NodeDef(name=node.name, op='Placeholder')
+            node.attr['dtype'].type = tf.float32.as_datatype_enum
+            shape = tf.TensorShape([None, front.height, front.width, 3])
+            node.attr['shape'].shape.CopyFrom(shape.as_proto())
+        cut.node.add().CopyFrom(node)
+    return subgraph(cut, [backbone.bottleneck])
+
+
+def weights(folded: tf.GraphDef) -> dict[str, np.ndarray]:
+    """Kernels and biases of a graph whose batch norms are folded, in the order of its nodes."""
+    biases = {node.input[0]: node.input[1] for node in folded.node if node.op == 'BiasAdd'}
+    found = {}
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tf.import_graph_def(folded, name='')
+        for number, node in enumerate(node for node in folded.node if node.op in CONVOLUTIONS):
+            operation = graph.get_operation_by_name(node.name)
+            found[f'kernel_{number}'] = session.run(operation.inputs[1])
+            bias = biases.get(node.name)
+            channels = operation.outputs[0].shape[-1]
+            found[f'bias_{number}'] = session.run(f'{node_of(bias)}:0') if bias else np.zeros(channels)
+    return found
+
+
+def _first_input(graph_def: tf.GraphDef) -> str:
+    """What the first convolution takes: the pixels in the network's own range."""
+    convolutions = [node for node in graph_def.node if node.op in CONVOLUTIONS]
+    first = min(convolutions, key=lambda node: len(ancestors(graph_def, [node.name])))
+    return f'{node_of(first.input[0])}:0'
+
+
+def flops(graph_def: tf.GraphDef, bottleneck: str) -> float:
+    """Floating-point operations for one image in convolutions and matrix products, which are nearly
+    all there are: two (multiply, add) for each weight at each place of the output."""
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(subgraph(graph_def, [bottleneck]), name='')
+    total = 0.0
+    for op in graph.get_operations():
+        if op.type in (*CONVOLUTIONS, 'MatMul'):
+            places = math.prod(op.outputs[0].shape.as_list()[1:-1])
+            total += 2.0 * places * math.prod(op.inputs[1].shape.as_list())
+    return total
+
+
+def decoded(
+    read: Callable[[bytes], np.ndarray], data: Sequence[bytes], size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Batches of pixels, each with the number of its first photo, decoded in threads ahead of the caller."""
+    starts = iter(range(0, len(data), size))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def begin(batches: int) -> list[tuple[int, list[Future]]]:
+            return [
+                (s, [pool.submit(read, photo) for photo in data[s : s + size]])
+                for s in islice(starts, batches)
+            ]
+
+        waiting = deque(begin(max(2, PHOTOS_AHEAD // size)))
+        while waiting:
+            start, photos = waiting.popleft()
+            waiting.extend(begin(1))
+            yield start, np.stack([pixels.result() for pixels in photos])

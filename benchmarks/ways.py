@@ -1,0 +1,134 @@
+"""Ways through TensorFlow from photos to bottlenecks; each builder returns a function that does all of
+a task's photos once and returns their vectors [N, width]."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.task import BATCH, Task
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.data_preparation.bottlenecks import Extractor, extract
+from src.data_preparation.samples import Planned, Sample
+from src.graph.backbones import load_backbone
+from src.graph.graph_io import read_graph
+
+Vectors = Callable[[], np.ndarray]
+
+PEAK_SIDE, PEAK_TIMES = 2048, 8  # of the matrices, and how many products a turn takes
+
+
+def reference(task: Task) -> Vectors:
+    """The graph as released, and a call of the session for each image."""
+    data = task.data()
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(read_graph(task.released), name='')
+    session = tf.Session(graph=graph)
+
+    def run() -> np.ndarray:
+        vectors = [session.run(task.bottleneck, {task.image: photo}) for photo in data]
+        return np.concatenate(vectors).reshape(len(data), -1)
+
+    return run
+
+
+def ours(task: Task, precision: str) -> Vectors:
+    """What a conversion does, from the photos' files, which the system holds in memory by then."""
+    extractor = Extractor(load_backbone(task.released), precision)
+    items = [Planned(Sample(photo.name, photo, None), 'train', '') for photo in task.photos]
+
+    def run() -> np.ndarray:
+        return np.stack([vector for _, _, vector in extract(items, extractor)])
+
+    return run
+
+
+def keras(task: Task) -> Vectors:
+    """`predict` of the architecture in keras.applications with the graph's weights; tf.data decodes
+    with the graph's own front."""
+    import tensorflow as tf2  # as it comes: Keras does not work in the graph mode of src.common.tf1
+
+    model = _keras_model(np.load(task.weights))
+    front = tf2.compat.v1.GraphDef.FromString(task.front.read_bytes())
+
+    def decode(image):
+        made = {task.image: image}
+        return tf2.graph_util.import_graph_def(front, made, [task.scaled], name='')[0][0]
+
+    size = model.input_shape[1:]
+    photos = tf2.data.Dataset.from_tensor_slices(task.data()).map(decode, tf2.data.AUTOTUNE)
+    photos = photos.map(lambda pixels: tf2.ensure_shape(pixels, size)).batch(BATCH).prefetch(2)
+    return lambda: model.predict(photos, verbose=0)
+
+
+def _keras_model(weights: dict[str, np.ndarray]):
+    """InceptionV3 or MobileNetV2, whichever has as many convolutions, with these weights."""
+    import keras
+
+    number = len(weights) // 2
+    made = {94: keras.applications.InceptionV3, 52: keras.applications.MobileNetV2}.get(number)
+    if made is None:
+        raise UserError(f'keras.applications has no network of {number} convolutions that is known here')
+    model = made(weights=None, include_top=False, pooling='avg')
+    if number == 94:
+        pools = [layer.name for layer in _in_order(model, keras.layers.AveragePooling2D)]
+
+        def as_released(layer):  # the last block of 2015 takes the maximum where Keras takes the mean
+            config = layer.get_config()
+            config.pop('quantization_config', None)
+            swap = layer.name == pools[-1]
+            return keras.layers.MaxPooling2D.from_config(config) if swap else type(layer).from_config(config)
+
+        model = keras.models.clone_model(model, clone_function=as_released)
+    _set_weights(model, weights)
+    return model
+
+
+def _set_weights(model, weights: dict[str, np.ndarray]) -> None:
+    """Batch norms become nothing but the biases, as theirs are folded into the kernels."""
+    import keras
+
+    convolutions = _in_order(model, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
+    norms = _in_order(model, keras.layers.BatchNormalization)
+    for number, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
+        convolution.set_weights([weights[f'kernel_{number}']])
+        norm.beta.assign(weights[f'bias_{number}'])
+        norm.moving_mean.assign(np.zeros(norm.beta.shape))
+        norm.moving_variance.assign(np.full(norm.beta.shape, 1 - norm.epsilon))
+        if norm.gamma is not None:
+            norm.gamma.assign(np.ones(norm.beta.shape))
+
+
+def _in_order(model, kind) -> list:
+    """Layers as they were made: Inception's are numbered (conv2d_7), MobileNet's form a chain."""
+
+    def number(layer) -> int:
+        found = re.fullmatch(r'[a-z_]+2d_(\d+)|batch_normalization_(\d+)', layer.name)
+        return int(found[1] or found[2]) if found else 0
+
+    return sorted((layer for layer in model.layers if isinstance(layer, kind)), key=number)
+
+
+def matrix_product(precision: str) -> Callable[[], None]:
+    """Products of two large matrices: the most that the machine gives to TensorFlow."""
+    dtype = tf.as_dtype(precision)
+    with tf.Graph().as_default() as graph:
+        matrices = [tf.Variable(tf.cast(tf.random.normal([PEAK_SIDE, PEAK_SIDE]), dtype)) for _ in range(2)]
+        product = tf.matmul(*matrices).op
+        begin = tf.global_variables_initializer()
+    session = tf.Session(graph=graph)
+    session.run(begin)
+
+    def run() -> None:
+        for _ in range(PEAK_TIMES):
+            session.run(product)
+
+    return run
+
+
+def peak_flops() -> float:
+    """Floating-point operations in a turn of `matrix_product`."""
+    return 2.0 * PEAK_SIDE**3 * PEAK_TIMES
