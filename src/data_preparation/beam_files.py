@@ -125,6 +125,7 @@ class RecordsFolder:
         elif self.exists(MANIFEST) and not overwrite:
             manifests.refuse_another(self.read_json(MANIFEST), manifest, self.place)
             self._delete('.*.tmp')
+            self._delete('notes/.*.tmp')
         else:
             self._delete('**')
             self.write_json(MANIFEST, manifest)

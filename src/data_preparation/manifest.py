@@ -107,8 +107,8 @@ def claim(folder: Path, manifest: dict, overwrite: bool) -> None:
     path = folder / MANIFEST
     if path.exists() and not overwrite:
         refuse_another(files.read_json(path), manifest, folder)
-        for rest in folder.glob('.*.tmp'):  # of a run that was killed
-            rest.unlink()
+        for rest in folder.rglob('.*.tmp'):  # of a run that was killed
+            rest.unlink(missing_ok=True)
         return
     if folder.exists():
         shutil.rmtree(folder)

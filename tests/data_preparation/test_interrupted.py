@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -108,3 +109,55 @@ def test_an_interrupted_conversion_goes_on_and_ends_the_same(
     assert manifest(tmp_path) == manifest(undisturbed)
     assert [r['reason'] for r in manifest(tmp_path)['remarks']] == ['not an image']
     assert not list((tmp_path / 'data').rglob('*.tmp'))
+
+
+def killed_at_random(photos: Path, home: Path, chance: random.Random, whole: float) -> None:
+    """Convert, and kill it: at any moment of the `whole` seconds that it takes, or, as most of these are
+    TensorFlow's start, right after some more files have come."""
+    process = start(photos, home)
+    try:
+        if chance.random() < 0.3:
+            time.sleep(chance.uniform(0, whole))
+        else:
+            wanted = len(all_files(home)) + chance.randint(1, 30)
+            while len(all_files(home)) < wanted and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.03))
+        process.kill()
+        _, complaint = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL) and complaint == ''
+    finally:
+        process.kill()
+
+
+def all_files(home: Path) -> list[str]:
+    """What the conversion has written, be it half."""
+    return [name for _, _, names in os.walk(home / 'data') for name in names]
+
+
+def check_kills(photos: Path, undisturbed: Path, home: Path, seed: int, kills: int) -> int:
+    """Kill a conversion over and over, then let it end: no shard is ever half or written twice, and the end
+    is that of the undisturbed run. Returns how many kills found it in the middle."""
+    chance, whole, began = random.Random(seed), content(undisturbed), time.perf_counter()
+    finish(photos, home / 'clock')
+    seconds = time.perf_counter() - began
+    middles, standing = 0, {}
+    for _ in range(kills):
+        killed_at_random(photos, home, chance, seconds)
+        now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
+        assert standing.items() <= now.items()
+        assert content(home).items() <= whole.items()
+        middles += len(standing) < len(now) < len(whole)
+        standing = now
+    finish(photos, home)
+    now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
+    assert standing.items() <= now.items()
+    assert content(home) == whole
+    assert manifest(home) == manifest(undisturbed)
+    assert not list((home / 'data').rglob('*.tmp'))
+    return middles
+
+
+@pytest.mark.slow
+def test_a_conversion_killed_at_random_moments_ends_the_same(photos, undisturbed, tmp_path):
+    assert check_kills(photos, undisturbed, tmp_path, seed=1, kills=4) > 0
