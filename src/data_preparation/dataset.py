@@ -148,28 +148,43 @@ def damages() -> tuple[type[Exception], ...]:
     return tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError
 
 
-def _batches(shards: list[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
+def damage(shards: Sequence[Path], features: dict) -> UserError:
+    """The error that names the damaged one of some shards, sought by reading them one by one."""
+    for shard in shards:
+        try:
+            for _ in _parsed([shard], features, 512):
+                pass
+        except damages():
+            return UserError(
+                f'{paths.shown(shard)} is missing or damaged: delete it and run the conversion again, '
+                'which writes this file anew and keeps the others'
+            )
+    return UserError(f'a file in {paths.shown(shards[0].parent)} could not be read, now it can: try again')
+
+
+def _batches(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
     """Parsed records of some shards, `size` at a time. Raises UserError for a damaged shard."""
+    try:
+        yield from _parsed(shards, features, size)
+    except damages() as error:
+        raise damage(shards, features) from error
+
+
+def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
+    if not shards:
+        return
     with tf.Graph().as_default() as graph:
-        path = tf.placeholder(tf.string, [])
-        dataset = tf.data.TFRecordDataset(path).batch(size)
+        # One pipeline for all shards: to begin one takes longer than to read a shard.
+        dataset = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(size)
         dataset = dataset.map(lambda serialised: tf.io.parse_example(serialised, features))
-        iterator = tf.data.make_initializable_iterator(dataset.prefetch(2))
-        following = iterator.get_next()
+        following = tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
     # Nobody's default session: whoever asks for a batch may have one of their own.
-    with contextlib.closing(tf.Session(graph=graph)) as session:
-        for shard in shards:
-            session.run(iterator.initializer, {path: str(shard)})
-            try:
-                while True:
-                    yield session.run(following)
-            except tf.errors.OutOfRangeError:
-                continue
-            except damages() as error:
-                raise UserError(
-                    f'{paths.shown(shard)} is missing or damaged: delete it and run the conversion again, '
-                    'which writes this file anew and keeps the others'
-                ) from error
+    with (
+        contextlib.closing(tf.Session(graph=graph)) as session,
+        contextlib.suppress(tf.errors.OutOfRangeError),
+    ):
+        while True:
+            yield session.run(following)
 
 
 def _how_to_make(name: str) -> str:

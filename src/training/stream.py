@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def stream(records: Records, splits: Sequence[str], size: int, seed: int, start:
     then sees is what it would have seen. Memory depends on none of these. Raises UserError for a
     damaged shard.
     """
-    shards = [str(path) for split in splits for path in records.shards(split)]
+    shards = [path for split in splits for path in records.shards(split)]
     epoch, place = divmod(start, sum(records.counts.get(split, 0) for split in splits))
     with tf.Graph().as_default() as graph:
         epochs = tf.data.Dataset.range(epoch, tf.int64.max)
@@ -40,16 +41,14 @@ def stream(records: Records, splits: Sequence[str], size: int, seed: int, start:
         try:
             while True:
                 yield draw()
-        except dataset.damages():
-            for _ in dataset.chunks(records, *splits):
-                pass  # names the damaged shard
-            raise
+        except dataset.damages() as error:
+            raise dataset.damage(shards, dataset.vector_features(records)) from error
 
 
-def _epoch(records: Records, shards: Sequence[str], seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+def _epoch(records: Records, shards: Sequence[Path], seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
     """Each record once. Shards come in another order in every epoch, some are read in turn, and examples
     are drawn from a buffer: far apart on the disk they still meet in a batch."""
-    order = tf.random.experimental.stateless_shuffle(tf.constant(shards), [seed, epoch])
+    order = tf.random.experimental.stateless_shuffle([str(path) for path in shards], [seed, epoch])
     serialised = tf.data.Dataset.from_tensor_slices(order).interleave(
         tf.data.TFRecordDataset, cycle_length=SHARDS_AT_ONCE, block_length=8
     )
