@@ -131,8 +131,9 @@ class RecordsFolder:
             self.write_json(MANIFEST, manifest)
 
     def _delete(self, pattern: str) -> None:
-        if found := [file.path for file in _matching(self.place / pattern)]:
-            FileSystems.delete(found)
+        with contextlib.suppress(BeamIOError):  # hdfs:// cannot list a folder that is not there
+            if found := [file.path for file in _matching(self.place / pattern)]:
+                FileSystems.delete(found)
 
 
 def _upload(path: Path, file: Remote) -> None:

@@ -21,6 +21,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsSingleton, TaggedOutput
+from apache_beam.runners.runner import PipelineState
 from apache_beam.utils.shared import Shared
 
 from src.common.errors import UserError
@@ -76,7 +77,7 @@ def run(task: Task, options: PipelineOptions, runner) -> None:
         raise UserError(f'Apache Beam: {error}') from error
     build(pipeline, task)
     try:
-        pipeline.run().wait_until_finish()
+        state = pipeline.run().wait_until_finish()
     except Exception as error:
         text = re.sub(r' \[while running [^]]*\]', '', str(error)).strip()
         if isinstance(error, UserError):
@@ -85,6 +86,8 @@ def run(task: Task, options: PipelineOptions, runner) -> None:
         if told := re.findall(rf'{UserError.__module__}\.UserError: (.*)', text):
             raise UserError(told[-1]) from error
         raise RuntimeError(text.splitlines()[-1] if text else type(error).__name__) from error
+    if state != PipelineState.DONE:  # such as by a cancel button
+        raise UserError(f'the pipeline ended as {state}: run the same command again to go on')
 
 
 def build(pipeline: beam.Pipeline, task: Task) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import say
+from src.common.progress import say, wrote
 from src.data_preparation.convert import add_conversion_flags, report
 from src.data_preparation.manifest import MANIFEST, Job, list_skipped
 from src.graph import precision
@@ -44,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     else:
         say(f'{count(sum(manifest["counts"].values()), "record")} of {len(manifest["classes"])} classes')
         say(f'  {folder.place}   records and {MANIFEST}')
+        if manifest['remarks']:
+            wrote(paths.METRICS_DIR / 'skipped.csv', f'{count(len(manifest["remarks"]), "remark")} on photos')
         say(f'next: copy that folder to {paths.shown(paths.records(args.name))}')
 
 
@@ -53,10 +55,13 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
         import apache_beam  # noqa: F401  (an extra, and seconds to import)
     except ModuleNotFoundError as error:
         raise UserError("Apache Beam is missing: pip install -e '.[scale]' brings it") from error
+    from apache_beam.io.filesystems import FileSystems
+
     from src.data_preparation.beam_files import RecordsFolder, local_copy, place
     from src.data_preparation.beam_pipeline import Task, run
 
     runner, options = _runner_and_options(beam_flags)
+    FileSystems.set_options(options)  # some find their keys and addresses there
     pb = place(args.backbone)
     with local_copy(pb) as path:
         facts = load_backbone(path, args.bottleneck, args.pixel_range).facts()
