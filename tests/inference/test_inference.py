@@ -21,13 +21,14 @@ from src.inference import classify, inference
 from src.training import train
 from tests.data_preparation.photos import POCKET, put, put_classes
 
+EXACT = ['--precision', 'float32']  # cached bottlenecks then equal what the frozen file computes
 BREEDS = ['boxer', 'chow', 'pug']
 UNREADABLE = {'empty': 'empty file', 'link': 'No such file or directory', 'text': 'not an image'}
 
 
 def made_from(folder: Path, name: str, steps: int = 20) -> None:
     """Convert, train and freeze by the commands."""
-    kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', name, *POCKET])
+    kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', name, *POCKET, *EXACT])
     train.main(['--name', name, '--steps', str(steps)])
     freeze.main(['--name', name])
 
@@ -114,7 +115,7 @@ def test_a_folder_without_photos_is_refused(kaggle, tmp_path):
 
 def test_records_without_unlabelled_photos_are_refused(kaggle, tmp_path):
     folder = put_classes(tmp_path, {'a': 3, 'b': 3}, first=200)
-    image_folder_to_tfrecords.main([str(folder), '--name', 'labelled', *POCKET])
+    image_folder_to_tfrecords.main([str(folder), '--name', 'labelled', *POCKET, *EXACT])
     model = ['--model', str(paths.frozen('kaggle'))]
     with pytest.raises(UserError, match='holds no unlabelled photos'):
         submission(*model, name='labelled')
