@@ -66,6 +66,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
         job = replace(job, samples=samples, split_by='test list')
     job = replace(job, precision=precision.resolve(args.precision))
     backbone = load_backbone(args.backbone, args.bottleneck, args.pixel_range)
+    say(f'{paths.shown(backbone.path)}: {backbone.rewrites}; computes in {job.precision}')
     report(convert(job, backbone, args.overwrite))
 
 

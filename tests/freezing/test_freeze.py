@@ -14,6 +14,7 @@ from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.data_preparation.dataset import open_records
 from src.freezing import freeze
+from src.graph import folding
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
 from src.inference.predictor import load_model
@@ -127,7 +128,15 @@ def altered(graph_def, name):
     return graph_def
 
 
-@pytest.mark.parametrize('name', ['head/W1', 'head/b2', 'conv/batchnorm/beta'])
+def test_a_rewrite_that_changes_answers_is_refused(monkeypatch):
+    faithful = folding._scaled_weights
+    monkeypatch.setattr(folding, '_scaled_weights', lambda *given: 1.5 * faithful(*given))
+    with pytest.raises(UserError, match='does not answer as'):
+        freeze.main(['--name', 'small'])
+    assert not paths.frozen('small').exists()
+
+
+@pytest.mark.parametrize('name', ['head/W1', 'head/b2', 'conv/batchnorm/folded_bias'])
 def test_the_proof_finds_what_was_altered(tmp_path, name):
     freeze.main(['--name', 'small'])
     graph_def = altered(read_graph(paths.frozen('small')), name)

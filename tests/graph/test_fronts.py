@@ -193,6 +193,7 @@ def write_photos(folder, photos):
 
 def run_story(folder, name, backbone, *flags):
     """From photos to a frozen file by the commands."""
+    flags = [*flags, '--precision', 'float32']
     image_folder_to_tfrecords.main([str(folder), '--name', name, '--backbone', str(backbone), *flags])
     train.main(['--name', name, '--steps', '40', '--layers', layers_of(name)])
     freeze.main(['--name', name])
