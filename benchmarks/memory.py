@@ -11,12 +11,14 @@ serves several times, with different bytes behind the end of the JPEG.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,7 +55,7 @@ def measure(photos: Sequence[Path], number: int, backbone: Path) -> Run:
             pass
         module = 'src.data_preparation.image_folder_to_tfrecords'
         flags = ['--name', NAME, '--backbone', str(backbone.resolve())]
-        seconds, peak = _run([sys.executable, '-m', module, str(folder), *flags], home)
+        seconds, peak = run([sys.executable, '-m', module, str(folder), *flags], home)
         manifest = files.read_json(home / 'data' / 'records' / NAME / MANIFEST)
     written = sum(manifest['counts'].values())
     if written != number:
@@ -61,8 +63,17 @@ def measure(photos: Sequence[Path], number: int, backbone: Path) -> Run:
     return Run(number, peak, seconds)
 
 
+def run(command: list[str], home: Path) -> tuple[float, int]:
+    """Seconds and peak memory in bytes of one command. Raises UserError when it fails.
+
+    Started from a fresh process: Linux counts the memory of the process that starts a program as the
+    program's own.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as fresh:
+        return fresh.submit(_run, command, home).result()
+
+
 def _run(command: list[str], home: Path) -> tuple[float, int]:
-    """Seconds and peak memory in bytes of one command."""
     environment = {**os.environ, 'ROOTSTOCK_HOME': str(home)}
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as said:

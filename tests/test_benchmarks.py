@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -291,6 +292,12 @@ def test_memory_of_a_conversion_is_measured(photos, capsys, tmp_path):
     assert [run['images'] for run in runs] == [4, 12]
     assert all(run['peak_bytes'] > 100e6 for run in runs)  # TensorFlow alone
     assert re.search(r'^12 +\d+\.\d [MG]B', capsys.readouterr().out, re.MULTILINE)
+
+
+def test_memory_of_this_process_is_not_counted(tmp_path):
+    held = np.ones(50_000_000)  # 400 MB, all of it written to
+    _, peak = memory.run([sys.executable, '-c', 'pass'], tmp_path)
+    assert peak < held.nbytes
 
 
 def test_a_conversion_that_fails_is_no_figure(photos, tmp_path):
