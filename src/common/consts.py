@@ -44,7 +44,7 @@ TEST_SHARE = 0.1
 # cameras in use (108 million) and need 360 MB.
 MAX_IMAGE_PIXELS = 120_000_000
 
-# Records in one TFRecord file: what a conversion redoes at most after it was killed.
+# About so many records in one TFRecord file: what a conversion redoes at most after it was killed.
 SHARD_SIZE = 512
 # Images that go through a backbone at once.
-EXTRACTION_BATCH_SIZE = 32
+EXTRACTION_BATCH_SIZE = 16

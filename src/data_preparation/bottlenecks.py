@@ -1,5 +1,5 @@
 """Photos to bottlenecks. Three things go on at once: threads read and decode, the graph works on the
-batch before, and the caller writes what has come out of it."""
+batches before, and the caller writes what has come out of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ from src.images.decode import BadImage, crop, decode_with_pillow, encode_jpeg
 from src.images.reader import ImageReader
 
 
+CORES = os.cpu_count() or 1
+# Several batches at once, each on few cores, waste less than one batch on all of them: where cores share
+# the work of one step, all wait for the slowest. Each batch needs memory, so there are not too many.
+BATCHES_AT_ONCE = min(CORES, 8)
+
+
 class Extractor:
     """Encoded pictures to bottlenecks: the reader and the backbone, each in a session of its own.
 
@@ -31,7 +37,11 @@ class Extractor:
         self.reader = ImageReader(backbone.graph_def, backbone.front)
         with tf.Graph().as_default() as graph:
             bottleneck = backbone.attach()
-        self._session = tf.Session(graph=graph, config=session_config(precision))
+        config = session_config(precision)
+        config.use_per_session_threads = True
+        config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
+        config.inter_op_parallelism_threads = BATCHES_AT_ONCE
+        self._session = tf.Session(graph=graph, config=config)
         self.vectors = self._session.make_callable(bottleneck, [backbone.front.pixels])
 
     def __enter__(self) -> Extractor:
@@ -85,8 +95,8 @@ def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = 
         ]
 
     size = consts.EXTRACTION_BATCH_SIZE
-    loaded = _ahead(load, items, window=2 * size, threads=os.cpu_count() or 2)
-    for batch in _ahead(compute, _batches(loaded, size), window=2, threads=1):
+    loaded = _ahead(load, items, window=2 * BATCHES_AT_ONCE * size, threads=CORES)
+    for batch in _ahead(compute, _batches(loaded, size), BATCHES_AT_ONCE + 1, BATCHES_AT_ONCE):
         yield from batch
 
 
