@@ -4,9 +4,10 @@ TensorFlow's decoder does the plain pictures, Pillow the others (decode.py decid
 and the graph's own resizing follows in both cases, so a photo gives the same vector everywhere.
 
 A JPEG much larger than the network's input is decoded at a half, a quarter or an eighth of its size,
-which libjpeg does in a fraction of the time, before the rest is left to the resizing: a photo of 12
-million pixels costs 10 ms instead of 100. What that does to vectors is told in docs/scale.md. The
-graph fed with the encoded image itself always decodes in full; `as_in_graph` says where it differs.
+which libjpeg does in less than half of the time, before the rest is left to the resizing. That is done
+only where the graph's own resizing averages over what it leaves out; resizing that picks single pixels,
+as in the graph of 2015, would see other ones (docs/scale.md has the figures). The graph fed with the
+encoded image itself always decodes in full; `as_in_graph` says where it differs.
 """
 
 from __future__ import annotations
@@ -79,7 +80,13 @@ class ImageReader:
     @staticmethod
     def _ratios(whole: tf.GraphDef, front: Front) -> tuple[int, ...]:
         decoder = next(node for node in whole.node if node.name == node_of(front.decoded))
-        return RATIOS if decoder.op == 'DecodeJpeg' and decoder.attr['ratio'].i in (0, 1) else ()
+        scalable = decoder.op == 'DecodeJpeg' and decoder.attr['ratio'].i in (0, 1)
+        return RATIOS if scalable and any(map(_averages, whole.node)) else ()
+
+
+def _averages(node: tf.NodeDef) -> bool:
+    """Whether a node makes images smaller by averaging."""
+    return node.op == 'ResizeArea' or (node.op == 'ScaleAndTranslate' and node.attr['antialias'].b)
 
 
 def _decoding_at(ratio: int, whole: tf.GraphDef, front: Front) -> tf.GraphDef:

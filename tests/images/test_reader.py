@@ -8,6 +8,7 @@ import pytest
 from src.common import paths
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
+from src.graph.fronts import Front
 from src.images.decode import BadImage
 from src.images.reader import ImageReader
 from tests.pictures import encoded, photo, with_orientation
@@ -68,3 +69,17 @@ def test_a_large_turned_jpeg_is_turned_and_looks_the_same(reader, orientation):
 def test_a_large_jpeg_that_is_cut_short_is_told(reader):
     with pytest.raises(BadImage, match='truncated'):
         reader.read(encoded(photo(1600, 1200))[:4000])
+
+
+def test_a_graph_that_picks_single_pixels_is_given_them_all():
+    with tf.Graph().as_default() as graph:
+        contents = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
+        image = tf.image.decode_jpeg(contents, channels=3, name='DecodeJpeg')
+        tf.image.resize_bilinear(tf.cast(image, tf.float32)[None], [96, 96], name='ResizeBilinear')
+    front = Front('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 96, 96)
+    reader = ImageReader(graph.as_graph_def(), front)
+    data = encoded(photo(1600, 1200))
+    assert reader.as_in_graph(data)
+    with tf.Session(graph=graph) as session:
+        np.testing.assert_array_equal(reader.read(data), session.run(front.pixels, {front.image: data})[0])
+    reader.close()
