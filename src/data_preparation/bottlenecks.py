@@ -20,7 +20,6 @@ from src.images.augment import COPIES
 from src.images.decode import BadImage, crop, decode_with_pillow, encode_jpeg
 from src.images.reader import ImageReader
 
-
 CORES = os.cpu_count() or 1
 # Several batches at once, each on few cores, waste less than one batch on all of them: where cores share
 # the work of one step, all wait for the slowest. Each batch needs memory, so there are not too many.
