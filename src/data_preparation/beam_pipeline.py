@@ -28,7 +28,7 @@ from src.common.errors import UserError
 from src.data_preparation import manifest as manifests
 from src.data_preparation.beam_files import RecordsFolder, Remote, local_copy
 from src.data_preparation.bottlenecks import Extractor
-from src.data_preparation.image_folder_to_tfrecords import SPLIT_FOLDERS, _files, _folders
+from src.data_preparation.image_folder_to_tfrecords import class_folders, samples_of_class, split_folders
 from src.data_preparation.manifest import MANIFEST, Job, Outcome, outcome_of
 from src.data_preparation.samples import (
     Planned,
@@ -151,20 +151,6 @@ def list_samples(pipeline: beam.Pipeline, source: Path | Remote) -> beam.PCollec
     )
 
 
-def class_folders(source: Path) -> Iterator[tuple[Path, str | None]]:
-    """Each class folder of a disk, and its split where that is settled. Raises UserError."""
-    splits = split_folders(folder.name for folder in _folders(source) if _folders(folder))
-    for top in [source / name for name in splits] or [source]:
-        for folder in _folders(top):
-            yield folder, splits.get(top.name) if splits else None
-
-
-def samples_of_class(folder: tuple[Path, str | None], base: Path) -> Iterator[Sample]:
-    path, split = folder
-    for file in _files(path):
-        yield Sample(file.relative_to(base).as_posix(), file, path.name, split)
-
-
 def remote_samples(source: Remote) -> Iterator[Sample]:
     """The samples below a folder that is on no disk."""
     parted = [name.split('/') for name in source.names_below()]
@@ -175,17 +161,6 @@ def remote_samples(source: Remote) -> Iterator[Sample]:
         if len(inside) > 1 and (not splits or parts[0] in splits):
             name = '/'.join(parts)
             yield Sample(name, source / name, inside[0], splits.get(parts[0]))
-
-
-def split_folders(names: Iterable[str]) -> dict[str, str]:
-    """The splits of a data set by the names of their folders, among folders that hold folders; none unless
-    one is for training."""
-    splits = {name: SPLIT_FOLDERS[name.lower()] for name in names if name.lower() in SPLIT_FOLDERS}
-    if 'train' not in splits.values():
-        return {}
-    # Without a folder of its own the validation split is cut from training.
-    learn = 'train' if 'validation' in splits.values() else 'learn'
-    return {name: learn if split == 'train' else split for name, split in splits.items()}
 
 
 def hash_all(samples: list[Sample]) -> Iterator:

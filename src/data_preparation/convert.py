@@ -31,7 +31,7 @@ def convert(job: Job, backbone: Backbone, overwrite: bool = False) -> Path:
     claim(folder, manifest, overwrite)
     shards = cut(planned)
     write_missing(folder, shards, backbone, classes, job.crop_to_box, job.precision)
-    complete(folder, manifest, shards, [*job.remarks, *remarks], classes)
+    complete(folder, manifest, shards, [*job.remarks, *remarks])
     return folder
 
 

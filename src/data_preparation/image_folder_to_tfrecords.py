@@ -13,7 +13,7 @@ metrics/skipped.csv. Stop it at any time: the same command goes on where it was.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from src.common import cli, errors, paths
@@ -37,18 +37,7 @@ def image_folder_samples(folder: Path) -> list[Sample]:
 
     Raises UserError when there are no class folders or no files in them, or a folder cannot be read.
     """
-    split_folders = {
-        f: SPLIT_FOLDERS[f.name.lower()]
-        for f in _folders(folder)
-        if f.name.lower() in SPLIT_FOLDERS and _folders(f)  # a class may be called train, too
-    }
-    if 'train' not in split_folders.values():
-        samples = list(_of_classes(folder, folder, None))
-    else:
-        # Without a folder of its own the validation split is cut from training.
-        learn = 'train' if 'validation' in split_folders.values() else 'learn'
-        splits = {f: learn if split == 'train' else split for f, split in split_folders.items()}
-        samples = [s for f, split in splits.items() for s in _of_classes(f, folder, split)]
+    samples = [s for class_folder in class_folders(folder) for s in samples_of_class(class_folder, folder)]
     if not samples:
         raise UserError(
             f'{paths.shown(folder)} holds no folders of photos: give each class a folder of its own, '
@@ -57,10 +46,29 @@ def image_folder_samples(folder: Path) -> list[Sample]:
     return samples
 
 
-def _of_classes(folder: Path, base: Path, split: str | None) -> Iterator[Sample]:
-    for class_folder in _folders(folder):
-        for path in _files(class_folder):
-            yield Sample(path.relative_to(base).as_posix(), path, class_folder.name, split)
+def class_folders(source: Path) -> Iterator[tuple[Path, str | None]]:
+    """Each class folder of a disk, and its split where that is settled. Raises UserError."""
+    splits = split_folders(folder.name for folder in _folders(source) if _folders(folder))
+    for top in [source / name for name in splits] or [source]:
+        for folder in _folders(top):
+            yield folder, splits.get(top.name) if splits else None
+
+
+def samples_of_class(folder: tuple[Path, str | None], base: Path) -> Iterator[Sample]:
+    path, split = folder
+    for file in _files(path):
+        yield Sample(file.relative_to(base).as_posix(), file, path.name, split)
+
+
+def split_folders(names: Iterable[str]) -> dict[str, str]:
+    """The splits of a data set by the names of their folders, among folders that hold folders; none unless
+    one is for training."""
+    splits = {name: SPLIT_FOLDERS[name.lower()] for name in names if name.lower() in SPLIT_FOLDERS}
+    if 'train' not in splits.values():
+        return {}
+    # Without a folder of its own the validation split is cut from training.
+    learn = 'train' if 'validation' in splits.values() else 'learn'
+    return {name: learn if split == 'train' else split for name, split in splits.items()}
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -137,9 +137,7 @@ def _difference(earlier: dict, now: dict) -> str:
     return f'another {differing[0]}' if differing else 'other photos or options'
 
 
-def complete(
-    folder: Path, manifest: dict, shards: Sequence[Shard], remarks: Sequence[Remark], classes: Sequence[str]
-) -> None:
+def complete(folder: Path, manifest: dict, shards: Sequence[Shard], remarks: Sequence[Remark]) -> None:
     """Complete the manifest from what the shards hold, and list every remark in skipped.csv."""
     outcomes = (outcome_of(shard.name, files.read_json(note_of(folder, shard.name))) for shard in shards)
     told = Outcome(remarks=[asdict(remark) for remark in remarks])
