@@ -22,17 +22,10 @@ from src.common import download, paths, transfer
 from src.common.download import Download, RemoteFile, install, obtain
 from src.common.errors import UserError
 from src.common.files import size_of
-from tests.common.loopback import Site, resets, serves, serves_ranges
+from tests.common.loopback import resets, serves, serves_ranges
 
 BODY = random.Random(1).randbytes(300_000)
 OTHER = random.Random(2).randbytes(300_000)
-
-
-@pytest.fixture
-def site():
-    made = Site()
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import requests
 from src.common import fetch
 from src.common.errors import UserError
 from src.common.fetch import fetch_image, is_public, shown_url, why
-from tests.common.test_download import Site, resets, serves
+from tests.common.loopback import Site, resets, serves
 
 PHOTO = b'\xff\xd8photo' * 5000
 

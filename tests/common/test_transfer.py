@@ -10,17 +10,10 @@ import pytest
 
 from src.common import transfer
 from src.common.errors import UserError
-from tests.common.loopback import Site, resets, serves, serves_ranges
+from tests.common.loopback import resets, serves, serves_ranges
 
 BODY = random.Random(1).randbytes(300_000)
 OTHER = random.Random(2).randbytes(300_000)
-
-
-@pytest.fixture
-def site():
-    made = Site()
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -135,18 +135,19 @@ def all_files(home: Path) -> list[str]:
     return [name for _, _, names in os.walk(home / 'data') for name in names]
 
 
-def check_kills(photos: Path, undisturbed: Path, home: Path, seed: int, kills: int) -> None:
+def check_kills(photos: Path, undisturbed: Path, home: Path, seed: int, kills: int) -> int:
     """Kill a conversion over and over, then let it end: no shard is ever half or written twice, and the end
-    is that of the undisturbed run."""
+    is that of the undisturbed run. Returns how many kills found it in the middle."""
     chance, whole, began = random.Random(seed), content(undisturbed), time.perf_counter()
     finish(photos, home / 'clock')
     seconds = time.perf_counter() - began
-    standing: dict[str, int] = {}
+    middles, standing = 0, {}
     for _ in range(kills):
         killed_at_random(photos, home, chance, seconds)
         now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
         assert standing.items() <= now.items()
         assert content(home).items() <= whole.items()
+        middles += len(standing) < len(now) < len(whole)
         standing = now
     finish(photos, home)
     now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
@@ -154,8 +155,11 @@ def check_kills(photos: Path, undisturbed: Path, home: Path, seed: int, kills: i
     assert content(home) == whole
     assert manifest(home) == manifest(undisturbed)
     assert not list((home / 'data').rglob('*.tmp'))
+    return middles
 
 
 @pytest.mark.slow
 def test_a_conversion_killed_at_random_moments_ends_the_same(photos, undisturbed, tmp_path):
-    check_kills(photos, undisturbed, tmp_path, seed=1, kills=4)
+    # Chance, and how busy the machine is, may let all kills of a seed fall before or after the work.
+    tries = (check_kills(photos, undisturbed, tmp_path / str(seed), seed, kills=4) for seed in range(1, 9))
+    assert any(tries)
