@@ -76,7 +76,7 @@ def _outcome(state: loop.State, scores: dict) -> dict[str, Any]:
 
 
 def add_settings(made: argparse.ArgumentParser) -> None:
-    """The flags behind `settings_of`."""
+    """The flags behind `settings_of`, and `--patience`."""
     made.add_argument('--layers', type=cli.layer_sizes, help='units of each layer, such as 2048,1024,120')
     made.add_argument('--steps', type=cli.whole_number(1), default=consts.STEPS, help='default: %(default)s')
     made.add_argument(
@@ -98,6 +98,13 @@ def add_settings(made: argparse.ArgumentParser) -> None:
         '--l2', type=cli.real_number(0, 100), default=consts.L2, help='weight decay (default: %(default)s)'
     )
     made.add_argument('--seed', type=cli.whole_number(0), default=consts.SEED, help='default: %(default)s')
+    made.add_argument(
+        '--patience',
+        type=cli.whole_number(0),
+        default=consts.PATIENCE,
+        help='evaluations without a better validation log loss before it stops, 0: never (default: '
+        '%(default)s)',
+    )
     made.add_argument(
         '--all-splits',
         action='store_true',
@@ -123,13 +130,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train', __doc__)
     cli.add_model(made)
     add_settings(made)
-    made.add_argument(
-        '--patience',
-        type=cli.whole_number(0),
-        default=consts.PATIENCE,
-        help='evaluations without a better validation log loss before it stops, 0: never (default: '
-        '%(default)s)',
-    )
     made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
     return made.parse_args(argv)
 
