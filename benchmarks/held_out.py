@@ -17,6 +17,8 @@ import argparse
 import tempfile
 import time
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +52,9 @@ def tasks(examples: Parts, folds: int) -> list[Parts]:
     ]
 
 
-def by_head(task: Parts, settings: Settings, patience: int) -> np.ndarray:
-    """Probabilities [N, classes] of the test examples."""
+@contextmanager
+def trained(task: Parts, settings: Settings, patience: int) -> Iterator[Callable[[Examples], np.ndarray]]:
+    """A head trained on a task, as a function from examples to probabilities [N, classes]."""
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(settings.seed)
         head = Head(settings, InMemory(task, settings.batch_size, settings.seed))
@@ -59,7 +62,13 @@ def by_head(task: Parts, settings: Settings, patience: int) -> np.ndarray:
         folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
         every = train.evaluate_every(settings.steps)
         loop.fit(session, head.task(), *folders, settings.steps, every, patience)
-        return head.predict(session, task['test'])
+        yield lambda examples: head.predict(session, examples)
+
+
+def by_head(task: Parts, settings: Settings, patience: int) -> np.ndarray:
+    """Probabilities [N, classes] of the test examples."""
+    with trained(task, settings, patience) as predict:
+        return predict(task['test'])
 
 
 def by_peer(task: Parts, classes: int, standardise: bool) -> np.ndarray:

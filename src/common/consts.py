@@ -14,6 +14,7 @@ LEARNING_RATE = 0.0003  # falls to zero along half a cosine over STEPS
 STEPS = 3000
 DROPOUT = 0.5
 L2 = 0.0
+MIXUP = 1.0  # training blends examples: 0 not at all, 1 in all shares alike, between: mostly one of the two
 SEED = 1
 PATIENCE = 10  # evaluations without a better validation log loss before training stops
 

@@ -14,6 +14,7 @@ from src.common.tf1 import tf
 from src.data_preparation.dataset import Examples, Records
 from src.models.dense import dense_head, head_variables, probabilities
 from src.training import loop
+from src.training.mixup import mixed
 from src.training.scores import merged, score
 from src.training.sources import Source
 
@@ -32,6 +33,7 @@ class Settings:
     learning_rate: float = consts.LEARNING_RATE
     dropout: float = consts.DROPOUT
     l2: float = consts.L2
+    mixup: float = consts.MIXUP
     seed: int = consts.SEED
     all_splits: bool = False
 
@@ -64,14 +66,12 @@ class Head:
         s = self.settings
         self.step = tf.train.get_or_create_global_step()
         self.x = tf.placeholder(tf.float32, [None, s.layers[0]], 'x')
-        self.y = tf.placeholder(tf.int32, [None], 'y')
+        self.y = tf.placeholder(tf.float32, [None, s.layers[-1]], 'y')
         with tf.variable_scope('', reuse=tf.AUTO_REUSE):
             logits = dense_head(self.x, s.layers, s.dropout, (s.seed, self.step), s.seed)
             self.probabilities = probabilities(dense_head(self.x, s.layers))
-        self.cost = tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=self.y, logits=logits), name='cost'
-        )
-        loss = self.cost
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=self.y, logits=logits)
+        self.cost = loss = tf.reduce_mean(cross_entropy, name='cost')
         if s.l2:  # its gradient passes over all weights: a sixth of a step
             loss += s.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
         # Half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
@@ -85,7 +85,13 @@ class Head:
         session.run(tf.global_variables_initializer())
 
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
-        return dict(zip((self.x, self.y), self.source.batch(step), strict=True))
+        """What a step learns from: bottlenecks [size, width], labels as probabilities [size, classes]."""
+        x, labels = self.source.batch(step)
+        y = np.zeros((len(labels), self.settings.layers[-1]), np.float32)
+        y[np.arange(len(labels)), labels] = 1
+        if self.settings.mixup:
+            x, y = mixed(x, y, self.settings.mixup, (self.settings.seed, step))
+        return {self.x: x, self.y: y}
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """Probabilities [N, classes] float32."""

@@ -1,6 +1,6 @@
 """The session loop: steps, summaries, checkpoints, resume, early stop. It knows no network.
 
-Batches and dropout depend on the step alone, and a checkpoint holds the optimiser's state too, so a
+What a step is fed and drops depends on the step alone, and a checkpoint holds the optimiser's state too, so a
 run that was stopped and resumed ends as an undisturbed one does.
 """
 

@@ -97,6 +97,12 @@ def add_settings(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         '--l2', type=cli.real_number(0, 100), default=consts.L2, help='weight decay (default: %(default)s)'
     )
+    made.add_argument(
+        '--mixup',
+        type=cli.real_number(0, 100),
+        default=consts.MIXUP,
+        help='blend examples: 0 not at all, 1 in all shares alike (default: %(default)s)',
+    )
     made.add_argument('--seed', type=cli.whole_number(0), default=consts.SEED, help='default: %(default)s')
     made.add_argument(
         '--patience',
@@ -121,6 +127,7 @@ def settings_of(args: argparse.Namespace, records: Records) -> Settings:
         learning_rate=args.learning_rate,
         dropout=args.dropout,
         l2=args.l2,
+        mixup=args.mixup,
         seed=args.seed,
         all_splits=args.all_splits,
     )

@@ -1,0 +1,68 @@
+"""What bfloat16 does to accuracy: heads that learned from and name bottlenecks of either precision.
+
+    python -m src.data_preparation.image_folder_to_tfrecords Images --name f32 --precision float32 ...
+    python -m src.data_preparation.image_folder_to_tfrecords Images --name bf16 --precision bfloat16 ...
+    python -m benchmarks.precision f32 bf16
+
+Takes the records of one data set twice. All its photos are cut into folds by a hash of their ids; each
+fold is named by heads that learned from all others, so every photo is scored once for each row of the
+table. `a -> b` learned from the records a and names those of b. A frozen file computes in float32: what
+ships of a head that learned from bfloat16 is the row `bf16 -> f32`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from benchmarks.held_out import Parts, tasks, trained
+from benchmarks.machine import machine_line
+from src.common import cli, consts, errors
+from src.common.errors import UserError
+from src.common.files import count
+from src.common.progress import say
+from src.data_preparation.dataset import load, open_records
+from src.training import train
+from src.training.head import Settings
+from src.training.scores import score
+
+
+def compare(folds: dict[str, list[Parts]], settings: Settings, patience: int) -> dict[str, dict]:
+    """Scores for each pair of records learned from and records named. `folds` holds the tasks of each
+    records by their name, with the same photos in the same order."""
+    answers = defaultdict(list)
+    for learned, todo in folds.items():
+        for k, task in enumerate(todo):
+            with trained(task, settings, patience) as predict:
+                for named, others in folds.items():
+                    answers[f'{learned} -> {named}'].append(predict(others[k]['test']))
+    labels = np.concatenate([task['test'].labels for task in next(iter(folds.values()))])
+    return {pair: score(np.concatenate(parts), labels) for pair, parts in answers.items()}
+
+
+def main(argv: list[str] | None = None) -> None:
+    made = cli.parser('benchmarks.precision', __doc__)
+    made.add_argument('names', nargs=2, metavar='NAME', help='records of one data set in two precisions')
+    train.add_settings(made)
+    made.add_argument('--folds', type=cli.whole_number(2), default=5, help='default: %(default)s')
+    args = made.parse_args(argv)
+    opened = {name: open_records(name) for name in args.names}
+    loaded = {name: load(records, *consts.SPLITS) for name, records in opened.items()}
+    first, second = loaded.values()
+    if first.ids != second.ids:
+        raise UserError(f'{" and ".join(args.names)} are not records of the same photos')
+    settings = train.settings_of(args, opened[args.names[0]])
+    folds = {
+        name: tasks({'train': all_[:0], 'validation': all_[:0], 'test': all_}, args.folds)
+        for name, all_ in loaded.items()
+    }
+    say(machine_line())
+    say(f'{count(len(first), "photo")} in {args.folds} folds')
+    say(f'{"learned from -> names":<40}{"top-1":>9}{"top-5":>9}{"log loss":>10}')
+    for pair, s in compare(folds, settings, args.patience).items():
+        say(f'{pair:<40}{s["top_1"]:>9.2%}{s["top_5"]:>9.2%}{s["log_loss"]:>10.4f}')
+
+
+if __name__ == '__main__':
+    errors.run(main)
