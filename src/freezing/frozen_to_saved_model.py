@@ -23,6 +23,7 @@ from src.common.files import human_size
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
 from src.graph.graph_io import subgraph
+from src.graph.thaw import put_weights
 from src.inference.predictor import FrozenGraph, load_graph
 
 INPUT, OUTPUT = 'image_raw', 'probs'
@@ -53,7 +54,7 @@ def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
         images = tf.placeholder(tf.string, [None], name=INPUT)
         pixels = _pixels(images, model)
         (probs,) = tf.import_graph_def(
-            model.graph_def,
+            put_weights(model.graph_def, model.weights),
             input_map={model.front.pixels: pixels},
             return_elements=[model.output],
             name='model',

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from src.common.files import count
 from src.common.tf1 import tf
 from src.graph.constants import fold_constants
-from src.graph.folding import fold_batch_norms
+from src.graph.folding import BATCH_NORMS, fold_batch_norms
 from src.graph.graph_io import node_of, nodes_by_name, subgraph
 
 PASS_THROUGH = ('Identity', 'StopGradient', 'PreventGradient', 'CheckNumerics', 'Snapshot')
@@ -52,6 +52,11 @@ def optimize(graph_def: tf.GraphDef, keep: Sequence[str]) -> tuple[tf.GraphDef, 
         light, folded = fold_batch_norms(fold_constants(light, names), names)
         light = subgraph(light, keep)
     return light, Rewrites(len(graph_def.node), len(light.node), folded)
+
+
+def leaves_to_rewrite(graph_def: tf.GraphDef) -> bool:
+    """Whether a graph still holds what `optimize` takes away: any that it never saw does."""
+    return any(node.op in PASS_THROUGH or node.op in BATCH_NORMS for node in graph_def.node)
 
 
 def _without_pass_through(graph_def: tf.GraphDef, keep: set[str]) -> tf.GraphDef:

@@ -26,6 +26,7 @@ from src.graph.batching import feed_batches
 from src.graph.fronts import Front, find_front
 from src.graph.graph_io import (
     inferred,
+    node_of,
     nodes_by_name,
     read_graph,
     read_info,
@@ -34,6 +35,8 @@ from src.graph.graph_io import (
     subgraph,
 )
 from src.graph.modernise import modernise
+from src.graph.optimize import leaves_to_rewrite, optimize
+from src.graph.thaw import Weights, import_thawed, put_weights, take_weights
 from src.images.decode import BadImage
 from src.images.reader import ImageReader
 
@@ -43,9 +46,11 @@ BATCH = 32
 @dataclass(frozen=True)
 class FrozenGraph:
     """A frozen classifier as data: `output` is [N, classes] for N images at `front.pixels`, `labels`
-    the class names in its order, `info` what the file says of itself."""
+    the class names in its order, `info` what the file says of itself. `graph_def` lacks the values of
+    its `weights`."""
 
     graph_def: tf.GraphDef
+    weights: Weights
     front: Front
     output: str
     labels: list[str]
@@ -59,10 +64,11 @@ class Predictor:
         self.labels, self.info = model.labels, model.info
         self.reader = ImageReader(model.graph_def, model.front)
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(model.graph_def, name='')
+            initialise = import_thawed(model.graph_def, model.weights)
             rows = graph.get_tensor_by_name(model.output)
             self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
         self._session = tf.Session(graph=graph)
+        initialise(self._session)
         self._from_pixels = self._session.make_callable(self._output, [model.front.pixels])
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -125,13 +131,24 @@ def load_graph(path: Path) -> FrozenGraph:
     output = _output_of(graph_def, path)
     labels = read_labels(graph_def) or _labels_beside(path)
     info = read_info(graph_def)
+    weights = take_weights(graph_def)
     graph_def = modernise(subgraph(graph_def, [output]))
     front = find_front(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, front), [output])
+    if leaves_to_rewrite(graph_def):
+        keep = [output, front.image, front.decoded, front.pixels, *_bottleneck(graph_def, info)]
+        graph_def, _ = optimize(put_weights(graph_def, weights), keep)
+        weights = take_weights(graph_def)
     width = _classes(graph_def, output, path)
     if width != len(labels):
         raise UserError(f'{paths.shown(path)} answers with {width} classes, its labels are {len(labels)}')
-    return FrozenGraph(graph_def, front, output, labels, info)
+    return FrozenGraph(graph_def, weights, front, output, labels, info)
+
+
+def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:
+    """The tensor where the model was cut, if it says so."""
+    name = (info.get('backbone') or {}).get('bottleneck', '')
+    return [name] if node_of(name) in nodes_by_name(graph_def) else []
 
 
 def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:

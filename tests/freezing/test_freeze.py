@@ -42,7 +42,20 @@ def small(tmp_path_factory):
     backbone = write_graph(graph_of_2015(), folder / 'backbone.pb')
     photos = write_photos(folder / 'photos')
     image_folder_to_tfrecords.main([str(photos), '--name', 'small', '--backbone', str(backbone)])
-    train.main(['--name', 'small', '--layers', f'{DEPTH},4,2', '--steps', '60', '--learning-rate', '0.01'])
+    train.main(
+        [
+            '--name',
+            'small',
+            '--layers',
+            f'{DEPTH},4,2',
+            '--steps',
+            '60',
+            '--learning-rate',
+            '0.01',
+            '--mixup',
+            '0',
+        ]
+    )
     return folder
 
 
