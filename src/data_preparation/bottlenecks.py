@@ -17,7 +17,8 @@ from src.data_preparation.samples import Planned
 from src.graph.backbones import Backbone
 from src.graph.precision import session_config
 from src.images.augment import COPIES
-from src.images.decode import BadImage, crop, decode_with_pillow, encode_jpeg
+from src.images.decode import crop, decode_with_pillow, encode_jpeg
+from src.images.faults import BadImage
 from src.images.reader import ImageReader
 
 CORES = os.cpu_count() or 1

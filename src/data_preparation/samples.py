@@ -18,7 +18,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import progress
-from src.images.decode import ENDINGS
+from src.images.headers import ENDINGS
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 

@@ -18,7 +18,7 @@ from src.data_preparation.bottlenecks import Extractor, extract
 from src.data_preparation.samples import Planned, Remark, skipped
 from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
 from src.graph.backbones import Backbone
-from src.images.decode import BadImage
+from src.images.faults import BadImage
 
 ALL_SPLITS = (*consts.SPLITS, consts.UNLABELLED)
 

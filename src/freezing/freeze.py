@@ -30,7 +30,7 @@ from src.data_preparation.dataset import Records, open_records, pictures
 from src.graph.backbones import Backbone, load_backbone
 from src.graph.graph_io import read_graph, with_facts, write_graph
 from src.graph.optimize import optimize
-from src.images.decode import BadImage
+from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities

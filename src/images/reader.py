@@ -1,6 +1,6 @@
 """Encoded bytes to the pixels that a network sees: what conversion, classify and serve share.
 
-TensorFlow's decoder does the plain pictures, Pillow the others (decode.py decides from the header),
+TensorFlow's decoder does the plain pictures, Pillow the others (headers.py decides),
 and the graph's own resizing follows in both cases, so a photo gives the same vector everywhere.
 
 A JPEG much larger than the network's input is decoded at a half, a quarter or an eighth of its size,
@@ -18,7 +18,9 @@ from src.common import consts
 from src.common.tf1 import tf
 from src.graph.fronts import Front
 from src.graph.graph_io import node_of, subgraph
-from src.images.decode import BadImage, Header, decode_with_pillow, read_header
+from src.images.decode import decode_with_pillow
+from src.images.faults import BadImage
+from src.images.headers import Header, read_header
 
 RATIOS = (8, 4, 2)  # what libjpeg can divide sizes by while it decodes
 # Decoded at a ratio, both sides keep at least so many times the pixels of the network's input: then

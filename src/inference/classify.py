@@ -33,7 +33,8 @@ from src.common.errors import UserError
 from src.common.fetch import fetch_image
 from src.common.files import count
 from src.common.progress import progress, say
-from src.images.decode import ENDINGS, BadImage
+from src.images.faults import BadImage
+from src.images.headers import ENDINGS
 from src.inference.predictor import Predictor, default_model, load_model
 
 if TYPE_CHECKING:

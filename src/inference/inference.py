@@ -26,7 +26,8 @@ from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import load, open_records
 from src.data_preparation.samples import EVEN_ODDS
-from src.images.decode import ENDINGS, BadImage
+from src.images.faults import BadImage
+from src.images.headers import ENDINGS
 from src.inference import classify
 from src.inference.predictor import Predictor, default_model, load_model
 

@@ -37,7 +37,7 @@ from src.graph.graph_io import (
 from src.graph.modernise import modernise
 from src.graph.optimize import leaves_to_rewrite, optimize
 from src.graph.thaw import Weights, import_thawed, put_weights, take_weights
-from src.images.decode import BadImage
+from src.images.faults import BadImage
 from src.images.reader import ImageReader
 
 BATCH = 32

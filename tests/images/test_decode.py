@@ -13,7 +13,9 @@ from PIL import Image, ImageCms
 
 from src.common import consts, paths
 from src.common.tf1 import tf
-from src.images.decode import BadImage, crop, decode_with_pillow, encode_jpeg, read_header
+from src.images.decode import crop, decode_with_pillow, encode_jpeg
+from src.images.faults import BadImage
+from src.images.headers import read_header
 from tests.pictures import (
     bomb,
     encoded,
@@ -375,7 +377,8 @@ def test_quiet_and_without_tensorflow(tmp_path):
     (tmp_path / 'odd').write_bytes(odd)
     code = """
 import pathlib, sys
-from src.images.decode import decode_with_pillow, read_header
+from src.images.decode import decode_with_pillow
+from src.images.headers import read_header
 print(read_header(pathlib.Path(sys.argv[1], 'large').read_bytes()).width)
 print(decode_with_pillow(pathlib.Path(sys.argv[1], 'odd').read_bytes()).shape)
 print('tensorflow' in sys.modules)

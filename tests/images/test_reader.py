@@ -9,7 +9,7 @@ from src.common import paths
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
 from src.graph.fronts import Front
-from src.images.decode import BadImage
+from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from tests.pictures import encoded, photo, with_orientation
 

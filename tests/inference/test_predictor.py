@@ -11,7 +11,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import with_facts, write_graph
-from src.images.decode import BadImage
+from src.images.faults import BadImage
 from src.inference import predictor
 from src.inference.predictor import default_model, load_graph, load_model
 from tests.graph.graphs import graph_of_2015, graph_of_pixels

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from src.analysis.pictures.style import INK, MUTED, PAPER, spoken
 from src.common import files
-from src.images.decode import BadImage, decode_with_pillow
+from src.images.decode import decode_with_pillow
+from src.images.faults import BadImage
 
 SIDE, GAP, MARGIN = 240, 24, 40  # pixels: a tile, between tiles, around them
 TEXT_LINES = 2  # of a title or subtitle, before it is cut
