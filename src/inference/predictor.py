@@ -102,6 +102,10 @@ class Predictor:
         ]
         return np.concatenate(chunks)
 
+    def close(self) -> None:
+        self._session.close()
+        self.reader.close()
+
     def _read(self, data: bytes) -> np.ndarray | BadImage:
         try:
             return self.reader.read(data)

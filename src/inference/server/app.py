@@ -1,0 +1,260 @@
+"""The web application: a page for people, TensorFlow Serving's REST interface for programs.
+
+    GET  /                                    the page
+    POST /classify?model=NAME&top=5           one picture as the body, some as multipart, or {"url": ...}
+    GET  /v1/models/NAME[/versions/N]         as TensorFlow Serving answers; so the next two
+    GET  /v1/models/NAME[/versions/N]/metadata
+    POST /v1/models/NAME[/versions/N]:predict
+    GET  /healthz, /readyz, /metrics
+
+Nothing that a client sends is believed or opened as a path: what a picture is, its bytes say.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from flask import Flask, Response, g, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from src.common.errors import UserError
+from src.common.fetch import fetch_image
+from src.images.faults import BadImage
+from src.inference.classify import best
+from src.inference.server import wire
+from src.inference.server.gate import Busy, Gate
+from src.inference.server.metrics import Metrics
+from src.inference.server.models import Models, NoSuchModel, Served
+from src.inference.server.wire import BadRequest
+
+PAGE = Path(__file__).with_name('page')
+RETRY_SECONDS = 1
+ANSWER_SECONDS = 60
+FETCH_SECONDS = 10
+
+HEADERS = {
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'DENY',
+    'Referrer-Policy': 'no-referrer',
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Permissions-Policy': 'geolocation=(), microphone=(), payment=()',
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client may ask for. Bytes of a picture and of a request; pictures in a request."""
+
+    picture_bytes: int = 20_000_000
+    request_bytes: int = 60_000_000
+    urls: bool = False
+
+
+class Classifier:
+    """Pictures to probabilities for all requests: decoded by as many threads as there are cores, so that
+    memory stays flat, and run through the graph in batches."""
+
+    def __init__(self, gate: Gate):
+        self._gate = gate
+        self._decoding = threading.Semaphore(os.cpu_count() or 1)
+
+    def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
+        """For each picture its probabilities [classes], or what is wrong with it. Raises Busy."""
+        with self._gate.enter(len(pictures)):
+            waiting = [self._submit(served, picture) for picture in pictures]
+            return [
+                future if isinstance(future, BadImage) else future.result(ANSWER_SECONDS)
+                for future in waiting
+            ]
+
+    def _submit(self, served: Served, picture: bytes):
+        try:
+            with self._decoding:
+                pixels = served.predictor.reader.read(picture)
+        except BadImage as fault:
+            return fault
+        return served.batcher.submit(pixels)
+
+
+def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> Flask:
+    app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
+    app.config['MAX_CONTENT_LENGTH'] = limits.request_bytes
+    app.json.sort_keys = False
+    classifier = Classifier(gate)
+    _watch_requests(app, metrics)
+    _answer_errors(app)
+    _add_page(app, models, limits)
+    _add_classify(app, models, classifier, limits)
+    _add_tensorflow_serving(app, models, classifier, limits)
+    _add_health(app, gate, metrics)
+    return app
+
+
+def _watch_requests(app: Flask, metrics: Metrics) -> None:
+    """Time and count every request, and give every answer its headers."""
+
+    @app.before_request
+    def begin() -> None:
+        g.begun = time.perf_counter()
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        answer.headers.update(HEADERS)
+        if request.method == 'POST':
+            answer.headers['Cache-Control'] = 'no-store'
+        route = request.url_rule.rule if request.url_rule else 'none'
+        metrics.answered(route, answer.status_code, time.perf_counter() - g.get('begun', time.perf_counter()))
+        return answer
+
+
+def _answer_errors(app: Flask) -> None:
+    """Every error as {"error": one line}."""
+
+    def refusal(status: int):
+        return lambda error: (jsonify(error=str(error)), status)
+
+    for kind, status in ((BadRequest, 400), (BadImage, 400), (UserError, 400), (NoSuchModel, 404)):
+        app.register_error_handler(kind, refusal(status))
+
+    @app.errorhandler(Busy)
+    def busy(error: Busy):
+        return jsonify(error=str(error)), 503, {'Retry-After': str(RETRY_SECONDS)}
+
+    @app.errorhandler(HTTPException)
+    def other(error: HTTPException):
+        line = (
+            'the request is too large'
+            if error.code == 413
+            else f'{error.name}: {request.method} {request.path[:200]}'
+        )
+        answer = error.get_response()
+        answer.data, answer.content_type = jsonify(error=line).data, 'application/json'
+        return answer
+
+
+def _add_page(app: Flask, models: Models, limits: Limits) -> None:
+    examples = sorted(file.name for file in (PAGE / 'examples').glob('*.jpg'))
+
+    @app.get('/')
+    def page() -> str:
+        return render_template(
+            'index.html',
+            models=[{'name': name, 'classes': len(models.slot(name).served.labels)} for name in models.names],
+            urls_allowed=limits.urls,
+            max_bytes=limits.picture_bytes,
+            examples=examples,
+        )
+
+
+def _add_classify(app: Flask, models: Models, classifier: Classifier, limits: Limits) -> None:
+    @app.post('/classify')
+    def classify() -> Response:
+        top = request.args.get('top', 5, type=int)
+        pictures = _pictures_sent(limits)
+        begun = time.perf_counter()
+        with models.use(request.args.get('model')) as served:
+            answers = classifier.classify(served, [data for _, data in pictures])
+        if len(answers) == 1 and isinstance(answers[0], BadImage):
+            raise answers[0]
+        return jsonify(
+            model=served.name,
+            version=str(served.version),
+            milliseconds=round(1000 * (time.perf_counter() - begun), 1),
+            pictures=[
+                {'name': name, **_told(answer, served.labels, top)}
+                for (name, _), answer in zip(pictures, answers, strict=True)
+            ],
+        )
+
+
+def _told(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> dict:
+    if isinstance(answer, BadImage):
+        return {'error': str(answer)}
+    return {
+        'classes': [
+            {'label': labels[i], 'probability': round(float(answer[i]), 6)} for i in best(answer, max(1, top))
+        ]
+    }
+
+
+def _pictures_sent(limits: Limits) -> list[tuple[str, bytes]]:
+    """(name, encoded picture) of each that the request brings. Raises BadRequest, or UserError for an
+    address that cannot be fetched."""
+    if request.mimetype == 'multipart/form-data':
+        pictures = [(file.filename or '', file.read()) for _, file in request.files.items(multi=True)]
+    elif request.mimetype == 'application/json':
+        pictures = [('', _fetched(wire.parse_json(request.get_data()), limits))]
+    else:
+        pictures = [('', request.get_data())]
+    if not pictures:
+        raise BadRequest('the request holds no picture')
+    for _, data in pictures:
+        _check_bytes(data, limits)
+    return pictures
+
+
+def _fetched(told, limits: Limits) -> bytes:
+    if not limits.urls:
+        raise BadRequest('this server does not fetch addresses: send the picture itself')
+    if not isinstance(told, dict) or not isinstance(told.get('url'), str):
+        raise BadRequest('the body is not {"url": "https://..."}')
+    return fetch_image(told['url'], limits.picture_bytes, FETCH_SECONDS, public_only=True)
+
+
+def _check_bytes(data: bytes, limits: Limits) -> None:
+    if len(data) > limits.picture_bytes:
+        raise BadRequest(f'a picture of more than {limits.picture_bytes:,} bytes: send it smaller')
+
+
+def _add_tensorflow_serving(app: Flask, models: Models, classifier: Classifier, limits: Limits) -> None:
+    def status(name: str, version: int | None = None) -> Response:
+        with models.use(name, version):
+            return jsonify(wire.status(models.slot(name)))
+
+    def metadata(name: str, version: int | None = None) -> Response:
+        with models.use(name, version) as served:
+            return jsonify(wire.metadata(name, served.version, len(served.labels)))
+
+    def predict(name: str, version: int | None = None) -> Response:
+        pictures, answered = wire.parse_predict(request.get_data())
+        for data in pictures:
+            _check_bytes(data, limits)
+        with models.use(name, version) as served:
+            answers = classifier.classify(served, pictures)
+        for i, answer in enumerate(answers):
+            if isinstance(answer, BadImage):
+                raise BadRequest(f'picture {i}: {answer}')
+        return jsonify(wire.predictions(answers, answered))
+
+    for view, ending, method in (
+        (status, '', 'GET'),
+        (metadata, '/metadata', 'GET'),
+        (predict, ':predict', 'POST'),
+    ):
+        for rule in (f'/v1/models/<name>{ending}', f'/v1/models/<name>/versions/<int:version>{ending}'):
+            app.add_url_rule(rule, view.__name__, view, methods=[method])
+
+
+def _add_health(app: Flask, gate: Gate, metrics: Metrics) -> None:
+    @app.get('/healthz')
+    def healthz() -> str:
+        return 'alive\n'
+
+    @app.get('/readyz')
+    def readyz() -> tuple[str, int]:
+        return ('ready\n', 200) if gate.open else ('stopping\n', 503)
+
+    @app.get('/metrics')
+    def told() -> Response:
+        return Response(metrics.text(), content_type=metrics.content_type)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from src.inference.server.app import Limits, create_app
+from src.inference.server.gate import Gate
+from src.inference.server.metrics import Metrics
+from src.inference.server.models import Models
+from tests.inference.models import brightest_side
+
+
+@dataclass
+class Server:
+    """An application without a network, and what it is made of."""
+
+    client: FlaskClient
+    models: Models
+    gate: Gate
+    metrics: Metrics
+    path: Path
+
+    def get(self, address: str):
+        return self.client.get(address)
+
+    def post(self, address: str, *args, **options):
+        return self.client.post(address, *args, **options)
+
+
+@pytest.fixture
+def make_server(tmp_path):
+    """A function that makes servers of the model `side`; all are closed at the end."""
+    made = []
+
+    def make(room: int = 16, **limits) -> Server:
+        path = brightest_side(tmp_path / 'side.pb')
+        metrics = Metrics()
+        models = Models([path], metrics.ran)
+        gate = Gate(room, metrics.queued)
+        app = create_app(models, gate, metrics, Limits(**limits))
+        made.append(models)
+        return Server(app.test_client(), models, gate, metrics, path)
+
+    yield make
+    for models in made:
+        models.close()
+
+
+@pytest.fixture
+def server(make_server):
+    return make_server()

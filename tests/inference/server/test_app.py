@@ -1,0 +1,223 @@
+"""The application: answers, refusals and headers, without a network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import threading
+
+import numpy as np
+import pytest
+
+from src.inference.predictor import load_model
+from tests.inference.models import bright_above
+from tests.pictures import bomb, encoded, with_orientation
+
+JPEG = encoded(bright_above(), 'JPEG', quality=95)
+PNG = encoded(bright_above()[::-1].copy(), 'PNG')
+
+
+def b64(data: bytes) -> dict:
+    return {'b64': base64.b64encode(data).decode()}
+
+
+def best_label(answer) -> str:
+    return answer.json['pictures'][0]['classes'][0]['label']
+
+
+def predict(server, body, name='side', **options):
+    return server.post(f'/v1/models/{name}:predict', data=json.dumps(body), **options)
+
+
+def test_classify_takes_one_picture_as_the_body(server):
+    answer = server.post('/classify?top=2', data=JPEG, content_type='image/jpeg')
+    assert answer.status_code == 200
+    told = answer.json
+    assert (told['model'], told['version']) == ('side', '1') and told['milliseconds'] > 0
+    (picture,) = told['pictures']
+    assert len(picture['classes']) == 2 and picture['classes'][0]['label'] == 'top'
+    assert picture['classes'][0]['probability'] > 0.8
+
+
+@pytest.mark.parametrize('kind', ['text/plain', 'image/png', '', 'application/x-www-form-urlencoded'])
+def test_what_the_client_calls_it_does_not_matter(server, kind):
+    assert best_label(server.post('/classify', data=JPEG, content_type=kind)) == 'top'
+
+
+def test_classify_takes_several_as_multipart_and_tells_of_the_bad_ones(server):
+    parts = {
+        'image': [
+            (io.BytesIO(JPEG), 'a.jpg'),
+            (io.BytesIO(b'no picture'), '../../etc/passwd'),
+            (io.BytesIO(PNG), 'b.png'),
+        ]
+    }
+    pictures = server.post('/classify', data=parts).json['pictures']
+    assert [p['name'] for p in pictures] == ['a.jpg', '../../etc/passwd', 'b.png']
+    assert pictures[1]['error'] == 'not an image'
+    assert [pictures[i]['classes'][0]['label'] for i in (0, 2)] == ['top', 'bottom']
+
+
+def test_answers_are_those_of_classify(server):
+    turned = with_orientation(JPEG, 6)
+    wanted = list(load_model(server.path).from_pictures([JPEG, PNG, turned]))
+    got = predict(server, {'instances': [b64(JPEG), b64(PNG), b64(turned)]}).json['predictions']
+    np.testing.assert_allclose(got, wanted, atol=1e-6)
+    assert wanted[2].argmax() != wanted[0].argmax()  # EXIF is heeded
+    np.testing.assert_allclose(
+        predict(server, {'inputs': [b64(PNG)]}).json['outputs'], wanted[1:2], atol=1e-6
+    )
+
+
+def test_status_and_metadata_are_tensorflow_servings(server):
+    wanted = [{'version': '1', 'state': 'AVAILABLE', 'status': {'error_code': 'OK', 'error_message': ''}}]
+    for address in ('/v1/models/side', '/v1/models/side/versions/1'):
+        assert server.get(address).json == {'model_version_status': wanted}
+    told = server.get('/v1/models/side/metadata').json
+    assert told['model_spec'] == {'name': 'side', 'signature_name': '', 'version': '1'}
+    signature = told['metadata']['signature_def']['signature_def']['serving_default']
+    assert signature['inputs']['image_raw']['dtype'] == 'DT_STRING'
+    assert [d['size'] for d in signature['outputs']['probs']['tensor_shape']['dim']] == ['-1', '4']
+
+
+def test_a_version_that_failed_is_in_the_status(server):
+    server.path.write_bytes(b'rubbish')
+    with pytest.raises(Exception, match='no TensorFlow graph'):
+        server.models.slot('side').refresh()
+    failed, available = server.get('/v1/models/side').json['model_version_status']
+    assert (failed['version'], failed['state'], available['state']) == ('2', 'END', 'AVAILABLE')
+    assert server.post('/classify', data=JPEG).status_code == 200
+
+
+@pytest.mark.parametrize(
+    'address, code, words',
+    [
+        ('/v1/models/other', 404, "no model 'other'"),
+        ('/v1/models/side/versions/7', 404, 'version 1, not 7'),
+        ('/v1/models/side/versions/x', 404, 'Not Found'),
+        ('/v1/models/..%2f..%2fetc', 404, 'Not Found'),
+        ('/classify', 405, 'Method Not Allowed'),
+        ('/page/../app.py', 404, 'Not Found'),
+        ('/page/%2e%2e/app.py', 404, 'Not Found'),
+        ('/nowhere', 404, 'Not Found'),
+    ],
+)
+def test_addresses_that_are_none(server, address, code, words):
+    answer = server.get(address)
+    assert answer.status_code == code and words in answer.json['error']
+
+
+@pytest.mark.parametrize(
+    'data, words',
+    [
+        (b'', 'empty'),
+        (b'hello', 'not an image'),
+        (JPEG[:200], 'truncated'),
+        (bomb(), 'more than the limit'),
+    ],
+)
+def test_bad_pictures_are_400_in_one_line(server, data, words):
+    for answer in (
+        server.post('/classify', data=data),
+        predict(server, {'instances': [b64(JPEG), b64(data)]}),
+    ):
+        assert (
+            answer.status_code == 400 and words in answer.json['error'] and '\n' not in answer.json['error']
+        )
+
+
+def test_large_pictures_and_requests_are_refused(make_server):
+    server = make_server(picture_bytes=len(JPEG) - 1, request_bytes=3 * len(JPEG))
+    assert 'bytes: send it smaller' in server.post('/classify', data=JPEG).json['error']
+    assert predict(server, {'instances': [b64(JPEG)]}).status_code == 400
+    answer = server.post('/classify', data=JPEG * 4)
+    assert answer.status_code == 413 and answer.json['error'] == 'the request is too large'
+
+
+def test_addresses_are_fetched_only_where_allowed_and_never_private_ones(make_server):
+    ask = {'url': 'http://127.0.0.1:1/dog.jpg'}
+    refused = make_server().post('/classify', json=ask)
+    assert refused.status_code == 400 and 'does not fetch addresses' in refused.json['error']
+    server = make_server(urls=True)
+    for url, words in (
+        ('http://127.0.0.1:1/dog.jpg', 'public'),
+        ('http://localhost:1/dog.jpg', 'public'),
+        ('http://[::1]:1/dog.jpg', 'public'),
+        ('http://169.254.169.254/latest', 'public'),
+        ('http://10.0.0.1/', 'public'),
+        ('file:///etc/passwd', 'no web address'),
+        ('ftp://example.org/', 'no web address'),
+    ):
+        answer = server.post('/classify', json={'url': url})
+        assert answer.status_code == 400 and words in answer.json['error'], url
+    for body in ({}, {'url': 5}, [], 'x'):
+        assert server.post('/classify', json=body).status_code == 400
+
+
+def test_when_there_is_no_room_it_says_503_and_when_to_come_back(make_server):
+    server = make_server(room=2)
+    with server.gate.enter(2):
+        answer = server.post('/classify', data=JPEG)
+        assert answer.status_code == 503 and answer.headers['Retry-After'] == '1'
+        assert 'busy' in answer.json['error']
+    assert server.post('/classify', data=JPEG).status_code == 200
+    assert predict(server, {'instances': [b64(JPEG)] * 3}).status_code == 503  # never fits
+    server.gate.close()
+    assert server.get('/readyz').status_code == 503 and server.get('/healthz').status_code == 200
+    assert 'stopping' in server.post('/classify', data=JPEG).json['error']
+
+
+def test_requests_of_many_threads_share_graph_runs(make_server):
+    server = make_server(room=64)
+    wanted = load_model(server.path).from_pictures([JPEG, PNG])
+    wanted = [row.tolist() for row in wanted]
+    faults = []
+
+    def ask(which: int) -> None:
+        client = server.client.application.test_client()
+        body = json.dumps({'instances': [b64((JPEG, PNG)[which])]})
+        for _ in range(20):
+            got = client.post('/v1/models/side:predict', data=body)
+            if got.status_code != 200 or not np.allclose(
+                got.json['predictions'][0], wanted[which], atol=1e-6
+            ):
+                faults.append(got.json)
+
+    threads = [threading.Thread(target=ask, args=[i % 2]) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not faults
+    told = server.get('/metrics').text
+    assert 'rootstock_requests_total{route="/v1/models/<name>:predict",status="200"} 160.0' in told
+    assert 'rootstock_batch_pictures_sum{model="side"} 160.0' in told
+    runs = float(told.split('rootstock_batch_pictures_count{model="side"} ')[1].split()[0])
+    assert runs < 160  # some went together
+    assert 'rootstock_queue_pictures 0.0' in told
+
+
+def test_every_answer_carries_the_security_headers(server):
+    for answer in (
+        server.get('/'),
+        server.get('/nowhere'),
+        server.post('/classify', data=JPEG),
+        server.get('/healthz'),
+    ):
+        policy = answer.headers['Content-Security-Policy']
+        assert "default-src 'none'" in policy and 'unsafe' not in policy and 'http' not in policy
+        assert answer.headers['X-Content-Type-Options'] == 'nosniff'
+        assert answer.headers['X-Frame-Options'] == 'DENY'
+    assert server.post('/classify', data=JPEG).headers['Cache-Control'] == 'no-store'
+
+
+def test_the_page_and_all_that_it_names_are_there(server):
+    page = server.get('/')
+    assert page.status_code == 200 and page.mimetype == 'text/html'
+    named = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page.text))
+    assert {'page/style.css', 'page/page.js'} <= named and any('examples' in name for name in named)
+    for name in named:
+        assert server.get('/' + name).status_code == 200, name
+    assert not re.search(r'\sstyle="|\son\w+="|<script>|//(?!ADDRESS)', page.text.split('<body')[1])

@@ -1,0 +1,131 @@
+"""Models by name and version, replaced while they are used."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from src.common.errors import UserError
+from src.inference.server.models import Models, NoSuchModel
+from tests.inference.models import SIDES, brightest_side
+
+PICTURE = np.zeros((8, 8, 3), np.float32)
+
+
+def replace(path, labels):
+    """A file replaced at once, as `freeze` does it."""
+    brightest_side(path.with_name('new.tmp'), labels).rename(path)
+
+
+def test_a_file_is_version_one_and_its_replacement_two(tmp_path):
+    path = brightest_side(tmp_path / 'side.pb')
+    models = Models([path])
+    with models.use() as served:
+        assert (served.name, served.version, served.labels) == ('side', 1, SIDES)
+    slot = models.slot('side')
+    assert not slot.refresh()
+    replace(path, ['a', 'b', 'c', 'd'])
+    assert slot.refresh() and not slot.refresh()
+    with models.use('side', 2) as served:
+        assert served.labels == ['a', 'b', 'c', 'd']
+    with pytest.raises(NoSuchModel, match='version 2, not 1'), models.use('side', 1):
+        pass
+    models.close()
+
+
+def test_of_a_folder_the_highest_number_is_served(tmp_path):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    for version in (2, 10, 9):
+        brightest_side(folder / f'{version}.pb')
+    brightest_side(folder / 'notes.pb')
+    models = Models([folder])
+    with models.use('side') as served:
+        assert served.version == 10
+    brightest_side(folder / '11.pb')
+    assert models.slot('side').refresh()
+    with models.use('side', 11) as served:
+        assert served.version == 11
+    (folder / '11.pb').unlink()  # whoever takes a version back gets the one before
+    assert models.slot('side').refresh()
+    with models.use('side') as served:
+        assert served.version == 10
+    models.close()
+
+
+def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    brightest_side(folder / '1.pb')
+    models = Models([folder])
+    (folder / '2.pb').write_bytes(b'half a file')
+    slot = models.slot('side')
+    with pytest.raises(UserError, match='no TensorFlow graph'):
+        slot.refresh()
+    assert slot.failure[0] == 2 and 'no TensorFlow graph' in slot.failure[1]
+    assert not slot.refresh()  # told once, until the file changes
+    with models.use('side') as served:
+        assert served.version == 1
+    brightest_side(folder / '2.pb')
+    assert slot.refresh() and slot.failure is None
+    models.close()
+
+
+def test_an_old_version_is_closed_only_when_its_last_user_has_left(tmp_path):
+    path = brightest_side(tmp_path / 'side.pb')
+    models = Models([path])
+    with models.use() as old:
+        replace(path, ['a', 'b', 'c', 'd'])
+        models.slot('side').refresh()
+        answer = old.batcher.submit(PICTURE).result(10)  # still at work
+        assert answer.shape == (4,)
+    with pytest.raises(RuntimeError):
+        old.batcher.submit(PICTURE)
+    assert not old.enter()
+    models.close()
+
+
+def test_no_request_is_lost_while_versions_change(tmp_path):
+    path = brightest_side(tmp_path / 'side.pb')
+    models = Models([path])
+    over, faults, done = threading.Event(), [], []
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                with models.use() as served:
+                    done.append(served.batcher.submit(PICTURE).result(10).shape)
+            except Exception as error:
+                faults.append(error)
+                return
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        replace(path, SIDES)
+        assert models.slot('side').refresh()
+    over.set()
+    for thread in threads:
+        thread.join(10)
+    assert not faults and len(done) > 5
+    with models.use() as served:
+        assert served.version == 6
+    models.close()
+
+
+def test_names_that_are_not_there_or_twice(tmp_path):
+    path = brightest_side(tmp_path / 'side.pb')
+    (tmp_path / 'side').mkdir()
+    with pytest.raises(UserError, match='two models are named side'):
+        Models([path, path])
+    with pytest.raises(UserError, match='there is no model'):
+        Models([tmp_path / 'side'])
+    with pytest.raises(UserError, match='there is no model'):
+        Models([tmp_path / 'nowhere.pb'])
+    models = Models([path])
+    with pytest.raises(NoSuchModel, match=r"no model '\.\./side'; there is side"), models.use('../side'):
+        pass
+    models.close()

@@ -1,0 +1,138 @@
+"""The server as a process of its own: it starts, picks up new versions, refuses, and stops in order."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from src.common import paths
+from tests.inference.models import bright_above, brightest_side
+from tests.pictures import encoded
+
+JPEG = encoded(bright_above(), 'JPEG')
+COMMAND = [sys.executable, '-m', 'src.inference.serve']
+
+
+@contextmanager
+def running(*flags: str):
+    """A server, and its address; ended by SIGTERM if it still runs."""
+    process = subprocess.Popen(
+        [*COMMAND, '--port', '0', *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=paths.CHECKOUT,
+    )
+    told = []
+    try:
+        for line in process.stdout:
+            told.append(line)
+            if found := re.match(r'open (http://127.0.0.1:\d+)/', line):
+                break
+        assert found, told
+        yield process, found[1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_a_request_that_is_at_work_is_finished_before_it_stops(tmp_path):
+    with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (process, address):
+        host, port = address.removeprefix('http://').split(':')
+        unfinished = socket.create_connection((host, int(port)), 10)
+        unfinished.sendall(b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc')
+        large = encoded(bright_above(4000, 3000), 'JPEG')
+        answers = []
+
+        def ask() -> None:
+            parts = [('image', (f'{i}.jpg', large)) for i in range(20)]
+            answers.append(requests.post(f'{address}/classify', files=parts, timeout=60))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        while 'rootstock_queue_pictures 20.0' not in requests.get(f'{address}/metrics', timeout=10).text:
+            assert thread.is_alive()
+        process.send_signal(signal.SIGTERM)
+        thread.join(60)
+        output, _ = process.communicate(timeout=40)
+        unfinished.close()
+    (answer,) = answers
+    assert answer.status_code == 200
+    assert [p['classes'][0]['label'] for p in answer.json()['pictures']] == ['top'] * 20
+    assert process.returncode == 0
+    assert output.strip().endswith('every request that was taken is answered')
+
+
+def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    brightest_side(folder / '1.pb')
+    versions, codes = set(), set()
+    with running('--model', str(folder), '--watch-seconds', '0.1') as (_, address):
+        with requests.Session() as session:
+            end = time.monotonic() + 30
+            while len(versions) < 2 and time.monotonic() < end:
+                answer = session.post(f'{address}/classify', data=JPEG, timeout=10)
+                codes.add(answer.status_code)
+                versions.add(answer.json()['version'])
+                if not (folder / '2.pb').exists():
+                    brightest_side(folder / '2.tmp').rename(folder / '2.pb')
+        assert requests.get(f'{address}/v1/models/side/versions/2', timeout=10).status_code == 200
+        assert requests.get(f'{address}/v1/models/side/versions/1', timeout=10).status_code == 404
+    assert versions == {'1', '2'} and codes == {200}
+
+
+def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
+    with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (_, address):
+        host, port = address.removeprefix('http://').split(':')
+        for data in (
+            b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',  # somebody speaks TLS
+            b'GET / HTTP/9.9\r\n\r\n',
+            b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n',
+            b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n',
+            b'POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+            b'GET /' + b'a' * 300_000 + b' HTTP/1.1\r\n\r\n',
+            b'\0' * 1000,
+        ):
+            with socket.create_connection((host, int(port)), 10) as line:
+                line.settimeout(3)
+                line.sendall(data)
+                line.shutdown(socket.SHUT_WR)
+                try:
+                    answer = line.recv(100)
+                except OSError:
+                    answer = b''
+            assert not answer or re.match(rb'HTTP/1.[01] [24]\d\d', answer), answer
+        assert requests.post(f'{address}/classify', data=JPEG, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize(
+    'flags, words',
+    [
+        (['--model', 'nowhere.pb'], 'there is no model nowhere.pb'),
+        (['--model', 'README.md'], 'is no TensorFlow graph'),
+        (['--queue', '0'], 'not a whole number of at least 1'),
+        (['--host', '203.0.113.7'], 'cannot listen to 203.0.113.7'),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(flags, words):
+    done = subprocess.run([*COMMAND, *flags], capture_output=True, text=True, cwd=paths.CHECKOUT, timeout=60)
+    assert done.returncode == 2 and words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_told():
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, '--port', port], capture_output=True, text=True, cwd=paths.CHECKOUT, timeout=60
+        )
+    assert done.returncode == 2 and 'choose another --port' in done.stderr
