@@ -1,0 +1,95 @@
+// Asks the server what is on a picture: makes the picture small enough, and waits while the server is busy.
+
+const TRIES = 6;
+const LONGEST_WAIT = 30; // seconds
+const LONGEST_SIDE = 2000; // of a picture that is scaled down
+const QUALITIES = [0.9, 0.75, 0.5]; // of its JPEG, until one is small enough
+const TOP = 5;
+
+const maxBytes = Number(document.body.dataset.maxBytes);
+
+/** What went wrong, in words for people; `again`: whether the same may go well later. */
+export class Fault extends Error {
+  constructor(message, again = false) {
+    super(message);
+    this.again = again;
+  }
+}
+
+/** The server's answer on {picture, model} or {url, model}; `tell` hears why it takes so long. */
+export async function ask(source, signal, tell) {
+  const request = await requestFor(source);
+  for (let attempt = 1; ; attempt++) {
+    const response = await post(request, signal);
+    if (response.ok) return response.json();
+    if (response.status !== 503 || attempt === TRIES) throw await faultIn(response);
+    const seconds = Math.min(Number(response.headers.get('Retry-After')) || 1, LONGEST_WAIT);
+    tell(`The server is busy, waiting ${seconds} s …`);
+    await pause(seconds, signal);
+  }
+}
+
+async function requestFor({ picture, url, model }) {
+  const address = `classify?${new URLSearchParams({ model, top: TOP })}`;
+  if (url) return { address, type: 'application/json', body: JSON.stringify({ url }) };
+  const sent = picture.size > maxBytes ? await smaller(picture) : picture;
+  return { address, type: sent.type || 'application/octet-stream', body: await bytesOf(sent) };
+}
+
+async function post({ address, type, body }, signal) {
+  try {
+    return await fetch(address, { method: 'POST', headers: { 'Content-Type': type }, body, signal });
+  } catch (error) {
+    throw signal.aborted ? error : new Fault('The server cannot be reached.', true);
+  }
+}
+
+async function faultIn(response) {
+  const { error } = await response.json().catch(() => ({}));
+  return new Fault(error || `The server answered ${response.status}.`, response.status >= 500);
+}
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+  });
+}
+
+/** The bytes now: a folder, or a file that is gone, would look like a lost connection later. */
+async function bytesOf(picture) {
+  try {
+    return await picture.arrayBuffer();
+  } catch {
+    throw new Fault('This cannot be read. Of a folder, choose the pictures in it.');
+  }
+}
+
+/** The picture as a JPEG that the server takes. */
+async function smaller(picture) {
+  const canvas = await drawnSmaller(picture).catch(() => null);
+  for (const quality of canvas ? QUALITIES : []) {
+    const jpeg = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', quality));
+    if (jpeg && jpeg.size <= maxBytes) return jpeg;
+  }
+  throw new Fault(
+    `${megabytes(picture.size)} is more than the ${megabytes(maxBytes)} that the server takes, `
+    + 'and your browser cannot scale it down.');
+}
+
+async function drawnSmaller(picture) {
+  const bitmap = await createImageBitmap(picture);
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  const context = canvas.getContext('2d');
+  context.fillStyle = 'white'; // JPEG has no transparency
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return canvas;
+}
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
