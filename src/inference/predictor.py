@@ -77,11 +77,13 @@ class Predictor:
 
     def from_pictures(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray | BadImage]:
         """For each encoded picture, in order, its probabilities [classes] float32, or why it is none.
-        Works in batches, decoding in threads."""
+        Works in batches; threads decode the next one meanwhile."""
         pictures = iter(pictures)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            while batch := list(islice(pictures, BATCH)):
-                yield from self._answers(list(pool.map(self._read, batch)))
+            reading = pool.map(self._read, list(islice(pictures, BATCH)))
+            while batch := list(reading):
+                reading = pool.map(self._read, list(islice(pictures, BATCH)))
+                yield from self._answers(batch)
 
     def from_bottlenecks(self, bottlenecks: np.ndarray) -> np.ndarray:
         """[N, classes] float32 of bottlenecks [N, width] float32 of the model's own backbone.

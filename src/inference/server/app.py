@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,19 +73,29 @@ class Classifier:
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
         """For each picture its probabilities [classes], or what is wrong with it. Raises Busy."""
         with self._gate.enter(len(pictures)):
-            waiting = [self._submit(served, picture) for picture in pictures]
-            return [
-                future if isinstance(future, BadImage) else future.result(ANSWER_SECONDS)
-                for future in waiting
-            ]
+            submitted = self._submit(served, pictures)
+            try:
+                return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
+            except TimeoutError as error:
+                raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
 
-    def _submit(self, served: Served, picture: bytes):
+    def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
+        missing = len(pictures)
+        served.batcher.expect(missing)
+        submitted: list[Future | BadImage] = []
         try:
-            with self._decoding:
-                pixels = served.predictor.reader.read(picture)
-        except BadImage as fault:
-            return fault
-        return served.batcher.submit(pixels)
+            for picture in pictures:
+                try:
+                    with self._decoding:
+                        pixels = served.predictor.reader.read(picture)
+                except BadImage as fault:
+                    submitted.append(fault)
+                else:
+                    submitted.append(served.batcher.submit(pixels))
+                    missing -= 1
+        finally:
+            served.batcher.expect(-missing)
+        return submitted
 
 
 def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> Flask:

@@ -33,7 +33,7 @@ async function requestFor({ picture, url, model }) {
   const address = `classify?${new URLSearchParams({ model, top: TOP })}`;
   if (url) return { address, type: 'application/json', body: JSON.stringify({ url }) };
   const sent = picture.size > maxBytes ? await smaller(picture) : picture;
-  return { address, type: sent.type || 'application/octet-stream', body: await bytesOf(sent) };
+  return { address, type: 'application/octet-stream', body: await bytesOf(sent) }; // a .json file is no request
 }
 
 async function post({ address, type, body }, signal) {
