@@ -1,7 +1,8 @@
-# The project with Jupyter Lab and TensorBoard, which setup/start.sh starts. With Compose:
+# The project with Jupyter Lab and TensorBoard, which setup/start.sh starts, and with the server. With Compose:
 #     docker compose up
 # or without (the log shows Jupyter's address with its token):
 #     docker build -t rootstock . && docker run --rm -p 127.0.0.1:8888:8888 -p 127.0.0.1:6006:6006 rootstock
+#     docker run --rm -p 127.0.0.1:8501:8501 rootstock python -m src.inference.serve --host 0.0.0.0
 FROM python:3.12-slim
 
 # A fixed number: what the container writes belongs to the same user after each build. 1000 is also
@@ -19,7 +20,7 @@ ENV ADDRESS=0.0.0.0
 COPY pyproject.toml ./
 COPY setup/constraints.txt setup/
 COPY src/__init__.py src/
-RUN touch README.md && pip install --no-cache-dir -c setup/constraints.txt -e '.[notebook,tensorboard]'
+RUN touch README.md && pip install --no-cache-dir -c setup/constraints.txt -e '.[notebook,serve,tensorboard]'
 
 COPY frozen/pocket/ frozen/pocket/
 COPY frozen/pocket_dogs.pb frozen/
@@ -32,7 +33,7 @@ RUN mkdir -p data checkpoints summary metrics frozen/inception frozen/saved_mode
     && chown rootstock:rootstock data checkpoints summary metrics frozen frozen/inception frozen/saved_models
 USER rootstock
 
-EXPOSE 8888 6006
+EXPOSE 8888 6006 8501
 
 # /api answers without a token. A proxy must not be asked for the container's own port.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-c", \

@@ -45,6 +45,9 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),
     )
+    yield Step(
+        'serve it: a page and an API', f'python -m src.inference.serve --model {_typed(paths.frozen(model))}'
+    )
 
 
 def _to_records(name: str) -> Iterator[Step]:

@@ -21,11 +21,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from src.common import paths
+from src.common import consts, paths
+from src.inference import serve
 from tests.test_setup import checkout_in
 
 CHECKOUT = paths.CHECKOUT
-SERVICES = {'8888', '6006'}
+SERVICES = {'8888', '6006'}  # of the notebook's container
+SERVER = '8501'
 WRITTEN_TO = {'data', 'checkpoints', 'summary', 'metrics', 'frozen'}
 SHIPPED = [path.relative_to(CHECKOUT).as_posix() for path in (paths.POCKET_GRAPH_DEF, paths.POCKET_DOGS)]
 
@@ -98,7 +100,7 @@ def test_packages_are_installed_before_the_code_is_copied():
         text for text in before if text.startswith(('src/ ', 'frozen', 'setup/ ')) or 'notebooks' in text
     ]
     assert '-c setup/constraints.txt' in lines[install][1]
-    assert '.[notebook,tensorboard]' in lines[install][1]
+    assert '.[notebook,serve,tensorboard]' in lines[install][1]
 
 
 def test_the_user_is_not_root_and_has_a_fixed_number():
@@ -110,7 +112,7 @@ def test_the_user_is_not_root_and_has_a_fixed_number():
 
 
 def test_ports_and_command():
-    assert set(' '.join(of('EXPOSE')).split()) == SERVICES
+    assert set(' '.join(of('EXPOSE')).split()) == SERVICES | {SERVER}
     (command,) = of('CMD')
     shell, script = json.loads(command)
     assert shell == 'sh'
@@ -151,6 +153,33 @@ def test_compose_keeps_what_is_made_and_shows_what_is_shipped():
     # The volume hides what the image has there.
     for model in SHIPPED:
         assert any(target in (f'{home}/{model}', f'{home}/{PurePosixPath(model).parent}') for target in bound)
+
+
+def test_compose_runs_the_server_with_nothing_it_does_not_need():
+    service = compose()['services']['server']
+    assert service['ports'] == [f'127.0.0.1:{SERVER}:{SERVER}']
+    python, dash, module, *flags = service['command']
+    assert (python, dash) == ('python', '-m') and importlib.util.find_spec(module)
+    assert vars(serve.parse_args(flags))['host'] == '0.0.0.0'
+    assert serve.parse_args([]).port == int(SERVER)
+    assert service['read_only'] and service['cap_drop'] == ['ALL']
+    assert all(mount.endswith(':ro') for mount in service['volumes'])
+    for model in SHIPPED:
+        assert any(
+            mount.startswith(f'./{PurePosixPath(model).parent}') or model in mount
+            for mount in service['volumes']
+        )
+    assert '/readyz' in ' '.join(service['healthcheck']['test'])
+
+
+def test_compose_shows_saved_models_to_tensorflow_serving():
+    told = compose()
+    service = told['services']['tensorflow-serving']
+    (source, target, mode) = service['volumes'][0].split(':')
+    assert source in told['volumes'] and mode == 'ro'
+    saved = paths.SAVED_MODELS_DIR.relative_to(paths.FROZEN_MODELS_DIR).as_posix()
+    assert service['environment']['MODEL_BASE_PATH'] == f'{target}/{saved}'
+    assert consts.CURRENT_MODEL_NAME in service['environment']['MODEL_NAME']
 
 
 def test_compose_volumes_belong_to_the_user():

@@ -57,11 +57,12 @@ def test_photos_alone_are_not_yet_photos_and_backbone(shown):
 
 def test_every_command_names_the_data_set_and_the_model(shown):
     _, commands, _ = shown('--name', 'my pets', '--model', 'small')
-    assert all("--name 'my pets'" in command for command in commands if '.classify' not in command)
+    assert all("--name 'my pets'" in command for command in commands if '.inference.' not in command)
     modelled = [command for command in commands if 'tfrecords' not in command]
     assert all(shlex.split(command)[-2] == '--model' for command in modelled)
-    (classify,) = (command for command in commands if '.classify' in command)
-    assert shlex.split(classify)[-1].endswith('frozen/small.pb')
+    used = [command for command in commands if '.inference.' in command]
+    assert len(used) == 2
+    assert all(shlex.split(command)[-1].endswith('frozen/small.pb') for command in used)
 
 
 def test_the_sample_has_its_own_photos_and_a_backbone_that_is_there(shown):

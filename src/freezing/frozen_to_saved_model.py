@@ -22,7 +22,7 @@ from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
-from src.graph.graph_io import subgraph
+from src.graph.graph_io import node_of, nodes_by_name, subgraph
 from src.graph.thaw import put_weights
 from src.inference.predictor import FrozenGraph, load_graph
 
@@ -77,9 +77,15 @@ def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
     """[N, height, width, 3] float32 of encoded images [N], resized by the graph's own front."""
     front = model.front
     resize = subgraph(model.graph_def, [front.pixels])
+    decoder = nodes_by_name(resize)[node_of(front.decoded)]
+    dct_method = decoder.attr['dct_method'].s.decode()
 
     def one(data: tf.Tensor) -> tf.Tensor:
-        decoded = tf.io.decode_image(data, channels=3, expand_animations=False)
+        decoded = tf.cond(
+            tf.io.is_jpeg(data),
+            lambda: tf.image.decode_jpeg(data, channels=3, dct_method=dct_method),  # as the graph does it
+            lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
+        )
         decoded.set_shape([None, None, 3])
         (pixels,) = tf.import_graph_def(
             resize, input_map={front.decoded: decoded}, return_elements=[front.pixels], name='front'

@@ -10,7 +10,10 @@ import threading
 
 import numpy as np
 import pytest
+from tensorflow.core.framework import types_pb2
 
+from src.common.tf1 import tf
+from src.freezing.frozen_to_saved_model import export
 from src.inference.predictor import load_model
 from tests.inference.models import bright_above
 from tests.pictures import bomb, encoded, with_orientation
@@ -69,6 +72,27 @@ def test_answers_are_those_of_classify(server):
     np.testing.assert_allclose(
         predict(server, {'inputs': [b64(PNG)]}).json['outputs'], wanted[1:2], atol=1e-6
     )
+
+
+def test_the_saved_model_gives_the_same_answers_and_signature(server, tmp_path):
+    """What TensorFlow Serving would run, asked through TensorFlow itself."""
+    export(server.path, tmp_path / '1')
+    told = server.get('/v1/models/side/metadata').json['metadata']['signature_def']['signature_def']
+    with tf.Graph().as_default(), tf.Session() as session:
+        signatures = tf.saved_model.load(session, ['serve'], str(tmp_path / '1')).signature_def
+        (name,) = told
+        inputs, outputs = signatures[name].inputs, signatures[name].outputs
+        wanted = session.run(outputs['probs'].name, {inputs['image_raw'].name: [JPEG, PNG]})
+    got = predict(server, {'instances': [b64(JPEG), b64(PNG)]}).json['predictions']
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+    for mine, theirs in ((told[name]['inputs'], inputs), (told[name]['outputs'], outputs)):
+        assert mine.keys() == theirs.keys()
+        for key, tensor in mine.items():
+            assert tensor['dtype'] == types_pb2.DataType.Name(theirs[key].dtype)
+            assert tensor['name'] == theirs[key].name
+            sizes = [str(dim.size) for dim in theirs[key].tensor_shape.dim]
+            assert [dim['size'] for dim in tensor['tensor_shape']['dim']] == sizes
+    assert signatures[name].method_name == told[name]['method_name']
 
 
 def test_status_and_metadata_are_tensorflow_servings(server):

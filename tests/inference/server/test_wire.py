@@ -31,6 +31,11 @@ def test_rows_and_columns_with_and_without_the_name_of_the_input(request_, answe
     assert parse_predict(json.dumps(request_).encode()) == ([ONE, TWO], answered)
 
 
+def test_base64_as_tensorflow_servings_page_shows_it():
+    body = b'{ "instances": [ { "b64": "aW1hZ2UgYnl0ZXM=" }, { "b64": "YXdlc29tZSBpbWFnZSBieXRlcw==" } ] }'
+    assert parse_predict(body) == ([b'image bytes', b'awesome image bytes'], 'predictions')
+
+
 @pytest.mark.parametrize(
     'body, words',
     [
