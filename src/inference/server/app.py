@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from src.common.fetch import fetch_image
 from src.images.faults import BadImage
 from src.inference.classify import best
 from src.inference.server import wire
-from src.inference.server.gate import Busy, Gate
+from src.inference.server.gate import Busy, Gate, TooMuch
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models, NoSuchModel, Served
 from src.inference.server.wire import BadRequest
@@ -37,6 +38,7 @@ from src.inference.server.wire import BadRequest
 PAGE = Path(__file__).with_name('page')
 RETRY_SECONDS = 1
 ANSWER_SECONDS = 60
+BODIES_BYTES = 256_000_000  # of all requests that are in memory
 FETCH_SECONDS = 10
 
 HEADERS = {
@@ -102,8 +104,9 @@ def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> 
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.config['MAX_CONTENT_LENGTH'] = limits.request_bytes
     app.json.sort_keys = False
-    classifier = Classifier(gate)
+    classifier, bodies = Classifier(gate), Gate(max(BODIES_BYTES, limits.request_bytes))
     _watch_requests(app, metrics)
+    _limit_bodies(app, bodies)
     _answer_errors(app)
     _add_page(app, models, limits)
     _add_classify(app, models, classifier, limits)
@@ -129,13 +132,34 @@ def _watch_requests(app: Flask, metrics: Metrics) -> None:
         return answer
 
 
+def _limit_bodies(app: Flask, bodies: Gate) -> None:
+    """Let bodies into memory only while there is room for them."""
+
+    @app.before_request
+    def enter() -> None:
+        if request.method == 'POST' and (request.content_length or 0) <= app.config['MAX_CONTENT_LENGTH']:
+            g.inside = ExitStack()
+            g.inside.enter_context(bodies.enter(request.content_length or 0))
+
+    @app.teardown_request
+    def leave(error: BaseException | None) -> None:
+        if 'inside' in g:
+            g.pop('inside').close()
+
+
 def _answer_errors(app: Flask) -> None:
     """Every error as {"error": one line}."""
 
     def refusal(status: int):
         return lambda error: (jsonify(error=str(error)), status)
 
-    for kind, status in ((BadRequest, 400), (BadImage, 400), (UserError, 400), (NoSuchModel, 404)):
+    for kind, status in (
+        (BadRequest, 400),
+        (BadImage, 400),
+        (UserError, 400),
+        (NoSuchModel, 404),
+        (TooMuch, 413),
+    ):
         app.register_error_handler(kind, refusal(status))
 
     @app.errorhandler(Busy)

@@ -1,4 +1,4 @@
-"""How many pictures are at work at once: the bounded queue before everything that costs something."""
+"""How much is at work at once: the bounded queue before everything that costs something."""
 
 from __future__ import annotations
 
@@ -11,36 +11,39 @@ class Busy(Exception):
     """No room now; ask again soon."""
 
 
+class TooMuch(Exception):
+    """More than there is ever room for."""
+
+
 class Gate:
-    """Lets up to `room` pictures in; `observe` is told how many are. Closed, it lets none in."""
+    """Lets in up to `room` of something, pictures or bytes; `observe` is told how many are inside. Closed,
+    it lets none in."""
 
     def __init__(self, room: int, observe: Callable[[int], None] = lambda inside: None):
-        self._room, self._observe = room, observe
-        self._inside, self._open = 0, True
-        self._changed = threading.Condition()
+        self.room, self.open = room, True
+        self._observe, self._inside = observe, 0
+        self._lock = threading.Lock()
 
     @contextmanager
-    def enter(self, pictures: int) -> Iterator[None]:
-        """Raises Busy at once when there is no room, for more pictures than fit at any time too."""
-        with self._changed:
-            if not self._open:
+    def enter(self, size: int) -> Iterator[None]:
+        """Raises Busy at once when there is no room now, and TooMuch when there never is."""
+        with self._lock:
+            if size > self.room:
+                raise TooMuch(f'{size:,} at once, of which {self.room:,} are taken: send less in one request')
+            if not self.open:
                 raise Busy('the server is stopping')
-            if self._inside + pictures > self._room:
-                raise Busy(f'the server is busy with {self._inside} pictures: try again in a second')
-            self._count(pictures)
+            if self._inside + size > self.room:
+                raise Busy('the server is busy: try again in a second')
+            self._count(size)
         try:
             yield
         finally:
-            with self._changed:
-                self._count(-pictures)
-
-    @property
-    def open(self) -> bool:
-        return self._open
+            with self._lock:
+                self._count(-size)
 
     def close(self) -> None:
-        self._open = False
+        self.open = False
 
-    def _count(self, pictures: int) -> None:
-        self._inside += pictures
+    def _count(self, size: int) -> None:
+        self._inside += size
         self._observe(self._inside)

@@ -18,6 +18,7 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError
 from src.common.progress import say
+from src.images.decode import encode_jpeg
 from src.inference.predictor import Predictor, load_model
 from src.inference.server.batching import Batcher
 
@@ -44,7 +45,7 @@ class Served:
         self.name, self.version, self.predictor = name, version, predictor
         self.labels = predictor.labels
         self.batcher = Batcher(predictor.from_pixels, observe=lambda size: observe(name, size))
-        predictor.from_pixels(np.zeros((1, *predictor.reader.shape), np.float32))  # the first run is slow
+        list(predictor.from_pictures([encode_jpeg(np.zeros((8, 8, 3), np.uint8))]))  # the first run is slow
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
 

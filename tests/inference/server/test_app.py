@@ -14,7 +14,9 @@ from tensorflow.core.framework import types_pb2
 
 from src.common.tf1 import tf
 from src.freezing.frozen_to_saved_model import export
+from src.images.reader import ImageReader
 from src.inference.predictor import load_model
+from src.inference.server import app
 from tests.inference.models import bright_above
 from tests.pictures import bomb, encoded, with_orientation
 
@@ -187,10 +189,34 @@ def test_when_there_is_no_room_it_says_503_and_when_to_come_back(make_server):
         assert answer.status_code == 503 and answer.headers['Retry-After'] == '1'
         assert 'busy' in answer.json['error']
     assert server.post('/classify', data=JPEG).status_code == 200
-    assert predict(server, {'instances': [b64(JPEG)] * 3}).status_code == 503  # never fits
+    never = predict(server, {'instances': [b64(JPEG)] * 3})
+    assert never.status_code == 413 and '3 at once, of which 2' in never.json['error']
     server.gate.close()
     assert server.get('/readyz').status_code == 503 and server.get('/healthz').status_code == 200
     assert 'stopping' in server.post('/classify', data=JPEG).json['error']
+
+
+def test_bodies_wait_outside_while_there_is_no_memory_for_them(make_server, monkeypatch):
+    monkeypatch.setattr(app, 'BODIES_BYTES', 0)
+    server = make_server(request_bytes=2 * len(JPEG) - 1)
+    inside, go = threading.Event(), threading.Event()
+    read = ImageReader.read
+
+    def slowly(self, data):
+        inside.set()
+        go.wait(10)
+        return read(self, data)
+
+    monkeypatch.setattr(ImageReader, 'read', slowly)
+    codes = []
+    client = server.client.application.test_client()
+    first = threading.Thread(target=lambda: codes.append(client.post('/classify', data=JPEG).status_code))
+    first.start()
+    inside.wait(10)
+    assert server.post('/classify', data=JPEG).status_code == 503
+    go.set()
+    first.join(10)
+    assert codes == [200] and server.post('/classify', data=JPEG).status_code == 200
 
 
 def test_requests_of_many_threads_share_graph_runs(make_server):
