@@ -8,7 +8,7 @@ As constants in the graph, weights are copied whenever it is: by us, by its impo
 by Grappler when a session first runs it. To name one picture with a graph of 96 MB took 2.1 s beyond
 TensorFlow's import with constants, and takes 0.6 s with variables (`python -m benchmarks.startup`).
 Batches run as fast; one image at a time a network of many small layers is a quarter slower (MobileNet
-V2: 10 ms instead of 7.6), as oneDNN then orders the weights anew in each run.
+V2: 10 ms instead of 7.6), as oneDNN then orders the weights anew in each run: a server keeps constants.
 """
 
 from __future__ import annotations

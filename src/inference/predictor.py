@@ -58,17 +58,25 @@ class FrozenGraph:
 
 
 class Predictor:
-    """A frozen classifier in a session. Its methods may be called from many threads."""
+    """A frozen classifier in a session. Its methods may be called from many threads.
 
-    def __init__(self, model: FrozenGraph):
+    It is ready soonest when its weights are variables (graph/thaw.py); not thawed, it takes up to some
+    seconds longer and then needs less for a few pictures at a time, which is for servers.
+    """
+
+    def __init__(self, model: FrozenGraph, thaw: bool = True):
         self.labels, self.info = model.labels, model.info
         self.reader = ImageReader(model.graph_def, model.front)
         with tf.Graph().as_default() as graph:
-            initialise = import_thawed(model.graph_def, model.weights)
+            if thaw:
+                initialise = import_thawed(model.graph_def, model.weights)
+            else:
+                tf.import_graph_def(put_weights(model.graph_def, model.weights), name='')
             rows = graph.get_tensor_by_name(model.output)
             self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
         self._session = tf.Session(graph=graph)
-        initialise(self._session)
+        if thaw:
+            initialise(self._session)
         self._from_pixels = self._session.make_callable(self._output, [model.front.pixels])
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -121,9 +129,10 @@ class Predictor:
             yield pixels if isinstance(pixels, BadImage) else next(rows)
 
 
-def load_model(path: Path) -> Predictor:
-    """Load a frozen classifier into a session; see `load_graph` for what is taken and raised."""
-    return Predictor(load_graph(path))
+def load_model(path: Path, thaw: bool = True) -> Predictor:
+    """Load a frozen classifier into a session; see `load_graph` for what is taken and raised, and
+    `Predictor` for `thaw`."""
+    return Predictor(load_graph(path), thaw)
 
 
 def load_graph(path: Path) -> FrozenGraph:

@@ -29,8 +29,9 @@ def softmax(logits):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def test_pixels_and_bottlenecks_in_numpy(ours):
-    model = load_model(ours)
+@pytest.mark.parametrize('thaw', [True, False])
+def test_pixels_and_bottlenecks_in_numpy(ours, thaw):
+    model = load_model(ours, thaw)
     pixels = np.random.default_rng(5).uniform(0, 255, (7, 8, 8, 3)).astype(np.float32)
     grey = pixels.mean(3)
     halves = [grey[:, :4], grey[:, 4:], grey[:, :, :4], grey[:, :, 4:]]

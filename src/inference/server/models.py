@@ -92,7 +92,7 @@ class Slot:
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
-            fresh = Served(self.name, version, load_model(found.path), self._observe)
+            fresh = Served(self.name, version, load_model(found.path, thaw=False), self._observe)
         except UserError as error:
             self.failure = version, str(error)
             raise
