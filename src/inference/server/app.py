@@ -12,92 +12,36 @@ Nothing that a client sends is believed or opened as a path: what a picture is, 
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, TimeoutError
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from flask import Flask, Response, g, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, jsonify, render_template, request
 
-from src.common.errors import UserError
 from src.common.fetch import fetch_image
 from src.images.faults import BadImage
 from src.inference.classify import best
-from src.inference.server import wire
-from src.inference.server.gate import Busy, Gate, TooMuch
+from src.inference.server import hooks, wire
+from src.inference.server.classifier import Classifier
+from src.inference.server.gate import Gate
 from src.inference.server.metrics import Metrics
-from src.inference.server.models import Models, NoSuchModel, Served
+from src.inference.server.models import Models
 from src.inference.server.wire import BadRequest
 
 PAGE = Path(__file__).with_name('page')
-RETRY_SECONDS = 1
-ANSWER_SECONDS = 60
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
 FETCH_SECONDS = 10
-
-HEADERS = {
-    'Content-Security-Policy': (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    'X-Content-Type-Options': 'nosniff',
-    'X-Frame-Options': 'DENY',
-    'Referrer-Policy': 'no-referrer',
-    'Cross-Origin-Opener-Policy': 'same-origin',
-    'Cross-Origin-Resource-Policy': 'same-origin',
-    'Permissions-Policy': 'geolocation=(), microphone=(), payment=()',
-}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client may ask for. Bytes of a picture and of a request; pictures in a request."""
+    """What one request may bring: bytes of a picture and in all, and addresses to fetch pictures from."""
 
     picture_bytes: int = 20_000_000
     request_bytes: int = 60_000_000
     urls: bool = False
-
-
-class Classifier:
-    """Pictures to probabilities for all requests: decoded by as many threads as there are cores, so that
-    memory stays flat, and run through the graph in batches."""
-
-    def __init__(self, gate: Gate):
-        self._gate = gate
-        self._decoding = threading.Semaphore(os.cpu_count() or 1)
-
-    def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
-        """For each picture its probabilities [classes], or what is wrong with it. Raises Busy."""
-        with self._gate.enter(len(pictures)):
-            submitted = self._submit(served, pictures)
-            try:
-                return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
-            except TimeoutError as error:
-                raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
-
-    def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
-        missing = len(pictures)
-        served.batcher.expect(missing)
-        submitted: list[Future | BadImage] = []
-        try:
-            for picture in pictures:
-                try:
-                    with self._decoding:
-                        pixels = served.predictor.reader.read(picture)
-                except BadImage as fault:
-                    submitted.append(fault)
-                else:
-                    submitted.append(served.batcher.submit(pixels))
-                    missing -= 1
-        finally:
-            served.batcher.expect(-missing)
-        return submitted
 
 
 def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> Flask:
@@ -105,77 +49,14 @@ def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> 
     app.config['MAX_CONTENT_LENGTH'] = limits.request_bytes
     app.json.sort_keys = False
     classifier, bodies = Classifier(gate), Gate(max(BODIES_BYTES, limits.request_bytes))
-    _watch_requests(app, metrics)
-    _limit_bodies(app, bodies)
-    _answer_errors(app)
+    hooks.watch_requests(app, metrics)
+    hooks.limit_bodies(app, bodies)
+    hooks.answer_errors(app)
     _add_page(app, models, limits)
     _add_classify(app, models, classifier, limits)
     _add_tensorflow_serving(app, models, classifier, limits)
     _add_health(app, gate, metrics)
     return app
-
-
-def _watch_requests(app: Flask, metrics: Metrics) -> None:
-    """Time and count every request, and give every answer its headers."""
-
-    @app.before_request
-    def begin() -> None:
-        g.begun = time.perf_counter()
-
-    @app.after_request
-    def end(answer: Response) -> Response:
-        answer.headers.update(HEADERS)
-        if request.method == 'POST':
-            answer.headers['Cache-Control'] = 'no-store'
-        route = request.url_rule.rule if request.url_rule else 'none'
-        metrics.answered(route, answer.status_code, time.perf_counter() - g.get('begun', time.perf_counter()))
-        return answer
-
-
-def _limit_bodies(app: Flask, bodies: Gate) -> None:
-    """Let bodies into memory only while there is room for them."""
-
-    @app.before_request
-    def enter() -> None:
-        if request.method == 'POST' and (request.content_length or 0) <= app.config['MAX_CONTENT_LENGTH']:
-            g.inside = ExitStack()
-            g.inside.enter_context(bodies.enter(request.content_length or 0))
-
-    @app.teardown_request
-    def leave(error: BaseException | None) -> None:
-        if 'inside' in g:
-            g.pop('inside').close()
-
-
-def _answer_errors(app: Flask) -> None:
-    """Every error as {"error": one line}."""
-
-    def refusal(status: int):
-        return lambda error: (jsonify(error=str(error)), status)
-
-    for kind, status in (
-        (BadRequest, 400),
-        (BadImage, 400),
-        (UserError, 400),
-        (NoSuchModel, 404),
-        (TooMuch, 413),
-    ):
-        app.register_error_handler(kind, refusal(status))
-
-    @app.errorhandler(Busy)
-    def busy(error: Busy):
-        return jsonify(error=str(error)), 503, {'Retry-After': str(RETRY_SECONDS)}
-
-    @app.errorhandler(HTTPException)
-    def other(error: HTTPException):
-        line = (
-            'the request is too large'
-            if error.code == 413
-            else f'{error.name}: {request.method} {request.path[:200]}'
-        )
-        answer = error.get_response()
-        answer.data, answer.content_type = jsonify(error=line).data, 'application/json'
-        return answer
 
 
 def _add_page(app: Flask, models: Models, limits: Limits) -> None:
