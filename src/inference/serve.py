@@ -106,30 +106,39 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--model', type=Path, action='append', metavar='PB|DIR', help='frozen graph, or folder of versions'
     )
     made.add_argument('--host', default='127.0.0.1', help='0.0.0.0: all networks (default: %(default)s)')
-    made.add_argument('--port', type=cli.whole_number(0), default=8501, help='default: %(default)s')
+    made.add_argument(
+        '--port', type=cli.whole_number(0), metavar='N', default=8501, help='default: %(default)s'
+    )
     made.add_argument(
         '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients give'
     )
     made.add_argument(
         '--max-picture-mb',
         type=cli.whole_number(1),
+        metavar='MB',
         default=20,
         help='largest picture (default: %(default)s)',
     )
     made.add_argument(
         '--max-request-mb',
         type=cli.whole_number(1),
+        metavar='MB',
         default=60,
         help='largest request (default: %(default)s)',
     )
     made.add_argument(
         '--queue',
         type=cli.whole_number(1),
+        metavar='N',
         default=64,
         help='pictures at work at once; more are answered 503 (default: %(default)s)',
     )
     made.add_argument(
-        '--watch-seconds', type=cli.real_number(0.1, 86400), default=2, help='between looks for new versions'
+        '--watch-seconds',
+        type=cli.real_number(0.1, 86400),
+        metavar='S',
+        default=2,
+        help='between looks for new versions (default: %(default)s)',
     )
     return made.parse_args(argv)
 

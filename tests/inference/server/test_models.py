@@ -129,3 +129,13 @@ def test_names_that_are_not_there_or_twice(tmp_path):
     with pytest.raises(NoSuchModel, match=r"no model '\.\./side'; there is side"), models.use('../side'):
         pass
     models.close()
+
+
+def test_several_models_the_first_is_the_default(tmp_path):
+    first = brightest_side(tmp_path / 'first.pb')
+    other = brightest_side(tmp_path / 'other.pb', ['a', 'b', 'c', 'd'])
+    models = Models([first, other])
+    assert models.names == ['first', 'other']
+    with models.use() as served, models.use('other') as second:
+        assert (served.name, second.labels) == ('first', ['a', 'b', 'c', 'd'])
+    models.close()
