@@ -44,8 +44,8 @@ class Served:
     def __init__(self, name: str, version: int, predictor: Predictor, observe: Observer):
         self.name, self.version, self.predictor = name, version, predictor
         self.labels = predictor.labels
-        self.batcher = Batcher(predictor.from_pixels, observe=lambda size: observe(name, size))
         list(predictor.from_pictures([encode_jpeg(np.zeros((8, 8, 3), np.uint8))]))  # the first run is slow
+        self.batcher = Batcher(predictor.from_pixels, observe=lambda size: observe(name, size))
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
 
@@ -84,8 +84,8 @@ class Slot:
         self.failure: tuple[int, str] | None = None  # the version that could not be loaded, and why
 
     def refresh(self) -> bool:
-        """Load what is new. Returns whether anything was. Raises UserError when it cannot be loaded; what
-        was served before is served on."""
+        """Load what is new. Returns whether anything was. Raises UserError, or what TensorFlow raises, when
+        it cannot be loaded or run; what was served before is served on."""
         found = self._look()
         if found is None or found == self._found:
             return False
@@ -93,8 +93,8 @@ class Slot:
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
             fresh = Served(self.name, version, load_model(found.path, thaw=False), self._observe)
-        except UserError as error:
-            self.failure = version, str(error)
+        except Exception as error:
+            self.failure = version, _first_line(error)
             raise
         old, self.served, self.failure = self.served, fresh, None
         if old:
@@ -111,6 +111,10 @@ class Slot:
             return newest and _found(newest, int(newest.stem))
         except OSError:  # it goes away while we look
             return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _found(path: Path, version: int | None) -> Found:
@@ -167,8 +171,8 @@ class Models:
                 try:
                     if slot.refresh():
                         say(f'{slot.name}: version {slot.served.version} is served now')
-                except UserError as error:
-                    say(f'{slot.name}: {error}; version {slot.served.version} is served on')
+                except Exception as error:  # whatever a file does, the others are still to be watched
+                    say(f'{slot.name}: {_first_line(error)}; version {slot.served.version} is served on')
 
     def close(self) -> None:
         for slot in self._slots.values():

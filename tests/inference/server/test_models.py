@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.graph_io import read_graph, write_graph
 from src.inference.server.models import Models, NoSuchModel
 from tests.inference.models import SIDES, brightest_side
 
@@ -71,6 +74,55 @@ def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path):
     brightest_side(folder / '2.pb')
     assert slot.refresh() and slot.failure is None
     models.close()
+
+
+def unrunnable(path, labels):
+    """A model that loads and cannot be run: it adds numbers that do not fit together."""
+    brightest_side(path, labels)
+    graph_def = read_graph(path)
+    (softmax,) = (node for node in graph_def.node if node.op == 'Softmax')
+    with tf.Graph().as_default() as graph:
+        tf.placeholder_with_default(np.zeros((3, 4), np.float32), [None, 4], 'three')
+        added = graph.as_graph_def().node
+    graph_def.node.extend(added)
+    total = graph_def.node.add(name='total', op='AddV2', input=[softmax.input[0], 'three'])
+    total.attr['T'].type = tf.float32.as_datatype_enum
+    softmax.input[0] = 'total'
+    # One row and three do fit, so rows are made two.
+    twice = graph_def.node.add(name='twice', op='ConcatV2', input=[total.input[0], total.input[0], 'zero'])
+    twice.attr['T'].type, twice.attr['Tidx'].type = tf.float32.as_datatype_enum, tf.int32.as_datatype_enum
+    twice.attr['N'].i = 2
+    zero = graph_def.node.add(name='zero', op='Const')
+    zero.attr['dtype'].type = tf.int32.as_datatype_enum
+    zero.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(0))
+    total.input[0] = 'twice'
+    return write_graph(graph_def, path)
+
+
+def test_a_new_version_that_fails_in_its_first_run_does_not_end_the_watch(tmp_path):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    brightest_side(folder / '1.pb')
+    models, stop = Models([folder]), threading.Event()
+    watch = threading.Thread(target=models.watch, args=[0.05, stop])
+    watch.start()
+    unrunnable(tmp_path / 'new.tmp', SIDES).rename(folder / '2.pb')
+    slot = models.slot('side')
+    wait_until(lambda: slot.failure)
+    assert slot.failure[0] == 2 and slot.served.version == 1
+    brightest_side(tmp_path / 'new.tmp').rename(folder / '3.pb')
+    wait_until(lambda: slot.served.version == 3)
+    assert slot.failure is None
+    stop.set()
+    watch.join(10)
+    models.close()
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_an_old_version_is_closed_only_when_its_last_user_has_left(tmp_path):
