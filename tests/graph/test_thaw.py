@@ -66,6 +66,26 @@ def test_nodes_may_have_stood_where_a_weight_stood():
     np.testing.assert_allclose(got, ROWS @ WIDE + 1, rtol=1e-4, atol=1e-4)
 
 
+def test_other_ways_to_name_an_input():
+    graph_def = dense(WIDE.astype(np.float16), cast=True)
+    nodes = nodes_by_name(graph_def)
+    nodes['wide'].input[0] = 'w:0'
+    nodes['product'].input[1] = 'wide:0'
+    nodes['y'].input.extend(['^w', '^wide'])
+    got, ops = thawed(graph_def, take_weights(graph_def))
+    np.testing.assert_allclose(
+        got, ROWS @ WIDE.astype(np.float16).astype(np.float32) + 1, rtol=1e-4, atol=1e-4
+    )
+    assert ops.count('VarHandleOp') == 1
+
+
+def test_a_damaged_constant_is_left_to_tensorflow():
+    graph_def = dense(WIDE)
+    tensor = nodes_by_name(graph_def)['w'].attr['value'].tensor
+    tensor.tensor_content = tensor.tensor_content[:-4]
+    assert take_weights(graph_def) == {} and len(tensor.tensor_content) == WIDE.nbytes - 4
+
+
 def test_a_graph_without_weights_is_imported_as_it_is():
     got, ops = thawed(dense(WIDE), {})
     np.testing.assert_allclose(got, ROWS @ WIDE + 1, rtol=1e-4, atol=1e-4)
