@@ -22,7 +22,8 @@ from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
-from src.graph.graph_io import node_of, nodes_by_name, subgraph
+from src.graph.batching import pixels_of_many
+from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.thaw import put_weights
 from src.inference.predictor import FrozenGraph, load_graph
 
@@ -74,25 +75,20 @@ def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
 
 
 def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
-    """[N, height, width, 3] float32 of encoded images [N], resized by the graph's own front."""
-    front = model.front
-    resize = subgraph(model.graph_def, [front.pixels])
-    decoder = nodes_by_name(resize)[node_of(front.decoded)]
+    """[N, height, width, 3] float32 of encoded images [N] of any kind that TensorFlow decodes."""
+    decoder = nodes_by_name(model.graph_def)[node_of(model.front.decoded)]
     dct_method = decoder.attr['dct_method'].s.decode()
 
-    def one(data: tf.Tensor) -> tf.Tensor:
+    def decode(data: tf.Tensor) -> tf.Tensor:
         decoded = tf.cond(
             tf.io.is_jpeg(data),
             lambda: tf.image.decode_jpeg(data, channels=3, dct_method=dct_method),  # as the graph does it
             lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
         )
         decoded.set_shape([None, None, 3])
-        (pixels,) = tf.import_graph_def(
-            resize, input_map={front.decoded: decoded}, return_elements=[front.pixels], name='front'
-        )
-        return tf.reshape(pixels, [front.height, front.width, 3])
+        return decoded
 
-    return tf.map_fn(one, images, tf.float32, parallel_iterations=8)
+    return pixels_of_many(images, model.graph_def, model.front, decode)
 
 
 def main(argv: list[str] | None = None) -> None:

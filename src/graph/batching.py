@@ -1,4 +1,4 @@
-"""From one image at a time to many: a graph whose pixels take a batch.
+"""From one image at a time to many: a graph whose pixels take a batch, and its front for many images.
 
 In the graph of 2015 the pixels are [1, height, width, 3], and a session refuses others; its
 `pool_3/_reshape` is always [1, 2048]. Both are freed here, and nothing else changes.
@@ -6,9 +6,12 @@ In the graph of 2015 the pixels are [1, height, width, 3], and a session refuses
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 from src.common.tf1 import tf
 from src.graph.fronts import Front
-from src.graph.graph_io import ancestors, node_of, nodes_by_name
+from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
 
 
 def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:
@@ -34,6 +37,27 @@ def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:
         elif node.op == 'Reshape' and node.name not in before:
             fed.node.extend(_free_batch(copy, nodes))
     return fed
+
+
+def pixels_of_many(
+    images: tf.Tensor,
+    graph_def: tf.GraphDef,
+    front: Front,
+    decode: Callable[[tf.Tensor], tf.Tensor] | None = None,
+) -> tf.Tensor:
+    """[N, height, width, 3] float32 of encoded images [N], each by the front of `graph_def`, as many at once
+    as there are cores.
+
+    `decode`, from an encoded image to [h, w, 3] uint8, takes the place of the front's decoder.
+    """
+    whole = subgraph(graph_def, [front.pixels])
+
+    def one(image: tf.Tensor) -> tf.Tensor:
+        given = {front.decoded: decode(image)} if decode else {front.image: image}
+        (pixels,) = tf.import_graph_def(whole, given, [front.pixels], name='front')
+        return tf.reshape(pixels, [front.height, front.width, 3])
+
+    return tf.map_fn(one, images, tf.float32, parallel_iterations=os.cpu_count() or 1)
 
 
 def _placeholder(name: str, dtype: tf.DType, shape: list[int | None]) -> tf.NodeDef:

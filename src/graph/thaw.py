@@ -55,8 +55,11 @@ def put_weights(graph_def: tf.GraphDef, weights: Weights) -> tf.GraphDef:
     return whole
 
 
-def import_thawed(graph_def: tf.GraphDef, weights: Weights) -> Callable[[tf.Session], None]:
-    """Import a graph into the default graph under its own names, its weights as variables `thawed/...`.
+def import_thawed(
+    graph_def: tf.GraphDef, weights: Weights, given: Mapping[str, tf.Tensor] | None = None
+) -> Callable[[tf.Session], None]:
+    """Import a graph into the default graph under its own names, its weights as variables `thawed/...`
+    and the tensors `given` in the place of its own.
 
     Weights that are only cast, as those stored in float16 are, are cast once and for all. Returns the
     function that gives the variables their values in a session.
@@ -80,7 +83,7 @@ def import_thawed(graph_def: tf.GraphDef, weights: Weights) -> Callable[[tf.Sess
             tf.Variable(value, name=name, trainable=False, use_resource=True) for name, value in fed.items()
         ]
     reads = {name: variable.value() for name, variable in zip(fed, variables, strict=True)}
-    tf.import_graph_def(light, input_map=reads, name='')
+    tf.import_graph_def(light, input_map=reads | dict(given or {}), name='')
     initialisers = [variable.initializer for variable in variables]
 
     def initialise(session: tf.Session) -> None:

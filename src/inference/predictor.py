@@ -10,7 +10,7 @@ A picture that cannot be read gives a BadImage in its place instead of probabili
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +22,7 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.batching import feed_batches
+from src.graph.batching import feed_batches, pixels_of_many
 from src.graph.fronts import Front, find_front
 from src.graph.graph_io import (
     inferred,
@@ -68,16 +68,22 @@ class Predictor:
         self.labels, self.info = model.labels, model.info
         self.reader = ImageReader(model.graph_def, model.front)
         with tf.Graph().as_default() as graph:
+            with tf.name_scope('encoded_images'):  # the graph's own names stay free
+                images = tf.placeholder(tf.string, [None])
+                decoded = pixels_of_many(images, model.graph_def, model.front)
+                pixels = tf.placeholder_with_default(decoded, decoded.shape)
             if thaw:
-                initialise = import_thawed(model.graph_def, model.weights)
+                initialise = import_thawed(model.graph_def, model.weights, {model.front.pixels: pixels})
             else:
-                tf.import_graph_def(put_weights(model.graph_def, model.weights), name='')
+                whole = put_weights(model.graph_def, model.weights)
+                tf.import_graph_def(whole, {model.front.pixels: pixels}, name='')
             rows = graph.get_tensor_by_name(model.output)
             self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
         self._session = tf.Session(graph=graph)
         if thaw:
             initialise(self._session)
-        self._from_pixels = self._session.make_callable(self._output, [model.front.pixels])
+        self._from_pixels = self._session.make_callable(self._output, [pixels])
+        self._from_images = self._session.make_callable(self._output, [images])
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """[N, classes] float32 of pixels [N, height, width, 3] float32 as the reader gives them."""
@@ -92,6 +98,16 @@ class Predictor:
             while batch := list(reading):
                 reading = pool.map(self._read, list(islice(pictures, BATCH)))
                 yield from self._answers(batch)
+
+    def from_mixed(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
+        """For each encoded picture, or pixels [height, width, 3] float32 as the reader gives them, its
+        probabilities [classes] float32, or why it is none. The graph decodes the encoded ones by itself,
+        so only those that it sees as the reader does (`reader.as_in_graph`) should be given that way."""
+        encoded = [row for row in rows if isinstance(row, bytes)]
+        pixels = [row for row in rows if not isinstance(row, bytes)]
+        of_encoded = iter(self._decoded_in_graph(encoded) if encoded else ())
+        of_pixels = iter(self.from_pixels(np.stack(pixels)) if pixels else ())
+        return [next(of_encoded if isinstance(row, bytes) else of_pixels) for row in rows]
 
     def from_bottlenecks(self, bottlenecks: np.ndarray) -> np.ndarray:
         """[N, classes] float32 of bottlenecks [N, width] float32 of the model's own backbone.
@@ -115,6 +131,12 @@ class Predictor:
     def close(self) -> None:
         self._session.close()
         self.reader.close()
+
+    def _decoded_in_graph(self, encoded: list[bytes]) -> Iterable[np.ndarray | BadImage]:
+        try:
+            return self._from_images(np.array(encoded, object))
+        except tf.errors.OpError:  # one at least is damaged: which, and is there a way to read it?
+            return self._answers([self._read(data) for data in encoded])
 
     def _read(self, data: bytes) -> np.ndarray | BadImage:
         try:

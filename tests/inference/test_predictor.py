@@ -63,6 +63,25 @@ def test_answers_come_in_order_with_faults_in_their_places(ours):
     assert {SIDES[a.argmax()] for a in answers if not isinstance(a, BadImage)} == {'top'}
 
 
+@pytest.mark.parametrize('thaw', [True, False])
+def test_encoded_pictures_and_pixels_in_one_batch(ours, thaw):
+    model = load_model(ours, thaw)
+    jpegs = [encoded(photo(seed=n), 'JPEG') for n in range(3)]
+    wanted = list(model.from_pictures(jpegs))
+    got = model.from_mixed([jpegs[0], model.reader.read(jpegs[1]), jpegs[2]])
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_a_damaged_picture_among_encoded_ones(ours):
+    """Its header says nothing of it; the graph would refuse the whole batch."""
+    model = load_model(ours)
+    good = encoded(bright_above(), 'PNG')
+    cut = encoded(photo(), 'PNG')[:-200]
+    answers = model.from_mixed([good, cut, good, encoded(photo(), 'JPEG')])
+    assert [isinstance(answer, BadImage) for answer in answers] == [False, True, False, False]
+    assert SIDES[answers[2].argmax()] == 'top'
+
+
 def test_no_pictures_no_answers(ours):
     assert list(load_model(ours).from_pictures([])) == []
 

@@ -10,15 +10,18 @@ from concurrent.futures import Future, TimeoutError
 import numpy as np
 
 from src.images.faults import BadImage
+from src.images.headers import read_header
+from src.images.reader import ImageReader
 from src.inference.server.gate import Busy, Gate
 from src.inference.server.models import Served
 
 ANSWER_SECONDS = 60
+QUICK_PIXELS = 1_000_000  # decoding more would keep the others of its batch waiting
 
 
 class Classifier:
-    """Pictures to probabilities for all requests: decoded by as many threads as there are cores, so that
-    memory stays flat, and run through the graph in batches."""
+    """Pictures to probabilities for all requests, in batches. Most are decoded in the graph; large and odd
+    ones before that, by as many threads as there are cores, so that memory stays flat."""
 
     def __init__(self, gate: Gate):
         self._gate = gate
@@ -35,19 +38,18 @@ class Classifier:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
 
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
-        missing = len(pictures)
-        served.batcher.expect(missing)
         submitted: list[Future | BadImage] = []
-        try:
-            for picture in pictures:
-                try:
-                    with self._decoding:
-                        pixels = served.predictor.reader.read(picture)
-                except BadImage as fault:
-                    submitted.append(fault)
-                else:
-                    submitted.append(served.batcher.submit(pixels))
-                    missing -= 1
-        finally:
-            served.batcher.expect(-missing)
+        for picture in pictures:
+            try:
+                submitted.append(served.batcher.submit(self._row(served.predictor.reader, picture)))
+            except BadImage as fault:
+                submitted.append(fault)
         return submitted
+
+    def _row(self, reader: ImageReader, picture: bytes) -> bytes | np.ndarray:
+        """The picture as its batch takes it. Raises BadImage."""
+        header = read_header(picture)
+        if header.width * header.height <= QUICK_PIXELS and reader.as_in_graph(picture):
+            return picture
+        with self._decoding:
+            return reader.read(picture)

@@ -44,8 +44,8 @@ class Served:
     def __init__(self, name: str, version: int, predictor: Predictor, observe: Observer):
         self.name, self.version, self.predictor = name, version, predictor
         self.labels = predictor.labels
-        list(predictor.from_pictures([encode_jpeg(np.zeros((8, 8, 3), np.uint8))]))  # the first run is slow
-        self.batcher = Batcher(predictor.from_pixels, observe=lambda size: observe(name, size))
+        predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])  # the first run is slow
+        self.batcher = Batcher(predictor.from_mixed, observe=lambda size: observe(name, size))
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
 

@@ -14,11 +14,11 @@ from tensorflow.core.framework import types_pb2
 
 from src.common.tf1 import tf
 from src.freezing.frozen_to_saved_model import export
-from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.inference.server import app
+from src.inference.server.classifier import Classifier
 from tests.inference.models import bright_above
-from tests.pictures import bomb, encoded, with_orientation
+from tests.pictures import bomb, encoded, photo, with_orientation
 
 JPEG = encoded(bright_above(), 'JPEG', quality=95)
 PNG = encoded(bright_above()[::-1].copy(), 'PNG')
@@ -66,9 +66,10 @@ def test_classify_takes_several_as_multipart_and_tells_of_the_bad_ones(server):
 
 
 def test_answers_are_those_of_classify(server):
-    turned = with_orientation(JPEG, 6)
-    wanted = list(load_model(server.path).from_pictures([JPEG, PNG, turned]))
-    got = predict(server, {'instances': [b64(JPEG), b64(PNG), b64(turned)]}).json['predictions']
+    turned, large = with_orientation(JPEG, 6), encoded(photo(1200, 900), 'JPEG')
+    pictures = [JPEG, PNG, turned, large]
+    wanted = list(load_model(server.path).from_pictures(pictures))
+    got = predict(server, {'instances': [b64(picture) for picture in pictures]}).json['predictions']
     np.testing.assert_allclose(got, wanted, atol=1e-6)
     assert wanted[2].argmax() != wanted[0].argmax()  # EXIF is heeded
     np.testing.assert_allclose(
@@ -200,14 +201,14 @@ def test_bodies_wait_outside_while_there_is_no_memory_for_them(make_server, monk
     monkeypatch.setattr(app, 'BODIES_BYTES', 0)
     server = make_server(request_bytes=2 * len(JPEG) - 1)
     inside, go = threading.Event(), threading.Event()
-    read = ImageReader.read
+    classify = Classifier.classify
 
-    def slowly(self, data):
+    def slowly(self, served, pictures):
         inside.set()
         go.wait(10)
-        return read(self, data)
+        return classify(self, served, pictures)
 
-    monkeypatch.setattr(ImageReader, 'read', slowly)
+    monkeypatch.setattr(Classifier, 'classify', slowly)
     codes = []
     client = server.client.application.test_client()
     first = threading.Thread(target=lambda: codes.append(client.post('/classify', data=JPEG).status_code))
