@@ -90,16 +90,16 @@ class Tutorial:
                 self.watched_step(writer)
 
     def predict(self, examples: Examples) -> np.ndarray:
-        return self._session.run(self._probabilities, {self._x: examples.bottlenecks})
+        return self._session.run(self._probabilities, {self._x: examples.values})
 
     def _next_batch(self) -> dict[tf.Tensor, np.ndarray]:
         rows = self._batches.rows(self._step)
         self._step += 1
         train = self._task['train']
-        return {self._x: train.bottlenecks[rows], self._y: train.labels[rows]}
+        return {self._x: train.values[rows], self._y: train.labels[rows]}
 
     def _feed(self, examples: Examples) -> dict[tf.Tensor, np.ndarray]:
-        return {self._x: examples.bottlenecks, self._y: examples.labels}
+        return {self._x: examples.values, self._y: examples.labels}
 
 
 def tutorial_answers(task: Parts, layers: list[int]) -> np.ndarray:

@@ -77,9 +77,9 @@ def by_peer(task: Parts, classes: int, standardise: bool) -> np.ndarray:
     if standardise:
         model = make_pipeline(StandardScaler(), model)
     learned = task['train']
-    model.fit(learned.bottlenecks, learned.labels)
+    model.fit(learned.values, learned.labels)
     out = np.zeros((len(task['test']), classes))
-    out[:, model.classes_] = model.predict_proba(task['test'].bottlenecks)
+    out[:, model.classes_] = model.predict_proba(task['test'].values)
     return out
 
 

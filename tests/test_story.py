@@ -50,7 +50,7 @@ def test_the_frozen_file_answers_as_the_cached_bottleneck_does(story):
     records = open_records('story')
     examples = load(records, 'train')
     model = classify.load_model(story)
-    wanted = model.from_bottlenecks(examples.bottlenecks)
+    wanted = model.from_bottlenecks(examples.values)
     got = np.stack(list(model.from_pictures(data for _, data in pictures(records, 'train'))))
     np.testing.assert_allclose(got, wanted, atol=1e-5)
     assert (wanted.argmax(1) == examples.labels).mean() > 0.9

@@ -42,7 +42,7 @@ def analyse(predictor: Predictor, records: Records, splits: Sequence[str]) -> An
             f'{paths.shown(records.folder)} has no examples in {" and ".join(splits)}: choose another --split'
         )
     labels = np.concatenate([part.labels for part in parts.values()])
-    answers = [predictor.from_bottlenecks(part.bottlenecks) for part in parts.values() if len(part)]
+    answers = [predictor.from_bottlenecks(part.values) for part in parts.values() if len(part)]
     probabilities = np.concatenate(answers)
     origin = [split for split, part in parts.items() for _ in part.ids]
     told = confusion.predictions(ids, origin, labels, probabilities, records.classes)

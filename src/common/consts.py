@@ -20,6 +20,8 @@ PATIENCE = 10  # evaluations without a better validation log loss before trainin
 
 # Bottlenecks of a data set that need more than this are read from the records as training goes on.
 MAX_BOTTLENECK_BYTES = 2 << 30
+# Likewise the decoded pictures that a network from pixels learns from.
+MAX_PIXEL_BYTES = 2 << 30
 
 # Tensors of the 2015 Inception graph and of what `freeze` writes.
 IMAGE_TENSOR = 'DecodeJpeg/contents:0'  # one encoded image, string scalar

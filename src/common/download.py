@@ -89,6 +89,19 @@ DOWNLOADS = {
             'python -m src.data_preparation.stanford_ds_to_tfrecords',
         ),
         Download(
+            'cifar10',
+            paths.CIFAR10_DIR,
+            (
+                RemoteFile(
+                    'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
+                    170_052_171,
+                    'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
+                ),
+            ),
+            'CIFAR-10: cite Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images',
+            'python -m src.data_preparation.cifar10_to_tfrecords',
+        ),
+        Download(
             'inception',
             paths.IMAGENET_GRAPH_DEF.parent,
             (RemoteFile(INCEPTION + 'inception-2015-12-05.tgz', 88_931_400),),

@@ -50,12 +50,12 @@ HASH_BATCH, HASH_THREADS = 64, 8
 
 @dataclass(frozen=True)
 class Task:
-    """What the workers are to do. `backbone` holds the graph's facts and `pb` says where it lies; `job`
-    has no samples."""
+    """What the workers are to do. `backbone` holds the graph's facts and `pb` says where it lies, None for
+    both where the records are to hold pictures only; `job` has no samples."""
 
     job: Job
-    pb: Path | Remote
-    backbone: dict
+    pb: Path | Remote | None
+    backbone: dict | None
     folder: RecordsFolder
     overwrite: bool
 
@@ -217,7 +217,7 @@ class WriteShard(beam.DoFn):
         shard = shard_of(split, place, shards_in(plan, split), items)
         folder = self._task.folder
         if not folder.exists(shard.name):
-            extractor = self._shared.acquire(self._load)
+            extractor = self._shared.acquire(self._load) if self._task.backbone else None
             with folder.writing(shard.name) as path:
                 crop, classes = self._task.job.crop_to_box, plan.manifest['classes']
                 note = write_records(path, shard, extractor, classes, crop, self._photos.inc)

@@ -62,11 +62,12 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
 
     runner, options = _runner_and_options(beam_flags)
     FileSystems.set_options(options)  # some find their keys and addresses there
-    pb = place(args.backbone)
-    with local_copy(pb) as path:
-        facts = load_backbone(path, args.bottleneck, args.pixel_range).facts()
-    if not isinstance(pb, Path):
-        facts['path'] = str(pb)
+    pb, facts = args.backbone and place(args.backbone), None
+    if pb is not None:
+        with local_copy(pb) as path:
+            facts = load_backbone(path, args.bottleneck, args.pixel_range).facts()
+        if not isinstance(pb, Path):
+            facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
     job = Job(args.name, place(args.dir), (), precision=precision.resolve(args.precision))
     run(Task(job, pb, facts, folder, args.overwrite), options, runner)

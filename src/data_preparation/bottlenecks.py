@@ -16,7 +16,7 @@ from src.common.tf1 import tf
 from src.data_preparation.samples import Planned
 from src.graph.backbones import Backbone
 from src.graph.precision import session_config
-from src.images.augment import COPIES
+from src.images.copies import COPIES
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
@@ -70,7 +70,7 @@ def encoded_as_learned(item: Planned, crop_to_box: bool) -> bytes:
 
 
 # A photo, its encoded picture, and its pixels or its bottleneck, or the reason why there is none.
-Loaded = tuple[Planned, bytes, np.ndarray | BadImage]
+Loaded = tuple[Planned, bytes, np.ndarray | BadImage | None]
 
 
 def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = False) -> Iterator[Loaded]:
@@ -98,6 +98,22 @@ def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = 
     loaded = _ahead(load, items, window=2 * BATCHES_AT_ONCE * size, threads=CORES)
     for batch in _ahead(compute, _batches(loaded, size), BATCHES_AT_ONCE + 1, BATCHES_AT_ONCE):
         yield from batch
+
+
+def checked(items: Iterable[Planned], crop_to_box: bool = False) -> Iterator[Loaded]:
+    """The same without a backbone: None in the place of the bottleneck, once the picture was decoded."""
+
+    def load(item: Planned) -> Loaded:
+        try:
+            data = encoded_as_learned(item, crop_to_box)
+            decode_with_pillow(data)
+            return item, data, None
+        except BadImage as fault:
+            return item, b'', fault
+        except OSError as error:
+            return item, b'', BadImage(f'cannot be read: {error.strerror}')
+
+    yield from _ahead(load, items, window=64 * CORES, threads=CORES)
 
 
 def _ahead(function: Callable, items: Iterable, window: int, threads: int) -> Iterator:

@@ -1,4 +1,5 @@
-"""Samples to a folder of TFRecords with the cached bottleneck: what all converters do."""
+"""Samples to a folder of TFRecords, with the cached bottleneck if there is a backbone: what all converters
+do."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from src.graph import precision
 from src.graph.backbones import Backbone, add_backbone, load_backbone
 
 
-def convert(job: Job, backbone: Backbone, overwrite: bool = False) -> Path:
-    """Write data/records/<name>/ and return the folder.
+def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> Path:
+    """Write data/records/<name>/ and return the folder. Without a backbone the records hold no bottlenecks.
 
     Goes on where an earlier run of the same job stopped. Raises UserError when the folder holds the
     records of another job, unless `overwrite`.
@@ -35,9 +36,17 @@ def convert(job: Job, backbone: Backbone, overwrite: bool = False) -> Path:
     return folder
 
 
-def add_conversion_flags(made: argparse.ArgumentParser) -> None:
-    """The flags that all converters share."""
-    add_backbone(made)
+def add_conversion_flags(made: argparse.ArgumentParser, backbone: bool = True) -> None:
+    """The flags that all converters share; without `backbone` there is none unless --backbone names it."""
+    add_backbone(made, paths.IMAGENET_GRAPH_DEF if backbone else None)
+    if backbone:
+        made.add_argument(
+            '--no-backbone',
+            dest='backbone',
+            action='store_const',
+            const=None,
+            help='records of the pictures alone, for networks that learn from pixels',
+        )
     made.add_argument(
         '--precision',
         choices=precision.CHOICES,
@@ -64,6 +73,9 @@ def run(job: Job, args: argparse.Namespace) -> None:
     if getattr(args, 'test_list', None):
         samples = with_test_list(job.samples, args.test_list, job.source)
         job = replace(job, samples=samples, split_by='test list')
+    if args.backbone is None:
+        report(convert(job, None, args.overwrite))
+        return
     job = replace(job, precision=precision.resolve(args.precision))
     backbone = load_backbone(args.backbone, args.bottleneck, args.pixel_range)
     say(f'{paths.shown(backbone.path)}: {backbone.rewrites}; computes in {job.precision}')
@@ -86,4 +98,7 @@ def report(folder: Path) -> None:
             paths.METRICS_DIR / 'skipped.csv',
             ', '.join(f'{count(n, "photo")} {outcome}' for outcome, n in outcomes.items()) + ', with reasons',
         )
-    next_step('python -m src.training.train' + cli.name_flag(manifest['name']))
+    if manifest['backbone']:
+        next_step('python -m src.training.train' + cli.name_flag(manifest['name']))
+    else:
+        next_step('python -m src.training.train_images' + cli.name_flag(manifest['name']))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,18 @@ class Records:
 
     @property
     def width(self) -> int:
-        """Values of one bottleneck."""
+        """Values of one bottleneck. Raises UserError when the records were made without a backbone."""
+        if not self.has_bottlenecks:
+            raise UserError(
+                f'{paths.shown(self.folder)} holds pictures without bottlenecks: train on them with '
+                f'python -m src.training.train_images --name {shlex.quote(self.manifest["name"])}, '
+                'or convert with a --backbone'
+            )
         return self.manifest['backbone']['width']
+
+    @property
+    def has_bottlenecks(self) -> bool:
+        return self.manifest['backbone'] is not None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -42,23 +53,23 @@ class Records:
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of a split in memory: ids [N] str, labels [N] int32 (-1 when unknown),
-    bottlenecks [N, width] float32."""
+    """Some examples in memory: ids [N] str, labels [N] int32 (-1 when unknown), and what is learned from:
+    bottlenecks [N, width] float32, or pixels [N, height, width, 3] uint8."""
 
     ids: list[str]
     labels: np.ndarray
-    bottlenecks: np.ndarray
+    values: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, some: slice) -> Examples:
-        return Examples(self.ids[some], self.labels[some], self.bottlenecks[some])
+        return Examples(self.ids[some], self.labels[some], self.values[some])
 
     def where(self, chosen: np.ndarray) -> Examples:
         """The examples for which `chosen` [N] bool is true."""
         ids = [id_ for id_, wanted in zip(self.ids, chosen, strict=True) if wanted]
-        return Examples(ids, self.labels[chosen], self.bottlenecks[chosen])
+        return Examples(ids, self.labels[chosen], self.values[chosen])
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
@@ -66,7 +77,7 @@ def joined(parts: Sequence[Examples]) -> Examples:
     return Examples(
         [id_ for part in parts for id_ in part.ids],
         np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.bottlenecks for part in parts]),
+        np.concatenate([part.values for part in parts]),
     )
 
 
@@ -82,19 +93,31 @@ def open_records(name: str) -> Records:
 
 
 def load(records: Records, *splits: str, most: int | None = None) -> Examples:
-    """The examples of some splits, or the first `most` of them, in the order of the shards.
+    """The examples of some splits with their bottlenecks, or the first `most` of them, in the order of the
+    shards.
 
     Memory: 4 bytes x width x N, once. Raises UserError when there are fewer than the manifest says.
     """
+    held = np.empty((number_of(records, splits, most), records.width), np.float32)
+    return filled(held, records, chunks(records, *splits))
+
+
+def number_of(records: Records, splits: Sequence[str], most: int | None = None) -> int:
+    """How many examples some splits hold, `most` at most."""
     number = sum(records.counts.get(split, 0) for split in splits)
-    number = number if most is None else min(number, most)
+    return number if most is None else min(number, most)
+
+
+def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> Examples:
+    """The first N examples of `parts`, their values written into `values` [N, ...]. Raises UserError when
+    there are fewer."""
+    number = len(values)
     ids: list[str] = []
     labels = np.empty(number, np.int32)
-    bottlenecks = np.empty((number, records.width), np.float32)
-    for part in chunks(records, *splits):
+    for part in parts:
         begin, end = len(ids), min(len(ids) + len(part), number)
         labels[begin:end] = part.labels[: end - begin]
-        bottlenecks[begin:end] = part.bottlenecks[: end - begin]
+        values[begin:end] = part.values[: end - begin]
         ids.extend(part.ids[: end - begin])
         if end == number:
             break
@@ -103,31 +126,35 @@ def load(records: Records, *splits: str, most: int | None = None) -> Examples:
             f'{paths.shown(records.folder)} holds {len(ids):,} of the {number:,} records that its '
             f'{MANIFEST} tells of: run the conversion again with --overwrite'
         )
-    return Examples(ids, labels, bottlenecks)
+    return Examples(ids, labels, values)
 
 
 def chunks(records: Records, *splits: str, size: int = 512) -> Iterator[Examples]:
     """The same, up to `size` at a time. Raises UserError for a damaged shard."""
-    features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | vector_features(records)
+    vector = {consts.INCEPTION_OUTPUT_FIELD: tf.FixedLenFeature([records.width], tf.float32)}
+    for ids, labels, fields in labelled(records, splits, vector, size):
+        yield Examples(ids, labels, fields[consts.INCEPTION_OUTPUT_FIELD])
+
+
+def labelled(
+    records: Records, splits: Sequence[str], fields: dict, size: int
+) -> Iterator[tuple[list[str], np.ndarray, dict[str, np.ndarray]]]:
+    """Ids, labels [N] int32 and the given fields of the examples of some splits, up to `size` at a time.
+    Raises UserError for a damaged shard."""
     for split in splits:
-        if split == consts.UNLABELLED:
-            features.pop(consts.LABEL_ONE_HOT_FIELD)
+        features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | fields
+        if split != consts.UNLABELLED:
+            features |= label_feature(records)
         for batch in _batches(records.shards(split), features, size):
             one_hot = batch.get(consts.LABEL_ONE_HOT_FIELD)
             labels = np.full(len(batch[consts.ID_FIELD]), -1) if one_hot is None else one_hot.argmax(1)
-            yield Examples(
-                [id_.decode('utf-8', 'surrogateescape') for id_ in batch[consts.ID_FIELD]],
-                labels.astype(np.int32),
-                batch[consts.INCEPTION_OUTPUT_FIELD],
-            )
+            ids = [id_.decode('utf-8', 'surrogateescape') for id_ in batch[consts.ID_FIELD]]
+            yield ids, labels.astype(np.int32), batch
 
 
-def vector_features(records: Records) -> dict:
-    """The fields that training needs, for tf.io.parse_example."""
-    return {
-        consts.INCEPTION_OUTPUT_FIELD: tf.FixedLenFeature([records.width], tf.float32),
-        consts.LABEL_ONE_HOT_FIELD: tf.FixedLenFeature([len(records.classes)], tf.float32),
-    }
+def label_feature(records: Records) -> dict:
+    """The field of the label, for tf.io.parse_example."""
+    return {consts.LABEL_ONE_HOT_FIELD: tf.FixedLenFeature([len(records.classes)], tf.float32)}
 
 
 def pictures(records: Records, split: str, ids: Iterable[str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -190,4 +217,6 @@ def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[
 def _how_to_make(name: str) -> str:
     if name == consts.CURRENT_DATASET_NAME:
         return 'run python -m src.data_preparation.stanford_ds_to_tfrecords'
+    if name == paths.CIFAR10_DIR.name:
+        return 'run python -m src.data_preparation.cifar10_to_tfrecords'
     return f'run python -m src.data_preparation.image_folder_to_tfrecords DIR --name {name}'

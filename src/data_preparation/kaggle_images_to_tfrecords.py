@@ -18,7 +18,7 @@ from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
 from src.data_preparation.convert import Job, add_conversion_flags, run
 from src.data_preparation.samples import Remark, Sample, promises_photo
-from src.images.augment import COPIES
+from src.images.copies import COPIES
 
 
 def kaggle_samples(folder: Path) -> tuple[list[Sample], list[Remark]]:

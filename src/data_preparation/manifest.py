@@ -66,20 +66,20 @@ def added(outcomes: Iterable[Outcome]) -> Outcome:
     return total
 
 
-def describe(job: Job, backbone: Backbone, classes: Sequence[str], planned: Iterable[Planned]) -> dict:
+def describe(job: Job, backbone: Backbone | None, classes: Sequence[str], planned: Iterable[Planned]) -> dict:
     """All that the records depend on, with a fingerprint by which a later run knows its own job."""
-    return described(job, backbone.facts(), classes, sum(map(number_of, planned)))
+    return described(job, backbone and backbone.facts(), classes, sum(map(number_of, planned)))
 
 
-def described(job: Job, backbone: dict, classes: Sequence[str], numbers: int) -> dict:
-    """`describe` from a backbone's facts and the sum of the photos' numbers."""
+def described(job: Job, backbone: dict | None, classes: Sequence[str], numbers: int) -> dict:
+    """`describe` from a backbone's facts, if there is one, and the sum of the photos' numbers."""
     manifest = {
         'format': FORMAT,
         'name': job.name,
         'source': shown(job.source),
         'classes': list(classes),
         'backbone': backbone,
-        'precision': job.precision,
+        'precision': job.precision if backbone else None,
         'split_by': job.split_by,
         'crop_to_box': job.crop_to_box,
         'copies': list(job.copies),
@@ -88,7 +88,7 @@ def described(job: Job, backbone: dict, classes: Sequence[str], numbers: int) ->
     elsewhere = {
         'source': None,
         'name': None,
-        'backbone': {k: v for k, v in backbone.items() if k not in ('file', 'path')},
+        'backbone': backbone and {k: v for k, v in backbone.items() if k not in ('file', 'path')},
     }  # may lie anywhere
     told = json.dumps([manifest | elsewhere, numbers % 2**256], sort_keys=True)
     return manifest | {'fingerprint': hashlib.sha256(told.encode()).hexdigest(), 'complete': False}
@@ -125,8 +125,9 @@ def refuse_another(earlier: dict, manifest: dict, folder: Path) -> None:
 
 
 def _difference(earlier: dict, now: dict) -> str:
-    if (earlier.get('backbone') or {}).get('sha256') != now['backbone']['sha256']:
-        return f'another backbone ({(earlier.get("backbone") or {}).get("file", "unknown")})'
+    before = earlier.get('backbone') or {}
+    if before.get('sha256') != (now['backbone'] or {}).get('sha256'):
+        return f'another backbone ({before.get("file", "none")})'
     if earlier.get('classes') != now['classes']:
         return 'other classes'
     differing = [

@@ -6,6 +6,7 @@ or killed goes on with the first shard that is missing.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from src.common import consts, files
 from src.common.files import count
 from src.common.progress import progress, say
-from src.data_preparation.bottlenecks import Extractor, extract
+from src.data_preparation.bottlenecks import Extractor, checked, extract
 from src.data_preparation.samples import Planned, Remark, skipped
 from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
 from src.graph.backbones import Backbone
@@ -70,12 +71,13 @@ def cut(planned: Iterable[Planned]) -> list[Shard]:
 def write_missing(
     folder: Path,
     shards: Sequence[Shard],
-    backbone: Backbone,
+    backbone: Backbone | None,
     classes: Sequence[str],
     crop_to_box: bool,
     precision: str = 'float32',
 ) -> None:
-    """Write the shards that do not stand in `folder` yet, each with a note on what it holds."""
+    """Write the shards that do not stand in `folder` yet, each with a note on what it holds. Without a
+    backbone they hold pictures only."""
     missing = [shard for shard in shards if not (folder / shard.name).exists()]
     if not missing:
         return
@@ -84,8 +86,10 @@ def write_missing(
     if done:
         say(f'going on after {count(done, "photo")} of {total:,}')
     with (
-        Extractor(backbone, precision) as extractor,
-        progress(total, f'{backbone.path.stem} bottlenecks', 'photos', done=done) as bar,
+        Extractor(backbone, precision) if backbone else contextlib.nullcontext() as extractor,
+        progress(
+            total, f'{backbone.path.stem} bottlenecks' if backbone else 'pictures', 'photos', done=done
+        ) as bar,
     ):
         for shard in missing:
             with files.atomic_path(folder / shard.name) as part:
@@ -97,7 +101,7 @@ def write_missing(
 def write_records(
     path: Path,
     shard: Shard,
-    extractor: Extractor,
+    extractor: Extractor | None,
     classes: Sequence[str],
     crop_to_box: bool,
     photo_done: Callable[[], object],
@@ -106,9 +110,10 @@ def write_records(
     bear, and a remark on each photo that could not be decoded."""
     remarks: list[Remark] = []
     labels: set[str] = set()
+    loaded = extract(shard.items, extractor, crop_to_box) if extractor else checked(shard.items, crop_to_box)
 
     def examples() -> Iterator[bytes]:
-        for item, data, vector in extract(shard.items, extractor, crop_to_box):
+        for item, data, vector in loaded:
             photo_done()
             if isinstance(vector, BadImage):
                 remarks.append(skipped(item.sample, str(vector)))

@@ -6,7 +6,7 @@
 | image_raw        | bytes, the encoded picture that the vector was made from |
 | label            | bytes, the class name (absent when nobody knows it)      |
 | label_one_hot    | float32 [classes] (absent likewise)                      |
-| inception_output | float32 [width], the bottleneck                          |
+| inception_output | float32 [width], the bottleneck (absent without backbone) |
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ def float_feature(values: Sequence[float] | np.ndarray) -> tf.train.Feature:
 
 
 def build_example(
-    id_: str, image: bytes, bottleneck: np.ndarray, label: str | None, classes: Sequence[str]
+    id_: str, image: bytes, bottleneck: np.ndarray | None, label: str | None, classes: Sequence[str]
 ) -> bytes:
     """A serialised tf.train.Example; `bottleneck` is [width] float32, `label` one of `classes`."""
     feature = {
         consts.ID_FIELD: bytes_feature(id_.encode('utf-8', 'surrogateescape')),
         consts.IMAGE_RAW_FIELD: bytes_feature(image),
-        consts.INCEPTION_OUTPUT_FIELD: float_feature(bottleneck),
     }
+    if bottleneck is not None:
+        feature[consts.INCEPTION_OUTPUT_FIELD] = float_feature(bottleneck)
     if label is not None:
         one_hot = np.zeros(len(classes), np.float32)
         one_hot[classes.index(label)] = 1

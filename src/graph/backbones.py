@@ -139,14 +139,14 @@ def number_range(text: str) -> tuple[float, float]:
     return low, high
 
 
-def add_backbone(made) -> None:
+def add_backbone(made, default: Path | None = paths.IMAGENET_GRAPH_DEF) -> None:
     """The flags that name a backbone."""
     made.add_argument(
         '--backbone',
         type=Path,
         metavar='PB',
-        default=paths.IMAGENET_GRAPH_DEF,
-        help=f'frozen graph (default: {paths.shown(paths.IMAGENET_GRAPH_DEF)})',
+        default=default,
+        help=f'frozen graph (default: {paths.shown(default) if default else "none, pictures only"})',
     )
     made.add_argument(
         '--bottleneck',

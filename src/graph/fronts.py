@@ -51,6 +51,14 @@ def ensure_front(
     return graph_def, find_front(graph_def, target, path)
 
 
+def front_alone(height: int, width: int) -> tuple[tf.GraphDef, Front]:
+    """A graph that is only a front, for networks that learn from pixels: from one encoded image to pixels
+    [1, height, width, 3] float32, 0 to 255, under the names of 2015."""
+    names = consts.IMAGE_TENSOR, 'DecodeJpeg:0', consts.PIXELS_TENSOR
+    graph_def = _new_front(node_of(consts.PIXELS_TENSOR), height, width, (0, 255))
+    return graph_def, Front(*names, height, width)
+
+
 def find_front(graph_def: tf.GraphDef, target: str, path: Path) -> Front:
     """The front that leads to `target`. Raises UserError when there is none, or when it is not all that
     `target` needs."""

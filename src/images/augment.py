@@ -1,31 +1,56 @@
-"""Changed copies of training pictures.
+"""Pictures changed while a network learns from them, as graph ops: every time it sees them, otherwise.
 
-`COPIES` are those of the original Kaggle conversion: less contrast, darker, mirrored. They work on
-decoded pictures, [height, width, 3] uint8, before these are encoded again.
+What is drawn depends on the two integers `seed` alone, such as (seed, step), so a resumed training sees what
+an undisturbed one would have.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from src.common.tf1 import tf
+
+GREY = 128  # what a cut-out square is filled with
 
 
-def less_contrast(pixels: np.ndarray, factor: float = 0.8) -> np.ndarray:
-    """Pull every channel towards its mean, as tf.image.adjust_contrast does."""
-    means = pixels.mean(axis=(0, 1), keepdims=True)
-    return _uint8((pixels - means) * factor + means)
+def augment(
+    pixels: tf.Tensor,
+    seed: tuple[tf.Tensor | int, tf.Tensor | int],
+    crop: int = 0,
+    flip: bool = False,
+    cutout: int = 0,
+) -> tf.Tensor:
+    """[N, height, width, 3] uint8 as the same: each picture moved by up to `crop` pixels (what comes in at
+    the edges is mirrored), one of two flipped left to right, a square of side `cutout` greyed out."""
+    if crop or flip:
+        pixels = _moved(pixels, seed, crop, flip)
+    return _cut_out(pixels, seed, cutout) if cutout else pixels
 
 
-def darker(pixels: np.ndarray, delta: float = -0.15) -> np.ndarray:
-    """Add `delta`, a share of the full range, as tf.image.adjust_brightness does."""
-    return _uint8(pixels + delta * 255.0)
+def _moved(pixels: tf.Tensor, seed, crop: int, flip: bool) -> tf.Tensor:
+    """By looking up rows and columns, which takes a hundredth of cutting out one picture at a time."""
+    number, (height, width) = tf.shape(pixels)[0], pixels.shape[1:3].as_list()
+    rows, columns = (
+        _drawn(seed, place, [number, 1], 2 * crop + 1) + tf.range(side)
+        for place, side in ((0, height), (1, width))
+    )
+    if flip:
+        columns = tf.where_v2(_drawn(seed, 2, [number, 1], 2) == 1, tf.reverse(columns, [1]), columns)
+    if crop:
+        pixels = tf.pad(pixels, [[0, 0], [crop, crop], [crop, crop], [0, 0]], 'REFLECT')
+    return tf.gather(tf.gather(pixels, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 
 
-def mirrored(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels[:, ::-1])
+def _cut_out(pixels: tf.Tensor, seed, side: int) -> tf.Tensor:
+    """Cutout (DeVries and Taylor 2017, arXiv:1708.04552); the square's middle is anywhere in the picture."""
+    number, (height, width) = tf.shape(pixels)[0], pixels.shape[1:3].as_list()
+    inside = []
+    for place, length in ((3, height), (4, width)):
+        begin = _drawn(seed, place, [number, 1], length) - side // 2
+        inside.append((tf.range(length) >= begin) & (tf.range(length) < begin + side))
+    square = inside[0][:, :, None, None] & inside[1][:, None, :, None]
+    return tf.where_v2(square, tf.constant(GREY, pixels.dtype), pixels)
 
 
-def _uint8(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-COPIES = {'contrast': less_contrast, 'dark': darker, 'mirror': mirrored}
+def _drawn(seed, place: int, shape: list, below: int) -> tf.Tensor:
+    """int32 from 0 to `below`, not included; `place` tells the draws of a step apart."""
+    pair = tf.stack([tf.cast(part, tf.int64) for part in (seed[0] * 100 + place, seed[1])])
+    return tf.random.stateless_uniform(shape, pair, 0, below, tf.int32)

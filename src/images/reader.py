@@ -12,10 +12,13 @@ encoded image itself always decodes in full; `as_in_graph` says where it differs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from src.common import consts
 from src.common.tf1 import tf
+from src.graph.batching import pixels_of_many
 from src.graph.fronts import Front
 from src.graph.graph_io import node_of, subgraph
 from src.images.decode import decode_with_pillow
@@ -38,8 +41,12 @@ class ImageReader:
             tf.import_graph_def(whole, name='')
             for ratio in self._ratios(whole, front):
                 tf.import_graph_def(_decoding_at(ratio, whole, front), name=f'at_{ratio}')
+            with tf.name_scope('many'):
+                images = tf.placeholder(tf.string, [None])
+                of_many = pixels_of_many(images, whole, front)
         self._session = tf.Session(graph=graph)
         self._from_pixels = self._session.make_callable(front.pixels, [front.decoded])
+        self._from_many = self._session.make_callable(of_many, [images])
         self._from_bytes = {1: self._session.make_callable(front.pixels, [front.image])}
         for ratio in self._ratios(whole, front):
             names = f'at_{ratio}/{front.pixels}', [f'at_{ratio}/{front.image}']
@@ -57,6 +64,21 @@ class ImageReader:
             # Pillow names the reason, or reads what TensorFlow would not.
             return self.resize(decode_with_pillow(data))
 
+    def read_many(self, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
+        """The same of some tens or hundreds of small pictures, or why there is none, in one run of the graph
+        where it can be. Large ones belong to threads that call `read`."""
+        plain = [self._plain(data) for data in pictures]
+        try:
+            decoded = iter(
+                self._from_many([data for data, alike in zip(pictures, plain, strict=True) if alike])
+            )
+            return [
+                next(decoded) if alike else self._or_fault(data)
+                for data, alike in zip(pictures, plain, strict=True)
+            ]
+        except tf.errors.OpError:  # one at least is damaged
+            return [self._or_fault(data) for data in pictures]
+
     def resize(self, pixels: np.ndarray) -> np.ndarray:
         """[h, w, 3] uint8 as [height, width, 3] float32, resized as the graph does it."""
         if pixels.size > 3 * consts.MAX_IMAGE_PIXELS:
@@ -67,6 +89,18 @@ class ImageReader:
         """Whether the graph, fed the encoded image itself, sees the pixels that `read` gives."""
         header = read_header(data)
         return header.plain and self._ratio(header) == 1
+
+    def _plain(self, data: bytes) -> bool:
+        try:
+            return self.as_in_graph(data)
+        except BadImage:
+            return False
+
+    def _or_fault(self, data: bytes) -> np.ndarray | BadImage:
+        try:
+            return self.read(data)
+        except BadImage as fault:
+            return fault
 
     def close(self) -> None:
         self._session.close()

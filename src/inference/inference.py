@@ -57,7 +57,7 @@ def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
             f'the model and {paths.shown(records.folder)} belong to different backbones: '
             'give --model a model of these records, or name the folder of the photos instead'
         )
-    rows = predictor.from_bottlenecks(asked.bottlenecks)
+    rows = predictor.from_bottlenecks(asked.values)
     return sorted([*zip(asked.ids, rows, strict=True), *unreadable.items()], key=lambda answer: answer[0])
 
 

@@ -95,7 +95,7 @@ class Head:
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """Probabilities [N, classes] float32."""
-        return session.run(self.probabilities, {self.x: examples.bottlenecks})
+        return session.run(self.probabilities, {self.x: examples.values})
 
     def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
         return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])

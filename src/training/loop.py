@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ class Task:
     """What is trained, as tensors of the default graph, and how it is fed and judged.
 
     `feed` gives the feed of a step; `evaluate` gives scalars for TensorBoard by their tags, among
-    them `judge`, which is to fall, or None to take the last step as the best.
+    them `judge`, which is to fall, or None to take the last step as the best. `weights` are what the best
+    checkpoint holds, by the names they get there (default: all that is trained). Progress counts `each`
+    `unit`s a step.
     """
 
     train_op: tf.Operation
@@ -41,6 +43,9 @@ class Task:
     judge: str | None
     histograms: tf.Tensor | None
     shown: Callable[[dict[str, float]], str]
+    weights: Mapping[str, tf.Variable] | None = None
+    each: int = 1
+    unit: str = 'steps'
 
 
 @dataclass
@@ -110,12 +115,12 @@ def fit(
 def _run(session, task: Task, state: State, keeper: _Keeper, writer, steps, evaluate_every, patience) -> None:
     begun = time.monotonic() - state.seconds
     evaluations, cost = 0, 0.0
-    with progress(steps, 'training', 'steps', done=state.step) as bar:
+    with progress(steps * task.each, 'training', task.unit, done=state.step * task.each) as bar:
         try:
             while state.step < steps and not state.ended:
                 _, cost = session.run([task.train_op, task.cost], task.feed(state.step))
                 state.step += 1
-                bar.update()
+                bar.update(task.each)
                 if not math.isfinite(cost):
                     _fail(keeper, state, cost)
                 if state.step % STEPS_BETWEEN_COSTS == 0 or state.step == 1:
@@ -152,7 +157,7 @@ class _Keeper:
     def __init__(self, session: tf.Session, task: Task, folder: Path):
         self.session, self.task, self.folder = session, task, folder
         self.last = tf.train.Saver(tf.global_variables(), max_to_keep=1)
-        self.best = tf.train.Saver(tf.trainable_variables(), max_to_keep=1)
+        self.best = tf.train.Saver(task.weights or tf.trainable_variables(), max_to_keep=1)
         self.saved_at = time.monotonic()
         self.saved_step = 0
         folder.mkdir(parents=True, exist_ok=True)

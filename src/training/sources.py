@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from src.common import consts
+from src.common.tf1 import tf
 from src.data_preparation import dataset
 from src.data_preparation.dataset import Examples, Records
 from src.training.batches import Batches
-from src.training.stream import Batch, stream
+from src.training.stream import Batch, Field, stream
 
 
 class Source(Protocol):
@@ -20,8 +21,11 @@ class Source(Protocol):
 
     parts: Sequence[str]
 
+    def number(self, part: str) -> int:
+        """How many examples a part holds."""
+
     def batch(self, step: int) -> Batch:
-        """Bottlenecks [size, width] float32 and labels [size] int32 of a step, from `train`."""
+        """What a step learns from, of `train`: values [size, ...] as of Examples, and labels [size] int32."""
 
     def first(self, part: str, most: int) -> Examples:
         """The first examples of a part, in memory."""
@@ -40,10 +44,13 @@ class InMemory:
         self.parts = list(self._examples)
         self._batches = Batches(np.arange(len(examples['train'])), size, seed)
 
+    def number(self, part: str) -> int:
+        return len(self._examples[part])
+
     def batch(self, step: int) -> Batch:
         rows = self._batches.rows(step)
         train = self._examples['train']
-        return train.bottlenecks[rows], train.labels[rows]
+        return train.values[rows], train.labels[rows]
 
     def first(self, part: str, most: int) -> Examples:
         return self._examples[part][:most]
@@ -54,7 +61,7 @@ class InMemory:
 
 
 class Streamed:
-    """A source that reads the records again in every epoch."""
+    """A source of bottlenecks that reads the records again in every epoch."""
 
     def __init__(self, records: Records, splits: Mapping[str, Sequence[str]], size: int, seed: int):
         self._records, self._size, self._seed = records, size, seed
@@ -63,10 +70,14 @@ class Streamed:
         self._stream: Iterator[Batch] = iter(())
         self._step = -1  # that the stream has reached
 
+    def number(self, part: str) -> int:
+        return dataset.number_of(self._records, self._splits[part])
+
     def batch(self, step: int) -> Batch:
         if step != self._step:
             start = step * self._size
-            self._stream = stream(self._records, self._splits['train'], self._size, self._seed, start)
+            field = vector_field(self._records)
+            self._stream = stream(self._records, self._splits['train'], field, self._size, self._seed, start)
         self._step = step + 1
         return next(self._stream)
 
@@ -75,6 +86,11 @@ class Streamed:
 
     def chunks(self, part: str) -> Iterator[Examples]:
         return dataset.chunks(self._records, *self._splits[part])
+
+
+def vector_field(records: Records) -> Field:
+    feature = tf.FixedLenFeature([records.width], tf.float32)
+    return Field(consts.INCEPTION_OUTPUT_FIELD, feature, 4 * records.width)
 
 
 def parts_of(records: Records, all_splits: bool) -> dict[str, list[str]]:

@@ -12,7 +12,6 @@ at any time: the same command goes on where it was.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
@@ -24,7 +23,7 @@ from src.training import loop
 from src.training.head import Head, Settings, head_layers
 from src.training.scores import table
 from src.training.sources import fits_in_memory, open_source, parts_of
-from src.training.trained import claim, describe
+from src.training.trained import claim, describe, outcome
 
 EVALUATIONS = 50  # about so many in a whole run
 MOST_STEPS_UNEVALUATED = 1000
@@ -56,23 +55,13 @@ def train_head(
             patience,
         )
         scores = head.scores(session)
-    files.write_json(paths.scores(model), description | _outcome(state, scores))
+    files.write_json(paths.scores(model), description | outcome(state, scores))
     return state, scores
 
 
 def evaluate_every(steps: int) -> int:
     """Steps between two evaluations."""
     return max(1, min(MOST_STEPS_UNEVALUATED, steps // EVALUATIONS))
-
-
-def _outcome(state: loop.State, scores: dict) -> dict[str, Any]:
-    return {
-        'steps': state.step,
-        'best_step': state.best_step,
-        'ended': state.ended,
-        'seconds': round(state.seconds, 1),
-        'scores': scores,
-    }
 
 
 def add_settings(made: argparse.ArgumentParser) -> None:

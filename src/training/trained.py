@@ -9,7 +9,9 @@ from typing import Any
 from src.common import files, paths
 from src.common.errors import UserError
 from src.data_preparation.dataset import Records
+from src.recipes.recipe import PixelRecipe
 from src.training.head import Settings
+from src.training.loop import State
 
 MODEL_FILE = 'model.json'
 
@@ -25,6 +27,32 @@ def describe(records: Records, settings: Settings) -> dict[str, Any]:
         'backbone': manifest['backbone'],
         'precision': manifest['precision'],
         'settings': asdict(settings),
+    }
+
+
+def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
+    """The same of a network from pixels, trained by the recipe `name` or what flags made of it."""
+    manifest = records.manifest
+    return {
+        'data_set': manifest['name'],
+        'recipe': name,
+        'records': manifest['fingerprint'],
+        'classes': manifest['classes'],
+        'counts': manifest['counts'],
+        'backbone': None,
+        'precision': recipe.precision,
+        'settings': asdict(recipe),
+    }
+
+
+def outcome(state: State, scores: dict) -> dict[str, Any]:
+    """What became of a run, as JSON."""
+    return {
+        'steps': state.step,
+        'best_step': state.best_step,
+        'ended': state.ended,
+        'seconds': round(state.seconds, 1),
+        'scores': scores,
     }
 
 

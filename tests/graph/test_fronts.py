@@ -220,7 +220,7 @@ def test_a_graph_of_pixels_goes_all_the_way(tmp_path, capsys):
     examples = load(records, 'train')
     originals = {id_: np.array(Image.open(tmp_path / 'photos' / id_)) for id_ in examples.ids}
     wanted = bottleneck_of(np.stack([originals[id_] for id_ in examples.ids]).astype(float))
-    np.testing.assert_allclose(examples.bottlenecks, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(examples.values, wanted, rtol=1e-4, atol=1e-5)
     capsys.readouterr()
     light = tmp_path / 'photos' / 'light' / 'light.0.png'
     assert classify.main(['file', str(light), '--model', str(frozen), '--csv', '--top', '2']) == 0
@@ -257,7 +257,7 @@ def test_mobilenet_without_its_decoder_answers_like_the_whole(real_data, tmp_pat
     for split in ('train', 'validation', 'test'):
         first, second = (load(open_records(name), split) for name in ('with_front', 'cut_front'))
         assert first.ids == second.ids
-        np.testing.assert_allclose(first.bottlenecks, second.bottlenecks, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(first.values, second.values, rtol=1e-4, atol=1e-4)
     held = [data for _, data in pictures(open_records('with_front'), 'train')]
     answers = [np.stack(list(classify.load_model(model).from_pictures(held))) for model in (whole, ours)]
     np.testing.assert_allclose(*answers, atol=1e-3)

@@ -15,7 +15,7 @@ from src.data_preparation import dataset
 from src.data_preparation.dataset import load, open_records
 from src.training import stream as stream_module
 from src.training.head import Head, Settings
-from src.training.sources import InMemory, Streamed, parts_of
+from src.training.sources import InMemory, Streamed, parts_of, vector_field
 from src.training.stream import stream
 
 TRAIN = ['train']
@@ -36,20 +36,22 @@ def spoilt(records):
 
 def rows_of(held: dataset.Examples, vectors: np.ndarray) -> list[int]:
     """Which of the held examples these vectors are; no two of them are alike."""
-    places = {vector.tobytes(): i for i, vector in enumerate(held.bottlenecks)}
+    places = {vector.tobytes(): i for i, vector in enumerate(held.values)}
     return [places[vector.tobytes()] for vector in vectors]
 
 
 def test_every_epoch_of_a_stream_shows_each_record_once_in_another_order(records):
     held = load(records, 'train')
-    batches = list(islice(stream(records, TRAIN, 30, seed=1), 24))  # three epochs of 240
+    batches = list(
+        islice(stream(records, TRAIN, vector_field(records), 30, seed=1), 24)
+    )  # three epochs of 240
     for vectors, labels in batches:
         np.testing.assert_array_equal(labels, held.labels[rows_of(held, vectors)])
     seen = rows_of(held, np.concatenate([vectors for vectors, _ in batches]))
     epochs = [seen[i : i + 240] for i in range(0, 720, 240)]
     assert all(sorted(epoch) == list(range(240)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
-    other = rows_of(held, next(stream(records, TRAIN, 240, seed=2))[0])
+    other = rows_of(held, next(stream(records, TRAIN, vector_field(records), 240, seed=2))[0])
     assert other != epochs[0]
 
 
@@ -57,14 +59,16 @@ def test_a_stream_mixes_the_shards(records, monkeypatch):
     """Even where the buffer holds one example, a batch comes from several files."""
     monkeypatch.setattr(stream_module, 'SHUFFLED_BYTES', 1)
     held = load(records, 'train')
-    rows = rows_of(held, next(stream(records, TRAIN, 60, seed=1))[0])
+    rows = rows_of(held, next(stream(records, TRAIN, vector_field(records), 60, seed=1))[0])
     assert len({row // 50 for row in rows}) >= 4
 
 
 def test_a_stream_goes_on_where_it_was(records):
-    whole = np.concatenate([x for x, _ in islice(stream(records, TRAIN, 32, seed=1), 25)])
+    whole = np.concatenate(
+        [x for x, _ in islice(stream(records, TRAIN, vector_field(records), 32, seed=1), 25)]
+    )
     for start in (0, 32, 224, 240, 500):  # within an epoch, at its end, in the third one
-        vectors, _ = next(stream(records, TRAIN, 32, seed=1, start=start))
+        vectors, _ = next(stream(records, TRAIN, vector_field(records), 32, seed=1, start=start))
         np.testing.assert_array_equal(vectors, whole[start : start + 32])
 
 
@@ -101,7 +105,7 @@ def test_loading_takes_several_splits_or_only_the_first(records):
     parts = [load(records, split) for split in ('train', 'validation')]
     whole = load(records, 'train', 'validation')
     assert whole.ids == parts[0].ids + parts[1].ids
-    np.testing.assert_array_equal(whole.bottlenecks, np.concatenate([p.bottlenecks for p in parts]))
+    np.testing.assert_array_equal(whole.values, np.concatenate([p.values for p in parts]))
     few = load(records, 'train', most=60)  # more than a file holds
     assert few.ids == parts[0].ids[:60]
     np.testing.assert_array_equal(few.labels, parts[0].labels[:60])
@@ -120,7 +124,7 @@ def test_a_damaged_shard_is_named_while_it_streams(spoilt):
     data[len(data) // 2] ^= 255
     shard.write_bytes(data)
     with pytest.raises(UserError, match=f'{shard.name} is missing or damaged'):
-        list(islice(stream(spoilt, TRAIN, 32, seed=1), 20))
+        list(islice(stream(spoilt, TRAIN, vector_field(spoilt), 32, seed=1), 20))
     shard.unlink()
     with pytest.raises(UserError, match=f'{shard.name} is missing or damaged'):
-        list(islice(stream(spoilt, TRAIN, 32, seed=1), 20))
+        list(islice(stream(spoilt, TRAIN, vector_field(spoilt), 32, seed=1), 20))

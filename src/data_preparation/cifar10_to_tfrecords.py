@@ -1,0 +1,140 @@
+"""CIFAR-10 to TFRecords of PNG pictures: 60,000 of 32 x 32 pixels in ten classes.
+
+    sh setup/download_cifar10.sh
+    python -m src.data_preparation.cifar10_to_tfrecords
+    python -m src.data_preparation.cifar10_to_tfrecords --data cifar-10-binary.tar.gz --name small
+
+--data is the official binary version, as its archive or unpacked (cifar-10-batches-bin/ with
+data_batch_1.bin to data_batch_5.bin and test_batch.bin). Its test batch becomes the test split; validation,
+a tenth, is cut from the others by a hash of the picture. Writes data/records/<name>/. Stop it at any time:
+the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from src.common import archives, cli, errors, paths
+from src.common.errors import UserError
+from src.data_preparation.convert import Job, add_conversion_flags, run
+from src.data_preparation.samples import Sample
+
+FOLDER = 'cifar-10-batches-bin'
+TRAIN = tuple(f'data_batch_{number}.bin' for number in range(1, 6))
+TEST = 'test_batch.bin'
+CLASSES_FILE = 'batches.meta.txt'
+SIDE = 32
+RECORD = 1 + 3 * SIDE * SIDE  # a label, then all red, all green and all blue values, row by row
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch file: `records` [N, 3073] uint8, read from the disk as they are wanted."""
+
+    path: Path
+    records: np.ndarray
+
+    def png(self, place: int) -> bytes:
+        stream = io.BytesIO()
+        pixels = self.records[place, 1:].reshape(3, SIDE, SIDE).transpose(1, 2, 0)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(stream, 'PNG')
+        return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture at a place of a batch, in the manner of a file."""
+
+    batch: Batch
+    place: int
+
+    def read_bytes(self) -> bytes:
+        return self.batch.png(self.place)
+
+    def __str__(self) -> str:
+        return f'{paths.shown(self.batch.path)}, picture {self.place + 1:,}'
+
+
+def cifar10_samples(folder: Path) -> list[Sample]:
+    """All pictures of the batches in `folder`. Raises UserError when one is missing, is no whole number of
+    records, or bears a label above 9."""
+    classes = _classes(folder / CLASSES_FILE)
+    return [sample for name in (*TRAIN, TEST) for sample in _of_batch(folder / name, classes)]
+
+
+def _of_batch(path: Path, classes: list[str]) -> Iterator[Sample]:
+    batch = open_batch(path, len(classes))
+    split = 'test' if path.name == TEST else 'learn'
+    for place, label in enumerate(batch.records[:, 0]):
+        yield Sample(f'{path.stem}/{place:05d}', Picture(batch, place), classes[label], split)
+
+
+def open_batch(path: Path, classes: int) -> Batch:
+    """Raises UserError as `cifar10_samples` does."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UserError(f'there is no {paths.shown(path)}: run sh setup/download_cifar10.sh') from error
+    if not size or size % RECORD:
+        raise UserError(
+            f'{paths.shown(path)} is cut short or no CIFAR-10 batch: its {size:,} bytes are no whole number '
+            f'of records of {RECORD:,}; unpack the archive anew'
+        )
+    records = np.memmap(path, np.uint8, 'r').reshape(-1, RECORD)
+    wrong = np.flatnonzero(records[:, 0] >= classes)
+    if len(wrong):
+        raise UserError(
+            f'{paths.shown(path)} is damaged, or no CIFAR-10 batch: picture {wrong[0] + 1:,} bears the label '
+            f'{records[wrong[0], 0]}, the highest is {classes - 1}; unpack the archive anew'
+        )
+    return Batch(path, records)
+
+
+def _classes(path: Path) -> list[str]:
+    try:
+        names = path.read_text(encoding='utf-8').split()
+    except (OSError, UnicodeError) as error:
+        raise UserError(
+            f'cannot read the class names in {paths.shown(path)}: run sh setup/download_cifar10.sh'
+        ) from error
+    if len(set(names)) != 10:
+        raise UserError(
+            f'{paths.shown(path)} names {len(set(names))} classes, not 10: unpack the archive anew'
+        )
+    return names
+
+
+def batches_in(data: Path) -> Path:
+    """The folder of the batches: `data`, one in it, or where the archive `data` is unpacked, beside it."""
+    if data.is_file():
+        folder = data.parent / FOLDER
+        if not (folder / TEST).exists():
+            archives.extract(data, data.parent)
+        return folder
+    return data / FOLDER if (data / FOLDER).is_dir() else data
+
+
+def main(argv: list[str] | None = None) -> None:
+    made = cli.parser('src.data_preparation.cifar10_to_tfrecords', __doc__)
+    made.add_argument(
+        '--data',
+        type=Path,
+        metavar='DIR|TAR.GZ',
+        default=paths.CIFAR10_DIR,
+        help=f'default: {paths.shown(paths.CIFAR10_DIR)}',
+    )
+    made.add_argument('--name', type=cli.plain_name, default='cifar10', help='default: %(default)s')
+    add_conversion_flags(made, backbone=False)
+    args = made.parse_args(argv)
+    samples = cifar10_samples(batches_in(args.data))
+    run(Job(args.name, args.data, samples, split_by='test batch'), args)
+
+
+if __name__ == '__main__':
+    errors.run(main)

@@ -1,0 +1,105 @@
+"""Layers from tensors to tensors, of tf.nn ops and variables that the variable scope makes or reuses.
+
+Variables are float32. A layer computes in the type of its input, so a network that begins in bfloat16
+stays there, and sums in float32 where TensorFlow does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.common.tf1 import tf
+
+
+def glorot() -> tf.Initializer:
+    """Weights of layers whose outputs are as large as their inputs (Glorot and Bengio 2010)."""
+    return tf.glorot_uniform_initializer()
+
+
+def he() -> tf.Initializer:
+    """Weights of layers before ReLU (He et al. 2015, arXiv:1502.01852)."""
+    return tf.variance_scaling_initializer(2.0)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a network is built: to train it, or to use it. Dropout depends on the two integers `seed` alone,
+    such as (seed, step)."""
+
+    training: bool = False
+    seed: tuple[tf.Tensor | int, tf.Tensor | int] = (1, 0)
+    dtype: str = 'float32'
+
+
+USE = Mode()
+
+
+def dense(x: tf.Tensor, units: int, name: str, initializer=glorot) -> tf.Tensor:
+    """[N, units] of [N, width]; variables `name/W` [width, units] and `name/b`."""
+    with tf.variable_scope(name):
+        weights = _variable('W', [x.shape[-1].value, units], initializer(), x.dtype)
+        return tf.nn.bias_add(tf.matmul(x, weights), _variable('b', [units], tf.zeros_initializer(), x.dtype))
+
+
+def conv(
+    x: tf.Tensor,
+    filters: int,
+    size: int,
+    name: str,
+    padding: str = 'SAME',
+    bias: bool = True,
+    initializer=glorot,
+) -> tf.Tensor:
+    """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters] and,
+    with `bias`, `name/b`."""
+    with tf.variable_scope(name):
+        weights = _variable('W', [size, size, x.shape[-1].value, filters], initializer(), x.dtype)
+        y = tf.nn.conv2d(x, weights, 1, padding)
+        return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
+
+
+def max_pool(x: tf.Tensor, size: int = 2) -> tf.Tensor:
+    """The greatest of each square of `size` x `size`; what is left over at the edges is dropped."""
+    return tf.nn.max_pool2d(x, size, size, 'VALID')
+
+
+def batch_norm(
+    x: tf.Tensor, name: str, mode: Mode, momentum: float = 0.99, epsilon: float = 1e-3
+) -> tf.Tensor:
+    """Each channel to mean 0 and variance 1, then scaled and shifted (Ioffe and Szegedy 2015,
+    arXiv:1502.03167): by the batch's own numbers in training, by their moving averages in use.
+
+    Variables `name/gamma`, `beta`, and, not trained, `mean` and `variance`, each [channels]. In training
+    the ops that move the averages are added to tf.GraphKeys.UPDATE_OPS.
+    """
+    shape = [x.shape[-1].value]
+    with tf.variable_scope(name):
+        gamma = tf.get_variable('gamma', shape, initializer=tf.ones_initializer())
+        beta = tf.get_variable('beta', shape, initializer=tf.zeros_initializer())
+        mean = tf.get_variable('mean', shape, initializer=tf.zeros_initializer(), trainable=False)
+        variance = tf.get_variable('variance', shape, initializer=tf.ones_initializer(), trainable=False)
+        if not mode.training:
+            return tf.nn.fused_batch_norm(x, gamma, beta, mean, variance, epsilon, is_training=False)[0]
+        y, batch_mean, batch_variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon)
+        for average, now in ((mean, batch_mean), (variance, batch_variance)):
+            update = tf.assign_sub(average, (1 - momentum) * (average - now))
+            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
+        return y
+
+
+def dropout(x: tf.Tensor, rate: float, place: int, mode: Mode) -> tf.Tensor:
+    """In training a share `rate` of the values is zero and the rest is scaled up; `place` tells the layers of
+    a network apart."""
+    if not mode.training:
+        return x
+    seed = tf.stack([tf.cast(part, tf.int64) for part in (mode.seed[0] * 100 + place, mode.seed[1])])
+    return tf.nn.experimental.stateless_dropout(x, rate=rate, seed=seed)
+
+
+def flatten(x: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(x, [-1, x.shape[1:].num_elements()])
+
+
+def _variable(name: str, shape: list[int], initializer, dtype: tf.DType) -> tf.Tensor:
+    variable = tf.get_variable(name, shape, tf.float32, initializer)
+    return variable if dtype == tf.float32 else tf.cast(variable, dtype)

@@ -1,0 +1,45 @@
+"""The networks that learn from pixels, by name, and how each is put between pixels and probabilities."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.models.cnn_best import cnn_best
+from src.models.cnn_deep import cnn_deep
+from src.models.cnn_simple import cnn_simple
+from src.models.layers import USE, Mode
+from src.models.logistic_regression import logistic_regression
+from src.models.mlp import mlp
+
+Network = Callable[[tf.Tensor, int, Mode], tf.Tensor]
+
+NETWORKS: dict[str, Network] = {
+    network.__name__: network for network in (logistic_regression, mlp, cnn_simple, cnn_deep, cnn_best)
+}
+SCOPE = 'network'
+
+
+def find_network(name: str) -> Network:
+    """Raises UserError for a name that is none, with the nearest."""
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(name, NETWORKS, 3, 0.4) or list(NETWORKS)
+        raise UserError(f'no network {name!r}: there is {", ".join(near)}')
+    return NETWORKS[name]
+
+
+def logits_of(
+    name: str, pixels: tf.Tensor, classes: int, mode: Mode = USE, mirror: bool = False
+) -> tf.Tensor:
+    """Logits [N, classes] float32 of pixels [N, height, width, 3] from 0 to 255 by the network `name`, whose
+    variables stand under `network/`. With `mirror` the mean of the picture's and its mirror image's."""
+    network = find_network(name)
+
+    def of(x: tf.Tensor) -> tf.Tensor:
+        with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
+            return tf.cast(network(x, classes, mode), tf.float32)
+
+    scaled = tf.cast(tf.cast(pixels, tf.float32) * (2 / 255) - 1, mode.dtype)
+    return (of(scaled) + of(tf.reverse(scaled, [2]))) / 2 if mirror else of(scaled)

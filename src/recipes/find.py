@@ -1,0 +1,44 @@
+"""Recipes by name: DATA_SET/EXPERIMENT, a function in src/recipes/DATA_SET.py."""
+
+from __future__ import annotations
+
+import difflib
+from types import ModuleType
+
+from src.common.errors import UserError
+from src.recipes import cifar10, stanford_dogs
+from src.recipes.recipe import HeadRecipe, PixelRecipe
+
+Recipe = HeadRecipe | PixelRecipe
+
+BOOKS = (stanford_dogs, cifar10)
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name."""
+    return {f'{_title(book)}/{make.__name__}': make() for book in BOOKS for make in book.RECIPES}
+
+
+def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
+    """The recipe of this name. Raises UserError when there is none, with the nearest names, or when it is
+    of the other kind."""
+    known = recipes()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 3, 0.4) or list(known)
+        raise UserError(f'no recipe {name!r}: there is {", ".join(near)}')
+    if not isinstance(known[name], kind):
+        module = 'train' if isinstance(known[name], HeadRecipe) else 'train_images'
+        raise UserError(f'{name} is a recipe for python -m src.training.{module}')
+    return known[name]
+
+
+def what(name: str) -> str:
+    """The recipe's docstring in one line."""
+    book, _, experiment = name.partition('/')
+    module = next(module for module in BOOKS if _title(module) == book)
+    make = next(make for make in module.RECIPES if make.__name__ == experiment)
+    return ' '.join(make.__doc__.split())
+
+
+def _title(book: ModuleType) -> str:
+    return book.__name__.rpartition('.')[2]

@@ -1,0 +1,43 @@
+"""What TensorBoard shows of a run besides its scalars: sample inputs, and its hyper-parameters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from src.common.tf1 import tf
+
+SHOWN_INPUTS = 16
+
+
+def show_inputs(session: tf.Session, network, folder: Path) -> None:
+    """The first pictures that the network learns from, as augmentation leaves them."""
+    shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
+    with tf.summary.FileWriter(str(folder)) as writer:
+        writer.add_summary(session.run(shown, network.feed(0)), 0)
+
+
+def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: Path) -> None:
+    """Settings (a dataclass) and scores for TensorBoard's HParams, which compares runs."""
+    from tensorboard.plugins.hparams import api_pb2
+    from tensorboard.plugins.hparams import summary as hparams
+
+    values = {key: value for key, value in asdict(settings).items() if isinstance(value, int | float | str)}
+    metrics = {
+        f'{part}/{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
+    }
+    with tf.summary.FileWriter(str(folder)) as writer:
+        writer.add_summary(
+            hparams.experiment_pb(
+                [api_pb2.HParamInfo(name=key) for key in values],
+                [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics],
+            ).SerializeToString()
+        )
+        writer.add_summary(hparams.session_start_pb(values).SerializeToString())
+        writer.add_summary(
+            tf.Summary(
+                value=[tf.Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()]
+            )
+        )
+        writer.add_summary(hparams.session_end_pb(api_pb2.STATUS_SUCCESS).SerializeToString())

@@ -1,0 +1,126 @@
+"""A network from pixels as something to train: its graph, what a step is fed, and how it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from src.common.tf1 import tf
+from src.data_preparation.dataset import Examples
+from src.images.augment import augment
+from src.models.dense import probabilities
+from src.models.layers import Mode
+from src.models.networks import SCOPE, logits_of
+from src.recipes.recipe import PixelRecipe
+from src.training import loop
+from src.training.optimisers import learning_rate, minimise
+from src.training.scores import merged, score
+from src.training.sources import Source
+
+# Examples that are evaluated once an epoch, at most; the scores at the end are of all.
+SAMPLES = {'train': 1000, 'validation': 10_000}
+EVALUATED_AT_ONCE = 500
+STATISTICS = '/mean', '/variance'  # of batch norm: kept with the weights, though not trained
+
+
+class Network:
+    """A network and its training in the default graph.
+
+    It is used with moving averages of its weights where the recipe says so (Polyak and Juditsky 1992); they
+    begin as plain means, so that the first weights are soon forgotten.
+    """
+
+    def __init__(self, recipe: PixelRecipe, classes: int, source: Source, steps: int, precision: str):
+        self.recipe, self.source, self.steps = recipe, source, steps
+        self._classes, self._precision = classes, precision
+        self._samples = {
+            part: source.first(part, most) for part, most in SAMPLES.items() if part in source.parts
+        }
+        self._build()
+
+    def _build(self) -> None:
+        r = self.recipe
+        self.step = tf.train.get_or_create_global_step()
+        self.pixels = tf.placeholder(tf.uint8, [None, r.side, r.side, 3], 'pixels')
+        self.labels = tf.placeholder(tf.int32, [None], 'labels')
+        seed = (r.seed, self.step)
+        self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout)
+        logits = logits_of(r.network, self.augmented, self._classes, Mode(True, seed, self._precision))
+        truth = tf.one_hot(self.labels, self._classes)
+        self.cost = tf.losses.softmax_cross_entropy(truth, logits, label_smoothing=r.label_smoothing)
+        rate = learning_rate(r.schedule, r.learning_rate, r.warmup, self.step, self.steps)
+        updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+        self.train_op = minimise(self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates)
+        held = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')
+        weights = [v for v in held if v.trainable or v.op.name.endswith(STATISTICS)]
+        average = self._average(weights)
+        self.weights = {v.op.name: average(v) for v in weights}
+        with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):
+            self.probabilities = probabilities(
+                logits_of(r.network, self.pixels, self._classes, mirror=r.mirror)
+            )
+        histograms = [tf.summary.histogram(name, v) for name, v in self.weights.items()]
+        self.histograms = tf.summary.merge(histograms)
+
+    def _average(self, variables: list[tf.Variable]):
+        """Adds averaging to the step; gives the function from a variable to what the model is used with."""
+        if not self.recipe.averaging:
+            return lambda variable: variable
+        averages = tf.train.ExponentialMovingAverage(self.recipe.averaging, self.step)
+        with tf.control_dependencies([self.train_op]):
+            self.train_op = averages.apply(variables)
+        return averages.average
+
+    def initialise(self, session: tf.Session) -> None:
+        session.run(tf.global_variables_initializer())
+
+    def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
+        pixels, labels = self.source.batch(step)
+        return {self.pixels: pixels, self.labels: labels}
+
+    def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
+        """Probabilities [N, classes] float32."""
+        parts = range(0, len(examples), EVALUATED_AT_ONCE)
+        return np.concatenate(
+            [
+                session.run(self.probabilities, {self.pixels: examples.values[at : at + EVALUATED_AT_ONCE]})
+                for at in parts
+            ]
+        )
+
+    def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
+        return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])
+
+    def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
+        """Scores of each part on all its examples."""
+        return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
+
+    def evaluate(self, session: tf.Session) -> dict[str, float]:
+        """The scalars of TensorBoard, from samples of the parts; errors are 1 - top-1."""
+        told = {}
+        for part, sample in self._samples.items():
+            scores = self.score(session, [sample])
+            told[f'{part}_error'] = 1 - scores['top_1']
+            told[f'{part}_log_loss'] = scores['log_loss']
+        return told
+
+    def task(self) -> loop.Task:
+        return loop.Task(
+            train_op=self.train_op,
+            step=self.step,
+            cost=self.cost,
+            feed=self.feed,
+            evaluate=self.evaluate,
+            judge='validation_error' if 'validation' in self.source.parts else None,
+            histograms=self.histograms,
+            shown=_shown,
+            weights=self.weights,
+            each=self.recipe.batch_size,
+            unit='img',
+        )
+
+
+def _shown(scalars: dict[str, float]) -> str:
+    part = 'validation' if 'validation_error' in scalars else 'train'
+    return f'{part} top-1 {1 - scalars[f"{part}_error"]:.1%} log loss {scalars[f"{part}_log_loss"]:.3f}'

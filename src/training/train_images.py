@@ -1,0 +1,156 @@
+"""Train a network from pixels, as a recipe says.
+
+    python -m src.training.train_images --recipe cifar10/cnn_simple
+    python -m src.training.train_images --recipe cifar10/cnn_deep --epochs 5 --model quick
+    python -m src.training.train_images --list
+
+A recipe (src/recipes/) names the data set, the network, its augmentation and its training; flags change parts
+of it. Needs the records of the data set (such as those of src.data_preparation.cifar10_to_tfrecords). Writes
+checkpoints/<model>/ (best and last), summary/<model>/ for TensorBoard and metrics/<model>.json with the
+scores. Stop it at any time: the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields, replace
+
+from src.common import cli, errors, files, paths
+from src.common.errors import UserError
+from src.common.files import count
+from src.common.progress import next_step, say, wrote
+from src.common.tf1 import tf
+from src.data_preparation.dataset import Records, number_of, open_records
+from src.data_preparation.pixels import reader_for
+from src.graph import precision
+from src.models.networks import NETWORKS
+from src.recipes.find import find_recipe, recipes, what
+from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
+from src.training import board, loop
+from src.training.from_pixels import Network
+from src.training.pixel_sources import open_pixels, pixel_parts
+from src.training.scores import table
+from src.training.trained import claim, describe_pixels, outcome
+
+
+def train_images(
+    records: Records, model: str, recipe: PixelRecipe, name: str = '', fresh: bool = False
+) -> tuple[loop.State, dict[str, dict[str, float]]]:
+    """Train, or go on training, checkpoints/<model>. Returns where it ended, and scores by split.
+
+    Raises UserError when the model was begun with other data or settings, unless `fresh`.
+    """
+    recipe = replace(recipe, precision=precision.resolve(recipe.precision))
+    description = describe_pixels(records, recipe, name)
+    claim(model, description, fresh)
+    reader = reader_for(recipe.side)
+    source = open_pixels(records, reader, recipe.with_validation, recipe.batch_size, recipe.seed)
+    if 'train' not in source.parts:
+        raise UserError(f'{paths.shown(records.folder)} holds no training pictures: add some')
+    an_epoch = max(1, source.number('train') // recipe.batch_size)
+    steps = max(1, round(recipe.epochs * source.number('train') / recipe.batch_size))
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(recipe.seed)
+        network = Network(recipe, len(records.classes), source, steps, recipe.precision)
+        network.initialise(session)
+        board.show_inputs(session, network, paths.summaries(model))
+        folder, summaries = paths.checkpoints(model), paths.summaries(model)
+        state = loop.fit(
+            session, network.task(), folder, summaries, steps, min(an_epoch, steps), recipe.patience
+        )
+        scores = network.scores(session)
+    files.write_json(paths.scores(model), description | outcome(state, scores))
+    board.show_parameters(recipe, scores, paths.summaries(model))
+    return state, scores
+
+
+FLAGS = {
+    'network': {'choices': sorted(NETWORKS), 'help': 'network'},
+    'side': {'type': cli.whole_number(8), 'help': 'pixels of a side that pictures are resized to'},
+    'epochs': {'type': cli.real_number(0.001, 100_000), 'help': 'how often each picture is seen'},
+    'batch_size': {'type': cli.whole_number(1), 'help': 'pictures in a step'},
+    'optimiser': {'choices': OPTIMISERS, 'help': 'optimiser'},
+    'learning_rate': {'type': cli.real_number(1e-9, 1e9), 'help': 'highest learning rate'},
+    'momentum': {'type': cli.real_number(0, 1), 'help': 'of sgd'},
+    'schedule': {'choices': SCHEDULES, 'help': 'of the learning rate'},
+    'warmup': {'type': cli.real_number(0, 1), 'help': 'share of the steps over which the rate rises'},
+    'weight_decay': {'type': cli.real_number(0, 100), 'help': 'decay of the weights'},
+    'label_smoothing': {'type': cli.real_number(0, 1), 'help': 'share of the truth given to all classes'},
+    'averaging': {
+        'type': cli.real_number(0, 1),
+        'help': 'decay of the averaged weights, 0: none',
+    },
+    'crop': {'type': cli.whole_number(0), 'help': 'pixels that pictures are moved by, at most'},
+    'cutout': {'type': cli.whole_number(0), 'help': 'side of a square that is greyed out'},
+    'flip': {'action': argparse.BooleanOptionalAction, 'help': 'mirror half of the pictures'},
+    'mirror': {'action': argparse.BooleanOptionalAction, 'help': 'in use, ask about the mirror image too'},
+    'precision': {'choices': precision.CHOICES, 'help': 'what training computes in'},
+    'patience': {
+        'type': cli.whole_number(0),
+        'help': 'epochs without a better validation error before it stops, 0: never',
+    },
+    'with_validation': {
+        'action': argparse.BooleanOptionalAction,
+        'help': 'learn from these too',
+    },
+    'seed': {'type': cli.whole_number(0), 'help': 'of all that is random'},
+}
+
+
+def changed(recipe: PixelRecipe, args: argparse.Namespace) -> PixelRecipe:
+    """The recipe with what the flags say."""
+    given = {f.name: getattr(args, f.name, None) for f in fields(recipe)}
+    return replace(recipe, **{key: value for key, value in given.items() if value is not None})
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    made = cli.parser('src.training.train_images', __doc__)
+    made.add_argument(
+        '--recipe', metavar='DATA_SET/EXPERIMENT', default='cifar10/cnn_simple', help='default: %(default)s'
+    )
+    made.add_argument('--list', action='store_true', help='name all recipes and end')
+    made.add_argument('--name', dest='data_set', type=cli.plain_name, help="data set (default: the recipe's)")
+    made.add_argument(
+        '--model', type=cli.plain_name, help="name of the model (default: the recipe's, with _ for /)"
+    )
+    made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
+    group = made.add_argument_group('parts of the recipe')
+    for name, options in FLAGS.items():
+        group.add_argument('--' + name.replace('_', '-'), default=None, **options)
+    return made.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    if args.list:
+        for name, recipe in recipes().items():
+            if isinstance(recipe, PixelRecipe):
+                say(f'{name:<30} {what(name)}')
+        return
+    recipe = changed(find_recipe(args.recipe, PixelRecipe), args)
+    model = args.model or model_for(args.recipe, recipe)
+    records = open_records(recipe.data_set)
+    say(f'{recipe.network} on {records_line(records, recipe)}')
+    state, scores = train_images(records, model, recipe, args.recipe, args.fresh)
+    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
+    say(f'{took}: {state.ended}; best at step {state.best_step:,}')
+    for line in table(scores):
+        say(line)
+    wrote(paths.checkpoints(model), 'checkpoints, best and last')
+    wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
+    wrote(paths.scores(model), 'scores')
+    next_step(f'python -m src.freezing.freeze --name {recipe.data_set} --model {model}')
+
+
+def model_for(recipe_name: str, recipe: PixelRecipe) -> str:
+    """The model's name unless one is given: the recipe's, under the name of its data set."""
+    return f'{recipe.data_set}_{recipe_name.partition("/")[2]}'
+
+
+def records_line(records: Records, recipe: PixelRecipe) -> str:
+    learned = number_of(records, pixel_parts(records, recipe.with_validation)['train'])
+    return f'{count(learned, "picture")} of {count(len(records.classes), "class", "classes")}'
+
+
+if __name__ == '__main__':
+    errors.run(main)
