@@ -49,11 +49,13 @@ def conv(
     padding: str = 'SAME',
     bias: bool = True,
     initializer=glorot,
+    trainable: bool = True,
 ) -> tf.Tensor:
-    """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters] and,
-    with `bias`, `name/b`."""
+    """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters], which may
+    be left as it begins, and, with `bias`, `name/b`."""
     with tf.variable_scope(name):
-        weights = _variable('W', [size, size, x.shape[-1].value, filters], initializer(), x.dtype)
+        shape = [size, size, x.shape[-1].value, filters]
+        weights = _variable('W', shape, initializer(), x.dtype, trainable)
         y = tf.nn.conv2d(x, weights, 1, padding)
         return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
 
@@ -100,6 +102,6 @@ def flatten(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(x, [-1, x.shape[1:].num_elements()])
 
 
-def _variable(name: str, shape: list[int], initializer, dtype: tf.DType) -> tf.Tensor:
-    variable = tf.get_variable(name, shape, tf.float32, initializer)
+def _variable(name: str, shape: list[int], initializer, dtype: tf.DType, trainable: bool = True) -> tf.Tensor:
+    variable = tf.get_variable(name, shape, tf.float32, initializer, trainable=trainable)
     return variable if dtype == tf.float32 else tf.cast(variable, dtype)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
+import numpy as np
+
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.models.cnn_best import cnn_best
+from src.models.cnn_best import cnn_best, whitening
 from src.models.cnn_deep import cnn_deep
 from src.models.cnn_simple import cnn_simple
 from src.models.layers import USE, Mode
@@ -19,6 +21,8 @@ Network = Callable[[tf.Tensor, int, Mode], tf.Tensor]
 NETWORKS: dict[str, Network] = {
     network.__name__: network for network in (logistic_regression, mlp, cnn_simple, cnn_deep, cnn_best)
 }
+# What some weights begin as, from pixels of the training pictures as the network gets them.
+BEGINNINGS: dict[str, Callable[[np.ndarray], dict[str, np.ndarray]]] = {'cnn_best': whitening}
 SCOPE = 'network'
 
 
@@ -41,5 +45,17 @@ def logits_of(
         with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
             return tf.cast(network(x, classes, mode), tf.float32)
 
-    scaled = tf.cast(tf.cast(pixels, tf.float32) * (2 / 255) - 1, mode.dtype)
+    scaled = tf.cast(scaled_pixels(tf.cast(pixels, tf.float32)), mode.dtype)
     return (of(scaled) + of(tf.reverse(scaled, [2]))) / 2 if mirror else of(scaled)
+
+
+def scaled_pixels(pixels):
+    """Pixels from 0 to 255 as -1 to 1."""
+    return pixels * (2 / 255) - 1
+
+
+def beginnings(name: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Values by variable that the network `name` begins with instead of random ones, from training pictures
+    [N, height, width, 3] uint8."""
+    found = BEGINNINGS[name](scaled_pixels(pixels.astype(np.float32))) if name in BEGINNINGS else {}
+    return {f'{SCOPE}/{variable}': value for variable, value in found.items()}

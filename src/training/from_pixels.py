@@ -11,7 +11,7 @@ from src.data_preparation.dataset import Examples
 from src.images.augment import augment
 from src.models.dense import probabilities
 from src.models.layers import Mode
-from src.models.networks import SCOPE, logits_of
+from src.models.networks import SCOPE, beginnings, logits_of
 from src.recipes.recipe import PixelRecipe
 from src.training import loop
 from src.training.optimisers import learning_rate, minimise
@@ -19,9 +19,10 @@ from src.training.scores import merged, score
 from src.training.sources import Source
 
 # Examples that are evaluated once an epoch, at most; the scores at the end are of all.
-SAMPLES = {'train': 1000, 'validation': 10_000}
+SAMPLES = {'train': 500, 'validation': 2000}
+SCORED_OF_TRAIN = 5000
 EVALUATED_AT_ONCE = 500
-STATISTICS = '/mean', '/variance'  # of batch norm: kept with the weights, though not trained
+SEEN_AT_FIRST = 5000  # training pictures that a network may look at before it begins
 
 
 class Network:
@@ -47,13 +48,12 @@ class Network:
         seed = (r.seed, self.step)
         self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout)
         logits = logits_of(r.network, self.augmented, self._classes, Mode(True, seed, self._precision))
+        weights = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')  # and no optimiser's yet
         truth = tf.one_hot(self.labels, self._classes)
         self.cost = tf.losses.softmax_cross_entropy(truth, logits, label_smoothing=r.label_smoothing)
         rate = learning_rate(r.schedule, r.learning_rate, r.warmup, self.step, self.steps)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         self.train_op = minimise(self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates)
-        held = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')
-        weights = [v for v in held if v.trainable or v.op.name.endswith(STATISTICS)]
         average = self._average(weights)
         self.weights = {v.op.name: average(v) for v in weights}
         with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):
@@ -74,6 +74,11 @@ class Network:
 
     def initialise(self, session: tf.Session) -> None:
         session.run(tf.global_variables_initializer())
+        seen = self.source.first('train', SEEN_AT_FIRST).values
+        variables = {v.op.name: v for v in tf.global_variables()}
+        for name, value in beginnings(self.recipe.network, seen).items():
+            for variable in (variables[name], self.weights[name]):
+                variable.load(value, session)
 
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         pixels, labels = self.source.batch(step)
@@ -93,8 +98,13 @@ class Network:
         return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """Scores of each part on all its examples."""
-        return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
+        """Scores of each part on all its examples; of what was learned from, some are enough."""
+        return {
+            part: self.score(session, [self.source.first(part, SCORED_OF_TRAIN)])
+            if part == 'train'
+            else self.score(session, self.source.chunks(part))
+            for part in self.source.parts
+        }
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
         """The scalars of TensorBoard, from samples of the parts; errors are 1 - top-1."""
