@@ -51,8 +51,8 @@ def conv(
     initializer=glorot,
     trainable: bool = True,
 ) -> tf.Tensor:
-    """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters], which may
-    be left as it begins, and, with `bias`, `name/b`."""
+    """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters], which
+    may be left as it begins, and, with `bias`, `name/b`."""
     with tf.variable_scope(name):
         shape = [size, size, x.shape[-1].value, filters]
         weights = _variable('W', shape, initializer(), x.dtype, trainable)

@@ -13,7 +13,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.data_preparation.dataset import open_records
-from src.freezing import freeze
+from src.freezing import freeze, head, proof
 from src.graph import folding
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
@@ -88,7 +88,7 @@ def softmax(logits):
 
 def test_the_file_answers_as_backbone_and_head_in_numpy(capsys):
     freeze.main(['--name', 'small'])
-    assert 'proved on 20 pictures: differs from backbone and checkpoint by at most' in capsys.readouterr().out
+    assert 'proved on 20 pictures: differs from backbone and head in' in capsys.readouterr().out
     w1, b1, w2, b2 = head_of(checkpoint())
     pictures = [photo(SIDE, SIDE, seed=n) for n in (3, 30, 31)]
     bottlenecks = bottleneck_of(np.stack(pictures).astype(float))
@@ -157,16 +157,16 @@ def test_the_proof_finds_what_was_altered(tmp_path, name):
         values = tf.make_tensor_proto(np.array([0.5, -0.5], np.float32))
         nodes_by_name(graph_def)[name].attr['value'].tensor.CopyFrom(values)
     path = write_graph(graph_def, tmp_path / 'altered.pb')
-    backbone = freeze.backbone_of(read_model('small')['backbone'])
+    backbone = head.backbone_of(read_model('small')['backbone'])
     with pytest.raises(UserError, match=r'does not answer as .*best-\d+ does: probabilities differ by'):
-        freeze.prove(path, backbone, checkpoint(), open_records('small'))
+        head.prove_head(path, backbone, checkpoint(), open_records('small'))
 
 
 def test_a_file_that_fails_the_proof_is_not_kept(monkeypatch):
     freeze.main(['--name', 'small'])
     before = paths.frozen('small').read_bytes()
     right = freeze.freeze
-    monkeypatch.setattr(freeze, 'freeze', lambda *given: altered(right(*given), 'head/W1'))
+    monkeypatch.setattr(freeze, 'join_head', lambda *given: altered(right(*given), 'head/W1'))
     with pytest.raises(UserError, match='it was not kept'):
         freeze.freeze_model('small')
     assert paths.frozen('small').read_bytes() == before
@@ -175,9 +175,9 @@ def test_a_file_that_fails_the_proof_is_not_kept(monkeypatch):
 
 def test_a_head_of_other_sizes_is_refused(small):
     with pytest.raises(UserError, match=r'head of layers 6-4-2, but .*pocket_96\.pb is 512 wide.*--fresh'):
-        freeze.freeze(load_backbone(paths.POCKET_GRAPH_DEF), checkpoint(), CLASSES, {})
+        head.join_head(load_backbone(paths.POCKET_GRAPH_DEF), checkpoint(), CLASSES, {})
     with pytest.raises(UserError, match='there are 3 classes: train anew'):
-        freeze.freeze(load_backbone(small / 'backbone.pb'), checkpoint(), [*CLASSES, 'cat'], {})
+        head.join_head(load_backbone(small / 'backbone.pb'), checkpoint(), [*CLASSES, 'cat'], {})
 
 
 @pytest.mark.parametrize('part', ['index', 'data-00000-of-00001'])
@@ -197,7 +197,7 @@ def test_a_checkpoint_without_a_head_is_refused(tmp_path, small):
         session.run(tf.global_variables_initializer())
         other = tf.train.Saver().save(session, str(tmp_path / 'other'))
     with pytest.raises(UserError, match='other holds no head'):
-        freeze.freeze(load_backbone(small / 'backbone.pb'), other, CLASSES, {})
+        head.join_head(load_backbone(small / 'backbone.pb'), other, CLASSES, {})
 
 
 def test_the_last_checkpoint_will_do_when_there_is_no_best_yet():
@@ -205,7 +205,7 @@ def test_the_last_checkpoint_will_do_when_there_is_no_best_yet():
         path.unlink()
     assert 'last' in checkpoint()  # with the optimiser's variables beside the head's
     _, gap, _ = freeze.freeze_model('small')
-    assert gap < freeze.TOLERANCE
+    assert gap < proof.TOLERANCE
 
 
 @pytest.mark.parametrize('content', [graph_of_2015(False).SerializeToString(), b'no graph any more'])
@@ -247,7 +247,7 @@ def test_pictures_that_only_pillow_reads_prove_the_model_too(small, tmp_path):
     train.main(['--name', 'turned', '--layers', f'{DEPTH},2', '--steps', '20'])
     path, gap, number = freeze.freeze_model('turned')
     assert number == 16
-    assert gap < freeze.TOLERANCE
+    assert gap < proof.TOLERANCE
     assert path.exists()
 
 
@@ -258,4 +258,4 @@ def test_a_frozen_model_may_be_the_next_backbone(small):
     image_folder_to_tfrecords.main([str(small / 'photos'), '--name', 'second', *flags])
     train.main(['--name', 'second', '--layers', '4,2', '--steps', '20'])
     _, gap, number = freeze.freeze_model('second')
-    assert (number, gap < freeze.TOLERANCE) == (20, True)
+    assert (number, gap < proof.TOLERANCE) == (20, True)
