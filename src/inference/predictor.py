@@ -165,7 +165,7 @@ def load_graph(path: Path) -> FrozenGraph:
     """
     path = Path(path)
     graph_def = read_graph(path)
-    output = _output_of(graph_def, path)
+    output = output_of(graph_def, path)
     labels = read_labels(graph_def) or _labels_beside(path)
     info = read_info(graph_def)
     weights = take_weights(graph_def)
@@ -208,7 +208,7 @@ def default_model(name: str | None = None) -> Path:
     return current
 
 
-def _output_of(graph_def: tf.GraphDef, path: Path) -> str:
+def output_of(graph_def: tf.GraphDef, path: Path) -> str:
     """Our output node, or the last softmax of somebody else's graph."""
     if consts.OUTPUT_NODE_NAME in nodes_by_name(graph_def):
         return consts.OUTPUT_TENSOR_NAME

@@ -28,7 +28,7 @@ def cnn_deep() -> PixelRecipe:
         NAME,
         'cnn_deep',
         SIDE,
-        epochs=60,
+        epochs=45,
         batch_size=128,
         schedule='cosine',
         learning_rate=0.002,

@@ -1,0 +1,106 @@
+"""A network as a table of its layers: operation, size of what comes out, number and share of weights.
+
+    python -m src.analysis.layer_table cnn_deep
+    python -m src.analysis.layer_table frozen/pocket_dogs.pb
+    python -m src.analysis.layer_table frozen/inception/classify_image_graph_def.pb --end pool_3:0
+
+Takes a network of src/models/ by name, or any frozen graph. Frozen graphs of Rootstock have their batch norms
+folded into the convolutions before them, so they have fewer layers and weights than what was trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.common import cli, errors, paths
+from src.common.errors import UserError
+from src.common.progress import say
+from src.common.tf1 import tf
+from src.graph.batching import feed_batches
+from src.graph.fronts import find_front
+from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
+from src.graph.layers import Row, layer_rows
+from src.graph.modernise import modernise
+from src.inference.predictor import output_of
+from src.models.networks import NETWORKS, find_network, logits_of
+
+BAR = 20  # characters of the longest bar
+
+
+def rows_of_network(name: str, side: int, classes: int) -> list[Row]:
+    """The layers of a network of src/models/ for pictures of `side` x `side`. Raises UserError for an unknown
+    name."""
+    find_network(name)
+    with tf.Graph().as_default():
+        pixels = tf.placeholder(tf.float32, [None, side, side, 3], 'pixels')
+        return layer_rows(pixels, tf.nn.softmax(logits_of(name, pixels, classes)))
+
+
+def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) -> list[Row]:
+    """The layers of a frozen graph, from the tensor `start` (default: the pixels behind its decoder) to `end`
+    (default: its output). Raises UserError when it is no graph or lacks the tensors."""
+    graph_def = read_graph(path)
+    for tensor in filter(None, (start, end)):
+        require_tensor(graph_def, tensor, path)
+    end = end or output_of(graph_def, path)
+    graph_def = modernise(subgraph(graph_def, [end]))
+    if start is None:
+        front = find_front(graph_def, end, path)
+        start = front.pixels
+        graph_def = feed_batches(graph_def, front)
+    last = inferred(graph_def, end, path)
+    try:
+        return layer_rows(last.graph.get_tensor_by_name(start), last)
+    except KeyError as error:
+        raise UserError(f'{paths.shown(path)}: {end} does not depend on {start}') from error
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Lines: operation, size, weights, their share as a number and as a bar."""
+    total = sum(row.weights for row in rows)
+    width = max(len(row.operation) for row in rows)
+    sizes = [' × '.join('?' if n is None else str(n) for n in row.size) for row in rows]
+    wide = max(len('output'), *map(len, sizes))
+    lines = [f'{"operation":<{width}}  {"output":>{wide}}  {"weights":>12}  {"share":>6}']
+    most = max((row.weights for row in rows), default=0)
+    for row, size in zip(rows, sizes, strict=True):
+        line = f'{row.operation:<{width}}  {size:>{wide}}'
+        if row.weights:
+            bar = '█' * round(BAR * row.weights / most)
+            line += f'  {row.weights:>12,}  {row.weights / total:>6.1%}  {bar}'
+        lines.append(line.rstrip())
+    lines.append(f'{"":<{width}}  {"":>{wide}}  {total:>12,}')
+    return lines
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    made = cli.parser('src.analysis.layer_table', __doc__)
+    made.add_argument('network', metavar='MODEL|PB', help=f'a frozen graph, or {", ".join(NETWORKS)}')
+    made.add_argument('--start', metavar='TENSOR', help='of a frozen graph (default: the resized pixels)')
+    made.add_argument('--end', metavar='TENSOR', help='of a frozen graph (default: its output)')
+    made.add_argument(
+        '--side', type=cli.whole_number(8), default=32, help='of a network (default: %(default)s)'
+    )
+    made.add_argument(
+        '--classes', type=cli.whole_number(2), default=10, help='of a network (default: %(default)s)'
+    )
+    return made.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    path = Path(args.network)
+    if path.suffix == '.pb' or path.is_file():
+        rows = rows_of_graph(path, args.start, args.end)
+    elif paths.frozen(args.network).is_file():
+        rows = rows_of_graph(paths.frozen(args.network), args.start, args.end)
+    else:
+        rows = rows_of_network(args.network, args.side, args.classes)
+    for line in table(rows):
+        say(line)
+
+
+if __name__ == '__main__':
+    errors.run(main)

@@ -1,0 +1,95 @@
+"""Training runs as they were recorded: what was trained, how it went, and what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.common import consts, files, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+
+PARTS = ('train', 'validation')
+MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What was measured at some steps: steps [N] int, values [N] float."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model's run: what metrics/<model>.json says of it, and its curves by tag, such as
+    `validation_log_loss` or `validation_accuracy`."""
+
+    model: str
+    facts: dict[str, Any]
+    curves: dict[str, Curve]
+
+    @property
+    def recipe(self) -> str:
+        return self.facts.get('recipe') or 'head'
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.facts.get('settings', {})
+
+    @property
+    def steps_in_epoch(self) -> float:
+        """Steps in which every training example is seen once."""
+        learned = ('train', 'validation') if self.settings.get('with_validation') else ('train',)
+        if self.settings.get('all_splits'):
+            learned = consts.SPLITS
+        seen = sum(self.facts.get('counts', {}).get(split, 0) for split in learned)
+        return max(1.0, seen / self.settings.get('batch_size', 1))
+
+    def best(self, tag: str) -> tuple[float, int] | None:
+        """The highest accuracy or lowest log loss of a curve, and its step; None when there is none."""
+        curve = self.curves.get(tag)
+        if curve is None or not len(curve.values):
+            return None
+        place = int(curve.values.argmax() if tag.endswith('accuracy') else curve.values.argmin())
+        return float(curve.values[place]), int(curve.steps[place])
+
+
+def read_run(model: str) -> Run:
+    """Raises UserError when nothing was trained under this name."""
+    path = paths.scores(model)
+    if not path.exists():
+        raise UserError(f'there is no {paths.shown(path)}: train {model} first, to its end')
+    return Run(model, files.read_json(path), read_curves(paths.summaries(model)))
+
+
+def all_runs() -> list[Run]:
+    """Every run that was trained to its end, by name."""
+    found = sorted(path for path in paths.METRICS_DIR.glob('*.json') if 'scores' in files.read_notes(path))
+    return [read_run(path.stem) for path in found]
+
+
+def read_curves(folder: Path) -> dict[str, Curve]:
+    """The curves in the event files of a folder; errors also as accuracies. What a resumed run measured again
+    at a step counts, not what it measured before. A file that is cut short is read as far as it goes."""
+    values: dict[str, dict[int, float]] = {}
+    for file in sorted(folder.glob('events.out.tfevents.*')):
+        try:
+            for event in tf.train.summary_iterator(str(file)):
+                for value in event.summary.value:
+                    if value.HasField('simple_value'):
+                        values.setdefault(value.tag, {})[event.step] = value.simple_value
+        except tf.errors.DataLossError:
+            continue
+    curves = {}
+    for tag, told in values.items():
+        steps = np.array(sorted(told))
+        curves[tag] = Curve(steps, np.array([told[step] for step in steps]))
+        if tag.endswith('_error'):
+            accuracy = tag.removesuffix('error') + 'accuracy'
+            curves[accuracy] = Curve(steps, 1 - curves[tag].values)
+    return curves

@@ -1,0 +1,138 @@
+"""Training runs as one self-contained page: a table that sorts, and curves on common scales."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from src.analysis.pictures.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
+from src.analysis.runs import MEASURES, PARTS, Run
+
+WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
+LEFT, BELOW, ABOVE = 38, 18, 8
+COLOURS = {'train': ORANGE, 'validation': BLUE}
+PERCENT = ('best_validation_top_1', 'test_top_1')
+
+STYLE = f"""
+:root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER}; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: #e6eaee; --muted: #9aa7b4; --line: #38424d; --paper: #171c21; }}
+}}
+body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }}
+.table {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; white-space: nowrap; }}
+th, td {{ padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: right; }}
+th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) {{ text-align: left; }}
+th button {{ all: unset; cursor: pointer; font-weight: 600; }}
+th button:focus-visible {{ outline: 2px solid; }}
+th[aria-sort=ascending] button::after {{ content: " ▲"; }}
+th[aria-sort=descending] button::after {{ content: " ▼"; }}
+.runs {{ display: grid; grid-template-columns: repeat(auto-fill, minmax({WIDTH}px, 1fr)); gap: 1.5rem; }}
+figure {{ margin: 0; }} figcaption {{ font-weight: 600; overflow-wrap: anywhere; }}
+svg {{ width: 100%; height: auto; }} svg text {{ fill: var(--muted); font-size: 11px; }}
+svg line {{ stroke: var(--line); }} .muted {{ color: var(--muted); }}
+.train {{ color: {ORANGE}; }} .validation {{ color: {BLUE}; }}
+"""
+
+SCRIPT = """
+for (const head of document.querySelectorAll('th')) {
+  head.firstChild.addEventListener('click', () => {
+    const place = [...head.parentNode.children].indexOf(head);
+    const up = head.getAttribute('aria-sort') !== 'ascending';
+    for (const other of head.parentNode.children) other.removeAttribute('aria-sort');
+    head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+    const body = document.querySelector('tbody');
+    const value = row => row.children[place].dataset.value;
+    const rows = [...body.rows].sort((a, b) => {
+      const [x, y] = up ? [value(a), value(b)] : [value(b), value(a)];
+      if (x === '' || y === '') return (value(a) === '') - (value(b) === '');
+      return isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+    });
+    body.append(...rows);
+  });
+}
+"""
+
+
+def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> str:
+    """The whole page, for the runs in the order of the table."""
+    heads = ''.join(f'<th scope="col"><button>{_spoken(name)}</button></th>' for name in columns)
+    rows = ''.join(_row(row, columns) for row in table[list(columns)].to_dict('records'))
+    charts = ''.join(
+        f'<h2>{measure.capitalize()}</h2><div class="runs">{_charts(measure, runs)}</div>'
+        for measure in MEASURES.values()
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training runs</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+        f'<h1>Training runs</h1><div class="table" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
+        f'<tbody>{rows}</tbody></table></div>{charts}<script>{SCRIPT}</script></html>\n'
+    )
+
+
+def _row(values: dict, columns: Sequence[str]) -> str:
+    return '<tr>' + ''.join(_cell(name, values[name]) for name in columns) + '</tr>'
+
+
+def _cell(name: str, value) -> str:
+    if value is None or value != value:  # NaN
+        return '<td data-value="">–</td>'
+    if name in PERCENT:
+        told = f'{value:.1%}'
+    elif isinstance(value, float):
+        told = f'{value:,.3f}' if 'loss' in name else f'{value:,.6g}'
+    else:
+        told = str(value)
+    return f'<td data-value="{html.escape(str(value))}">{html.escape(told)}</td>'
+
+
+def _spoken(name: str) -> str:
+    return name.removeprefix('best_').replace('_', ' ')
+
+
+def _charts(measure: str, runs: Sequence[Run]) -> str:
+    """A chart for each run that has such curves, all on one scale."""
+    tag = measure.replace(' ', '_')
+    curves = [{part: run.curves.get(f'{part}_{tag}') for part in PARTS} for run in runs]
+    values = np.concatenate([curve.values for told in curves for curve in told.values() if curve] or [[]])
+    if not len(values):
+        return '<p class="muted">No run measured this.</p>'
+    low, high = (0.0, 1.0) if measure == 'accuracy' else (0.0, float(np.quantile(values, 0.98)))
+    return ''.join(
+        f'<figure>{_chart(run, told, low, high or 1.0, measure)}'
+        f'<figcaption>{html.escape(run.model)}</figcaption>'
+        f'<span class="muted">{html.escape(run.recipe)}: <span class="validation">validation</span>, '
+        '<span class="train">train</span></span></figure>'
+        for run, told in zip(runs, curves, strict=True)
+        if any(told.values())
+    )
+
+
+def _chart(run: Run, curves: dict, low: float, high: float, measure: str) -> str:
+    last = max(curve.steps[-1] for curve in curves.values() if curve) / run.steps_in_epoch
+    bottom, wide = HEIGHT - BELOW, WIDTH - LEFT - 8
+
+    def y(value: float) -> float:
+        return bottom - (min(max(value, low), high) - low) / (high - low) * (bottom - ABOVE)
+
+    parts = []
+    for value in np.linspace(low, high, 5):
+        told = f'{value:.0%}' if measure == 'accuracy' else f'{value:.2f}'
+        parts.append(f'<line x1="{LEFT}" x2="{LEFT + wide}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
+        parts.append(f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{told}</text>')
+    for part, curve in curves.items():
+        if curve:
+            places = LEFT + wide * curve.steps / run.steps_in_epoch / max(last, 1e-9)
+            points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
+            parts.append(
+                f'<polyline points="{points}" fill="none" stroke="{COLOURS[part]}" stroke-width="2"/>'
+            )
+    parts.append(f'<text x="{LEFT + wide}" y="{HEIGHT - 4}" text-anchor="end">{last:.4g} epochs</text>')
+    best = run.best('validation_' + measure.replace(' ', '_'))
+    told = f', best validation {best[0]:.4g}' if best else ''
+    label = html.escape(f'{measure} of {run.model} over {last:.4g} epochs{told}')
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

@@ -1,0 +1,63 @@
+"""Draw how a training went: accuracy and log loss of training and validation, in one picture.
+
+    python -m src.analysis.training_curves
+    python -m src.analysis.training_curves --name cifar10 --model cifar10_cnn_deep
+
+Reads the event files in summary/<model>/ that TensorBoard shows too, and writes
+metrics/<model>/training_curves.png. Training examples are measured as they are, without augmentation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.analysis.pictures.curves import Panel, line_charts
+from src.analysis.runs import MEASURES, PARTS, Run, read_run
+from src.common import cli, errors, paths
+from src.common.errors import UserError
+from src.common.progress import say, wrote
+
+
+def draw(run: Run, path: Path) -> None:
+    """Raises UserError when the run left no curves."""
+    panels = panels_of(run)
+    if not panels:
+        raise UserError(
+            f'{paths.shown(paths.summaries(run.model))} holds no curves of {run.model}: train it anew with '
+            '--fresh'
+        )
+    top_1 = run.facts['scores'].get('test', {}).get('top_1')
+    tested = f', test top-1 {top_1:.1%}' if top_1 is not None else ''
+    line_charts(panels, path, f'{run.model}{tested}', 'epochs')
+
+
+def panels_of(run: Run) -> list[Panel]:
+    """Accuracy and log loss over epochs, as far as there are any."""
+    panels = []
+    for measure in MEASURES.values():
+        curves = {part: run.curves.get(f'{part}_{measure.replace(" ", "_")}') for part in PARTS}
+        lines = {part: (c.steps / run.steps_in_epoch, c.values) for part, c in curves.items() if c}
+        if lines:
+            panels.append(Panel(measure, lines, percent=measure == 'accuracy'))
+    return panels
+
+
+def main(argv: list[str] | None = None) -> None:
+    made = cli.parser('src.analysis.training_curves', __doc__)
+    cli.add_model(made)
+    made.add_argument(
+        '--out', type=Path, metavar='PNG', help='default: training_curves.png in metrics/<model>/'
+    )
+    args = made.parse_args(argv)
+    run = read_run(cli.model_of(args))
+    out = args.out or paths.analysis(run.model) / 'training_curves.png'
+    draw(run, out)
+    for tag in ('validation_accuracy', 'validation_log_loss'):
+        if best := run.best(tag):
+            value, step = best
+            say(f'best {tag.replace("_", " ")}: {value:.4f} after {step / run.steps_in_epoch:.1f} epochs')
+    wrote(out, 'accuracy and log loss of training and validation')
+
+
+if __name__ == '__main__':
+    errors.run(main)

@@ -1,0 +1,115 @@
+"""A graph told layer by layer: operation, size of what comes out, number of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from src.common.tf1 import tf
+
+_WEIGHTED = {'Conv2D': 'conv', 'DepthwiseConv2dNative': 'depthwise conv', 'MatMul': 'dense'}
+_POOLS = {'MaxPool': 'max pool', 'AvgPool': 'average pool'}
+_OTHERS = {
+    'FusedBatchNorm': 'batch norm',
+    'FusedBatchNormV2': 'batch norm',
+    'FusedBatchNormV3': 'batch norm',
+    'BatchNormWithGlobalNormalization': 'batch norm',
+    'Mean': 'mean',
+    'Max': 'maximum',
+    'Concat': 'concat',
+    'ConcatV2': 'concat',
+    'Pad': 'pad',
+    'LRN': 'local response norm',
+    'ReverseV2': 'mirror',
+}
+_RESHAPES = ('Reshape', 'Squeeze')
+_ACTIVATIONS = ('Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Elu', 'Selu', 'Softplus', 'LeakyRelu', 'Softmax')
+_SUMS = ('Add', 'AddV2', 'AddN')  # layers where all that they add is data, biases elsewhere
+_HANDED_ON = ('Identity', 'Cast', 'ReadVariableOp')
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer: what it does, the size of one example's output (None where unknown), and its number of
+    weights, those included that are not learned, such as batch norm's averages."""
+
+    operation: str
+    size: tuple[int | None, ...]
+    weights: int = 0
+
+
+def layer_rows(first: tf.Tensor, last: tf.Tensor) -> list[Row]:
+    """The layers on the way from one tensor to another, in the order of the graph. Biases and scales that are
+    added apart count with the layer before. Each weight counts once, however often it is used."""
+    rows = [Row('input', _size(first))]
+    way = _way(first, last)
+    counted: set[str] = set()
+    for op in first.graph.get_operations():
+        if op not in way or op is first.op:
+            continue
+        weights = sum(_weights(tensor, counted) for tensor in op.inputs if tensor.op not in way)
+        operation = _operation(op, way)
+        if operation:
+            rows.append(Row(operation, _size(op.outputs[0]), weights))
+        elif weights:
+            rows[-1] = replace(rows[-1], weights=rows[-1].weights + weights)
+    return rows
+
+
+def _way(first: tf.Tensor, last: tf.Tensor) -> set[tf.Operation]:
+    """All operations that `first` leads to and that lead to `last`."""
+    onward = _reached([first.op], lambda op: [use for out in op.outputs for use in out.consumers()])
+    return onward & _reached([last.op], lambda op: [tensor.op for tensor in op.inputs])
+
+
+def _reached(begin: list[tf.Operation], neighbours) -> set[tf.Operation]:
+    found, waiting = set(begin), list(begin)
+    while waiting:
+        new = set(neighbours(waiting.pop())) - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+def _operation(op: tf.Operation, way: Collection[tf.Operation]) -> str:
+    """The layer's name; '' for what is no layer."""
+    if op.type in _WEIGHTED:
+        window = op.inputs[1].shape[:2].as_list() if op.type != 'MatMul' else ()
+        return ' '.join([_WEIGHTED[op.type], *_times(window), *_stride(op)])
+    if op.type in _POOLS:
+        return ' '.join([_POOLS[op.type], *_times(op.get_attr('ksize')[1:3]), *_stride(op, 'ksize')])
+    if op.type in _SUMS:
+        return 'add' if sum(tensor.op in way for tensor in op.inputs) > 1 else ''
+    if op.type in _RESHAPES:  # what only adds or drops sides of 1 is not worth a line
+        before, after = (
+            tuple(n for n in _size(tensor) if n != 1) for tensor in (op.inputs[0], op.outputs[0])
+        )
+        return 'flatten' if op.inputs[0].op in way and before != after else ''
+    return op.type.lower() if op.type in _ACTIVATIONS else _OTHERS.get(op.type, '')
+
+
+def _times(window) -> list[str]:
+    return [' × '.join(map(str, window))] if window else []
+
+
+def _stride(op: tf.Operation, usual: str = '') -> list[str]:
+    """The step of a window, where it is not what one expects: 1, or the window's own size."""
+    if op.type == 'MatMul':
+        return []
+    step = op.get_attr('strides')[1]
+    return [f'/ {step}'] if step != (op.get_attr(usual)[1] if usual else 1) else []
+
+
+def _size(tensor: tf.Tensor) -> tuple[int | None, ...]:
+    return tuple(tensor.shape[1:].as_list()) if tensor.shape.rank else ()
+
+
+def _weights(tensor: tf.Tensor, counted: set[str]) -> int:
+    """Values of a parameter that was not counted yet; single numbers are no weights."""
+    while tensor.op.type in _HANDED_ON:
+        tensor = tensor.op.inputs[0]
+    number = tensor.shape.num_elements() if tensor.shape.is_fully_defined() else None
+    if not tensor.dtype.base_dtype.is_floating or not number or number == 1 or tensor.name in counted:
+        return 0
+    counted.add(tensor.name)
+    return number
