@@ -128,11 +128,13 @@ def _chart(run: Run, curves: dict, low: float, high: float, measure: str) -> str
         if curve:
             places = LEFT + wide * curve.steps / run.steps_in_epoch / max(last, 1e-9)
             points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
-            parts.append(
-                f'<polyline points="{points}" fill="none" stroke="{COLOURS[part]}" stroke-width="2"/>'
+            drawn = f'<polyline points="{points}" fill="none" stroke="{COLOURS[part]}" stroke-width="2"/>'
+            end = (
+                f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="{COLOURS[part]}"/>'
             )
-    parts.append(f'<text x="{LEFT + wide}" y="{HEIGHT - 4}" text-anchor="end">{last:.4g} epochs</text>')
+            parts += [drawn, end]
+    parts.append(f'<text x="{LEFT + wide}" y="{HEIGHT - 4}" text-anchor="end">{last:.3g} epochs</text>')
     best = run.best('validation_' + measure.replace(' ', '_'))
     told = f', best validation {best[0]:.4g}' if best else ''
-    label = html.escape(f'{measure} of {run.model} over {last:.4g} epochs{told}')
+    label = html.escape(f'{measure} of {run.model} over {last:.3g} epochs{told}')
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

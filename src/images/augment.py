@@ -33,7 +33,10 @@ def _moved(pixels: tf.Tensor, seed, crop: int, flip: bool) -> tf.Tensor:
         for place, side in ((0, height), (1, width))
     )
     if flip:
-        columns = tf.where_v2(_drawn(seed, 2, [number, 1], 2) == 1, tf.reverse(columns, [1]), columns)
+        mirrored = tf.cast(
+            _drawn(seed, 2, [number, 1], 2), tf.bool
+        )  # == would compare the tensors as objects
+        columns = tf.where_v2(mirrored, tf.reverse(columns, [1]), columns)
     if crop:
         pixels = tf.pad(pixels, [[0, 0], [crop, crop], [crop, crop], [0, 0]], 'REFLECT')
     return tf.gather(tf.gather(pixels, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)

@@ -1,0 +1,60 @@
+"""Augmentation in the graph: what is drawn, and from what."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src.common.tf1 import tf
+from src.images.augment import GREY, augment
+
+PIXELS = np.random.default_rng(1).integers(0, 256, (64, 9, 11, 3)).astype(np.uint8)
+
+
+def changed(seed=(1, 0), pixels=PIXELS, **options) -> np.ndarray:
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = tf.placeholder(tf.uint8, [None, *pixels.shape[1:]])
+        return session.run(augment(fed, seed, **options), {fed: pixels})
+
+
+def test_nothing_asked_nothing_changed():
+    np.testing.assert_array_equal(changed(), PIXELS)
+
+
+def test_half_are_mirrored_and_the_others_as_they_were():
+    got = changed(flip=True)
+    same = (got == PIXELS).all((1, 2, 3))
+    np.testing.assert_array_equal(got[~same], PIXELS[~same][:, :, ::-1])
+    assert 16 < same.sum() < 48
+
+
+def test_each_is_moved_by_its_own_offset_and_the_edges_are_mirrored():
+    got = changed(crop=2)
+    padded = np.pad(PIXELS, [(0, 0), (2, 2), (2, 2), (0, 0)], 'reflect')
+    offsets = set()
+    for picture, whole in zip(got, padded, strict=True):
+        fits = [
+            (y, x)
+            for y in range(5)
+            for x in range(5)
+            if np.array_equal(picture, whole[y : y + 9, x : x + 11])
+        ]
+        assert len(fits) == 1
+        offsets.update(fits)
+    assert len(offsets) > 15
+
+
+def test_a_square_of_each_is_grey():
+    got = changed(cutout=4)
+    for picture, before in zip(got, PIXELS, strict=True):
+        rows, columns = np.nonzero((picture != before).any(2))
+        assert rows.size and np.ptp(rows) < 4 and np.ptp(columns) < 4
+        inside = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert (inside == GREY).all()
+
+
+@pytest.mark.parametrize('options', [{'crop': 3}, {'flip': True}, {'cutout': 5}])
+def test_seed_and_step_alone_decide(options):
+    np.testing.assert_array_equal(changed((1, 7), **options), changed((1, 7), **options))
+    assert (changed((1, 7), **options) != changed((1, 8), **options)).any()
+    assert (changed((1, 7), **options) != changed((2, 7), **options)).any()

@@ -1,0 +1,96 @@
+"""The networks that learn from pixels: their sizes, and batch norm and dropout in training and in use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.models import layers
+from src.models.cnn_best import LEAST_VARIANCE, whitening
+from src.models.layers import Mode
+from src.models.networks import NETWORKS, beginnings, find_network, logits_of, scaled_pixels
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_logits_are_float32_for_every_class(name, dtype):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    with tf.Graph().as_default(), tf.Session() as session:
+        logits = logits_of(name, tf.constant(pixels), 7, Mode(True, (1, 0), dtype))
+        session.run(tf.global_variables_initializer())
+        assert all(v.dtype.base_dtype == tf.float32 for v in tf.global_variables())
+        got = session.run(logits)
+    assert got.shape == (3, 7) and got.dtype == np.float32 and np.isfinite(got).all()
+
+
+def test_an_unknown_network_names_the_near_ones():
+    with pytest.raises(UserError, match="no network 'cnn_depe': there is cnn_deep"):
+        find_network('cnn_depe')
+
+
+def test_batch_norm_by_the_batch_in_training_and_by_the_averages_in_use():
+    rng = np.random.default_rng(2)
+    batches = rng.normal(5, 3, (200, 16, 4, 4, 2)).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 4, 4, 2])
+        with tf.variable_scope('', reuse=tf.AUTO_REUSE):
+            trained = layers.batch_norm(x, 'norm', Mode(training=True), momentum=0.9)
+            used = layers.batch_norm(x, 'norm', Mode())
+        updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+        assert len(updates) == 2  # those of training alone
+        session.run(tf.global_variables_initializer())
+        one = session.run(trained, {x: batches[0]})
+        np.testing.assert_allclose(one.mean((0, 1, 2)), 0, atol=1e-3)
+        np.testing.assert_allclose(one.std((0, 1, 2)), 1, atol=1e-2)
+        np.testing.assert_allclose(session.run(used, {x: batches[0]}), batches[0], rtol=1e-3)  # not moved yet
+        for batch in batches:
+            session.run(updates, {x: batch})
+        wanted = (batches[0] - 5) / 3
+        np.testing.assert_allclose(session.run(used, {x: batches[0]}), wanted, atol=0.25)
+
+
+def test_dropout_depends_on_seed_and_step_alone_and_ends_with_training():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.ones([1, 1000])
+        drop = lambda seed, step, place: layers.dropout(x, 0.25, place, Mode(True, (seed, step)))  # noqa: E731
+        same, again, later, other = session.run([drop(1, 5, 1), drop(1, 5, 1), drop(1, 6, 1), drop(1, 5, 2)])
+        assert layers.dropout(x, 0.25, 1, Mode()) is x
+    np.testing.assert_array_equal(same, again)
+    assert (same != later).any() and (same != other).any()
+    assert 0.2 < (same == 0).mean() < 0.3 and np.allclose(same[same > 0], 1 / 0.75)
+
+
+def test_mirrored_pictures_get_the_same_answer_with_mirror():
+    pixels = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.uint8, [None, 32, 32, 3])
+        plain = logits_of('cnn_simple', x, 5)
+        both = logits_of('cnn_simple', x, 5, mirror=True)
+        session.run(tf.global_variables_initializer())
+        turned = pixels[:, :, ::-1]
+        np.testing.assert_allclose(
+            session.run(both, {x: pixels}), session.run(both, {x: turned}), rtol=1e-4, atol=1e-5
+        )
+        assert not np.allclose(session.run(plain, {x: pixels}), session.run(plain, {x: turned}), atol=1e-3)
+
+
+def test_the_stem_whitens_squares_of_pixels():
+    rng = np.random.default_rng(4)
+    smooth = rng.normal(0, 0.5, (50, 5, 5, 3)).repeat(4, 1).repeat(4, 2) + rng.normal(0, 0.2, (50, 20, 20, 3))
+    filters = whitening(smooth.astype(np.float32))['stem/W']
+    assert filters.shape == (2, 2, 3, 24)
+    squares = np.lib.stride_tricks.sliding_window_view(smooth, (2, 2), (1, 2))  # [N, y, x, channel, dy, dx]
+    seen = np.einsum('nyxcij,ijck->nyxk', squares, filters).reshape(-1, 24)
+    correlated = seen.T @ seen / len(seen)
+    assert LEAST_VARIANCE < 1e-3
+    np.testing.assert_allclose(correlated[:12, :12], np.eye(12), atol=0.02)
+    np.testing.assert_array_equal(filters[..., 12:], -filters[..., :12])
+
+
+def test_beginnings_are_of_the_network_alone():
+    pixels = np.random.default_rng(5).integers(0, 256, (9, 32, 32, 3)).astype(np.uint8)
+    assert list(beginnings('cnn_best', pixels)) == ['network/stem/W']
+    assert beginnings('cnn_deep', pixels) == {}
+    assert scaled_pixels(np.array([0, 127.5, 255])).tolist() == [-1, 0, 1]
