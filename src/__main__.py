@@ -31,8 +31,13 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     """The way of the data set `args.name` and the model made from it."""
     name, model, flags = args.name, cli.model_of(args), cli.model_flags(args)
     yield from _to_records(name)
-    yield Step('train the head', f'python -m src.training.train{flags}', (paths.scores(model),))
-    yield Step('freeze backbone and head', f'python -m src.freezing.freeze{flags}', (paths.frozen(model),))
+    if name == paths.CIFAR10_DIR.name:
+        train, what = f'python -m src.training.train_images{flags}', 'network'
+    else:
+        train, what = f'python -m src.training.train{flags}', 'head'
+    yield Step(f'train the {what}', train, (paths.scores(model),))
+    frozen = 'freeze it' if what == 'network' else 'freeze backbone and head'
+    yield Step(frozen, f'python -m src.freezing.freeze{flags}', (paths.frozen(model),))
     chosen = f' --model {_typed(paths.frozen(model))}' if args.model else cli.name_flag(name)
     yield Step('name a picture', f'python -m src.inference.classify file PHOTO.jpg{chosen}')
     yield Step(
@@ -61,9 +66,13 @@ def _to_records(name: str) -> Iterator[Step]:
         yield Step('draw the sample', 'python -m src.data_preparation.sample_dataset', (drawn,))
         where = f'--data {_typed(paths.SAMPLE_DS_DIR)} --name sample'
         convert = f'{stanford} {where} --backbone {_typed(paths.POCKET_GRAPH_DEF)}'
+    elif name == paths.CIFAR10_DIR.name:
+        got = (paths.CIFAR10_DIR / 'cifar-10-batches-bin',)
+        yield Step('get the pictures', 'sh setup/download_cifar10.sh', got)
+        convert = 'python -m src.data_preparation.cifar10_to_tfrecords'
     else:
         convert = f'python -m src.data_preparation.image_folder_to_tfrecords DIR{cli.name_flag(name)}'
-    yield Step('photos to bottleneck records', convert, (paths.records(name) / 'manifest.json',))
+    yield Step('pictures to records', convert, (paths.records(name) / 'manifest.json',))
 
 
 def _typed(path: Path) -> str:
@@ -84,6 +93,8 @@ def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
     cli.add_model(made)
     args = made.parse_args(argv)
+    if args.name == paths.CIFAR10_DIR.name:
+        args.model = args.model or f'{args.name}_cnn_simple'  # as train_images calls it
     say(f'data set {args.name}, model {cli.model_of(args)}    [x] is there, [ ] is not yet')
     following = None
     for number, step in enumerate(steps(args), 1):

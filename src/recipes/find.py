@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from types import ModuleType
 
@@ -30,6 +31,21 @@ def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
         module = 'train' if isinstance(known[name], HeadRecipe) else 'train_images'
         raise UserError(f'{name} is a recipe for python -m src.training.{module}')
     return known[name]
+
+
+def add_recipe(
+    made: argparse.ArgumentParser, default: str, kind: type[Recipe], argv: list[str] | None
+) -> Recipe:
+    """The flag --recipe, and the recipe that `argv` names, whose values are to be the defaults of other
+    flags. Raises UserError as `find_recipe` does."""
+    made.add_argument('--recipe', metavar='NAME', default=default, help='default: %(default)s')
+    alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    alone.add_argument('--recipe', default=default)
+    try:
+        named = alone.parse_known_args(argv)[0].recipe
+    except argparse.ArgumentError:  # --recipe without a name, which `made` will tell
+        named = default
+    return find_recipe(named, kind)
 
 
 def what(name: str) -> str:

@@ -1,4 +1,7 @@
-"""What TensorBoard shows of a run besides its scalars: sample inputs, and its hyper-parameters."""
+"""What TensorBoard shows of a run besides its scalars: sample inputs, and its hyper-parameters.
+
+Each stands in a file of its own, as a writer that is opened in the same second as another would overwrite it.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,23 @@ SHOWN_INPUTS = 16
 def show_inputs(session: tf.Session, network, folder: Path) -> None:
     """The first pictures that the network learns from, as augmentation leaves them."""
     shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
-    with tf.summary.FileWriter(str(folder)) as writer:
+    with tf.summary.FileWriter(str(folder), filename_suffix='.inputs') as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
 
 
 def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: Path) -> None:
-    """Settings (a dataclass) and scores for TensorBoard's HParams, which compares runs."""
-    from tensorboard.plugins.hparams import api_pb2
-    from tensorboard.plugins.hparams import summary as hparams
-
+    """Settings (a dataclass) and scores for TensorBoard's HParams, which compares runs; nothing where
+    TensorBoard is not installed."""
+    try:
+        from tensorboard.plugins.hparams import api_pb2
+        from tensorboard.plugins.hparams import summary as hparams
+    except ImportError:
+        return
     values = {key: value for key, value in asdict(settings).items() if isinstance(value, int | float | str)}
     metrics = {
         f'{part}/{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
     }
-    with tf.summary.FileWriter(str(folder)) as writer:
+    with tf.summary.FileWriter(str(folder), filename_suffix='.parameters') as writer:
         writer.add_summary(
             hparams.experiment_pb(
                 [api_pb2.HParamInfo(name=key) for key in values],

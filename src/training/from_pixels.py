@@ -60,7 +60,9 @@ class Network:
             self.probabilities = probabilities(
                 logits_of(r.network, self.pixels, self._classes, mirror=r.mirror)
             )
-        histograms = [tf.summary.histogram(name, v) for name, v in self.weights.items()]
+        histograms = [
+            tf.summary.histogram(name.removeprefix(f'{SCOPE}/'), v) for name, v in self.weights.items()
+        ]
         self.histograms = tf.summary.merge(histograms)
 
     def _average(self, variables: list[tf.Variable]):

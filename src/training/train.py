@@ -3,7 +3,8 @@
     python -m src.training.train
     python -m src.training.train --name flowers --layers 512,256,5 --steps 2000
 
-Layers, batch size, learning rate and so on come from src/common/consts.py or from flags. Writes
+Layers, batch size, learning rate and so on come from the recipe (src/recipes/; the usual one takes them from
+src/common/consts.py) or from flags. Writes
 checkpoints/<model>/ (best and last), summary/<model>/ for TensorBoard and metrics/<model>.json with
 the scores. Stops early when the validation log loss no longer falls; keeps the best weights. Stop it
 at any time: the same command goes on where it was.
@@ -19,6 +20,8 @@ from src.common.files import count
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, open_records
+from src.recipes.find import add_recipe
+from src.recipes.recipe import HeadRecipe
 from src.training import loop
 from src.training.head import Head, Settings, head_layers
 from src.training.scores import table
@@ -27,16 +30,18 @@ from src.training.trained import claim, describe, outcome
 
 EVALUATIONS = 50  # about so many in a whole run
 MOST_STEPS_UNEVALUATED = 1000
+RECIPE = 'stanford_dogs/inception_head'
+USUAL = HeadRecipe()
 
 
 def train_head(
-    records: Records, model: str, settings: Settings, patience: int, fresh: bool = False
+    records: Records, model: str, settings: Settings, patience: int, fresh: bool = False, recipe: str = ''
 ) -> tuple[loop.State, dict[str, dict[str, float]]]:
     """Train, or go on training, checkpoints/<model>. Returns where it ended, and scores by split.
 
     Raises UserError when the model was begun with other data or settings, unless `fresh`.
     """
-    description = describe(records, settings)
+    description = describe(records, settings, recipe)
     claim(model, description, fresh)
     if not parts_of(records, settings.all_splits).get('train'):
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
@@ -64,39 +69,44 @@ def evaluate_every(steps: int) -> int:
     return max(1, min(MOST_STEPS_UNEVALUATED, steps // EVALUATIONS))
 
 
-def add_settings(made: argparse.ArgumentParser) -> None:
-    """The flags behind `settings_of`, and `--patience`."""
-    made.add_argument('--layers', type=cli.layer_sizes, help='units of each layer, such as 2048,1024,120')
-    made.add_argument('--steps', type=cli.whole_number(1), default=consts.STEPS, help='default: %(default)s')
+def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> None:
+    """The flags behind `settings_of`, and `--patience`, with the recipe's values as defaults."""
     made.add_argument(
-        '--batch-size', type=cli.whole_number(1), default=consts.BATCH_SIZE, help='default: %(default)s'
+        '--layers',
+        type=cli.layer_sizes,
+        default=recipe.layers,
+        help='units of each layer, such as 2048,1024,120',
+    )
+    made.add_argument('--steps', type=cli.whole_number(1), default=recipe.steps, help='default: %(default)s')
+    made.add_argument(
+        '--batch-size', type=cli.whole_number(1), default=recipe.batch_size, help='default: %(default)s'
     )
     made.add_argument(
         '--learning-rate',
         type=cli.real_number(1e-9, 10),
-        default=consts.LEARNING_RATE,
+        default=recipe.learning_rate,
         help='default: %(default)s',
     )
     made.add_argument(
         '--dropout',
         type=cli.real_number(0, 1),
-        default=consts.DROPOUT,
+        default=recipe.dropout,
         help='share dropped (default: %(default)s)',
     )
     made.add_argument(
-        '--l2', type=cli.real_number(0, 100), default=consts.L2, help='weight decay (default: %(default)s)'
+        '--l2', type=cli.real_number(0, 100), default=recipe.l2, help='weight decay (default: %(default)s)'
     )
     made.add_argument(
         '--mixup',
         type=cli.real_number(0, 100),
-        default=consts.MIXUP,
+        default=recipe.mixup,
         help='blend examples: 0 not at all, 1 in all shares alike (default: %(default)s)',
     )
-    made.add_argument('--seed', type=cli.whole_number(0), default=consts.SEED, help='default: %(default)s')
+    made.add_argument('--seed', type=cli.whole_number(0), default=recipe.seed, help='default: %(default)s')
     made.add_argument(
         '--patience',
         type=cli.whole_number(0),
-        default=consts.PATIENCE,
+        default=recipe.patience,
         help='evaluations without a better validation log loss before it stops, 0: never (default: '
         '%(default)s)',
     )
@@ -124,8 +134,10 @@ def settings_of(args: argparse.Namespace, records: Records) -> Settings:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train', __doc__)
+    recipe = add_recipe(made, RECIPE, HeadRecipe, argv)
     cli.add_model(made)
-    add_settings(made)
+    made.set_defaults(name=recipe.data_set)
+    add_settings(made, recipe)
     made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
     return made.parse_args(argv)
 
@@ -139,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
     where = '' if fits_in_memory(records) else ', read from the records as it goes'
     say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
-    state, scores = train_head(records, model, settings, args.patience, args.fresh)
+    state, scores = train_head(records, model, settings, args.patience, args.fresh, args.recipe)
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     say(f'{took}: {state.ended}; best at step {state.best_step:,}')
     for line in table(scores):

@@ -24,7 +24,7 @@ from src.data_preparation.dataset import Records, number_of, open_records
 from src.data_preparation.pixels import reader_for
 from src.graph import precision
 from src.models.networks import NETWORKS
-from src.recipes.find import find_recipe, recipes, what
+from src.recipes.find import add_recipe, recipes, what
 from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
 from src.training import board, loop
 from src.training.from_pixels import Network
@@ -64,6 +64,7 @@ def train_images(
     return state, scores
 
 
+RECIPE = 'cifar10/cnn_simple'
 FLAGS = {
     'network': {'choices': sorted(NETWORKS), 'help': 'network'},
     'side': {'type': cli.whole_number(8), 'help': 'pixels of a side that pictures are resized to'},
@@ -97,26 +98,22 @@ FLAGS = {
 }
 
 
-def changed(recipe: PixelRecipe, args: argparse.Namespace) -> PixelRecipe:
-    """The recipe with what the flags say."""
-    given = {f.name: getattr(args, f.name, None) for f in fields(recipe)}
-    return replace(recipe, **{key: value for key, value in given.items() if value is not None})
-
-
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train_images', __doc__)
-    made.add_argument(
-        '--recipe', metavar='DATA_SET/EXPERIMENT', default='cifar10/cnn_simple', help='default: %(default)s'
-    )
+    recipe = add_recipe(made, RECIPE, PixelRecipe, argv)
     made.add_argument('--list', action='store_true', help='name all recipes and end')
-    made.add_argument('--name', dest='data_set', type=cli.plain_name, help="data set (default: the recipe's)")
+    made.add_argument(
+        '--name', dest='data_set', type=cli.plain_name, default=recipe.data_set, help='default: %(default)s'
+    )
     made.add_argument(
         '--model', type=cli.plain_name, help="name of the model (default: the recipe's, with _ for /)"
     )
     made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
     group = made.add_argument_group('parts of the recipe')
     for name, options in FLAGS.items():
-        group.add_argument('--' + name.replace('_', '-'), default=None, **options)
+        default = getattr(recipe, name)
+        options = options | {'help': f'{options["help"]} (default: {default})'.replace('%', '%%')}
+        group.add_argument('--' + name.replace('_', '-'), default=default, **options)
     return made.parse_args(argv)
 
 
@@ -127,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
             if isinstance(recipe, PixelRecipe):
                 say(f'{name:<30} {what(name)}')
         return
-    recipe = changed(find_recipe(args.recipe, PixelRecipe), args)
+    recipe = PixelRecipe(**{field.name: getattr(args, field.name) for field in fields(PixelRecipe)})
     model = args.model or model_for(args.recipe, recipe)
     records = open_records(recipe.data_set)
     say(f'{recipe.network} on {records_line(records, recipe)}')

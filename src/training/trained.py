@@ -16,11 +16,12 @@ from src.training.loop import State
 MODEL_FILE = 'model.json'
 
 
-def describe(records: Records, settings: Settings) -> dict[str, Any]:
+def describe(records: Records, settings: Settings, recipe: str = '') -> dict[str, Any]:
     """What a model depends on, as JSON; two runs of equal descriptions are one run, resumed."""
     manifest = records.manifest
     return {
         'data_set': manifest['name'],
+        'recipe': recipe,
         'records': manifest['fingerprint'],
         'classes': manifest['classes'],
         'counts': manifest['counts'],

@@ -1,0 +1,92 @@
+"""PyTorch's half of `benchmarks.pixels`: the same networks, channels last. Needs torch and numpy only, so
+that it may run in an environment of its own.
+
+    python -m benchmarks.pixels_torch cnn_deep bfloat16 128 8
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def cnn_deep() -> nn.Module:
+    layers: list[nn.Module] = []
+    channels = 3
+    for filters in (32, 64, 128):
+        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.Conv2d(filters, filters, 1)]
+        layers += [nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(filters, 1e-3, 0.01), nn.Dropout(0.25)]
+        channels = filters
+    dense = [nn.Flatten(), nn.Linear(2048, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 10)]
+    return nn.Sequential(*layers, *dense)
+
+
+class Residual(nn.Module):
+    """x + relu(norm(conv(x)))."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels, 1e-3, 0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.relu(self.norm(self.conv(x)))
+
+
+class Scaled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 9
+
+
+def cnn_best() -> nn.Module:
+    stem = nn.Conv2d(3, 24, 2)
+    stem.weight.requires_grad_(False)
+    layers: list[nn.Module] = [stem, nn.ReLU()]
+    channels = 24
+    for filters in (64, 256, 256):
+        layers += [nn.Conv2d(channels, filters, 3, padding=1, bias=False), nn.MaxPool2d(2)]
+        layers += [nn.BatchNorm2d(filters, 1e-3, 0.1), nn.ReLU(), Residual(filters)]
+        channels = filters
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, 10), Scaled())
+
+
+def rate(name: str, precision: str, batch: int, seconds: float) -> float:
+    """Training pictures a second, of steps of SGD with momentum on pictures [batch, 32, 32, 3] uint8."""
+    network = (
+        {'cnn_deep': cnn_deep, 'cnn_best': cnn_best}[name]().to(memory_format=torch.channels_last).train()
+    )
+    optimiser = torch.optim.SGD(
+        [p for p in network.parameters() if p.requires_grad], 0.01, 0.9, nesterov=True
+    )
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (batch, 32, 32, 3)).astype(np.uint8)
+    labels = torch.from_numpy(rng.integers(0, 10, batch))
+
+    def step() -> float:
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() * (2 / 255) - 1  # channels last already
+        with torch.autocast('cpu', torch.bfloat16, enabled=precision == 'bfloat16'):
+            logits = network(x)
+        loss = nn.functional.cross_entropy(logits.float(), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return float(loss.detach())
+
+    for _ in range(3):
+        step()
+    begun, steps = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        step()
+        steps += 1
+    return steps * batch / (time.perf_counter() - begun)
+
+
+if __name__ == '__main__':
+    name, precision, batch, seconds = sys.argv[1:]
+    images = rate(name, precision, int(batch), float(seconds))
+    print(json.dumps({'rate': images, 'version': torch.__version__}))

@@ -1,0 +1,58 @@
+"""Networks as tables: the shapes and numbers that the tutorial has."""
+
+from __future__ import annotations
+
+import pytest
+
+from src.analysis.layer_table import rows_of_graph, rows_of_network, table
+from src.common import paths
+from src.common.errors import UserError
+from src.graph.layers import Row
+
+WEIGHTS = {
+    'logistic_regression': [30_730],
+    'mlp': [393_344, 16_512, 1_290],
+    'cnn_simple': [896, 18_496, 23_050],
+    'cnn_deep': [896, 1_056, 128, 18_496, 4_160, 256, 73_856, 16_512, 512, 524_544, 2_570],
+}
+
+
+@pytest.mark.parametrize('name', WEIGHTS)
+def test_the_tutorials_networks_have_its_numbers_of_weights(name):
+    rows = rows_of_network(name, 32, 10)
+    assert [row.weights for row in rows if row.weights] == WEIGHTS[name]
+    assert rows[0] == Row('input', (32, 32, 3)) and rows[-1] == Row('softmax', (10,))
+
+
+def test_the_layers_of_the_simple_network_in_order():
+    rows = rows_of_network('cnn_simple', 32, 10)
+    assert [(row.operation, row.size) for row in rows] == [
+        ('input', (32, 32, 3)),
+        ('conv 3 × 3', (30, 30, 32)),
+        ('relu', (30, 30, 32)),
+        ('max pool 2 × 2', (15, 15, 32)),
+        ('conv 3 × 3', (13, 13, 64)),
+        ('relu', (13, 13, 64)),
+        ('max pool 2 × 2', (6, 6, 64)),
+        ('flatten', (2304,)),
+        ('dense', (10,)),
+        ('softmax', (10,)),
+    ]
+
+
+def test_a_table_adds_up():
+    lines = table([Row('input', (4,)), Row('dense', (3,), 15), Row('dense', (2,), 5), Row('softmax', (2,))])
+    assert '75.0%' in lines[2] and '25.0%' in lines[3] and lines[-1].strip() == '20'
+
+
+def test_a_frozen_graph_from_anywhere_to_anywhere():
+    rows = rows_of_graph(paths.POCKET_GRAPH_DEF, end='pool_3:0')
+    assert rows[0].size == (96, 96, 3) and rows[-1].size[-1] == 512
+    assert sum(row.operation.startswith('conv') for row in rows) >= 9
+    assert any('/ 2' in row.operation for row in rows) and any(row.operation == 'add' for row in rows)
+    whole = rows_of_graph(paths.POCKET_DOGS)
+    assert whole[-1] == Row('softmax', (120,))
+    with pytest.raises(UserError, match='nowhere'):
+        rows_of_graph(paths.POCKET_DOGS, end='nowhere:0')
+    with pytest.raises(UserError, match='does not depend on'):
+        rows_of_graph(paths.POCKET_DOGS, start='output_node:0', end='pool_3:0')
