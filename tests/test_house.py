@@ -15,6 +15,7 @@ FLOORS = {
     'graph': 1,
     'images': 1,
     'models': 1,
+    'recipes': 1,
     'data_preparation': 2,
     'training': 3,
     'inference': 3,

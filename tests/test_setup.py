@@ -15,7 +15,12 @@ from src.common import paths
 from tests.common.loopback import Site, serves
 
 SCRIPTS = sorted(path.name for path in (paths.CHECKOUT / 'setup').glob('*.sh'))
-DOWNLOADING = ('setup.sh', 'inception_download.sh', 'download_stanford_dogs_dataset.sh')
+DOWNLOADING = (
+    'setup.sh',
+    'inception_download.sh',
+    'download_stanford_dogs_dataset.sh',
+    'download_cifar10.sh',
+)
 
 
 def checkout_in(folder: Path, *flags: str) -> tuple[Path, dict[str, str]]:
@@ -56,7 +61,11 @@ def test_scripts_are_valid_shell(script):
 
 @pytest.mark.parametrize(
     ('script', 'first'),
-    zip(DOWNLOADING, ('inception-2015-12-05.tgz', 'inception-2015-12-05.tgz', 'images.tar'), strict=True),
+    zip(
+        DOWNLOADING,
+        ('inception-2015-12-05.tgz', 'inception-2015-12-05.tgz', 'images.tar', 'cifar-10-binary.tar.gz'),
+        strict=True,
+    ),
 )
 @pytest.mark.parametrize(('answer', 'fault'), [(serves(b'no'), 'is another file'), (serves(code=404), '404')])
 def test_a_mirror_with_wrong_files_ends_it_in_one_line(site, tmp_path, script, first, answer, fault):

@@ -15,7 +15,8 @@ Asks frozen/<model>.pb about the cached bottlenecks of a split (test, unless tol
 | confused_pairs.png     | the same as bars                                                   |
 | worst_mistakes.jpg     | the 30 photos the model was most certain about, and wrong          |
 
-to metrics/ for the current model, to metrics/<model>/ for others.
+to metrics/ for the current model, to metrics/<model>/ for others. TensorBoard shows the worst mistakes too,
+among the images of summary/<model>/.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from src.common.files import count
 from src.common.progress import next_step
 from src.data_preparation import dataset
 from src.inference.predictor import load_model
+from src.training.board import show_picture
 from src.training.scores import score
 
 ALL = 'all'
@@ -70,6 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     photos = count(len(analysis.ids), 'photo' if args.split == ALL else f'{args.split} photo')
     write_tables(analysis, out)
     first = draw(analysis, records, out, f'{model} on {photos}, top-1 {top_1:.1%}')
+    show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model))
     next_step(f'open {shlex.quote(paths.shown(first))}')
 
 

@@ -12,7 +12,8 @@ encoded image itself always decodes in full; `as_in_graph` says where it differs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -36,17 +37,14 @@ class ImageReader:
 
     def __init__(self, graph_def: tf.GraphDef, front: Front):
         self.shape = (front.height, front.width, 3)
-        whole = subgraph(graph_def, [front.pixels])
+        self._front = front
+        self._whole = whole = subgraph(graph_def, [front.pixels])
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(whole, name='')
             for ratio in self._ratios(whole, front):
                 tf.import_graph_def(_decoding_at(ratio, whole, front), name=f'at_{ratio}')
-            with tf.name_scope('many'):
-                images = tf.placeholder(tf.string, [None])
-                of_many = pixels_of_many(images, whole, front)
         self._session = tf.Session(graph=graph)
         self._from_pixels = self._session.make_callable(front.pixels, [front.decoded])
-        self._from_many = self._session.make_callable(of_many, [images])
         self._from_bytes = {1: self._session.make_callable(front.pixels, [front.image])}
         for ratio in self._ratios(whole, front):
             names = f'at_{ratio}/{front.pixels}', [f'at_{ratio}/{front.image}']
@@ -67,17 +65,12 @@ class ImageReader:
     def read_many(self, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
         """The same of some tens or hundreds of small pictures, or why there is none, in one run of the graph
         where it can be. Large ones belong to threads that call `read`."""
-        plain = [self._plain(data) for data in pictures]
+        plain = [data for data in pictures if self._is_plain(data)]
         try:
-            decoded = iter(
-                self._from_many([data for data, alike in zip(pictures, plain, strict=True) if alike])
-            )
-            return [
-                next(decoded) if alike else self._or_fault(data)
-                for data, alike in zip(pictures, plain, strict=True)
-            ]
+            found = dict(zip(plain, self._from_many(np.array(plain, object)), strict=True)) if plain else {}
         except tf.errors.OpError:  # one at least is damaged
-            return [self._or_fault(data) for data in pictures]
+            found = {}
+        return [found[data] if data in found else self._or_fault(data) for data in pictures]
 
     def resize(self, pixels: np.ndarray) -> np.ndarray:
         """[h, w, 3] uint8 as [height, width, 3] float32, resized as the graph does it."""
@@ -90,7 +83,15 @@ class ImageReader:
         header = read_header(data)
         return header.plain and self._ratio(header) == 1
 
-    def _plain(self, data: bytes) -> bool:
+    @cached_property
+    def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:
+        """From encoded images [N] to pixels; made when it is first wanted, as most readers never do."""
+        with tf.Graph().as_default() as graph:
+            images = tf.placeholder(tf.string, [None])
+            pixels = pixels_of_many(images, self._whole, self._front)
+        return tf.Session(graph=graph).make_callable(pixels, [images])
+
+    def _is_plain(self, data: bytes) -> bool:
         try:
             return self.as_in_graph(data)
         except BadImage:

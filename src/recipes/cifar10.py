@@ -1,4 +1,8 @@
-"""CIFAR-10 from pixels: the tutorial's four networks, and one of our own."""
+"""CIFAR-10 from pixels: the tutorial's four networks, and one of our own.
+
+Scores are of the 10,000 test pictures of the JPEG copy that docs/cifar10.md tells of; times are of the
+training alone, on 2 cores (AMD EPYC with AVX-512 and bfloat16).
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,30 @@ NAME, SIDE = 'cifar10', 32
 
 
 def logistic_regression() -> PixelRecipe:
-    """One layer."""
+    """One layer of weights. 40.7 % in 12 s."""
     return PixelRecipe(NAME, 'logistic_regression', SIDE, epochs=20, schedule='cosine', averaging=0.99)
 
 
 def mlp() -> PixelRecipe:
-    """Two hidden layers."""
-    return PixelRecipe(NAME, 'mlp', SIDE, epochs=30, schedule='cosine')
+    """Two hidden layers of 128 sigmoids. 54 % in a minute and a half."""
+    return PixelRecipe(
+        NAME,
+        'mlp',
+        SIDE,
+        epochs=60,
+        batch_size=256,
+        schedule='cosine',
+        learning_rate=0.003,
+        crop=2,
+        flip=True,
+    )
 
 
 def cnn_simple() -> PixelRecipe:
-    """Two convolutions."""
-    return PixelRecipe(NAME, 'cnn_simple', SIDE, epochs=15, schedule='cosine')
+    """Two convolutions. 74.6 % in two minutes."""
+    return PixelRecipe(
+        NAME, 'cnn_simple', SIDE, epochs=20, schedule='cosine', learning_rate=0.002, crop=2, flip=True
+    )
 
 
 def cnn_deep() -> PixelRecipe:

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run besides its scalars: sample inputs, and its hyper-parameters.
+"""What TensorBoard shows of a run besides its scalars: pictures, and its hyper-parameters.
 
 Each stands in a file of its own, as a writer that is opened in the same second as another would overwrite it.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from src.common.tf1 import tf
 
@@ -19,6 +21,19 @@ def show_inputs(session: tf.Session, network, folder: Path) -> None:
     shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
     with tf.summary.FileWriter(str(folder), filename_suffix='.inputs') as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
+
+
+def show_picture(tag: str, picture: Path, folder: Path) -> None:
+    """Put a picture file among the images of a run; nothing where it, or the run's folder, is missing."""
+    if not (picture.exists() and folder.is_dir()):
+        return
+    with Image.open(picture) as opened:
+        width, height = opened.size
+    image = tf.Summary.Image(
+        height=height, width=width, colorspace=3, encoded_image_string=picture.read_bytes()
+    )
+    with tf.summary.FileWriter(str(folder), filename_suffix=f'.{tag}') as writer:
+        writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), 0)
 
 
 def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from src.common import paths
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
-from src.graph.fronts import Front
+from src.graph.batching import feed_batches
+from src.graph.fronts import Front, front_alone
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from tests.pictures import encoded, photo, with_orientation
@@ -82,4 +83,21 @@ def test_a_graph_that_picks_single_pixels_is_given_them_all():
     assert reader.as_in_graph(data)
     with tf.Session(graph=graph) as session:
         np.testing.assert_array_equal(reader.read(data), session.run(front.pixels, {front.image: data})[0])
+    reader.close()
+
+
+def test_many_pictures_at_once_are_those_that_come_one_by_one():
+    graph_def, front = front_alone(20, 24)
+    reader = ImageReader(feed_batches(graph_def, front), front)
+    good = [encoded(photo(60, 40, seed=n), kind) for n, kind in enumerate(('JPEG', 'PNG', 'JPEG'))]
+    odd = with_orientation(good[0], 6)  # only Pillow turns it
+    cut = good[1][:-150]
+    for pictures in (good, [*good, odd], [good[0], b'no picture', good[2]], [*good, cut, odd], []):
+        answers = reader.read_many(pictures)
+        assert len(answers) == len(pictures)
+        for data, answer in zip(pictures, answers, strict=True):
+            if data in (b'no picture', cut):
+                assert isinstance(answer, BadImage)
+            else:
+                np.testing.assert_allclose(answer, reader.read(data), atol=1e-3)
     reader.close()

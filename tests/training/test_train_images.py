@@ -176,6 +176,8 @@ def test_curves_tables_and_mistakes_of_a_run(coloured, capsys, tmp_path):
     run('seen', epochs=3)
     freeze.main(['--name', coloured, '--model', 'seen'])
     training_perf_analysis.main(['--name', coloured, '--model', 'seen'])
+    sheets = [f for f in paths.summaries('seen').iterdir() if f.name.endswith('.worst_mistakes')]
+    assert bool(sheets) == (paths.METRICS_DIR / 'seen' / 'worst_mistakes.jpg').exists()
     training_curves.main(['--name', coloured, '--model', 'seen'])
     assert (paths.METRICS_DIR / 'seen' / 'training_curves.png').stat().st_size > 10_000
     layer_table.main([str(paths.frozen('seen'))])
