@@ -17,8 +17,10 @@ from PIL import Image
 from benchmarks import bottlenecks, inception_2015, memory, peers, ways
 from benchmarks.contender import Contender
 from benchmarks.photos import copies_that_differ, photos_for
+from benchmarks.pixels import rate
 from benchmarks.table import as_markdown, as_text
 from benchmarks.task import decoded, flops, prepare, weights
+from src.analysis.layer_table import rows_of_network
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
@@ -303,3 +305,21 @@ def test_memory_of_this_process_is_not_counted(tmp_path):
 def test_a_conversion_that_fails_is_no_figure(photos, tmp_path):
     with pytest.raises(UserError, match='exit code 2: error: there is no backbone'):
         memory.measure(photos, 3, tmp_path / 'missing.pb')
+
+
+# Training from pixels
+
+
+def test_training_from_pixels_is_timed_in_steps_that_train():
+    assert rate('cnn_deep', 'float32', 8, 0.2) > 1
+
+
+def test_the_same_networks_in_pytorch_have_as_many_weights():
+    torch = pytest.importorskip('torch', reason='PyTorch is not installed')
+    from benchmarks import pixels_torch
+
+    assert torch.__version__
+    for name, ours in (('cnn_deep', 642_986), ('cnn_best', 1_975_106)):
+        network = getattr(pixels_torch, name)()
+        weights = sum(value.numel() for value in network.state_dict().values() if value.dim())
+        assert weights == ours == sum(row.weights for row in rows_of_network(name, 32, 10))
