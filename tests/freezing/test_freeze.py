@@ -165,7 +165,7 @@ def test_the_proof_finds_what_was_altered(tmp_path, name):
 def test_a_file_that_fails_the_proof_is_not_kept(monkeypatch):
     freeze.main(['--name', 'small'])
     before = paths.frozen('small').read_bytes()
-    right = freeze.freeze
+    right = freeze.join_head
     monkeypatch.setattr(freeze, 'join_head', lambda *given: altered(right(*given), 'head/W1'))
     with pytest.raises(UserError, match='it was not kept'):
         freeze.freeze_model('small')
