@@ -15,7 +15,7 @@ from src.models.networks import SCOPE, beginnings, logits_of
 from src.recipes.recipe import PixelRecipe
 from src.training import loop
 from src.training.optimisers import learning_rate, minimise
-from src.training.scores import merged, score
+from src.training.scores import merged, scalars, score
 from src.training.sources import Source
 
 # Examples that are evaluated once an epoch, at most; the scores at the end are of all.
@@ -109,13 +109,8 @@ class Network:
         }
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
-        """The scalars of TensorBoard, from samples of the parts; errors are 1 - top-1."""
-        told = {}
-        for part, sample in self._samples.items():
-            scores = self.score(session, [sample])
-            told[f'{part}_error'] = 1 - scores['top_1']
-            told[f'{part}_log_loss'] = scores['log_loss']
-        return told
+        """The scalars of TensorBoard, from samples of the parts."""
+        return scalars({part: self.score(session, [held]) for part, held in self._samples.items()})
 
     def task(self) -> loop.Task:
         return loop.Task(

@@ -15,7 +15,7 @@ from src.data_preparation.dataset import Examples, Records
 from src.models.dense import dense_head, head_variables, probabilities
 from src.training import loop
 from src.training.mixup import mixed
-from src.training.scores import merged, score
+from src.training.scores import merged, scalars, score
 from src.training.sources import Source
 
 # Examples that are evaluated now and then while training, at most; the scores at the end are of all.
@@ -105,14 +105,8 @@ class Head:
         return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
-        """The scalars of TensorBoard, from samples of the parts; errors are 1 - top-1."""
-        told = {}
-        for part, sample in self._samples.items():
-            scores = self.score(session, [sample])
-            told[f'{part}_error'] = 1 - scores['top_1']
-            if part != 'train':
-                told[f'{part}_log_loss'] = scores['log_loss']
-        return told
+        """The scalars of TensorBoard, from samples of the parts."""
+        return scalars({part: self.score(session, [held]) for part, held in self._samples.items()})
 
     def task(self) -> loop.Task:
         return loop.Task(

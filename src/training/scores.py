@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -34,6 +34,12 @@ def merged(parts: Sequence[dict[str, float]]) -> dict[str, float]:
         if name != 'examples'
     }
     return {'examples': sum(examples)} | means
+
+
+def scalars(scores: Mapping[str, dict[str, float]]) -> dict[str, float]:
+    """Scores by part as TensorBoard shows them, by tag; errors are 1 - top-1."""
+    errors = {f'{part}_error': 1 - told['top_1'] for part, told in scores.items()}
+    return errors | {f'{part}_log_loss': told['log_loss'] for part, told in scores.items()}
 
 
 def table(scores: dict[str, dict[str, float]]) -> list[str]:

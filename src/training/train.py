@@ -17,16 +17,15 @@ import argparse
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import next_step, say, wrote
+from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, open_records
 from src.recipes.find import add_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
 from src.training.head import Head, Settings, head_layers
-from src.training.scores import table
 from src.training.sources import fits_in_memory, open_source, parts_of
-from src.training.trained import claim, describe, outcome
+from src.training.trained import claim, describe, outcome, tell
 
 EVALUATIONS = 50  # about so many in a whole run
 MOST_STEPS_UNEVALUATED = 1000
@@ -152,13 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     where = '' if fits_in_memory(records) else ', read from the records as it goes'
     say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
     state, scores = train_head(records, model, settings, args.patience, args.fresh, args.recipe)
-    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
-    say(f'{took}: {state.ended}; best at step {state.best_step:,}')
-    for line in table(scores):
-        say(line)
-    wrote(paths.checkpoints(model), 'checkpoints, best and last')
-    wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
-    wrote(paths.scores(model), 'scores')
+    tell(model, state, scores)
     next_step('python -m src.freezing.freeze' + cli.model_flags(args))
 
 

@@ -18,7 +18,7 @@ from dataclasses import fields, replace
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import next_step, say, wrote
+from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, number_of, open_records
 from src.data_preparation.pixels import reader_for
@@ -29,8 +29,7 @@ from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
 from src.training import board, loop
 from src.training.from_pixels import Network
 from src.training.pixel_sources import open_pixels, pixel_parts
-from src.training.scores import table
-from src.training.trained import claim, describe_pixels, outcome
+from src.training.trained import claim, describe_pixels, outcome, tell
 
 
 def train_images(
@@ -129,13 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     records = open_records(recipe.data_set)
     say(f'{recipe.network} on {records_line(records, recipe)}')
     state, scores = train_images(records, model, recipe, args.recipe, args.fresh)
-    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
-    say(f'{took}: {state.ended}; best at step {state.best_step:,}')
-    for line in table(scores):
-        say(line)
-    wrote(paths.checkpoints(model), 'checkpoints, best and last')
-    wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
-    wrote(paths.scores(model), 'scores')
+    tell(model, state, scores)
     next_step(f'python -m src.freezing.freeze --name {recipe.data_set} --model {model}')
 
 

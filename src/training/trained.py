@@ -8,16 +8,30 @@ from typing import Any
 
 from src.common import files, paths
 from src.common.errors import UserError
+from src.common.files import count
+from src.common.progress import say, wrote
 from src.data_preparation.dataset import Records
 from src.recipes.recipe import PixelRecipe
 from src.training.head import Settings
 from src.training.loop import State
+from src.training.scores import table
 
 MODEL_FILE = 'model.json'
 
 
 def describe(records: Records, settings: Settings, recipe: str = '') -> dict[str, Any]:
     """What a model depends on, as JSON; two runs of equal descriptions are one run, resumed."""
+    facts = {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
+    return _described(records, recipe) | facts | {'settings': asdict(settings)}
+
+
+def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
+    """The same of a network from pixels, trained by the recipe `name` or what flags made of it."""
+    facts = {'backbone': None, 'precision': recipe.precision}
+    return _described(records, name) | facts | {'settings': asdict(recipe)}
+
+
+def _described(records: Records, recipe: str) -> dict[str, Any]:
     manifest = records.manifest
     return {
         'data_set': manifest['name'],
@@ -25,24 +39,6 @@ def describe(records: Records, settings: Settings, recipe: str = '') -> dict[str
         'records': manifest['fingerprint'],
         'classes': manifest['classes'],
         'counts': manifest['counts'],
-        'backbone': manifest['backbone'],
-        'precision': manifest['precision'],
-        'settings': asdict(settings),
-    }
-
-
-def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
-    """The same of a network from pixels, trained by the recipe `name` or what flags made of it."""
-    manifest = records.manifest
-    return {
-        'data_set': manifest['name'],
-        'recipe': name,
-        'records': manifest['fingerprint'],
-        'classes': manifest['classes'],
-        'counts': manifest['counts'],
-        'backbone': None,
-        'precision': recipe.precision,
-        'settings': asdict(recipe),
     }
 
 
@@ -55,6 +51,17 @@ def outcome(state: State, scores: dict) -> dict[str, Any]:
         'seconds': round(state.seconds, 1),
         'scores': scores,
     }
+
+
+def tell(model: str, state: State, scores: dict) -> None:
+    """Say how a run ended, its scores, and what it left."""
+    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
+    say(f'{took}: {state.ended}; best at step {state.best_step:,}')
+    for line in table(scores):
+        say(line)
+    wrote(paths.checkpoints(model), 'checkpoints, best and last')
+    wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
+    wrote(paths.scores(model), 'scores')
 
 
 def claim(model: str, description: dict[str, Any], fresh: bool) -> None:

@@ -63,6 +63,7 @@ def test_summaries_hold_cost_errors_and_histograms(clusters):
     scalars = {
         'cost',
         'train_error',
+        'train_log_loss',
         'validation_error',
         'validation_log_loss',
         'test_error',
