@@ -37,7 +37,7 @@ class ImageReader:
 
     def __init__(self, graph_def: tf.GraphDef, front: Front):
         self.shape = (front.height, front.width, 3)
-        self._front = front
+        self._front, self._session_of_many = front, None
         self._whole = whole = subgraph(graph_def, [front.pixels])
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(whole, name='')
@@ -89,7 +89,8 @@ class ImageReader:
         with tf.Graph().as_default() as graph:
             images = tf.placeholder(tf.string, [None])
             pixels = pixels_of_many(images, self._whole, self._front)
-        return tf.Session(graph=graph).make_callable(pixels, [images])
+        self._session_of_many = tf.Session(graph=graph)
+        return self._session_of_many.make_callable(pixels, [images])
 
     def _is_plain(self, data: bytes) -> bool:
         try:
@@ -105,6 +106,8 @@ class ImageReader:
 
     def close(self) -> None:
         self._session.close()
+        if self._session_of_many:
+            self._session_of_many.close()
 
     def _ratio(self, header: Header) -> int:
         """By how much the decoder may divide the picture's sides."""
