@@ -32,6 +32,7 @@ SPARE_THREADS = 16
 CONNECTIONS = 1000
 SILENT_SECONDS = 30  # a connection that sends nothing for so long is closed
 RECEIVED_AT_ONCE = 1 << 17  # most photos in one or two turns of waitress' loop; its default takes a dozen
+SENT_AT_ONCE = 1 << 16  # head and body together, by waitress' loop; its default sends each apart, by threads
 STOP_SECONDS = 30
 
 
@@ -60,6 +61,7 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
             max_request_body_size=2 * limits.request_bytes,  # the application answers 413 in JSON before
             asyncore_use_poll=True,
             recv_bytes=RECEIVED_AT_ONCE,
+            send_bytes=SENT_AT_ONCE,
             ident='',
             clear_untrusted_proxy_headers=True,
         )
