@@ -36,9 +36,10 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Examples, Records, load, open_records
 from src.models.dense import dense_head, head_variables, probabilities
+from src.recipes.recipe import HeadRecipe
 from src.training import train
 from src.training.batches import Batches
-from src.training.head import Settings, head_layers
+from src.training.head import head_layers
 from src.training.scores import score
 
 TUTORIAL_STEPS, TUTORIAL_BATCH, TUTORIAL_RATE = 5000, 64, 0.0001
@@ -110,7 +111,7 @@ def tutorial_answers(task: Parts, layers: list[int]) -> np.ndarray:
     return tutorial.predict(task['test'])
 
 
-def compare(records: Records, settings: Settings, patience: int, turns: int) -> list[dict]:
+def compare(records: Records, recipe: HeadRecipe, turns: int) -> list[dict]:
     """A row for each contender: seconds (median), those of each round, and scores of the test photos."""
     task = {split: load(records, split) for split in consts.SPLITS}
     layers = head_layers(None, records)
@@ -124,7 +125,7 @@ def compare(records: Records, settings: Settings, patience: int, turns: int) -> 
     contenders = {
         ALL: _some_steps(Tutorial(task, layers, watched)),
         SAMPLES: _some_steps(Tutorial(task, layers, sampled)),
-        OURS: answering(OURS, lambda: by_head(task, settings, patience)),
+        OURS: answering(OURS, lambda: by_head(task, recipe)),
         PEER: answering(PEER, lambda: by_peer(task, len(records.classes), standardise=False)),
     }
     for name in (ALL, SAMPLES):
@@ -175,8 +176,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     records = open_records(args.name)
-    settings = train.settings_of(args, records)
-    rows = compare(records, settings, args.patience, args.rounds)
+    recipe = train.recipe_of(args, records)
+    rows = compare(records, recipe, args.rounds)
     if args.json:
         told = {'machine': machine(), 'data_set': args.name, 'counts': records.counts, 'rows': rows}
         json.dump(told, sys.stdout, indent=1)

@@ -31,8 +31,9 @@ from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Examples, joined, load, open_records
+from src.recipes.recipe import HeadRecipe
 from src.training import loop, train
-from src.training.head import Head, Settings
+from src.training.head import Head
 from src.training.scores import score, table
 from src.training.sources import InMemory
 
@@ -53,21 +54,21 @@ def tasks(examples: Parts, folds: int) -> list[Parts]:
 
 
 @contextmanager
-def trained(task: Parts, settings: Settings, patience: int) -> Iterator[Callable[[Examples], np.ndarray]]:
+def trained(task: Parts, recipe: HeadRecipe) -> Iterator[Callable[[Examples], np.ndarray]]:
     """A head trained on a task, as a function from examples to probabilities [N, classes]."""
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(settings.seed)
-        head = Head(settings, InMemory(task, settings.batch_size, settings.seed))
+        tf.set_random_seed(recipe.seed)
+        head = Head(recipe, InMemory(task, recipe.batch_size, recipe.seed))
         head.initialise(session)
         folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
-        every = train.evaluate_every(settings.steps)
-        loop.fit(session, head.task(), *folders, settings.steps, every, patience)
+        every = train.evaluate_every(recipe.steps)
+        loop.fit(session, head.task(), *folders, recipe.steps, every, recipe.patience)
         yield lambda examples: head.predict(session, examples)
 
 
-def by_head(task: Parts, settings: Settings, patience: int) -> np.ndarray:
+def by_head(task: Parts, recipe: HeadRecipe) -> np.ndarray:
     """Probabilities [N, classes] of the test examples."""
-    with trained(task, settings, patience) as predict:
+    with trained(task, recipe) as predict:
         return predict(task['test'])
 
 
@@ -95,12 +96,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     records = open_records(args.name)
-    settings = train.settings_of(args, records)
+    recipe = train.recipe_of(args, records)
     todo = tasks({split: load(records, split) for split in consts.SPLITS}, args.folds)
     classes = len(records.classes)
     labels = np.concatenate([task['test'].labels for task in todo])
     say(f'{count(len(labels), "test photo")}, trained on {" ".join(str(len(t["train"])) for t in todo)}')
-    contenders = {'head': lambda task: by_head(task, settings, args.patience)}
+    contenders = {'head': lambda task: by_head(task, recipe)}
     if not args.no_peer:
         contenders['peer'] = lambda task: by_peer(task, classes, False)
         contenders['peer, std.'] = lambda task: by_peer(task, classes, True)

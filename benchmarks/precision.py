@@ -23,18 +23,18 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.data_preparation.dataset import load, open_records
+from src.recipes.recipe import HeadRecipe
 from src.training import train
-from src.training.head import Settings
 from src.training.scores import score
 
 
-def compare(folds: dict[str, list[Parts]], settings: Settings, patience: int) -> dict[str, dict]:
+def compare(folds: dict[str, list[Parts]], recipe: HeadRecipe) -> dict[str, dict]:
     """Scores for each pair of records learned from and records named. `folds` holds the tasks of each
     records by their name, with the same photos in the same order."""
     answers = defaultdict(list)
     for learned, todo in folds.items():
         for k, task in enumerate(todo):
-            with trained(task, settings, patience) as predict:
+            with trained(task, recipe) as predict:
                 for named, others in folds.items():
                     answers[f'{learned} -> {named}'].append(predict(others[k]['test']))
     labels = np.concatenate([task['test'].labels for task in next(iter(folds.values()))])
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     first, second = loaded.values()
     if first.ids != second.ids:
         raise UserError(f'{" and ".join(args.names)} are not records of the same photos')
-    settings = train.settings_of(args, opened[args.names[0]])
+    recipe = train.recipe_of(args, opened[args.names[0]])
     folds = {
         name: tasks({'train': all_[:0], 'validation': all_[:0], 'test': all_}, args.folds)
         for name, all_ in loaded.items()
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     say(machine_line())
     say(f'{count(len(first), "photo")} in {args.folds} folds')
     say(f'{"learned from -> names":<40}{"top-1":>9}{"top-5":>9}{"log loss":>10}')
-    for pair, s in compare(folds, settings, args.patience).items():
+    for pair, s in compare(folds, recipe).items():
         say(f'{pair:<40}{s["top_1"]:>9.2%}{s["top_5"]:>9.2%}{s["log_loss"]:>10.4f}')
 
 

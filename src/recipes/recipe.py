@@ -13,8 +13,11 @@ SCHEDULES = ('constant', 'cosine', 'triangle')
 
 @dataclass(frozen=True)
 class HeadRecipe:
-    """A head on the cached bottlenecks of a data set. `layers` None: as consts.py has them, the ends by the
-    data."""
+    """A head on the cached bottlenecks of a data set.
+
+    `layers` None: as consts.py has them, the ends by the data. `patience` is the number of evaluations
+    without a better validation log loss before it stops, 0 for never; `all_splits` learns from all examples.
+    """
 
     data_set: str = consts.CURRENT_DATASET_NAME
     layers: Sequence[int] | None = None
@@ -26,6 +29,7 @@ class HeadRecipe:
     mixup: float = consts.MIXUP
     patience: int = consts.PATIENCE
     seed: int = consts.SEED
+    all_splits: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,16 @@ from PIL import Image
 from src.common.tf1 import tf
 
 SHOWN_INPUTS = 16
+INPUTS = '.inputs'  # how the name of the file with them ends
 
 
 def show_inputs(session: tf.Session, network, folder: Path) -> None:
-    """The first pictures that the network learns from, as augmentation leaves them."""
+    """The first pictures that the network learns from, as augmentation leaves them; a run that goes on has
+    them already."""
+    if any(folder.glob(f'*{INPUTS}')):
+        return
     shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
-    with tf.summary.FileWriter(str(folder), filename_suffix='.inputs') as writer:
+    with tf.summary.FileWriter(str(folder), filename_suffix=INPUTS) as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
 
 

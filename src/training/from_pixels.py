@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from src.common.tf1 import tf
@@ -14,8 +12,8 @@ from src.models.layers import Mode
 from src.models.networks import SCOPE, beginnings, logits_of
 from src.recipes.recipe import PixelRecipe
 from src.training import loop
+from src.training.learner import Learner
 from src.training.optimisers import learning_rate, minimise
-from src.training.scores import merged, scalars, score
 from src.training.sources import Source
 
 # Examples that are evaluated once an epoch, at most; the scores at the end are of all.
@@ -25,7 +23,7 @@ EVALUATED_AT_ONCE = 500
 SEEN_AT_FIRST = 5000  # training pictures that a network may look at before it begins
 
 
-class Network:
+class Network(Learner):
     """A network and its training in the default graph.
 
     It is used with moving averages of its weights where the recipe says so (Polyak and Juditsky 1992); they
@@ -33,11 +31,9 @@ class Network:
     """
 
     def __init__(self, recipe: PixelRecipe, classes: int, source: Source, steps: int, precision: str):
-        self.recipe, self.source, self.steps = recipe, source, steps
+        super().__init__(source, SAMPLES)
+        self.recipe, self.steps = recipe, steps
         self._classes, self._precision = classes, precision
-        self._samples = {
-            part: source.first(part, most) for part, most in SAMPLES.items() if part in source.parts
-        }
         self._build()
 
     def _build(self) -> None:
@@ -75,7 +71,7 @@ class Network:
         return averages.average
 
     def initialise(self, session: tf.Session) -> None:
-        session.run(tf.global_variables_initializer())
+        super().initialise(session)
         seen = self.source.first('train', SEEN_AT_FIRST).values
         variables = {v.op.name: v for v in tf.global_variables()}
         for name, value in beginnings(self.recipe.network, seen).items():
@@ -96,9 +92,6 @@ class Network:
             ]
         )
 
-    def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
-        return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])
-
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
         """Scores of each part on all its examples; of what was learned from, some are enough."""
         return {
@@ -107,10 +100,6 @@ class Network:
             else self.score(session, self.source.chunks(part))
             for part in self.source.parts
         }
-
-    def evaluate(self, session: tf.Session) -> dict[str, float]:
-        """The scalars of TensorBoard, from samples of the parts."""
-        return scalars({part: self.score(session, [held]) for part, held in self._samples.items()})
 
     def task(self) -> loop.Task:
         return loop.Task(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,29 +12,15 @@ from src.common.files import count
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Examples, Records
 from src.models.dense import dense_head, head_variables, probabilities
+from src.recipes.recipe import HeadRecipe
 from src.training import loop
+from src.training.learner import Learner
 from src.training.mixup import mixed
-from src.training.scores import merged, scalars, score
 from src.training.sources import Source
 
 # Examples that are evaluated now and then while training, at most; the scores at the end are of all.
 # Only those of validation decide anything: they choose the best step.
 SAMPLES = {'train': 500, 'validation': 5000, 'test': 500}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a head depends on besides its data."""
-
-    layers: list[int]
-    steps: int = consts.STEPS
-    batch_size: int = consts.BATCH_SIZE
-    learning_rate: float = consts.LEARNING_RATE
-    dropout: float = consts.DROPOUT
-    l2: float = consts.L2
-    mixup: float = consts.MIXUP
-    seed: int = consts.SEED
-    all_splits: bool = False
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
@@ -53,60 +38,46 @@ def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
     return list(layers)
 
 
-class Head:
-    """A head and its training in the default graph. Bottlenecks are fed: 64 of them cost some hundredths
-    of a millisecond where a step costs several."""
+class Head(Learner):
+    """A head and its training in the default graph; `recipe` has its layers. Bottlenecks are fed: 64 of them
+    cost some hundredths of a millisecond where a step costs several."""
 
-    def __init__(self, settings: Settings, source: Source):
-        self.settings, self.source = settings, source
-        self._samples = {part: source.first(part, SAMPLES[part]) for part in source.parts}
+    def __init__(self, recipe: HeadRecipe, source: Source):
+        super().__init__(source, SAMPLES)
+        self.recipe = recipe
         self._build()
 
     def _build(self) -> None:
-        s = self.settings
+        r = self.recipe
         self.step = tf.train.get_or_create_global_step()
-        self.x = tf.placeholder(tf.float32, [None, s.layers[0]], 'x')
-        self.y = tf.placeholder(tf.float32, [None, s.layers[-1]], 'y')
+        self.x = tf.placeholder(tf.float32, [None, r.layers[0]], 'x')
+        self.y = tf.placeholder(tf.float32, [None, r.layers[-1]], 'y')
         with tf.variable_scope('', reuse=tf.AUTO_REUSE):
-            logits = dense_head(self.x, s.layers, s.dropout, (s.seed, self.step), s.seed)
-            self.probabilities = probabilities(dense_head(self.x, s.layers))
+            logits = dense_head(self.x, r.layers, r.dropout, (r.seed, self.step), r.seed)
+            self.probabilities = probabilities(dense_head(self.x, r.layers))
         cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=self.y, logits=logits)
         self.cost = loss = tf.reduce_mean(cross_entropy, name='cost')
-        if s.l2:  # its gradient passes over all weights: a sixth of a step
-            loss += s.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
+        if r.l2:  # its gradient passes over all weights: a sixth of a step
+            loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
         # Half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
-        rate = tf.train.cosine_decay(s.learning_rate, self.step, s.steps)
+        rate = tf.train.cosine_decay(r.learning_rate, self.step, r.steps)
         self.train_op = tf.train.AdamOptimizer(rate).minimize(loss, self.step)
         self.histograms = tf.summary.merge(
             [tf.summary.histogram(v.op.name.rpartition('/')[2], v) for v in head_variables()]
         )
 
-    def initialise(self, session: tf.Session) -> None:
-        session.run(tf.global_variables_initializer())
-
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         """What a step learns from: bottlenecks [size, width], labels as probabilities [size, classes]."""
         x, labels = self.source.batch(step)
-        y = np.zeros((len(labels), self.settings.layers[-1]), np.float32)
+        y = np.zeros((len(labels), self.recipe.layers[-1]), np.float32)
         y[np.arange(len(labels)), labels] = 1
-        if self.settings.mixup:
-            x, y = mixed(x, y, self.settings.mixup, (self.settings.seed, step))
+        if self.recipe.mixup:
+            x, y = mixed(x, y, self.recipe.mixup, (self.recipe.seed, step))
         return {self.x: x, self.y: y}
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """Probabilities [N, classes] float32."""
         return session.run(self.probabilities, {self.x: examples.values})
-
-    def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
-        return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])
-
-    def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """Scores of each part on all its examples."""
-        return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
-
-    def evaluate(self, session: tf.Session) -> dict[str, float]:
-        """The scalars of TensorBoard, from samples of the parts."""
-        return scalars({part: self.score(session, [held]) for part, held in self._samples.items()})
 
     def task(self) -> loop.Task:
         return loop.Task(

@@ -13,6 +13,7 @@ at any time: the same command goes on where it was.
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
@@ -23,7 +24,7 @@ from src.data_preparation.dataset import Records, open_records
 from src.recipes.find import add_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
-from src.training.head import Head, Settings, head_layers
+from src.training.head import Head, head_layers
 from src.training.sources import fits_in_memory, open_source, parts_of
 from src.training.trained import claim, describe, outcome, tell
 
@@ -34,29 +35,30 @@ USUAL = HeadRecipe()
 
 
 def train_head(
-    records: Records, model: str, settings: Settings, patience: int, fresh: bool = False, recipe: str = ''
+    records: Records, model: str, recipe: HeadRecipe, name: str = '', fresh: bool = False
 ) -> tuple[loop.State, dict[str, dict[str, float]]]:
-    """Train, or go on training, checkpoints/<model>. Returns where it ended, and scores by split.
+    """Train, or go on training, checkpoints/<model> by the recipe `name` or what flags made of it. Returns
+    where it ended, and scores by split.
 
     Raises UserError when the model was begun with other data or settings, unless `fresh`.
     """
-    description = describe(records, settings, recipe)
+    description = describe(records, recipe, name)
     claim(model, description, fresh)
-    if not parts_of(records, settings.all_splits).get('train'):
+    if not parts_of(records, recipe.all_splits).get('train'):
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
-    source = open_source(records, settings.all_splits, settings.batch_size, settings.seed)
+    source = open_source(records, recipe.all_splits, recipe.batch_size, recipe.seed)
     with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(settings.seed)
-        head = Head(settings, source)
+        tf.set_random_seed(recipe.seed)
+        head = Head(recipe, source)
         head.initialise(session)
         state = loop.fit(
             session,
             head.task(),
             paths.checkpoints(model),
             paths.summaries(model),
-            settings.steps,
-            evaluate_every(settings.steps),
-            patience,
+            recipe.steps,
+            evaluate_every(recipe.steps),
+            recipe.patience,
         )
         scores = head.scores(session)
     files.write_json(paths.scores(model), description | outcome(state, scores))
@@ -69,7 +71,7 @@ def evaluate_every(steps: int) -> int:
 
 
 def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> None:
-    """The flags behind `settings_of`, and `--patience`, with the recipe's values as defaults."""
+    """The flags behind `recipe_of`, with the recipe's values as defaults."""
     made.add_argument(
         '--layers',
         type=cli.layer_sizes,
@@ -111,24 +113,17 @@ def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> N
     )
     made.add_argument(
         '--all-splits',
-        action='store_true',
+        action=argparse.BooleanOptionalAction,
+        default=recipe.all_splits,
         help='train on every photo, for the model that ships: no validation, no early stop, no honest score',
     )
 
 
-def settings_of(args: argparse.Namespace, records: Records) -> Settings:
-    """Raises UserError when the layers do not fit the records."""
-    return Settings(
-        layers=head_layers(args.layers, records),
-        steps=args.steps,
-        batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
-        dropout=args.dropout,
-        l2=args.l2,
-        mixup=args.mixup,
-        seed=args.seed,
-        all_splits=args.all_splits,
-    )
+def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
+    """What the flags made of the recipe, for these records. Raises UserError when the layers do not fit."""
+    told = {'data_set': records.manifest['name'], 'layers': head_layers(args.layers, records)}
+    rest = {field.name: getattr(args, field.name) for field in fields(HeadRecipe) if field.name not in told}
+    return HeadRecipe(**told, **rest)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -145,12 +140,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     model = cli.model_of(args)
     records = open_records(args.name)
-    settings = settings_of(args, records)
-    layers = '-'.join(map(str, settings.layers))
+    recipe = recipe_of(args, records)
+    layers = '-'.join(map(str, recipe.layers))
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
     where = '' if fits_in_memory(records) else ', read from the records as it goes'
     say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
-    state, scores = train_head(records, model, settings, args.patience, args.fresh, args.recipe)
+    state, scores = train_head(records, model, recipe, args.recipe, args.fresh)
     tell(model, state, scores)
     next_step('python -m src.freezing.freeze' + cli.model_flags(args))
 

@@ -11,34 +11,37 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import Records
-from src.recipes.recipe import PixelRecipe
-from src.training.head import Settings
+from src.recipes.recipe import HeadRecipe, PixelRecipe
 from src.training.loop import State
 from src.training.scores import table
 
 MODEL_FILE = 'model.json'
+# Of a recipe: what is told apart, and what may change between a run and its resumption.
+NO_SETTINGS = ('data_set', 'patience')
 
 
-def describe(records: Records, settings: Settings, recipe: str = '') -> dict[str, Any]:
-    """What a model depends on, as JSON; two runs of equal descriptions are one run, resumed."""
+def describe(records: Records, recipe: HeadRecipe, name: str = '') -> dict[str, Any]:
+    """What a head depends on, as JSON, trained by the recipe `name` or what flags made of it. Two runs of
+    equal descriptions are one run, resumed."""
     facts = {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
-    return _described(records, recipe) | facts | {'settings': asdict(settings)}
+    return _described(records, recipe, name) | facts
 
 
 def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
-    """The same of a network from pixels, trained by the recipe `name` or what flags made of it."""
-    facts = {'backbone': None, 'precision': recipe.precision}
-    return _described(records, name) | facts | {'settings': asdict(recipe)}
+    """The same of a network from pixels."""
+    return _described(records, recipe, name) | {'backbone': None, 'precision': recipe.precision}
 
 
-def _described(records: Records, recipe: str) -> dict[str, Any]:
+def _described(records: Records, recipe: HeadRecipe | PixelRecipe, name: str) -> dict[str, Any]:
     manifest = records.manifest
+    settings = {key: value for key, value in asdict(recipe).items() if key not in NO_SETTINGS}
     return {
         'data_set': manifest['name'],
-        'recipe': recipe,
+        'recipe': name,
         'records': manifest['fingerprint'],
         'classes': manifest['classes'],
         'counts': manifest['counts'],
+        'settings': settings,
     }
 
 

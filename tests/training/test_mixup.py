@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from src.common.tf1 import tf
-from src.training.head import Head, Settings
+from src.recipes.recipe import HeadRecipe
+from src.training.head import Head
 from src.training.mixup import mixed
 
 ROWS = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
@@ -46,12 +47,12 @@ class OneBatch:
 def test_a_head_is_fed_blends_only_if_it_is_to_be():
     def fed(mixup: float, step: int) -> list[np.ndarray]:
         with tf.Graph().as_default():
-            return list(Head(Settings([6, 3], mixup=mixup), OneBatch()).feed(step).values())
+            return list(Head(HeadRecipe(layers=[6, 3], mixup=mixup), OneBatch()).feed(step).values())
 
     x, y = fed(0.0, 4)
     np.testing.assert_array_equal(x, ROWS[:8])
     np.testing.assert_array_equal(y, LABELS[:8])
     x, y = fed(0.5, 4)
-    wanted = mixed(ROWS[:8], LABELS[:8], 0.5, (Settings([6, 3]).seed, 4))
+    wanted = mixed(ROWS[:8], LABELS[:8], 0.5, (HeadRecipe().seed, 4))
     np.testing.assert_array_equal(x, wanted[0])
     np.testing.assert_array_equal(y, wanted[1])

@@ -13,8 +13,9 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import dataset
 from src.data_preparation.dataset import load, open_records
+from src.recipes.recipe import HeadRecipe
 from src.training import stream as stream_module
-from src.training.head import Head, Settings
+from src.training.head import Head
 from src.training.sources import InMemory, Streamed, parts_of, vector_field
 from src.training.stream import stream
 
@@ -89,7 +90,7 @@ def test_a_head_scores_alike_from_memory_and_from_the_records(records):
     held = InMemory({part: load(records, *splits) for part, splits in parts.items()}, 32, 1)
     streamed = Streamed(records, parts, 32, 1)
     with tf.Graph().as_default(), tf.Session() as session:
-        head = Head(Settings([16, 8, 4], dropout=0.0), held)
+        head = Head(HeadRecipe(layers=[16, 8, 4], dropout=0.0), held)
         head.initialise(session)
         wanted, told = head.scores(session), head.evaluate(session)
         head.source = streamed
