@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from src.analysis import confusion
-from src.common import consts, paths
+from src.common import paths
 from src.common.errors import UserError
-from src.common.progress import progress
 from src.data_preparation import dataset
-from src.data_preparation.dataset import Examples, Records
-from src.data_preparation.pixels import image_feature
-from src.images.faults import BadImage
+from src.data_preparation.dataset import Records
+from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor
 
 
@@ -42,41 +40,13 @@ def analyse(predictor: Predictor, records: Records, splits: Sequence[str]) -> An
         raise UserError(
             f'{paths.shown(records.folder)} has no examples in {" and ".join(splits)}: choose another --split'
         )
-    ask = _from_bottlenecks if predictor.info.get('backbone') else _from_pictures
-    parts = {split: ask(predictor, records, split) for split in splits if records.counts.get(split)}
+    parts = {split: answered(predictor, records, split) for split in splits if records.counts.get(split)}
     ids = [id_ for part in parts.values() for id_ in part.ids]
     labels = np.concatenate([part.labels for part in parts.values()])
     probabilities = np.concatenate([part.values for part in parts.values()])
     origin = [split for split, part in parts.items() for _ in part.ids]
     told = confusion.predictions(ids, origin, labels, probabilities, records.classes)
     return Analysis(records.classes, ids, labels, probabilities, told)
-
-
-def _from_bottlenecks(predictor: Predictor, records: Records, split: str) -> Examples:
-    """The examples of a split with what the model answers as their values."""
-    held = dataset.load(records, split)
-    return replace(held, values=predictor.from_bottlenecks(held.values))
-
-
-def _from_pictures(predictor: Predictor, records: Records, split: str) -> Examples:
-    """The same of a model without cached bottlenecks, from the pictures in the records."""
-    image = {consts.IMAGE_RAW_FIELD: image_feature()}
-    answers = np.empty((dataset.number_of(records, [split]), len(predictor.labels)), np.float32)
-    with progress(len(answers), f'asking about {split} pictures', 'pictures') as bar:
-
-        def parts() -> Iterator[Examples]:
-            for ids, labels, fields in dataset.labelled(records, [split], image, 256):
-                rows = list(predictor.from_pictures(fields[consts.IMAGE_RAW_FIELD]))
-                for id_, row in zip(ids, rows, strict=True):
-                    if isinstance(row, BadImage):
-                        raise UserError(
-                            f'{id_} in {paths.shown(records.folder)} cannot be decoded ({row}): run the '
-                            'conversion again with --overwrite'
-                        )
-                bar.update(len(ids))
-                yield Examples(ids, labels, np.stack(rows))
-
-        return dataset.filled(answers, records, parts())
 
 
 def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
@@ -89,8 +59,8 @@ def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
             f'{paths.shown(model)} does not know the classes of {paths.shown(records.folder)} '
             f'({_difference(predictor.labels, records.classes)}): choose another --name or --model'
         )
-    backbone, held = predictor.info.get('backbone') or {}, records.manifest['backbone'] or {}
-    if backbone and backbone.get('sha256') != held.get('sha256'):
+    if not same_backbone(predictor, records):
+        backbone, held = predictor.info['backbone'], records.manifest['backbone'] or {}
         raise UserError(
             f'{paths.shown(model)} stands on another backbone ({backbone.get("file", "unknown")}) than '
             f'{paths.shown(records.folder)} ({held.get("file", "none")}): choose another --name or --model'

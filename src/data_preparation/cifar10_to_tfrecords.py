@@ -111,13 +111,19 @@ def _classes(path: Path) -> list[str]:
 
 
 def batches_in(data: Path) -> Path:
-    """The folder of the batches: `data`, one in it, or where the archive `data` is unpacked, beside it."""
+    """The folder of the batches: `data`, one in it, or where the archive `data` is unpacked, in a folder
+    of its name beside it."""
+    folder = data
     if data.is_file():
-        folder = data.parent / FOLDER
-        if not (folder / TEST).exists():
-            archives.extract(data, data.parent)
-        return folder
-    return data / FOLDER if (data / FOLDER).is_dir() else data
+        folder = data.with_name(data.name.partition('.')[0])
+        if not _newer(folder / FOLDER / TEST, data):
+            archives.extract(data, folder)
+    return folder / FOLDER if (folder / FOLDER).is_dir() else folder
+
+
+def _newer(unpacked: Path, archive: Path) -> bool:
+    """By when they came here: what is unpacked bears the times of whoever packed it."""
+    return unpacked.exists() and unpacked.stat().st_ctime >= archive.stat().st_ctime
 
 
 def main(argv: list[str] | None = None) -> None:

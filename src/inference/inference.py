@@ -4,10 +4,11 @@
     python -m src.inference.inference photos/ --model frozen/kaggle.pb
 
 Without a folder it answers for the unlabelled photos of the data set (Kaggle's test/), from the
-bottlenecks in its records. With a folder it looks at the photos in it, and needs nothing but the
-frozen graph. Writes metrics/<name>_submission.csv: id, which is the photo's file name without its
-ending, and a column with the probability of each breed. A photo that cannot be read is named on
-standard error and gets even odds, as Kaggle refuses a file in which an id is missing.
+bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it looks
+at the photos in it, and needs nothing but the frozen graph. Writes metrics/<name>_submission.csv: id, which
+is the photo's file name without its ending, and a column with the probability of each breed. A photo that
+cannot be read is named on standard error and gets even odds, as Kaggle refuses a file in which an id is
+missing.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
-from src.data_preparation.dataset import load, open_records
+from src.data_preparation.dataset import open_records
 from src.data_preparation.samples import EVEN_ODDS
 from src.images.faults import BadImage
 from src.images.headers import ENDINGS
 from src.inference import classify
+from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, default_model, load_model
 
 # The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
@@ -41,24 +43,25 @@ def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
     Raises UserError when there are none, or when the model belongs to another backbone.
     """
     records = open_records(name)
-    asked = load(records, consts.UNLABELLED)
     unreadable = {
         Path(remark['file']).stem: BadImage(remark['reason'])
         for remark in records.manifest['remarks']
         if remark['outcome'] == EVEN_ODDS
     }
-    if not len(asked) and not unreadable:
+    if not records.counts.get(consts.UNLABELLED) and not unreadable:
         raise UserError(
             f'{paths.shown(records.folder)} holds no unlabelled photos; '
             'name a folder of photos, or convert again with photos in the folder test/'
         )
-    if (predictor.info.get('backbone') or {}).get('sha256') != records.manifest['backbone']['sha256']:
+    if not same_backbone(predictor, records):
         raise UserError(
             f'the model and {paths.shown(records.folder)} belong to different backbones: '
             'give --model a model of these records, or name the folder of the photos instead'
         )
-    rows = predictor.from_bottlenecks(asked.values)
-    return sorted([*zip(asked.ids, rows, strict=True), *unreadable.items()], key=lambda answer: answer[0])
+    told = answered(predictor, records, consts.UNLABELLED)
+    return sorted(
+        [*zip(told.ids, told.values, strict=True), *unreadable.items()], key=lambda answer: answer[0]
+    )
 
 
 def answers_from_folder(folder: Path, predictor: Predictor) -> Iterator[Answer]:

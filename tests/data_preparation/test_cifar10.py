@@ -12,7 +12,7 @@ from PIL import Image
 from src.common import files, paths
 from src.common.errors import UserError
 from src.data_preparation import cifar10_to_tfrecords, image_folder_to_tfrecords
-from src.data_preparation.cifar10_to_tfrecords import FOLDER, RECORD, TEST, cifar10_samples
+from src.data_preparation.cifar10_to_tfrecords import FOLDER, RECORD, TEST, batches_in, cifar10_samples
 from src.data_preparation.dataset import load, open_records, pictures
 from src.data_preparation.pixels import load_pixels, reader_for
 from tests.data_preparation.cifar import CLASSES, write_cifar
@@ -51,7 +51,19 @@ def test_the_archive_is_unpacked_beside_itself(official, tmp_path):
         made.add(official, FOLDER)
     convert('--data', archive, '--name', 'packed_cifar')
     assert sum(open_records('packed_cifar').counts.values()) == 260
-    assert (archive.parent / FOLDER / TEST).exists()
+    assert (archive.parent / 'cifar-10-binary' / FOLDER / TEST).exists()
+
+
+def test_another_archive_under_the_same_name_is_unpacked_anew(official, tmp_path):
+    archive = tmp_path / 'cifar.tar.gz'
+    for kept in (60, 40):
+        data = (official / TEST).read_bytes()
+        (official / TEST).write_bytes(data[: kept * RECORD])
+        with tarfile.open(archive, 'w:gz') as made:
+            made.add(official, FOLDER)
+        for _ in range(2):  # the second time it lies there
+            samples = cifar10_samples(batches_in(archive))
+            assert sum(sample.split == 'test' for sample in samples) == kept
 
 
 @pytest.mark.parametrize('size', [0, 1, RECORD - 1, 12 * RECORD + 5])

@@ -18,7 +18,7 @@ from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords, kaggle_images_to_tfrecords
 from src.freezing import freeze
 from src.inference import classify, inference
-from src.training import train
+from src.training import train, train_images
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 EXACT = ['--precision', 'float32']  # cached bottlenecks then equal what the frozen file computes
@@ -67,6 +67,17 @@ def test_answers_are_those_of_classify(kaggle):
     for id_ in ('asked1', 'again'):
         one = classify.classify('file', kaggle / 'test' / f'{id_}.jpg', paths.frozen('kaggle'))
         np.testing.assert_allclose(table.loc[id_, one.breed], one.prob, atol=1e-5)
+
+
+def test_a_model_without_backbone_looks_at_the_pictures_in_the_records(kaggle, tmp_path):
+    name, parts = 'kaggle_pixels', ['--epochs', '2', '--side', '16', '--batch-size', '8']
+    kaggle_images_to_tfrecords.main(['--data', str(kaggle), '--name', name, '--no-backbone'])
+    train_images.main(['--recipe', 'cifar10/cnn_simple', '--name', name, '--model', name, *parts])
+    freeze.main(['--name', name, '--model', name])
+    table = submission(name=name)
+    inference.main([str(kaggle / 'test'), '--name', name, '--out', str(tmp_path / 'out.csv')])
+    pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / 'out.csv', index_col='id'), atol=1e-5)
+    assert len(table.drop(index=list(UNREADABLE)).drop_duplicates()) == 4  # one photo lies there twice
 
 
 def test_a_folder_and_the_frozen_file_alone_give_the_same(kaggle, tmp_path):

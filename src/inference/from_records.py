@@ -1,0 +1,51 @@
+"""What a frozen model answers to the examples in records: from their bottlenecks where it has a backbone,
+else from their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from src.common import consts, paths
+from src.common.errors import UserError
+from src.common.progress import progress
+from src.data_preparation import dataset
+from src.data_preparation.dataset import Examples, Records
+from src.data_preparation.pixels import image_feature
+from src.images.faults import BadImage
+from src.inference.predictor import Predictor
+
+
+def answered(predictor: Predictor, records: Records, split: str) -> Examples:
+    """The examples of a split with the model's probabilities [N, classes] float32 as their values.
+
+    Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
+    """
+    if predictor.info.get('backbone'):
+        held = dataset.load(records, split)
+        return replace(held, values=predictor.from_bottlenecks(held.values))
+    answers = np.empty((dataset.number_of(records, [split]), len(predictor.labels)), np.float32)
+    return dataset.filled(answers, records, _from_pictures(predictor, records, split))
+
+
+def same_backbone(predictor: Predictor, records: Records) -> bool:
+    """Whether bottlenecks in the records are the model's own; so are those of none for a model without."""
+    wanted, held = predictor.info.get('backbone') or {}, records.manifest['backbone'] or {}
+    return not wanted or wanted.get('sha256') == held.get('sha256')
+
+
+def _from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:
+    image = {consts.IMAGE_RAW_FIELD: image_feature()}
+    with progress(dataset.number_of(records, [split]), f'asking about {split} pictures', 'pictures') as bar:
+        for ids, labels, fields in dataset.labelled(records, [split], image, 256):
+            rows = list(predictor.from_pictures(fields[consts.IMAGE_RAW_FIELD]))
+            for id_, row in zip(ids, rows, strict=True):
+                if isinstance(row, BadImage):
+                    raise UserError(
+                        f'{id_} in {paths.shown(records.folder)} cannot be decoded ({row}): run the '
+                        'conversion again with --overwrite'
+                    )
+            bar.update(len(ids))
+            yield Examples(ids, labels, np.stack(rows))
