@@ -66,6 +66,6 @@ def _restored(
     session: tf.Session, pixels: tf.Tensor, settings: dict[str, Any], checkpoint: str, classes: int
 ) -> tf.Tensor:
     """Probabilities [N, classes] by the checkpoint's network. Raises UserError when it is another's."""
-    answer = probabilities(logits_of(settings['network'], pixels, classes, mirror=settings['mirror']))
+    answer = probabilities(logits_of(settings['network'], pixels, classes, views=settings['views']))
     loop.restore(session, tf.train.Saver(tf.global_variables(f'{SCOPE}/')), checkpoint)
     return answer

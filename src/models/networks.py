@@ -15,6 +15,7 @@ from src.models.cnn_simple import cnn_simple
 from src.models.layers import USE, Mode
 from src.models.logistic_regression import logistic_regression
 from src.models.mlp import mlp
+from src.models.views import looks, mean_answer
 
 Network = Callable[[tf.Tensor, int, Mode], tf.Tensor]
 
@@ -34,19 +35,14 @@ def find_network(name: str) -> Network:
     return NETWORKS[name]
 
 
-def logits_of(
-    name: str, pixels: tf.Tensor, classes: int, mode: Mode = USE, mirror: bool = False
-) -> tf.Tensor:
+def logits_of(name: str, pixels: tf.Tensor, classes: int, mode: Mode = USE, views: int = 1) -> tf.Tensor:
     """Logits [N, classes] float32 of pixels [N, height, width, 3] from 0 to 255 by the network `name`, whose
-    variables stand under `network/`. With `mirror` the mean of the picture's and its mirror image's."""
+    variables stand under `network/`. With several `views` their mean (models/views.py)."""
     network = find_network(name)
-
-    def of(x: tf.Tensor) -> tf.Tensor:
-        with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
-            return tf.cast(network(x, classes, mode), tf.float32)
-
     scaled = tf.cast(scaled_pixels(tf.cast(pixels, tf.float32)), mode.dtype)
-    return (of(scaled) + of(tf.reverse(scaled, [2]))) / 2 if mirror else of(scaled)
+    with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
+        answers = network(looks(scaled, views), classes, mode)
+    return mean_answer(tf.cast(answers, tf.float32), views)
 
 
 def scaled_pixels(pixels):

@@ -71,7 +71,7 @@ def cnn_best() -> PixelRecipe:
         averaging=0.99,
         crop=2,
         flip=True,
-        mirror=True,
+        views=6,
     )
 
 

@@ -41,7 +41,8 @@ class PixelRecipe:
     square that is greyed out. `schedule` of the learning rate: constant; cosine, half of one, down to
     zero; triangle, up over the first fifth and down to zero. `warmup` is the share of steps over which it
     rises first, in the first two. `averaging` is the decay of the averaged weights that the model is
-    used with, 0 for the last ones. `mirror`: in use, the mean of a picture's and its mirror image's answers.
+    used with, 0 for the last ones. `views`: of how many views of a picture the mean answer
+    counts in use (models/views.py).
     `precision` is what training computes in. `patience` is the number of epochs without a better
     validation error before it stops, 0 for never; `with_validation` learns from validation pictures too.
     """
@@ -62,7 +63,7 @@ class PixelRecipe:
     crop: int = 0
     flip: bool = False
     cutout: int = 0
-    mirror: bool = False
+    views: int = 1
     precision: str = 'auto'
     patience: int = 0
     with_validation: bool = False

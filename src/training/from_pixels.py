@@ -54,7 +54,7 @@ class Network(Learner):
         self.weights = {v.op.name: average(v) for v in weights}
         with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):
             self.probabilities = probabilities(
-                logits_of(r.network, self.pixels, self._classes, mirror=r.mirror)
+                logits_of(r.network, self.pixels, self._classes, views=r.views)
             )
         histograms = [
             tf.summary.histogram(name.removeprefix(f'{SCOPE}/'), v) for name, v in self.weights.items()

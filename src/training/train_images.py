@@ -24,6 +24,7 @@ from src.data_preparation.dataset import Records, number_of, open_records
 from src.data_preparation.pixels import reader_for
 from src.graph import precision
 from src.models.networks import NETWORKS
+from src.models.views import VIEWS
 from src.recipes.find import add_recipe, recipes, what
 from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
 from src.training import board, loop
@@ -83,7 +84,11 @@ FLAGS = {
     'crop': {'type': cli.whole_number(0), 'help': 'pixels that pictures are moved by, at most'},
     'cutout': {'type': cli.whole_number(0), 'help': 'side of a square that is greyed out'},
     'flip': {'action': argparse.BooleanOptionalAction, 'help': 'mirror half of the pictures'},
-    'mirror': {'action': argparse.BooleanOptionalAction, 'help': 'in use, ask about the mirror image too'},
+    'views': {
+        'type': int,
+        'choices': VIEWS,
+        'help': 'in use, the mean answer to so many views of a picture: mirrored, and moved by a pixel',
+    },
     'precision': {'choices': precision.CHOICES, 'help': 'what training computes in'},
     'patience': {
         'type': cli.whole_number(0),

@@ -11,6 +11,7 @@ from src.models import layers
 from src.models.cnn_best import LEAST_VARIANCE, whitening
 from src.models.layers import Mode
 from src.models.networks import NETWORKS, beginnings, find_network, logits_of, scaled_pixels
+from src.models.views import looks, mean_answer
 
 
 @pytest.mark.parametrize('name', NETWORKS)
@@ -62,18 +63,33 @@ def test_dropout_depends_on_seed_and_step_alone_and_ends_with_training():
     assert 0.2 < (same == 0).mean() < 0.3 and np.allclose(same[same > 0], 1 / 0.75)
 
 
-def test_mirrored_pictures_get_the_same_answer_with_mirror():
+def test_mirrored_pictures_get_the_same_answer_when_both_are_looked_at():
     pixels = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.uint8, [None, 32, 32, 3])
         plain = logits_of('cnn_simple', x, 5)
-        both = logits_of('cnn_simple', x, 5, mirror=True)
+        both = logits_of('cnn_simple', x, 5, views=2)
         session.run(tf.global_variables_initializer())
         turned = pixels[:, :, ::-1]
         np.testing.assert_allclose(
             session.run(both, {x: pixels}), session.run(both, {x: turned}), rtol=1e-4, atol=1e-5
         )
         assert not np.allclose(session.run(plain, {x: pixels}), session.run(plain, {x: turned}), atol=1e-3)
+
+
+def test_six_views_are_the_picture_and_its_neighbours_with_half_the_weight():
+    pixels = np.random.default_rng(3).integers(0, 256, (3, 8, 6, 3)).astype(np.float32)
+    padded = np.pad(pixels, [(0, 0), (1, 1), (1, 1), (0, 0)], mode='reflect')
+    wanted = [pixels, padded[:, 2:, 2:], padded[:, :-2, :-2]]  # moved up and left, then down and right
+    with tf.Graph().as_default(), tf.Session() as session:
+        seen = session.run(looks(tf.constant(pixels), 6)).reshape(6, *pixels.shape)
+        answers = np.arange(6 * 3 * 2, dtype=np.float32).reshape(18, 2) ** 2
+        mean = session.run(mean_answer(tf.constant(answers), 6))
+    for i, one in enumerate(wanted):
+        np.testing.assert_array_equal(seen[2 * i], one)
+        np.testing.assert_array_equal(seen[2 * i + 1], one[:, :, ::-1])
+    apart = answers.reshape(6, 3, 2)
+    np.testing.assert_allclose(mean, (2 * apart[0] + 2 * apart[1] + apart[2:].sum(0)) / 8)
 
 
 def test_the_stem_whitens_squares_of_pixels():
