@@ -23,7 +23,7 @@ MOMENTUM = 0.9  # of batch norm's averages: a training of some thousand steps le
 
 def cnn_best(pixels: tf.Tensor, classes: int, mode: Mode) -> tf.Tensor:
     """Logits [N, classes] of pixels [N, height, width, 3], about -1 to 1; height and width at least 26."""
-    x = tf.nn.relu(conv(pixels, STEM, STEM_SIZE, 'stem', 'VALID', trainable=False))
+    x = tf.nn.relu(conv(pixels, STEM, STEM_SIZE, 'stem', 'VALID', bias=False, trainable=False))
     for number, filters in enumerate(FILTERS, 1):
         x = max_pool(conv(x, filters, 3, f'conv{number}a', bias=False, initializer=he))
         x = tf.nn.relu(batch_norm(x, f'norm{number}a', mode, MOMENTUM))

@@ -42,7 +42,9 @@ class Network(Learner):
         self.pixels = tf.placeholder(tf.uint8, [None, r.side, r.side, 3], 'pixels')
         self.labels = tf.placeholder(tf.int32, [None], 'labels')
         seed = (r.seed, self.step)
-        self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout)
+        order = tf.range(r.batch_size, dtype=tf.int64) + self.step * r.batch_size
+        epoch = order // self.source.number('train')
+        self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout, epoch)
         logits = logits_of(r.network, self.augmented, self._classes, Mode(True, seed, self._precision))
         weights = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')  # and no optimiser's yet
         truth = tf.one_hot(self.labels, self._classes)

@@ -21,11 +21,21 @@ def test_nothing_asked_nothing_changed():
     np.testing.assert_array_equal(changed(), PIXELS)
 
 
-def test_half_are_mirrored_and_the_others_as_they_were():
-    got = changed(flip=True)
-    same = (got == PIXELS).all((1, 2, 3))
-    np.testing.assert_array_equal(got[~same], PIXELS[~same][:, :, ::-1])
-    assert 16 < same.sum() < 48
+def test_half_are_mirrored_and_the_others_in_the_next_epoch():
+    same = []
+    for epoch in (0, 1, 2):
+        got = changed(flip=True, epoch=epoch)
+        same.append((got == PIXELS).all((1, 2, 3)))
+        np.testing.assert_array_equal(got[~same[-1]], PIXELS[~same[-1]][:, :, ::-1])
+    assert 16 < same[0].sum() < 48
+    np.testing.assert_array_equal(same[0], ~same[1])
+    np.testing.assert_array_equal(same[0], same[2])
+
+
+def test_a_batch_may_reach_into_the_next_epoch():
+    got = changed(flip=True, epoch=np.arange(64) // 32)
+    now, then = (changed(flip=True, epoch=epoch) for epoch in (0, 1))
+    np.testing.assert_array_equal(got, np.concatenate([now[:32], then[32:]]))
 
 
 def test_each_is_moved_by_its_own_offset_and_the_edges_are_mirrored():
@@ -53,7 +63,7 @@ def test_a_square_of_each_is_grey():
         assert (inside == GREY).all()
 
 
-@pytest.mark.parametrize('options', [{'crop': 3}, {'flip': True}, {'cutout': 5}])
+@pytest.mark.parametrize('options', [{'crop': 3}, {'crop': 3, 'flip': True}, {'cutout': 5}])
 def test_seed_and_step_alone_decide(options):
     np.testing.assert_array_equal(changed((1, 7), **options), changed((1, 7), **options))
     assert (changed((1, 7), **options) != changed((1, 8), **options)).any()
