@@ -6,8 +6,8 @@ from src.common.tf1 import tf
 from src.models.layers import Mode, batch_norm, conv, dense, dropout, flatten, max_pool
 
 FILTERS = (32, 64, 128)
-DROPPED = 0.25
-UNITS, UNITS_DROPPED = 256, 0.5
+DROPPED = 0.1
+UNITS, UNITS_DROPPED = 256, 0.4
 
 
 def cnn_deep(pixels: tf.Tensor, classes: int, mode: Mode) -> tf.Tensor:

@@ -44,12 +44,17 @@ def cnn_deep() -> PixelRecipe:
         NAME,
         'cnn_deep',
         SIDE,
-        epochs=45,
+        epochs=50,
         batch_size=128,
+        optimiser='sgd',
+        learning_rate=0.05,
         schedule='cosine',
-        learning_rate=0.002,
+        weight_decay=0.0005,
+        label_smoothing=0.1,
+        averaging=0.999,
         crop=4,
         flip=True,
+        views=2,
     )
 
 
