@@ -74,9 +74,10 @@ def cnn_best() -> PixelRecipe:
         weight_decay=0.003,
         label_smoothing=0.2,
         averaging=0.99,
-        crop=2,
+        crop=3,
         flip=True,
         views=6,
+        with_validation=True,
     )
 
 

@@ -55,9 +55,10 @@ class Network(Learner):
         average = self._average(weights)
         self.weights = {v.op.name: average(v) for v in weights}
         with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):
-            self.probabilities = probabilities(
-                logits_of(r.network, self.pixels, self._classes, views=r.views)
-            )
+            answers = [
+                logits_of(r.network, self.pixels, self._classes, views=views) for views in (1, r.views)
+            ]
+        self.at_a_glance, self.probabilities = tf.nn.softmax(answers[0]), probabilities(answers[1])
         histograms = [
             tf.summary.histogram(name.removeprefix(f'{SCOPE}/'), v) for name, v in self.weights.items()
         ]
@@ -86,13 +87,16 @@ class Network(Learner):
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """Probabilities [N, classes] float32."""
+        return self._answers(session, self.probabilities, examples)
+
+    def glance(self, session: tf.Session, examples: Examples) -> np.ndarray:
+        """The same by one view alone: six views once an epoch would take an eighth of the training's time."""
+        return self._answers(session, self.at_a_glance, examples)
+
+    def _answers(self, session: tf.Session, probabilities: tf.Tensor, examples: Examples) -> np.ndarray:
         parts = range(0, len(examples), EVALUATED_AT_ONCE)
-        return np.concatenate(
-            [
-                session.run(self.probabilities, {self.pixels: examples.values[at : at + EVALUATED_AT_ONCE]})
-                for at in parts
-            ]
-        )
+        fed = (examples.values[begin : begin + EVALUATED_AT_ONCE] for begin in parts)
+        return np.concatenate([session.run(probabilities, {self.pixels: pixels}) for pixels in fed])
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
         """Scores of each part on all its examples; of what was learned from, some are enough."""
