@@ -20,9 +20,9 @@ def cnn_deep() -> nn.Module:
     channels = 3
     for filters in (32, 64, 128):
         layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.Conv2d(filters, filters, 1)]
-        layers += [nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(filters, 1e-3, 0.01), nn.Dropout(0.25)]
+        layers += [nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(filters, 1e-3, 0.01), nn.Dropout(0.1)]
         channels = filters
-    dense = [nn.Flatten(), nn.Linear(2048, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 10)]
+    dense = [nn.Flatten(), nn.Linear(2048, 256), nn.ReLU(), nn.Dropout(0.4), nn.Linear(256, 10)]
     return nn.Sequential(*layers, *dense)
 
 
@@ -44,7 +44,7 @@ class Scaled(nn.Module):
 
 
 def cnn_best() -> nn.Module:
-    stem = nn.Conv2d(3, 24, 2)
+    stem = nn.Conv2d(3, 24, 2, bias=False)
     stem.weight.requires_grad_(False)
     layers: list[nn.Module] = [stem, nn.ReLU()]
     channels = 24

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from src.common import consts
 from src.data_preparation.dataset import Examples, Records, number_of
@@ -15,7 +16,7 @@ PICTURE_BYTES = 30_000  # of an encoded photo, about
 
 
 class StreamedPictures:
-    """A source of pixels that reads and decodes the records again in every epoch."""
+    """A source of pixels that reads and decodes the records again in every epoch, a batch ahead."""
 
     def __init__(
         self, records: Records, splits: Mapping[str, Sequence[str]], reader: ImageReader, size: int, seed: int
@@ -31,18 +32,33 @@ class StreamedPictures:
 
     def batch(self, step: int) -> Batch:
         if step != self._step:
-            field = Field(consts.IMAGE_RAW_FIELD, image_feature(), PICTURE_BYTES)
-            start = step * self._size
-            self._stream = stream(self._records, self._splits['train'], field, self._size, self._seed, start)
+            self._stream = _ahead(self._batches(step))
         self._step = step + 1
-        pictures, labels = next(self._stream)
-        return decoded(pictures, self._reader, self._records), labels
+        return next(self._stream)
+
+    def _batches(self, step: int) -> Iterator[Batch]:
+        field = Field(consts.IMAGE_RAW_FIELD, image_feature(), PICTURE_BYTES)
+        start = step * self._size
+        for pictures, labels in stream(
+            self._records, self._splits['train'], field, self._size, self._seed, start
+        ):
+            yield decoded(pictures, self._reader, self._records), labels
 
     def first(self, part: str, most: int) -> Examples:
         return load_pixels(self._records, self._splits[part], self._reader, most)
 
     def chunks(self, part: str) -> Iterator[Examples]:
         return pixel_chunks(self._records, self._splits[part], self._reader)
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same, each made by a thread while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches)
+        while True:
+            ready = coming.result()
+            coming = pool.submit(next, batches)
+            yield ready
 
 
 def fits_in_memory(records: Records, side: int) -> bool:
