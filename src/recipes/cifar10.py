@@ -39,7 +39,7 @@ def cnn_simple() -> PixelRecipe:
 
 
 def cnn_deep() -> PixelRecipe:
-    """Six convolutions, batch norm and dropout. 82.7 % in 17 minutes."""
+    """Six convolutions, batch norm and dropout. 86.0 % in 15 minutes."""
     return PixelRecipe(
         NAME,
         'cnn_deep',

@@ -94,6 +94,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch):
     assert wanted.keys() == got.keys() and 'network/norm1/mean' in wanted
     for name, value in wanted.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    for model in ('whole', 'halved'):  # what TensorBoard shows of the inputs stands there once
+        assert len(list(paths.summaries(model).glob('*.inputs'))) == 1
 
 
 def test_pictures_too_many_for_memory_teach_as_much(coloured, monkeypatch):
