@@ -59,8 +59,7 @@ def cnn_deep() -> PixelRecipe:
 
 
 def cnn_best() -> PixelRecipe:
-    """A whitening stem and six large convolutions. 90.1 % in 18 minutes, measured with a weight decay of
-    0.001; over 3 epochs 0.003 brought 84.3 % instead of 83.1 %."""
+    """A whitening stem and six large convolutions. 90.8 % in 21 minutes."""
     return PixelRecipe(
         NAME,
         'cnn_best',
