@@ -13,13 +13,13 @@ from src.analysis.runs import MEASURES, PARTS, Run
 
 WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
 LEFT, BELOW, ABOVE = 38, 18, 8
-COLOURS = {'train': ORANGE, 'validation': BLUE}
 PERCENT = ('best_validation_top_1', 'test_top_1')
 
 STYLE = f"""
-:root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER}; }}
+:root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER};
+  --validation: {BLUE}; --train: {ORANGE}; }}
 @media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6eaee; --muted: #9aa7b4; --line: #38424d; --paper: #171c21; }}
+  :root {{ --ink: #e6eaee; --muted: #9aa7b4; --line: #38424d; --paper: #171c21; --validation: #6db1e4; }}
 }}
 body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }}
@@ -35,7 +35,8 @@ th[aria-sort=descending] button::after {{ content: " ▼"; }}
 figure {{ margin: 0; }} figcaption {{ font-weight: 600; overflow-wrap: anywhere; }}
 svg {{ width: 100%; height: auto; }} svg text {{ fill: var(--muted); font-size: 11px; }}
 svg line {{ stroke: var(--line); }} .muted {{ color: var(--muted); }}
-.train {{ color: {ORANGE}; }} .validation {{ color: {BLUE}; }}
+.train {{ color: var(--train); }} .validation {{ color: var(--validation); }}
+.key {{ border-bottom: 3px solid; }} .key span {{ color: var(--muted); }}
 """
 
 SCRIPT = """
@@ -105,11 +106,15 @@ def _charts(measure: str, runs: Sequence[Run]) -> str:
     return ''.join(
         f'<figure>{_chart(run, told, low, high or 1.0, measure)}'
         f'<figcaption>{html.escape(run.model)}</figcaption>'
-        f'<span class="muted">{html.escape(run.recipe)}: <span class="validation">validation</span>, '
-        '<span class="train">train</span></span></figure>'
+        f'<span class="muted">{html.escape(run.recipe)}: {_legend(told)}</span></figure>'
         for run, told in zip(runs, curves, strict=True)
         if any(told.values())
     )
+
+
+def _legend(curves: dict) -> str:
+    parts = [part for part, curve in curves.items() if curve]
+    return ', '.join(f'<span class="key {part}"><span>{part}</span></span>' for part in parts)
 
 
 def _chart(run: Run, curves: dict, low: float, high: float, measure: str) -> str:
@@ -128,11 +133,9 @@ def _chart(run: Run, curves: dict, low: float, high: float, measure: str) -> str
         if curve:
             places = LEFT + wide * curve.steps / run.steps_in_epoch / max(last, 1e-9)
             points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
-            drawn = f'<polyline points="{points}" fill="none" stroke="{COLOURS[part]}" stroke-width="2"/>'
-            end = (
-                f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="{COLOURS[part]}"/>'
-            )
-            parts += [drawn, end]
+            line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
+            end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
+            parts.append(f'<g class="{part}">{line}{end}</g>')
     parts.append(f'<text x="{LEFT + wide}" y="{HEIGHT - 4}" text-anchor="end">{last:.3g} epochs</text>')
     best = run.best('validation_' + measure.replace(' ', '_'))
     told = f', best validation {best[0]:.4g}' if best else ''
