@@ -53,7 +53,7 @@ def _row(run: Run) -> dict:
         'test_top_1': test.get('top_1'),
         'test_log_loss': test.get('log_loss'),
     }
-    settings = {key: value for key, value in run.settings.items() if key not in ('epochs', 'data_set')}
+    settings = {key: value for key, value in run.settings.items() if key != 'epochs'}
     return told | {'seed': settings.pop('seed', None), 'data_set': run.facts.get('data_set')} | settings
 
 

@@ -115,7 +115,7 @@ def batches_in(data: Path) -> Path:
     of its name beside it."""
     folder = data
     if data.is_file():
-        folder = data.with_name(data.name.partition('.')[0])
+        folder = data.with_name(data.name + '.unpacked')
         if not _newer(folder / FOLDER / TEST, data):
             archives.extract(data, folder)
     return folder / FOLDER if (folder / FOLDER).is_dir() else folder

@@ -31,7 +31,7 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
 
 
 def same_backbone(predictor: Predictor, records: Records) -> bool:
-    """Whether bottlenecks in the records are the model's own; so are those of none for a model without."""
+    """Whether the model may be asked about these records: it has no backbone, or it is theirs."""
     wanted, held = predictor.info.get('backbone') or {}, records.manifest['backbone'] or {}
     return not wanted or wanted.get('sha256') == held.get('sha256')
 

@@ -51,11 +51,11 @@ def test_the_archive_is_unpacked_beside_itself(official, tmp_path):
         made.add(official, FOLDER)
     convert('--data', archive, '--name', 'packed_cifar')
     assert sum(open_records('packed_cifar').counts.values()) == 260
-    assert (archive.parent / 'cifar-10-binary' / FOLDER / TEST).exists()
+    assert (archive.parent / 'cifar-10-binary.tar.gz.unpacked' / FOLDER / TEST).exists()
 
 
 def test_another_archive_under_the_same_name_is_unpacked_anew(official, tmp_path):
-    archive = tmp_path / 'cifar.tar.gz'
+    archive = tmp_path / 'cifar'  # no ending to tell it from its folder
     for kept in (60, 40):
         data = (official / TEST).read_bytes()
         (official / TEST).write_bytes(data[: kept * RECORD])
