@@ -32,7 +32,7 @@ from src.training.from_pixels import Network
 from src.training.sources import InMemory
 
 NETWORKS = ('cnn_deep', 'cnn_best')
-BATCHES = {'cnn_deep': 128, 'cnn_best': 512}
+BATCHES = {'cnn_deep': 128, 'cnn_best': 1000}
 OURS, THEIRS = 'rootstock', 'pytorch'
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from src.common.tf1 import tf
 
 
@@ -19,6 +21,21 @@ def glorot() -> tf.Initializer:
 def he() -> tf.Initializer:
     """Weights of layers before ReLU (He et al. 2015, arXiv:1502.01852)."""
     return tf.variance_scaling_initializer(2.0)
+
+
+def dirac():
+    """Filters of which the first hand on a channel each, unchanged (Zagoruyko and Komodakis 2017,
+    arXiv:1706.00388), and those that are more than the channels are random."""
+
+    def begin(shape, dtype=None, partition_info=None) -> tf.Tensor:
+        height, width, channels, filters = shape
+        handed_on = np.zeros([height, width, channels, min(channels, filters)], np.float32)
+        handed_on[height // 2, width // 2] = np.eye(*handed_on.shape[2:])
+        reach = (height * width * channels) ** -0.5
+        more = tf.random.uniform([height, width, channels, max(0, filters - channels)], -reach, reach)
+        return tf.concat([handed_on, more], 3)
+
+    return begin
 
 
 @dataclass(frozen=True)
@@ -60,23 +77,28 @@ def conv(
         return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
 
 
+def gelu(x: tf.Tensor) -> tf.Tensor:
+    """ReLU with a soft bend (Hendrycks and Gimpel 2016, arXiv:1606.08415), by their formula with tanh."""
+    return tf.compat.v2.nn.gelu(x, approximate=True)
+
+
 def max_pool(x: tf.Tensor, size: int = 2) -> tf.Tensor:
     """The greatest of each square of `size` x `size`; what is left over at the edges is dropped."""
     return tf.nn.max_pool2d(x, size, size, 'VALID')
 
 
 def batch_norm(
-    x: tf.Tensor, name: str, mode: Mode, momentum: float = 0.99, epsilon: float = 1e-3
+    x: tf.Tensor, name: str, mode: Mode, momentum: float = 0.99, epsilon: float = 1e-3, scale: bool = True
 ) -> tf.Tensor:
-    """Each channel to mean 0 and variance 1, then scaled and shifted (Ioffe and Szegedy 2015,
-    arXiv:1502.03167): by the batch's own numbers in training, by their moving averages in use.
+    """Each channel to mean 0 and variance 1, then scaled, if `scale` is learned, and shifted (Ioffe and
+    Szegedy 2015, arXiv:1502.03167): by the batch's own numbers in training, by their moving averages in use.
 
     Variables `name/gamma`, `beta`, and, not trained, `mean` and `variance`, each [channels]. In training
     the ops that move the averages are added to tf.GraphKeys.UPDATE_OPS.
     """
     shape = [x.shape[-1].value]
     with tf.variable_scope(name):
-        gamma = tf.get_variable('gamma', shape, initializer=tf.ones_initializer())
+        gamma = tf.get_variable('gamma', shape, initializer=tf.ones_initializer(), trainable=scale)
         beta = tf.get_variable('beta', shape, initializer=tf.zeros_initializer())
         mean = tf.get_variable('mean', shape, initializer=tf.zeros_initializer(), trainable=False)
         variance = tf.get_variable('variance', shape, initializer=tf.ones_initializer(), trainable=False)

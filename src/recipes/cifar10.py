@@ -59,22 +59,21 @@ def cnn_deep() -> PixelRecipe:
 
 
 def cnn_best() -> PixelRecipe:
-    """A whitening stem and six large convolutions. 90.8 % in 21 minutes."""
+    """A whitening stem and six large convolutions. 91.1 % in 19 minutes."""
     return PixelRecipe(
         NAME,
         'cnn_best',
         SIDE,
-        epochs=17,
-        batch_size=512,
-        optimiser='sgd',
-        learning_rate=0.7,
-        momentum=0.85,
-        schedule='triangle',
-        weight_decay=0.001,
+        epochs=14,
+        batch_size=1000,
+        optimiser='muon',
+        learning_rate=0.24,
+        momentum=0.6,
+        schedule='linear',
         label_smoothing=0.2,
-        averaging=0.99,
         crop=2,
         flip=True,
+        cutout=8,
         views=6,
         with_validation=True,
     )

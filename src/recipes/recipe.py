@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from src.common import consts
 
-OPTIMISERS = ('adam', 'sgd')
-SCHEDULES = ('constant', 'cosine', 'triangle')
+OPTIMISERS = ('adam', 'sgd', 'muon')
+SCHEDULES = ('constant', 'linear', 'cosine')
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class PixelRecipe:
 
     Pictures are resized to `side` x `side`. Of each example in a batch `crop` is by how many pixels at most
     it is moved (mirrored at the edges), `flip` whether half of them are mirrored, the others in the next
-    epoch, `cutout` the side of the square that is greyed out. `schedule` of the learning rate: constant;
-    cosine, half of one, down to zero; triangle, up over the first fifth and down to zero. `warmup` is the
-    share of steps over which it rises first, in the first two. `averaging` is the decay of the averaged
-    weights that the model is used with, 0 for the last ones. `views`: of how many views of a picture the mean
-    answer counts in use (models/views.py). `precision` is what training computes in. `patience` is the number
-    of epochs without a better validation error before it stops, 0 for never; `with_validation` learns from
-    validation pictures too.
+    epoch, `cutout` the side of the square that is greyed out. `optimiser`: training/optimisers.py. `schedule`
+    of the learning rate: constant, or down to zero along a line or half a cosine; `warmup` is the share of
+    steps over which it rises first. `averaging` is the decay of the averaged weights that the model is used
+    with, 0 for the last ones. `views`: of how many views of a picture the mean answer counts in use
+    (models/views.py). `precision` is what training computes in. `patience` is the number of epochs without a
+    better validation error before it stops, 0 for never; `with_validation` learns from validation pictures
+    too.
     """
 
     data_set: str

@@ -51,7 +51,9 @@ class Network(Learner):
         self.cost = tf.losses.softmax_cross_entropy(truth, logits, label_smoothing=r.label_smoothing)
         rate = learning_rate(r.schedule, r.learning_rate, r.warmup, self.step, self.steps)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-        self.train_op = minimise(self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates)
+        self.train_op = minimise(
+            self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates, self._precision
+        )
         average = self._average(weights)
         self.weights = {v.op.name: average(v) for v in weights}
         with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):

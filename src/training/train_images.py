@@ -72,7 +72,7 @@ FLAGS = {
     'batch_size': {'type': cli.whole_number(1), 'help': 'pictures in a step'},
     'optimiser': {'choices': OPTIMISERS, 'help': 'optimiser'},
     'learning_rate': {'type': cli.real_number(1e-9, 1e9), 'help': 'highest learning rate'},
-    'momentum': {'type': cli.real_number(0, 1), 'help': 'of sgd'},
+    'momentum': {'type': cli.real_number(0, 1), 'help': 'of sgd and muon'},
     'schedule': {'choices': SCHEDULES, 'help': 'of the learning rate'},
     'warmup': {'type': cli.real_number(0, 1), 'help': 'share of the steps over which the rate rises'},
     'weight_decay': {'type': cli.real_number(0, 100), 'help': 'decay of the weights'},

@@ -74,9 +74,12 @@ def test_it_learns(coloured):
     assert told['scores']['validation']['examples'] > 0
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch):
+@pytest.mark.parametrize('optimiser, rate', [('sgd', '0.05'), ('muon', '0.05')])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch, optimiser, rate):
     flags = '--crop', '4', '--flip', '--cutout', '8', '--averaging', '0.9'
-    run('whole', *flags, recipe='cnn_deep')
+    flags += '--optimiser', optimiser, '--learning-rate', rate
+    whole, halved = f'whole_{optimiser}', f'halved_{optimiser}'
+    run(whole, *flags, recipe='cnn_deep')
     feed, fed = train_images.Network.feed, []
 
     def stops(self, step):
@@ -87,14 +90,14 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch):
 
     monkeypatch.setattr(train_images.Network, 'feed', stops)
     with pytest.raises(KeyboardInterrupt):
-        run('halved', *flags, recipe='cnn_deep')
+        run(halved, *flags, recipe='cnn_deep')
     monkeypatch.setattr(train_images.Network, 'feed', feed)
-    run('halved', *flags, recipe='cnn_deep')
-    wanted, got = weights('whole'), weights('halved')
+    run(halved, *flags, recipe='cnn_deep')
+    wanted, got = weights(whole), weights(halved)
     assert wanted.keys() == got.keys() and 'network/norm1/mean' in wanted
     for name, value in wanted.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    for model in ('whole', 'halved'):  # what TensorBoard shows of the inputs stands there once
+    for model in (whole, halved):  # what TensorBoard shows of the inputs stands there once
         assert len(list(paths.summaries(model).glob('*.inputs'))) == 1
 
 
