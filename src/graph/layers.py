@@ -24,6 +24,9 @@ _OTHERS = {
 }
 _RESHAPES = ('Reshape', 'Squeeze')
 _ACTIVATIONS = ('Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Elu', 'Selu', 'Softplus', 'LeakyRelu', 'Softmax')
+# A value times a share that depends on itself.
+_GATES = {'Tanh': 'gelu', 'Erf': 'gelu', 'Erfc': 'gelu', 'Sigmoid': 'swish'}
+_BY_VALUE = ('Mul', 'Add', 'AddV2', 'Neg', 'RealDiv', 'Square', 'Pow', 'Cast')
 _SUMS = ('Add', 'AddV2', 'AddN')  # layers where all that they add is data, biases elsewhere
 _HANDED_ON = ('Identity', 'Cast', 'ReadVariableOp')
 
@@ -43,12 +46,13 @@ def layer_rows(first: tf.Tensor, last: tf.Tensor) -> list[Row]:
     added apart count with the layer before. Each weight counts once, however often it is used."""
     rows = [Row('input', _size(first))]
     way = _way(first, last)
+    gated = _gated(way)
     counted: set[str] = set()
     for op in first.graph.get_operations():
         if op not in way or op is first.op:
             continue
         weights = sum(_weights(tensor, counted) for tensor in op.inputs if tensor.op not in way)
-        operation = _operation(op, way)
+        operation = gated[op] if op in gated else _operation(op, way)
         if operation:
             rows.append(Row(operation, _size(op.outputs[0]), weights))
         elif weights:
@@ -71,6 +75,38 @@ def _reached(begin: list[tf.Operation], neighbours) -> set[tf.Operation]:
     return found
 
 
+def _gated(way: set[tf.Operation]) -> dict[tf.Operation, str]:
+    """The operations that GELU and swish (Hendrycks and Gimpel 2016, arXiv:1606.08415) are written out
+    in: the last of each is the layer, the others are none."""
+    found = {}
+    for gate in way:
+        if gate.type not in _GATES:
+            continue
+        product = gate
+        while len(_inputs(product, way)) < 2 and len(uses := product.outputs[0].consumers()) == 1:
+            product = uses[0]
+            if product.type not in _BY_VALUE:
+                break
+        if product.type != 'Mul' or len(_inputs(product, way)) != 2:
+            continue
+        for value in _values(product, way):
+            inside = _way(value.outputs[0], product.outputs[0]) - {value}
+            if gate in inside and all(op is gate or op.type in _BY_VALUE for op in inside):
+                found |= dict.fromkeys(inside, '') | {product: _GATES[gate.type]}
+                break
+    return found
+
+
+def _values(product: tf.Operation, way: Collection[tf.Operation]) -> list[tf.Operation]:
+    """What a product may be of: its factors, and what these are a multiple of."""
+    factors = _inputs(product, way)
+    return factors + [op for one in factors if one.type == 'Mul' for op in _inputs(one, way)]
+
+
+def _inputs(op: tf.Operation, way: Collection[tf.Operation]) -> list[tf.Operation]:
+    return [tensor.op for tensor in op.inputs if tensor.op in way]
+
+
 def _operation(op: tf.Operation, way: Collection[tf.Operation]) -> str:
     """The layer's name; '' for what is no layer."""
     if op.type in _WEIGHTED:
@@ -79,7 +115,7 @@ def _operation(op: tf.Operation, way: Collection[tf.Operation]) -> str:
     if op.type in _POOLS:
         return ' '.join([_POOLS[op.type], *_times(op.get_attr('ksize')[1:3]), *_stride(op, 'ksize')])
     if op.type in _SUMS:
-        return 'add' if sum(tensor.op in way for tensor in op.inputs) > 1 else ''
+        return 'add' if len(_inputs(op, way)) > 1 else ''
     if op.type in _RESHAPES:  # what only adds or drops sides of 1 is not worth a line
         before, after = (
             tuple(n for n in _size(tensor) if n != 1) for tensor in (op.inputs[0], op.outputs[0])

@@ -7,7 +7,8 @@ import pytest
 from src.analysis.layer_table import rows_of_graph, rows_of_network, table
 from src.common import paths
 from src.common.errors import UserError
-from src.graph.layers import Row
+from src.common.tf1 import tf
+from src.graph.layers import Row, layer_rows
 
 WEIGHTS = {
     'logistic_regression': [30_730],
@@ -38,6 +39,41 @@ def test_the_layers_of_the_simple_network_in_order():
         ('dense', (10,)),
         ('softmax', (10,)),
     ]
+
+
+def test_an_activation_that_is_written_out_is_one_layer():
+    rows = rows_of_network('cnn_best', 32, 10)
+    assert [row.operation for row in rows[:8]] == [
+        'input',
+        'conv 2 × 2',
+        'gelu',
+        'conv 3 × 3',
+        'max pool 2 × 2',
+        'batch norm',
+        'gelu',
+        'conv 3 × 3',
+    ]
+    assert sum(row.operation == 'gelu' for row in rows) == 7
+    assert not {'tanh', 'add', 'erf'} & {row.operation for row in rows}
+
+
+@pytest.mark.parametrize(
+    'activation, wanted',
+    [
+        (lambda x: tf.compat.v2.nn.gelu(x), ['gelu']),
+        (lambda x: 0.5 * x * (1 + tf.math.erf(x / 2**0.5)), ['gelu']),
+        (lambda x: x * tf.sigmoid(1.702 * x), ['swish']),
+        (lambda x: x * tf.sigmoid(tf.nn.softplus(x)), ['softplus', 'sigmoid']),  # a gate of something else
+        (lambda x: tf.tanh(x) + x, ['tanh', 'add']),
+        (lambda x: x * tf.sigmoid(x) + x, ['swish', 'add']),
+    ],
+)
+def test_what_is_a_written_out_activation_and_what_is_not(activation, wanted):
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, 7])
+        between = tf.nn.relu(x)
+        rows = layer_rows(x, activation(between))
+    assert [row.operation for row in rows[2:]] == wanted
 
 
 def test_a_table_adds_up():
