@@ -17,7 +17,7 @@ def learning_rate(schedule: str, highest: float, warmup: float, step: tf.Tensor,
     2017, arXiv:1608.03983)."""
     done = tf.cast(step, tf.float32) / steps
     begun = tf.minimum(1.0, done / warmup) if warmup else 1.0
-    rest = tf.maximum(0.0, done - warmup) / (1 - warmup)
+    rest = tf.math.divide_no_nan(tf.maximum(0.0, done - warmup), 1 - warmup)
     shares = {'constant': 1.0, 'linear': 1 - rest, 'cosine': 0.5 * (1 + tf.cos(math.pi * rest))}
     return highest * begun * shares[schedule]
 

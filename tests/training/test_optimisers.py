@@ -78,6 +78,7 @@ def test_weights_decay_apart_from_the_gradient_and_filters_of_muon_do_not(optimi
         ('constant', 0.0, [2, 2, 2, 2]),
         ('linear', 0.0, [2, 1.5, 1, 0]),
         ('linear', 0.5, [0, 1, 2, 0]),
+        ('linear', 1.0, [0, 0.5, 1, 2]),
         ('cosine', 0.0, [2, 1 + 0.5**0.5, 1, 0]),
     ],
 )
