@@ -35,6 +35,7 @@ class _Line:
     """A connection with at most one request under way."""
 
     sock: socket.socket
+    busy: bool = False
     which: int = -1
     due: float = 0.0
     unsent: memoryview = field(default_factory=lambda: memoryview(b''))
@@ -96,8 +97,10 @@ class _Loop:
                 sent += 1
             wait = 0.001 if self._rate and now < end else 0.1
             for key, events in self._selector.select(wait):
-                if self._serve(key.data, events):
-                    idle.append(self._ready(key.data))
+                if not key.data.busy:  # closed by the server meanwhile
+                    self._renew(key.data)
+                elif self._serve(key.data, events):
+                    idle.append(key.data)
             if now > end + 30:  # a server that answers no more
                 break
         for line in idle:
@@ -110,22 +113,36 @@ class _Loop:
         return due if due <= now else None
 
     def _connect(self) -> _Line:
+        line = _Line(self._opened())
+        self._selector.register(line.sock, selectors.EVENT_READ, line)
+        return line
+
+    def _opened(self) -> socket.socket:
         sock = socket.create_connection(self._address, 30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
-        return _Line(sock)
+        return sock
+
+    def _renew(self, line: _Line) -> None:
+        self._selector.unregister(line.sock)
+        line.sock.close()
+        line.sock = self._opened()
+        self._selector.register(line.sock, selectors.EVENT_READ, line)
 
     def _send(self, line: _Line, due: float) -> None:
         line.which = next(self._numbers) % len(self._requests)
-        line.due, line.unsent = due, memoryview(self._requests[line.which])
+        line.busy, line.due, line.unsent = True, due, memoryview(self._requests[line.which])
         line.received.clear()
-        self._selector.register(line.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, line)
         self._write(line)
+        if line.unsent:
+            self._selector.modify(line.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, line)
 
     def _serve(self, line: _Line, events: int) -> bool:
         """Go on with one request. Returns whether it is over."""
         if events & selectors.EVENT_WRITE:
             self._write(line)
+            if not line.unsent:
+                self._selector.modify(line.sock, selectors.EVENT_READ, line)
         if not events & selectors.EVENT_READ:
             return False
         try:
@@ -140,25 +157,17 @@ class _Loop:
     def _write(self, line: _Line) -> None:
         with contextlib.suppress(OSError):  # a broken connection is seen when it is read
             line.unsent = line.unsent[line.sock.send(line.unsent) :]
-        if not line.unsent:
-            self._selector.modify(line.sock, selectors.EVENT_READ, line)
 
     def _over(self, line: _Line, broken: bool) -> bool:
         head, mark, body = bytes(line.received).partition(b'\r\n\r\n')
         whole = mark and len(body) >= _length(head)
         if not whole and not broken:
             return False
-        status = int(head[9:12]) if whole else 0
+        line.busy, status = False, int(head[9:12]) if whole else 0
         self._answers.append(Answer(line.which, time.perf_counter() - line.due, status, body))
+        if broken or b'connection: close' in head.lower():
+            self._renew(line)
         return True
-
-    def _ready(self, line: _Line) -> _Line:
-        """A connection for the next request: the same, unless it is to be closed."""
-        self._selector.unregister(line.sock)
-        if self._answers[-1].status and b'connection: close' not in line.received.lower():
-            return line
-        line.sock.close()
-        return self._connect()
 
 
 def _length(head: bytes) -> int:

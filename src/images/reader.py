@@ -78,10 +78,11 @@ class ImageReader:
             raise BadImage(f'more than {consts.MAX_IMAGE_PIXELS:,} pixels')
         return self._from_pixels(pixels)[0]
 
-    def as_in_graph(self, data: bytes) -> bool:
-        """Whether the graph, fed the encoded image itself, sees the pixels that `read` gives."""
+    def as_in_graph(self, data: bytes, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
+        """Whether the graph, fed the encoded image itself, sees the pixels that `read` gives, and the image
+        has at most so many. Raises BadImage for what is none."""
         header = read_header(data)
-        return header.plain and self._ratio(header) == 1
+        return header.plain and header.width * header.height <= most_pixels and self._ratio(header) == 1
 
     @cached_property
     def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:

@@ -10,7 +10,6 @@ from concurrent.futures import Future, TimeoutError
 import numpy as np
 
 from src.images.faults import BadImage
-from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.server.gate import Busy, Gate
 from src.inference.server.models import Served
@@ -48,8 +47,7 @@ class Classifier:
 
     def _row(self, reader: ImageReader, picture: bytes) -> bytes | np.ndarray:
         """The picture as its batch takes it. Raises BadImage."""
-        header = read_header(picture)
-        if header.width * header.height <= QUICK_PIXELS and reader.as_in_graph(picture):
+        if reader.as_in_graph(picture, QUICK_PIXELS):
             return picture
         with self._decoding:
             return reader.read(picture)

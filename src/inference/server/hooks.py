@@ -1,12 +1,12 @@
-"""What every request goes through: timing, security headers, limits, and errors as JSON."""
+"""What every request goes through, in plain WSGI: limits, timing, security headers, and errors as JSON."""
 
 from __future__ import annotations
 
+import json
 import time
-from contextlib import ExitStack
-
-from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from http import HTTPStatus
 
 from src.common.errors import UserError
 from src.images.faults import BadImage
@@ -15,80 +15,81 @@ from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
 from src.inference.server.wire import BadRequest
 
+BODIES_BYTES = 256_000_000  # of all requests that are in memory
 RETRY_SECONDS = 1
+ROUTE = 'rootstock.route'  # of a WSGI environment: what the metrics call the request
 
-HEADERS = {
-    'Content-Security-Policy': (
+HEADERS = [
+    (
+        'Content-Security-Policy',
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
-    'X-Content-Type-Options': 'nosniff',
-    'X-Frame-Options': 'DENY',
-    'Referrer-Policy': 'no-referrer',
-    'Cross-Origin-Opener-Policy': 'same-origin',
-    'Cross-Origin-Resource-Policy': 'same-origin',
-    'Permissions-Policy': 'geolocation=(), microphone=(), payment=()',
+    ('X-Content-Type-Options', 'nosniff'),
+    ('X-Frame-Options', 'DENY'),
+    ('Referrer-Policy', 'no-referrer'),
+    ('Cross-Origin-Opener-Policy', 'same-origin'),
+    ('Cross-Origin-Resource-Policy', 'same-origin'),
+    ('Permissions-Policy', 'geolocation=(), microphone=(), payment=()'),
+]
+STATUSES = {
+    BadRequest: HTTPStatus.BAD_REQUEST,
+    BadImage: HTTPStatus.BAD_REQUEST,
+    UserError: HTTPStatus.BAD_REQUEST,
+    NoSuchModel: HTTPStatus.NOT_FOUND,
+    TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Busy: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+REFUSALS = tuple(STATUSES)
 
 
-def watch_requests(app: Flask, metrics: Metrics) -> None:
-    """Time and count every request, and give every answer its headers."""
+class Watched:
+    """A WSGI application, timed and counted; its answers get their headers, and bodies are let into memory
+    only while there is room for them. A body of more than `most` bytes is refused."""
 
-    @app.before_request
-    def begin() -> None:
-        g.begun = time.perf_counter()
+    def __init__(self, app, metrics: Metrics, most: int):
+        self._app, self._metrics, self._most = app, metrics, most
+        self._bodies = Gate(max(BODIES_BYTES, most))
 
-    @app.after_request
-    def end(answer: Response) -> Response:
-        answer.headers.update(HEADERS)
-        if request.method == 'POST':
-            answer.headers['Cache-Control'] = 'no-store'
-        route = request.url_rule.rule if request.url_rule else 'none'
-        metrics.answered(route, answer.status_code, time.perf_counter() - g.get('begun', time.perf_counter()))
-        return answer
+    def __call__(self, environ: dict, start_response) -> Iterable[bytes]:
+        begun = time.perf_counter()
 
+        def start(status: str, headers: list[tuple[str, str]], exc_info=None):
+            seconds = time.perf_counter() - begun
+            self._metrics.answered(environ.get(ROUTE, 'none'), int(status[:3]), seconds)
+            store = [('Cache-Control', 'no-store')] if environ['REQUEST_METHOD'] == 'POST' else []
+            return start_response(status, [*headers, *HEADERS, *store], exc_info)
 
-def limit_bodies(app: Flask, bodies: Gate) -> None:
-    """Let bodies into memory only while there is room for them."""
+        try:
+            with self._room(body_bytes(environ)):
+                return self._app(environ, start)
+        except (Busy, TooMuch) as error:
+            return answer(start, *refusal(error))
 
-    @app.before_request
-    def enter() -> None:
-        if request.method == 'POST' and (request.content_length or 0) <= app.config['MAX_CONTENT_LENGTH']:
-            g.inside = ExitStack()
-            g.inside.enter_context(bodies.enter(request.content_length or 0))
-
-    @app.teardown_request
-    def leave(error: BaseException | None) -> None:
-        if 'inside' in g:
-            g.pop('inside').close()
+    def _room(self, size: int) -> AbstractContextManager:
+        if size > self._most:
+            raise TooMuch('the request is too large')
+        return self._bodies.enter(size) if size else nullcontext()
 
 
-def answer_errors(app: Flask) -> None:
-    """Every error as {"error": one line}."""
+def body_bytes(environ: dict) -> int:
+    """The size that the server found the body to have."""
+    size = environ.get('CONTENT_LENGTH') or '0'
+    return int(size) if size.isdecimal() else 0
 
-    def refusal(status: int):
-        return lambda error: (jsonify(error=str(error)), status)
 
-    for kind, status in (
-        (BadRequest, 400),
-        (BadImage, 400),
-        (UserError, 400),
-        (NoSuchModel, 404),
-        (TooMuch, 413),
-    ):
-        app.register_error_handler(kind, refusal(status))
+def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
+    """What one of REFUSALS is answered: the object, the status, and headers of its own."""
+    status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
+    retry = [('Retry-After', str(RETRY_SECONDS))] if isinstance(error, Busy) else []
+    return {'error': str(error)}, status, retry
 
-    @app.errorhandler(Busy)
-    def busy(error: Busy):
-        return jsonify(error=str(error)), 503, {'Retry-After': str(RETRY_SECONDS)}
 
-    @app.errorhandler(HTTPException)
-    def other(error: HTTPException):
-        line = (
-            'the request is too large'
-            if error.code == 413
-            else f'{error.name}: {request.method} {request.path[:200]}'
-        )
-        answer = error.get_response()
-        answer.data, answer.content_type = jsonify(error=line).data, 'application/json'
-        return answer
+def answer(
+    start_response, told: dict, status: HTTPStatus = HTTPStatus.OK, headers: Iterable[tuple[str, str]] = ()
+) -> list[bytes]:
+    """An answer in JSON."""
+    body = json.dumps(told, separators=(',', ':')).encode() + b'\n'
+    about = [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))]
+    start_response(f'{status.value} {status.phrase}', [*about, *headers])
+    return [body]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from src.inference.server.app import Limits, create_app
+from src.inference.server.answers import Limits
+from src.inference.server.app import create_app
 from src.inference.server.gate import Gate
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import threading
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,9 +16,14 @@ from tensorflow.core.framework import types_pb2
 from src.common.tf1 import tf
 from src.freezing.frozen_to_saved_model import export
 from src.inference.predictor import load_model
-from src.inference.server import app
+from src.inference.server import hooks
+from src.inference.server.answers import Limits
+from src.inference.server.app import create_app
 from src.inference.server.classifier import Classifier
-from tests.inference.models import bright_above
+from src.inference.server.gate import Gate
+from src.inference.server.metrics import Metrics
+from src.inference.server.models import Models
+from tests.inference.models import bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
 
 JPEG = encoded(bright_above(), 'JPEG', quality=95)
@@ -63,6 +69,67 @@ def test_classify_takes_several_as_multipart_and_tells_of_the_bad_ones(server):
     assert [p['name'] for p in pictures] == ['a.jpg', '../../etc/passwd', 'b.png']
     assert pictures[1]['error'] == 'not an image'
     assert [pictures[i]['classes'][0]['label'] for i in (0, 2)] == ['top', 'bottom']
+
+
+@pytest.mark.parametrize(
+    'query, classes', [('', 4), ('?top=1', 1), ('?top=x', 4), ('?top=-3', 1), ('?top=', 4)]
+)
+def test_classify_tells_as_many_classes_as_are_asked_for(server, query, classes):
+    for sent in ({'data': JPEG}, {'data': {'image': (io.BytesIO(JPEG), 'a.jpg')}}):
+        (picture,) = server.post(f'/classify{query}', **sent).json['pictures']
+        assert len(picture['classes']) == classes
+    other = server.post('/classify?top=1&model=other', data=JPEG)
+    assert other.status_code == 404 and "no model 'other'" in other.json['error']
+
+
+def test_models_may_have_any_name(tmp_path):
+    path = brightest_side(tmp_path / 'hünde & 犬.pb')
+    models = Models([path])
+    try:
+        client = create_app(models, Gate(16), Metrics(), Limits()).test_client()
+        name = quote(path.stem)
+        assert client.get(f'/v1/models/{name}').status_code == 200
+        for address in (f'/v1/models/{name}:predict', f'/v1/models/{name}/versions/1:predict'):
+            answer = client.post(address, data=json.dumps({'instances': [b64(JPEG)]}))
+            assert answer.status_code == 200, answer.json
+        assert client.post(f'/classify?model={name}', data=JPEG).json['model'] == path.stem
+    finally:
+        models.close()
+
+
+@pytest.mark.parametrize(
+    'address, code',
+    [
+        ('/v1/models/side/versions/1:predict', 200),
+        ('/v1/models/side/versions/2:predict', 404),
+        ('/v1/models/side/versions/x:predict', 404),
+        (f'/v1/models/side/versions/{"9" * 5000}:predict', 404),
+        ('/v1/models/side/versions/٣:predict', 404),
+        ('/v1/models/:predict', 405),
+    ],
+)
+def test_predictions_by_version(server, address, code):
+    assert server.post(address, data=json.dumps({'inputs': [b64(JPEG)]})).status_code == code
+
+
+def test_predictions_are_posted(server):
+    answer = server.get('/v1/models/side:predict')
+    assert answer.status_code == 405 and answer.headers['Allow'] == 'POST'
+    assert answer.json['error'] == 'Method Not Allowed: GET /v1/models/side:predict'
+
+
+def test_a_graph_that_fails_is_500_in_one_line_and_the_server_goes_on(server, monkeypatch, caplog):
+    def fail(self, served, pictures):
+        raise RuntimeError('out of luck')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Classifier, 'classify', fail)
+        for sent in ({'data': JPEG}, {'data': {'image': (io.BytesIO(JPEG), 'a.jpg')}}):
+            answer = server.post('/classify', **sent)
+            assert answer.status_code == 500
+            assert answer.json['error'] == 'Internal Server Error: POST /classify'
+    assert caplog.text.count('out of luck') >= 2  # for whoever keeps the server
+    assert server.post('/classify', data=JPEG).status_code == 200
 
 
 def test_answers_are_those_of_classify(server):
@@ -198,7 +265,7 @@ def test_when_there_is_no_room_it_says_503_and_when_to_come_back(make_server):
 
 
 def test_bodies_wait_outside_while_there_is_no_memory_for_them(make_server, monkeypatch):
-    monkeypatch.setattr(app, 'BODIES_BYTES', 0)
+    monkeypatch.setattr(hooks, 'BODIES_BYTES', 0)
     server = make_server(request_bytes=2 * len(JPEG) - 1)
     inside, go = threading.Event(), threading.Event()
     classify = Classifier.classify
