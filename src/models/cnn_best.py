@@ -22,12 +22,12 @@ LOGIT_SCALE = 1 / 16  # by which a step on the last weights moves the logits as 
 
 def cnn_best(pixels: tf.Tensor, classes: int, mode: Mode) -> tf.Tensor:
     """Logits [N, classes] of pixels [N, height, width, 3], about -1 to 1; height and width at least 9."""
-    x = gelu(conv(pixels, STEM, STEM_SIZE, 'stem', 'VALID', bias=False, trainable=False))
+    x = gelu(conv(pixels, STEM, STEM_SIZE, 'stem', 'VALID', bias=False, trainable=False), mode)
     for number, filters in enumerate(FILTERS, 1):
         x = max_pool(conv(x, filters, 3, f'conv{number}a', bias=False, initializer=dirac))
-        x = gelu(batch_norm(x, f'norm{number}a', mode, MOMENTUM, scale=False))
+        x = gelu(batch_norm(x, f'norm{number}a', mode, MOMENTUM, scale=False), mode)
         x = conv(x, filters, 3, f'conv{number}b', bias=False, initializer=dirac)
-        x = gelu(batch_norm(x, f'norm{number}b', mode, MOMENTUM, scale=False))
+        x = gelu(batch_norm(x, f'norm{number}b', mode, MOMENTUM, scale=False), mode)
     x = tf.reduce_max(x, [1, 2])
     return dense(x, classes, 'logits') * tf.cast(LOGIT_SCALE, x.dtype)
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from src.common.tf1 import tf
 
+GELU_SLOPE, GELU_CUBE = (2 / np.pi) ** 0.5, 0.044715  # of Hendrycks and Gimpel's formula
+
 
 def glorot() -> tf.Initializer:
     """Weights of layers whose outputs are as large as their inputs (Glorot and Bengio 2010)."""
@@ -77,9 +79,32 @@ def conv(
         return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
 
 
-def gelu(x: tf.Tensor) -> tf.Tensor:
-    """ReLU with a soft bend (Hendrycks and Gimpel 2016, arXiv:1606.08415), by their formula with tanh."""
-    return tf.compat.v2.nn.gelu(x, approximate=True)
+def gelu(x: tf.Tensor, mode: Mode) -> tf.Tensor:
+    """ReLU with a soft bend (Hendrycks and Gimpel 2016, arXiv:1606.08415), by their formula with tanh.
+
+    In training it is compiled by XLA, and so is its gradient: each reads and writes its values once, where
+    some twenty ops of TensorFlow would for a fifth of the time that `cnn_best` takes. In use, and so in
+    frozen graphs, it is those ops.
+    """
+    if not mode.training:
+        return tf.compat.v2.nn.gelu(x, approximate=True)
+    forward, back = (tf.compat.v2.function(f, jit_compile=True, autograph=False) for f in (_gelu, _gelu_back))
+    return tf.custom_gradient(lambda x: (forward(x), lambda gradient: back(x, gradient)))(x)
+
+
+def _gelu(x: tf.Tensor) -> tf.Tensor:
+    wide = tf.cast(x, tf.float32)
+    return tf.cast(0.5 * wide * (1 + _gelu_bend(wide)), x.dtype)
+
+
+def _gelu_back(x: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    wide, bend = tf.cast(x, tf.float32), _gelu_bend(tf.cast(x, tf.float32))
+    of_bend = GELU_SLOPE * (1 + 3 * GELU_CUBE * wide * wide) * (1 - bend * bend)
+    return tf.cast(tf.cast(gradient, tf.float32) * 0.5 * (1 + bend + wide * of_bend), x.dtype)
+
+
+def _gelu_bend(x: tf.Tensor) -> tf.Tensor:
+    return tf.tanh(GELU_SLOPE * (x + GELU_CUBE * x * x * x))
 
 
 def max_pool(x: tf.Tensor, size: int = 2) -> tf.Tensor:

@@ -130,11 +130,31 @@ def test_the_scale_of_a_batch_norm_may_be_left_at_one():
     assert learned == ['learned/gamma', 'learned/beta', 'left/beta']
 
 
-def test_gelu_is_x_times_the_chance_to_be_below_it():
+@pytest.mark.parametrize('training', [False, True])
+def test_gelu_is_x_times_the_chance_to_be_below_it(training):
     x = np.linspace(-4, 4, 81, dtype=np.float32)
-    wanted = [value * 0.5 * (1 + math.erf(value / 2**0.5)) for value in x]
+    chance = np.array([0.5 * (1 + math.erf(value / 2**0.5)) for value in x])
+    density = np.exp(-x * x / 2) / (2 * math.pi) ** 0.5
     with tf.Session(graph=tf.Graph()) as session, session.graph.as_default():
-        np.testing.assert_allclose(session.run(layers.gelu(tf.constant(x))), wanted, atol=1e-3)
+        given = tf.constant(x)
+        got = layers.gelu(given, Mode(training=training))
+        (slope,) = tf.gradients(got, given, tf.fill(tf.shape(got), 3.0))
+        got, slope = session.run([got, slope])
+    np.testing.assert_allclose(got, x * chance, atol=1e-3)
+    np.testing.assert_allclose(slope, 3 * (chance + x * density), atol=3e-3)
+
+
+def test_gelu_is_the_same_in_training_and_in_use():
+    x = np.random.default_rng(3).normal(0, 2, (5, 7, 3)).astype(np.float32)
+    for dtype, near in (('float32', 1e-6), ('bfloat16', 2**-6)):
+        with tf.Session(graph=tf.Graph()) as session, session.graph.as_default():
+            given = tf.cast(tf.constant(x), dtype)
+            both = [layers.gelu(given, Mode(training=training)) for training in (False, True)]
+            both += [tf.gradients(got, given)[0] for got in both]
+            assert all(got.dtype == dtype for got in both)
+            used, trained, *slopes = session.run([tf.cast(got, tf.float32) for got in both])
+        np.testing.assert_allclose(used, trained, atol=near, rtol=near)
+        np.testing.assert_allclose(*slopes, atol=2 * near)
 
 
 def test_beginnings_are_of_the_network_alone():
