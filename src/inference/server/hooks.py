@@ -64,7 +64,7 @@ class Watched:
             with self._room(body_bytes(environ)):
                 return self._app(environ, start)
         except (Busy, TooMuch) as error:
-            return answer(start, *refusal(error))
+            return answer(environ, start, *refusal(error))
 
     def _room(self, size: int) -> AbstractContextManager:
         if size > self._most:
@@ -86,10 +86,14 @@ def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
 
 
 def answer(
-    start_response, told: dict, status: HTTPStatus = HTTPStatus.OK, headers: Iterable[tuple[str, str]] = ()
+    environ: dict,
+    start_response,
+    told: dict,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Iterable[tuple[str, str]] = (),
 ) -> list[bytes]:
     """An answer in JSON."""
     body = json.dumps(told, separators=(',', ':')).encode() + b'\n'
     about = [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))]
     start_response(f'{status.value} {status.phrase}', [*about, *headers])
-    return [body]
+    return [] if environ['REQUEST_METHOD'] == 'HEAD' else [body]

@@ -30,24 +30,26 @@ class Programs:
         self._app, self._answers = app, answers
 
     def __call__(self, environ: dict, start_response) -> Iterable[bytes]:
-        ask = self._find(environ)
+        path = environ['PATH_INFO'].encode('latin-1').decode('utf-8', 'replace')  # WSGI has bytes as text
+        ask = self._find(environ, path)
         if ask is None:
             return self._app(environ, start_response)
-        line = f'{environ["REQUEST_METHOD"]} {environ["PATH_INFO"][:200]}'
+        line = f'{environ["REQUEST_METHOD"]} {path[:200]}'
         if environ['REQUEST_METHOD'] != 'POST':
-            return _fault(start_response, HTTPStatus.METHOD_NOT_ALLOWED, line, [('Allow', 'POST')])
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+            return answer(environ, start_response, _fault(status, line), status, [('Allow', 'POST')])
         try:
             told = ask(environ['wsgi.input'].read(body_bytes(environ)))
         except REFUSALS as error:
-            return answer(start_response, *refusal(error))
+            return answer(environ, start_response, *refusal(error))
         except Exception:  # ours to report; the server goes on
-            logging.getLogger(__name__).exception(line)
-            return _fault(start_response, HTTPStatus.INTERNAL_SERVER_ERROR, line)
-        return answer(start_response, told)
+            logging.getLogger(__name__).exception('%r', line)
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return answer(environ, start_response, _fault(status, line), status)
+        return answer(environ, start_response, told)
 
-    def _find(self, environ: dict) -> Callable[[bytes], dict] | None:
+    def _find(self, environ: dict, path: str) -> Callable[[bytes], dict] | None:
         """What answers the body of a request, if it is one of ours."""
-        path = environ['PATH_INFO']
         if path == CLASSIFY:
             kind = environ.get('CONTENT_TYPE', '').partition(';')[0].strip().lower()
             if kind in OTHERS:
@@ -56,7 +58,7 @@ class Programs:
             model, top = asked(environ.get('QUERY_STRING', ''))
             return lambda body: self._answers.classify([('', body)], model, top)
         if path.endswith(':predict') and (found := PREDICT.fullmatch(path)):
-            name, version = found[1].encode('latin-1').decode('utf-8', 'replace'), found[2]
+            name, version = found.groups()
             environ[ROUTE] = f'/v1/models/<name>{"/versions/<int:version>" if version else ""}:predict'
             return lambda body: self._answers.predict(body, name, int(version) if version else None)
         return None
@@ -72,7 +74,5 @@ def asked(query: str) -> tuple[str | None, int]:
     return values.get('model', [None])[0], top
 
 
-def _fault(
-    start_response, status: HTTPStatus, line: str, headers: Iterable[tuple[str, str]] = ()
-) -> list[bytes]:
-    return answer(start_response, {'error': f'{status.phrase}: {line}'}, status, headers)
+def _fault(status: HTTPStatus, line: str) -> dict:
+    return {'error': f'{status.phrase}: {line}'}

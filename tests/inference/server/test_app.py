@@ -116,6 +116,9 @@ def test_predictions_are_posted(server):
     answer = server.get('/v1/models/side:predict')
     assert answer.status_code == 405 and answer.headers['Allow'] == 'POST'
     assert answer.json['error'] == 'Method Not Allowed: GET /v1/models/side:predict'
+    for address in ('/classify', '/v1/models/side:predict', '/nowhere'):
+        head = server.client.head(address)
+        assert head.status_code in (404, 405) and head.data == b''  # else the next answer would begin with it
 
 
 def test_a_graph_that_fails_is_500_in_one_line_and_the_server_goes_on(server, monkeypatch, caplog):
