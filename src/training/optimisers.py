@@ -50,7 +50,8 @@ def minimise(
     else:
         rate_of_rest = SHARE_OF_THE_REST * rate if optimiser == 'muon' else rate
         made = tf.train.AdamOptimizer(rate_of_rest)
-    gradients = made.compute_gradients(loss, rest + filters)
+    # By default the two gradients of a convolution, of its input and of its filters, wait for each other.
+    gradients = made.compute_gradients(loss, rest + filters, made.GATE_GRAPH)
     with tf.control_dependencies(updates):
         applied = [made.apply_gradients(gradients[: len(rest)], step)]
         if filters:
