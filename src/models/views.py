@@ -26,8 +26,7 @@ def mean_answer(answers: tf.Tensor, views: int) -> tf.Tensor:
     if views == 1:
         return answers
     shares = [share / 2 for share in _SHARES[views] for _ in range(2)]
-    apart = tf.reshape(answers, [views, -1, answers.shape[-1]])
-    return tf.reduce_sum(apart * tf.reshape(tf.constant(shares), [views, 1, 1]), 0)
+    return tf.add_n([share * one for share, one in zip(shares, tf.split(answers, views), strict=True)])
 
 
 def _moved(pixels: tf.Tensor, by: int) -> tf.Tensor:

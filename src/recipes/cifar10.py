@@ -59,12 +59,12 @@ def cnn_deep() -> PixelRecipe:
 
 
 def cnn_best() -> PixelRecipe:
-    """A whitening stem and six large convolutions. 91.1 % in 19 minutes."""
+    """A whitening stem and six large convolutions. 91.2 % in 18 minutes."""
     return PixelRecipe(
         NAME,
         'cnn_best',
         SIDE,
-        epochs=14,
+        epochs=16,
         batch_size=1000,
         optimiser='muon',
         learning_rate=0.24,
