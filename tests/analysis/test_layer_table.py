@@ -9,6 +9,7 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.layers import Row, layer_rows
+from src.models.networks import logits_of
 
 WEIGHTS = {
     'logistic_regression': [30_730],
@@ -39,6 +40,14 @@ def test_the_layers_of_the_simple_network_in_order():
         ('dense', (10,)),
         ('softmax', (10,)),
     ]
+
+
+@pytest.mark.parametrize('views', [2, 6])
+def test_the_shares_of_views_are_no_weights(views):
+    with tf.Graph().as_default():
+        pixels = tf.placeholder(tf.uint8, [None, 32, 32, 3])
+        rows = layer_rows(pixels, logits_of('cnn_simple', pixels, 10, views=views))
+    assert [row.weights for row in rows if row.weights] == WEIGHTS['cnn_simple']
 
 
 def test_an_activation_that_is_written_out_is_one_layer():
