@@ -15,6 +15,7 @@ from typing import Any
 
 from src.common import files, paths
 from src.common.errors import UserError
+from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
 
@@ -115,9 +116,11 @@ def fit(
 def _run(session, task: Task, state: State, keeper: _Keeper, writer, steps, evaluate_every, patience) -> None:
     begun = time.monotonic() - state.seconds
     evaluations, cost = 0, 0.0
-    with progress(steps * task.each, 'training', task.unit, done=state.step * task.each) as bar:
+    bar = progress(steps * task.each, 'training', task.unit, done=state.step * task.each)
+    with interrupts_held() as let_go, bar:
         try:
             while state.step < steps and not state.ended:
+                let_go()
                 _, cost = session.run([task.train_op, task.cost], task.feed(state.step))
                 state.step += 1
                 bar.update(task.each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -121,6 +122,25 @@ def test_ctrl_c_keeps_what_was_learned(clusters):
     state = loop.read_state(folder)
     assert 0 < state.step < 1_000_000
     assert tf.train.latest_checkpoint(str(folder)).endswith(f'last-{state.step}')
+
+
+def test_ctrl_c_lets_what_is_at_work_end(clusters, monkeypatch):
+    """TensorFlow's native code may crash when an exception reaches it from a signal's handler."""
+    begun = train.Head.evaluate
+    finished = []
+
+    def evaluate(head, session):
+        os.kill(os.getpid(), signal.SIGINT)
+        scores = begun(head, session)
+        finished.append(session.run(head.step))
+        return scores
+
+    monkeypatch.setattr(train.Head, 'evaluate', evaluate)
+    with pytest.raises(KeyboardInterrupt):
+        run('let_end')
+    folder = paths.checkpoints('let_end')
+    assert finished == [loop.read_state(folder).step]
+    assert loop.best_checkpoint(folder).endswith(f'best-{finished[0]}')
 
 
 def test_once_more_when_all_is_done_changes_nothing(clusters):
