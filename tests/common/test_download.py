@@ -256,15 +256,10 @@ def drips(body, until, over, **headers):
 
 
 def run_command(what: Download, folder) -> subprocess.Popen:
-    """`python -m src.common.download NAME --dest FOLDER` in a process of its own, which knows `what` too.
-
-    It heeds Ctrl-C even where the tests run in the background and do not.
-    """
+    """`python -m src.common.download NAME --dest FOLDER` in a process of its own, which knows `what` too."""
     code = (
-        'import signal\n'
         'from pathlib import *\n'
         'from src.common.download import *\n'
-        'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         f'DOWNLOADS[{what.name!r}] = {what!r}\n'
         'errors.run(main)\n'
     )

@@ -18,12 +18,11 @@ from src.common.errors import UserError
 from src.data_preparation.dataset import open_records
 from tests.data_preparation.photos import POCKET, put_classes
 
-# Small shards, so that there is a middle. A shell's background jobs ignore Ctrl-C, and pass that on.
+# Small shards, so that there is a middle.
 CONVERT = """
-import signal, sys
+import sys
 from src.common import consts, errors
 from src.data_preparation.image_folder_to_tfrecords import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
 consts.SHARD_SIZE = 2
 errors.run(lambda: main(sys.argv[1:]))
 """
