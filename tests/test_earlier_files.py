@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from src.analysis import training_perf_analysis
+from src.analysis.runs import read_curves
 from src.common import paths
 from src.common.tf1 import tf
 from src.data_preparation import dataset
@@ -86,6 +87,7 @@ def test_a_head_that_was_stopped_resumes_and_ends_as_the_undisturbed_one():
     train.main([*HEAD, *SETTINGS])
     scores = json.loads(paths.scores('earlier_head').read_text(encoding='utf-8'))
     assert scores['steps'] == 400
+    assert read_curves(paths.summaries('earlier_head'))['cost'].steps.min() > 200
     for split, expected in EXPECTED['earlier_head']['scores'].items():
         assert scores['scores'][split]['log_loss'] == pytest.approx(expected['log_loss'], abs=1e-4)
     last = tf.train.load_checkpoint(str(paths.checkpoints('earlier_head') / 'last-400'))
