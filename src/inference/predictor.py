@@ -114,14 +114,15 @@ class Predictor:
 
         Raises UserError when the model does not know its bottleneck, or is cut at another width.
         """
-        name = (self.info.get('backbone') or {}).get('bottleneck')
-        if not name or self.info['backbone'].get('width') != bottlenecks.shape[1]:
+        backbone = self.info.get('backbone') or {}
+        name = backbone.get('vector') or backbone.get('bottleneck')
+        if not name or backbone.get('width') != bottlenecks.shape[1]:
             raise UserError(
-                f'the model takes bottlenecks of width {(self.info.get("backbone") or {}).get("width")}, '
+                f'the model takes bottlenecks of width {backbone.get("width")}, '
                 f'and these records hold {bottlenecks.shape[1]}: they belong to another backbone'
             )
         tensor = self._session.graph.get_tensor_by_name(name)
-        middle = [1] * (tensor.shape.rank - 2)
+        middle = [1] * (tensor.shape.rank - 2)  # files without `vector` are fed at the tensor of the cut
         chunks = [
             self._session.run(self._output, {tensor: part.reshape(len(part), *middle, -1)})
             for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
@@ -183,9 +184,10 @@ def load_graph(path: Path) -> FrozenGraph:
 
 
 def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:
-    """The tensor where the model was cut, if it says so."""
-    name = (info.get('backbone') or {}).get('bottleneck', '')
-    return [name] if node_of(name) in nodes_by_name(graph_def) else []
+    """The tensors where the model was cut, if it names them."""
+    backbone, nodes = info.get('backbone') or {}, nodes_by_name(graph_def)
+    names = (backbone.get('bottleneck', ''), backbone.get('vector', ''))
+    return [name for name in names if node_of(name) in nodes]
 
 
 def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
