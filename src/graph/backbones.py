@@ -18,6 +18,7 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.fronts import Front, ensure_front
+from src.graph.frozenness import frozen_part
 from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.modernise import modernise
@@ -86,12 +87,12 @@ def load_backbone(
     no graph, lacks the tensor, or cannot take a batch of images.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f'there is no backbone {paths.shown(path)}: {_how_to_get(path)}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
     whole = read_graph(path)
     require_tensor(whole, bottleneck, path)
-    graph_def = modernise(subgraph(whole, [bottleneck]))
+    graph_def = modernise(frozen_part(whole, bottleneck, path))
     if any(node.name == consts.OUTPUT_NODE_NAME for node in graph_def.node):
         raise UserError(
             f'{paths.shown(path)}: {bottleneck} needs {consts.OUTPUT_TENSOR_NAME}, the name that a new head '

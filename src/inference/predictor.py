@@ -24,6 +24,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches, pixels_of_many
 from src.graph.fronts import Front, find_front
+from src.graph.frozenness import frozen_part
 from src.graph.graph_io import (
     inferred,
     node_of,
@@ -162,7 +163,7 @@ def load_graph(path: Path) -> FrozenGraph:
     """Read a frozen model of ours, or any frozen classifier that has a labels file beside it
     (NAME.txt beside NAME.pb, one class a line in output order).
 
-    Raises UserError when the file is no graph, has no output or its labels cannot be found.
+    Raises UserError when the file is no frozen graph, has no output or its labels cannot be found.
     """
     path = Path(path)
     graph_def = read_graph(path)
@@ -170,7 +171,7 @@ def load_graph(path: Path) -> FrozenGraph:
     labels = read_labels(graph_def) or _labels_beside(path)
     info = read_info(graph_def)
     weights = take_weights(graph_def)
-    graph_def = modernise(subgraph(graph_def, [output]))
+    graph_def = modernise(frozen_part(graph_def, output, path))
     front = find_front(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, front), [output])
     if leaves_to_rewrite(graph_def):

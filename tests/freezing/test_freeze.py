@@ -13,7 +13,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.data_preparation.dataset import load, open_records, pictures
-from src.freezing import freeze, head, proof
+from src.freezing import freeze, frozen_to_saved_model, head, proof
 from src.graph import folding
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
@@ -274,3 +274,16 @@ def test_a_map_in_nchw_is_cut_and_answers_from_stored_bottlenecks(small, tmp_pat
     answers = np.stack(list(model.from_pictures(data for _, data in pictures(records, 'train'))))
     held = load(records, 'train')
     np.testing.assert_allclose(model.from_bottlenecks(held.values), answers, atol=1e-4)
+
+
+def test_neither_the_file_nor_the_saved_model_names_a_device(small, tmp_path):
+    graph_def = graph_of_2015()
+    for node in graph_def.node:
+        node.device = '/device:GPU:0'
+    backbone = write_graph(graph_def, tmp_path / 'gpu.pb')
+    image_folder_to_tfrecords.main([str(small / 'photos'), '--name', 'gpu', '--backbone', str(backbone)])
+    train.main(['--name', 'gpu', '--layers', f'{DEPTH},2', '--steps', '20'])
+    path, _, _ = freeze.freeze_model('gpu')
+    assert b'device:GPU' not in path.read_bytes()
+    served = frozen_to_saved_model.export(path, tmp_path / 'served')
+    assert b'device:GPU' not in (served / 'saved_model.pb').read_bytes()
