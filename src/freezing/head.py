@@ -29,7 +29,8 @@ def join_head(
 
     It maps `backbone.front.image` (one encoded image, string scalar) or `backbone.front.pixels`
     ([N, height, width, 3] float32) to `output_node:0` ([N, classes] float32, rows sum to 1), and
-    carries `labels` and `model_info`. Raises UserError when the head does not fit the backbone.
+    carries `labels` and `model_info`, which names the tensor [N, width] between backbone and head as
+    `vector`. Raises UserError when the head does not fit the backbone.
     """
     layers = checkpoint_layers(checkpoint)
     if layers[0] != backbone.width or layers[-1] != len(labels):
@@ -39,14 +40,17 @@ def join_head(
             f'{count(len(labels), "class", "classes")}: train anew with --fresh'
         )
     with tf.Graph().as_default() as graph, tf.Session() as session:
-        probabilities(dense_head(backbone.attach(), layers))
+        vector = backbone.attach()
+        probabilities(dense_head(vector, layers))
         loop.restore(session, _head_saver(), checkpoint)
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [consts.OUTPUT_NODE_NAME]
         )
     front = backbone.front
-    keep = [consts.OUTPUT_TENSOR_NAME, backbone.bottleneck, front.image, front.decoded, front.pixels]
-    return with_facts(optimize(frozen, keep)[0], labels, info)
+    keep = [consts.OUTPUT_TENSOR_NAME, vector.name, front.image, front.decoded, front.pixels]
+    if info.get('backbone'):
+        info = info | {'backbone': info['backbone'] | {'vector': vector.name}}
+    return with_facts(optimize(frozen, [*keep, backbone.bottleneck])[0], labels, info)
 
 
 def _head_saver() -> tf.train.Saver:

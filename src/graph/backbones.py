@@ -18,7 +18,9 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.fronts import Front, ensure_front
+from src.graph.frozenness import frozen_part
 from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
+from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.modernise import modernise
 from src.graph.optimize import Rewrites, optimize
 
@@ -28,7 +30,8 @@ class Backbone:
     """A graph from one encoded image, or a batch of pixels, to the bottleneck.
 
     `sha256` is that of the file; `graph_def` holds only what the bottleneck needs; `width` is the
-    number of values of one bottleneck; `rewrites` tells how the graph was made faster.
+    number of values of one bottleneck; `rewrites` tells how the graph was made faster; `channel_axis` is the
+    axis of the bottleneck that holds these values, 1 for a map in NCHW.
     """
 
     path: Path
@@ -39,6 +42,7 @@ class Backbone:
     width: int
     pixel_range: tuple[float, float] | None = None
     rewrites: Rewrites | None = None
+    channel_axis: int = -1
 
     def attach(self) -> tf.Tensor:
         """Import the backbone into the default graph under its own names.
@@ -47,7 +51,7 @@ class Backbone:
         at `front.image`.
         """
         tf.import_graph_def(self.graph_def, name='')
-        return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck))
+        return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck), self.channel_axis)
 
     def facts(self) -> dict:
         """What a manifest and a model file say of the backbone."""
@@ -62,11 +66,11 @@ class Backbone:
         }
 
 
-def flat(tensor: tf.Tensor) -> tf.Tensor:
-    """A bottleneck as [N, width]: [N, 1, 1, width] reshaped, a larger map averaged over its places."""
-    rank = tensor.shape.rank
-    if rank == 4:
-        return tf.reduce_mean(tensor, [1, 2], name='bottleneck')
+def flat(tensor: tf.Tensor, channel_axis: int = -1) -> tf.Tensor:
+    """A bottleneck as [N, width]: a map [N, h, w, width], or [N, width, h, w] where its channels are on
+    axis 1, is averaged over h and w."""
+    if tensor.shape.rank == 4:
+        return tf.reduce_mean(tensor, [2, 3] if channel_axis == 1 else [1, 2], name='bottleneck')
     return tf.reshape(tensor, [tf.shape(tensor)[0], tensor.shape[-1]], name='bottleneck')
 
 
@@ -83,12 +87,12 @@ def load_backbone(
     no graph, lacks the tensor, or cannot take a batch of images.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f'there is no backbone {paths.shown(path)}: {_how_to_get(path)}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
     whole = read_graph(path)
     require_tensor(whole, bottleneck, path)
-    graph_def = modernise(subgraph(whole, [bottleneck]))
+    graph_def = modernise(frozen_part(whole, bottleneck, path))
     if any(node.name == consts.OUTPUT_NODE_NAME for node in graph_def.node):
         raise UserError(
             f'{paths.shown(path)}: {bottleneck} needs {consts.OUTPUT_TENSOR_NAME}, the name that a new head '
@@ -96,29 +100,39 @@ def load_backbone(
         )
     graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range)
     graph_def = subgraph(feed_batches(graph_def, front), [bottleneck])
-    width = _width(graph_def, bottleneck, path)
+    width, channel_axis = _width(graph_def, bottleneck, front, path)
     rewrites = None
     if faster:
         keep = [bottleneck, front.image, front.decoded, front.pixels]
         graph_def, rewrites = optimize(graph_def, keep)
         rewrites = replace(rewrites, before=len(whole.node))
-    return Backbone(path, files.sha256(path), graph_def, front, bottleneck, width, pixel_range, rewrites)
+    return Backbone(
+        path, files.sha256(path), graph_def, front, bottleneck, width, pixel_range, rewrites, channel_axis
+    )
 
 
-def _width(graph_def: tf.GraphDef, bottleneck: str, path: Path) -> int:
-    """Values of one bottleneck, after checking that it stands for one image of a batch."""
+def _width(graph_def: tf.GraphDef, bottleneck: str, front: Front, path: Path) -> tuple[int, int]:
+    """The number of values of one bottleneck and the axis that holds them, after checking that it
+    stands for one image of a batch."""
     tensor = inferred(graph_def, bottleneck, path)
-    if tensor.dtype != tf.float32 or tensor.shape.rank not in (2, 4) or tensor.shape[-1].value is None:
+    shape = tensor.shape.as_list() if tensor.shape.rank in (2, 4) else None
+    axis = channel_axis_of(tensor, front.pixels) if shape and len(shape) == 4 else -1
+    if shape and axis is None:
+        raise UserError(
+            f'{paths.shown(path)}: the graph does not say which axis of {bottleneck}, {tensor.shape}, holds '
+            'the channels: choose a tensor [N, width], or one right behind a convolution or pooling'
+        )
+    if tensor.dtype != tf.float32 or shape is None or shape[axis] is None:
         raise UserError(
             f'{paths.shown(path)}: {bottleneck} is {tensor.dtype.name} {tensor.shape}, '
-            'not float32 [N, width] or [N, h, w, width]'
+            'not float32 [N, width], [N, h, w, width] or [N, width, h, w]'
         )
-    if tensor.shape[0].value is not None:
+    if shape[0] is not None:
         raise UserError(
-            f'{paths.shown(path)}: {bottleneck} always holds {tensor.shape[0]} rows, however many the images '
-            f'are; choose a tensor before it, such as {consts.BOTTLENECK_TENSOR}'
+            f'{paths.shown(path)}: {bottleneck} always holds {shape[0]} rows, however many images '
+            f'there are: choose a tensor before it, such as {consts.BOTTLENECK_TENSOR}'
         )
-    return tensor.shape[-1].value
+    return shape[axis], axis
 
 
 def _how_to_get(path: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.file_kinds import kind_of_file, kind_of_folder
 
 LABELS_NODE = 'labels'
 INFO_NODE = 'model_info'
@@ -24,26 +25,40 @@ MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights, which no tensor's s
 
 
 def read_graph(path: Path) -> tf.GraphDef:
-    """The GraphDef in a binary .pb file. Raises UserError when the file is missing or holds none."""
+    """The GraphDef in a binary .pb file, without the devices that it was made for.
+
+    Raises UserError when the file is missing or holds none; the message says what it is and what to do.
+    """
     try:
-        data = Path(path).read_bytes()
+        kind = kind_of_folder(Path(path)) if Path(path).is_dir() else None
+        data = b'' if kind else Path(path).read_bytes()
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     graph_def = tf.GraphDef()
     try:
         graph_def.ParseFromString(data)
-    except Exception as error:  # protobuf's DecodeError, which has no stable home
-        raise _no_graph(path) from error
+    except Exception:  # protobuf's DecodeError, which has no stable home
+        graph_def.Clear()
     # Other protobuf messages, and some plain bytes, parse as a GraphDef without sensible nodes.
     if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
-        raise _no_graph(path)
+        kind = kind or kind_of_file(Path(path), data) or 'no TensorFlow graph (a binary GraphDef)'
+        raise UserError(f'{paths.shown(path)} is {kind}')
+    return without_devices(graph_def)
+
+
+def without_devices(graph_def: tf.GraphDef) -> tf.GraphDef:
+    """The graph itself, changed: its nodes, and those of its functions, may be placed anywhere.
+
+    A graph from a machine with GPUs or a cluster names devices that others lack. Colocation (`_class`)
+    is part of the placement too, and names nodes that the part of a graph in use may lack.
+    """
+    for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
+        for node in nodes:
+            if node.device:
+                node.ClearField('device')
+            if '_class' in node.attr:
+                del node.attr['_class']
     return graph_def
-
-
-def _no_graph(path: Path) -> UserError:
-    if Path(path).name == 'saved_model.pb':
-        return UserError(f'{paths.shown(path)} is a SavedModel: freeze it into one GraphDef first')
-    return UserError(f'{paths.shown(path)} is no TensorFlow graph (a binary GraphDef)')
 
 
 def write_graph(graph_def: tf.GraphDef, path: Path) -> Path:

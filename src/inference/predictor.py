@@ -24,6 +24,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches, pixels_of_many
 from src.graph.fronts import Front, find_front
+from src.graph.frozenness import frozen_part
 from src.graph.graph_io import (
     inferred,
     node_of,
@@ -114,14 +115,15 @@ class Predictor:
 
         Raises UserError when the model does not know its bottleneck, or is cut at another width.
         """
-        name = (self.info.get('backbone') or {}).get('bottleneck')
-        if not name or self.info['backbone'].get('width') != bottlenecks.shape[1]:
+        backbone = self.info.get('backbone') or {}
+        name = backbone.get('vector') or backbone.get('bottleneck')
+        if not name or backbone.get('width') != bottlenecks.shape[1]:
             raise UserError(
-                f'the model takes bottlenecks of width {(self.info.get("backbone") or {}).get("width")}, '
+                f'the model takes bottlenecks of width {backbone.get("width")}, '
                 f'and these records hold {bottlenecks.shape[1]}: they belong to another backbone'
             )
         tensor = self._session.graph.get_tensor_by_name(name)
-        middle = [1] * (tensor.shape.rank - 2)
+        middle = [1] * (tensor.shape.rank - 2)  # files without `vector` are fed at the tensor of the cut
         chunks = [
             self._session.run(self._output, {tensor: part.reshape(len(part), *middle, -1)})
             for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
@@ -161,7 +163,7 @@ def load_graph(path: Path) -> FrozenGraph:
     """Read a frozen model of ours, or any frozen classifier that has a labels file beside it
     (NAME.txt beside NAME.pb, one class a line in output order).
 
-    Raises UserError when the file is no graph, has no output or its labels cannot be found.
+    Raises UserError when the file is no frozen graph, has no output or its labels cannot be found.
     """
     path = Path(path)
     graph_def = read_graph(path)
@@ -169,7 +171,7 @@ def load_graph(path: Path) -> FrozenGraph:
     labels = read_labels(graph_def) or _labels_beside(path)
     info = read_info(graph_def)
     weights = take_weights(graph_def)
-    graph_def = modernise(subgraph(graph_def, [output]))
+    graph_def = modernise(frozen_part(graph_def, output, path))
     front = find_front(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, front), [output])
     if leaves_to_rewrite(graph_def):
@@ -183,9 +185,10 @@ def load_graph(path: Path) -> FrozenGraph:
 
 
 def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:
-    """The tensor where the model was cut, if it says so."""
-    name = (info.get('backbone') or {}).get('bottleneck', '')
-    return [name] if node_of(name) in nodes_by_name(graph_def) else []
+    """The tensors where the model was cut, if it names them."""
+    backbone, nodes = info.get('backbone') or {}, nodes_by_name(graph_def)
+    names = (backbone.get('bottleneck', ''), backbone.get('vector', ''))
+    return [name for name in names if node_of(name) in nodes]
 
 
 def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:

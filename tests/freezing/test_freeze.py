@@ -12,15 +12,15 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
-from src.data_preparation.dataset import open_records
-from src.freezing import freeze, head, proof
+from src.data_preparation.dataset import load, open_records, pictures
+from src.freezing import freeze, frozen_to_saved_model, head, proof
 from src.graph import folding
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
 from src.inference.predictor import load_model
 from src.training import loop, train
 from src.training.trained import read_model
-from tests.graph.graphs import DEPTH, SIDE, answer, bottleneck_of, graph_of_2015
+from tests.graph.graphs import DEPTH, SIDE, answer, bottleneck_of, graph_in_nchw, graph_of_2015
 from tests.pictures import encoded, photo, with_orientation
 
 CLASSES = ['bär', 'zebra']
@@ -259,3 +259,31 @@ def test_a_frozen_model_may_be_the_next_backbone(small):
     train.main(['--name', 'second', '--layers', '4,2', '--steps', '20'])
     _, gap, number = freeze.freeze_model('second')
     assert (number, gap < proof.TOLERANCE) == (20, True)
+
+
+@pytest.mark.parametrize('name', ['conv', 'pool_3'])
+def test_a_map_in_nchw_is_cut_and_answers_from_stored_bottlenecks(small, tmp_path, name):
+    backbone = write_graph(graph_in_nchw(), tmp_path / 'nchw.pb')
+    flags = ['--backbone', str(backbone), '--bottleneck', name, '--pixel-range=0,255']
+    image_folder_to_tfrecords.main([str(small / 'photos'), '--name', f'nchw_{name}', *flags])
+    train.main(['--name', f'nchw_{name}', '--layers', f'{DEPTH},2', '--steps', '20'])
+    path, gap, _ = freeze.freeze_model(f'nchw_{name}')
+    assert gap < proof.TOLERANCE
+    records = open_records(f'nchw_{name}')
+    model = load_model(path)
+    answers = np.stack(list(model.from_pictures(data for _, data in pictures(records, 'train'))))
+    held = load(records, 'train')
+    np.testing.assert_allclose(model.from_bottlenecks(held.values), answers, atol=1e-4)
+
+
+def test_neither_the_file_nor_the_saved_model_names_a_device(small, tmp_path):
+    graph_def = graph_of_2015()
+    for node in graph_def.node:
+        node.device = '/device:GPU:0'
+    backbone = write_graph(graph_def, tmp_path / 'gpu.pb')
+    image_folder_to_tfrecords.main([str(small / 'photos'), '--name', 'gpu', '--backbone', str(backbone)])
+    train.main(['--name', 'gpu', '--layers', f'{DEPTH},2', '--steps', '20'])
+    path, _, _ = freeze.freeze_model('gpu')
+    assert b'device:GPU' not in path.read_bytes()
+    served = frozen_to_saved_model.export(path, tmp_path / 'served')
+    assert b'device:GPU' not in (served / 'saved_model.pb').read_bytes()

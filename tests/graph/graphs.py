@@ -73,6 +73,26 @@ def _today() -> tf.GraphDef:
         return graph.as_graph_def()
 
 
+def graph_in_nchw() -> tf.GraphDef:
+    """`graph_of_pixels` for pixels of 0 to 255 with its channels on axis 1 behind `to_nchw`: the maps
+    `conv`, `concat` and `padded` [N, DEPTH, h, w], and `pool_3` [N, DEPTH, 1, 1]."""
+    with tf.Graph().as_default() as graph:
+        pixels = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
+        x = tf.transpose((pixels - 128) / 128, [0, 3, 1, 2], name='to_nchw')
+        kernel = tf.constant(WEIGHTS['kernel'])[None, None]
+        x = tf.nn.conv2d(x, kernel, 1, 'SAME', data_format='NCHW', name='conv/Conv2D')
+        facts = {name: tf.reshape(tf.constant(WEIGHTS[name]), [1, DEPTH, 1, 1]) for name in NORM}
+        x = (x - facts['mean']) / tf.sqrt(facts['variance'] + EPSILON) * facts['gamma'] + facts['beta']
+        x = tf.nn.relu(x, 'conv')
+        tf.pad(x, [[0, 0], [0, 0], [1, 2], [0, 0]], name='padded')
+        tf.concat([x, 2 * x], 1, name='concat')
+        tf.reshape(tf.reshape(x, [-1, DEPTH * SIDE * SIDE]), [-1, DEPTH, SIDE, SIDE], name='reshaped')
+        tf.transpose(x, [0, 2, 3, 1], name='to_nhwc')
+        tf.add(x, tf.nn.conv2d(pixels, tf.ones([1, 1, 3, SIDE]), 1, 'SAME')[:, :DEPTH], name='both')
+        tf.reduce_mean(x, [2, 3], keepdims=True, name='pool_3')
+        return graph.as_graph_def()
+
+
 def graph_of_pixels(
     shape=(None, SIDE, SIDE, 3), low: float = -1, high: float = 1, name: str = 'input', dtype='float32'
 ) -> tf.GraphDef:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 
@@ -86,31 +85,6 @@ def test_the_weights_are_all_there_after_loading(path_2015):
     picture = photo(SIDE, SIDE)[None].astype(np.float32)
     got = bottlenecks(backbone, picture)
     np.testing.assert_allclose(got, picture.reshape(1, -1) @ weights, rtol=1e-4)
-
-
-def saved_model_pb(folder):
-    with tf.Graph().as_default(), tf.Session() as session:
-        x = tf.placeholder(tf.float32, [None, 4])
-        tf.saved_model.simple_save(session, str(folder / 'served'), {'x': x}, {'y': x * 2})
-    return folder / 'served' / 'saved_model.pb'
-
-
-def test_what_is_no_graph_is_called_so(tmp_path):
-    contents = {'text': b'node { name: "x" }\n' * 9, 'png': encoded(photo(), 'PNG'), 'empty': b''}
-    for name, data in contents.items():
-        path = tmp_path / f'{name}.pb'
-        path.write_bytes(data)
-        with pytest.raises(UserError, match=rf'{name}\.pb is no TensorFlow graph'):
-            load_backbone(path)
-
-
-def test_a_saved_model_is_no_graph_under_any_name(tmp_path):
-    path = saved_model_pb(tmp_path)
-    with pytest.raises(UserError, match=r'saved_model\.pb is a SavedModel: freeze it'):
-        load_backbone(path)
-    renamed = shutil.copy(path, tmp_path / 'renamed.pb')
-    with pytest.raises(UserError, match=r'renamed\.pb is no TensorFlow graph'):
-        load_backbone(renamed)
 
 
 def test_a_graph_cut_short_is_no_graph(path_2015):

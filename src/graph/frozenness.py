@@ -1,0 +1,61 @@
+"""Whether a graph is frozen: it holds all values that it needs, and runs without anything beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.common import paths
+from src.common.errors import UserError
+from src.common.files import count
+from src.common.tf1 import tf
+from src.graph.file_kinds import FREEZE_1, FREEZE_2
+from src.graph.graph_io import subgraph
+
+VARIABLES = (
+    'Variable',
+    'VariableV2',
+    'AutoReloadVariable',
+    'VarHandleOp',
+    '_VarHandlesOp',
+    'TemporaryVariable',
+)
+# Beginnings of the names of ops that read from a table, a queue, a file or a data set.
+OUTSIDE = (
+    *('HashTable', 'MutableHashTable', 'MutableDenseHashTable', 'AnonymousHashTable', 'AnonymousMutable'),
+    *('Iterator', 'OneShotIterator', 'MultiDeviceIterator', 'AnonymousIterator', 'QueueDequeue', 'FIFOQueue'),
+    *(
+        'RandomShuffleQueue',
+        'PaddingFIFOQueue',
+        'PriorityQueue',
+        'ReaderRead',
+        'Restore',
+        'PyFunc',
+        'EagerPyFunc',
+    ),
+)
+
+
+def frozen_part(graph_def: tf.GraphDef, target: str, path: Path) -> tf.GraphDef:
+    """The part of a graph that the tensor `target` needs. Raises UserError, with names, when that needs
+    values from outside: variables, tables, or an input pipeline."""
+    graph_def = subgraph(graph_def, [target])
+    variables = [node.name for node in graph_def.node if _is_variable(node)]
+    if variables:
+        names = ', '.join(variables[:3]) + (', ...' if len(variables) > 3 else '')
+        raise UserError(
+            f'{paths.shown(path)} is not frozen: its weights are not in the file but in '
+            f'{count(len(variables), "variable")} ({names}). Write the graph that {FREEZE_1} returns '
+            f'(in TensorFlow 2: {FREEZE_2})'
+        )
+    outside = next((node for node in graph_def.node if node.op.startswith(OUTSIDE)), None)
+    if outside is not None:
+        raise UserError(
+            f'{paths.shown(path)} reads from outside the graph at {outside.name} ({outside.op}): export it '
+            'with a placeholder for the images in that place'
+        )
+    return graph_def
+
+
+def _is_variable(node: tf.NodeDef) -> bool:
+    resource = node.op == 'Placeholder' and node.attr['dtype'].type == tf.resource.as_datatype_enum
+    return resource or node.op in VARIABLES
