@@ -74,18 +74,21 @@ def all_runs() -> list[Run]:
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """The curves in the event files of a folder; errors also as accuracies. What a resumed run measured again
-    at a step counts, not what it measured before. A file that is cut short is read as far as it goes."""
+    """The curves in the event files of a folder; errors also as accuracies. What a resumed run measured counts,
+    not what was measured before from there on. A file that is cut short is read as far as it goes."""
     values: dict[str, dict[int, float]] = {}
     for file in sorted(folder.glob('events.out.tfevents.*')):
         try:
             for event in tf.train.summary_iterator(str(file)):
+                if event.session_log.status == tf.SessionLog.START:
+                    _drop_from(values, event.step)
                 for value in event.summary.value:
                     if value.HasField('simple_value'):
                         values.setdefault(value.tag, {})[event.step] = value.simple_value
         except tf.errors.DataLossError:
             continue
     curves = {}
+    values = {tag: told for tag, told in values.items() if told}
     for tag, told in values.items():
         steps = np.array(sorted(told))
         curves[tag] = Curve(steps, np.array([told[step] for step in steps]))
@@ -93,3 +96,10 @@ def read_curves(folder: Path) -> dict[str, Curve]:
             accuracy = tag.removesuffix('error') + 'accuracy'
             curves[accuracy] = Curve(steps, 1 - curves[tag].values)
     return curves
+
+
+def _drop_from(values: dict[str, dict[int, float]], step: int) -> None:
+    """Forget what was measured at `step` and later."""
+    for told in values.values():
+        for later in [place for place in told if place >= step]:
+            del told[later]

@@ -25,8 +25,8 @@ from src.data_preparation.dataset import open_records
 from src.freezing.head import backbone_of, join_head, prove_head
 from src.freezing.network import join_network, prove_network
 from src.graph.graph_io import write_graph
-from src.training import loop
-from src.training.trained import read_model
+from src.training import checkpoints
+from src.training.trained import read_model, scores_of
 
 
 def freeze_model(model: str) -> tuple[Path, float, int]:
@@ -41,8 +41,8 @@ def freeze_model(model: str) -> tuple[Path, float, int]:
             f'{paths.shown(records.folder)} was converted anew since {model} was trained: '
             'train again with --fresh'
         )
-    checkpoint = loop.best_checkpoint(paths.checkpoints(model))
-    facts = checkpoint, trained['classes'], _model_info(model, trained)
+    checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
+    facts = checkpoint, trained['classes'], _model_info(model, trained, checkpoint)
     if trained['backbone']:
         backbone = backbone_of(trained['backbone'])
         say(f'{paths.shown(backbone.path)}: {backbone.rewrites}')
@@ -59,8 +59,7 @@ def freeze_model(model: str) -> tuple[Path, float, int]:
     return paths.frozen(model), gap, number
 
 
-def _model_info(model: str, trained: dict[str, Any]) -> dict[str, Any]:
-    scores = files.read_json(paths.scores(model)) if paths.scores(model).exists() else {}
+def _model_info(model: str, trained: dict[str, Any], checkpoint: str) -> dict[str, Any]:
     return {
         'model': model,
         'data_set': trained['data_set'],
@@ -68,7 +67,7 @@ def _model_info(model: str, trained: dict[str, Any]) -> dict[str, Any]:
         'backbone': {key: value for key, value in (trained['backbone'] or {}).items() if key != 'path'},
         'precision': trained['precision'],
         'settings': trained['settings'],
-        'scores': scores.get('scores', {}),
+        'scores': scores_of(model, checkpoint),
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }

@@ -19,7 +19,7 @@ from src.graph.backbones import Backbone, load_backbone
 from src.graph.graph_io import with_facts
 from src.graph.optimize import optimize
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
-from src.training import loop
+from src.training import checkpoints
 
 
 def join_head(
@@ -42,7 +42,7 @@ def join_head(
     with tf.Graph().as_default() as graph, tf.Session() as session:
         vector = backbone.attach()
         probabilities(dense_head(vector, layers))
-        loop.restore(session, _head_saver(), checkpoint)
+        checkpoints.restore(session, _head_saver(), checkpoint)
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [consts.OUTPUT_NODE_NAME]
         )
@@ -92,7 +92,7 @@ def _expected(pixels: list[np.ndarray], backbone: Backbone, checkpoint: str) -> 
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, backbone.width])
         answer = probabilities(dense_head(x, checkpoint_layers(checkpoint)))
-        loop.restore(session, _head_saver(), checkpoint)
+        checkpoints.restore(session, _head_saver(), checkpoint)
         return session.run(answer, {x: vectors})
 
 

@@ -18,7 +18,7 @@ from src.graph.graph_io import with_facts
 from src.graph.optimize import optimize
 from src.models.dense import probabilities
 from src.models.networks import SCOPE, logits_of
-from src.training import loop
+from src.training import checkpoints
 
 
 def join_network(
@@ -67,5 +67,5 @@ def _restored(
 ) -> tf.Tensor:
     """Probabilities [N, classes] by the checkpoint's network. Raises UserError when it is another's."""
     answer = probabilities(logits_of(settings['network'], pixels, classes, views=settings['views']))
-    loop.restore(session, tf.train.Saver(tf.global_variables(f'{SCOPE}/')), checkpoint)
+    checkpoints.restore(session, tf.train.Saver(tf.global_variables(f'{SCOPE}/')), checkpoint)
     return answer

@@ -21,6 +21,13 @@ from src.training.sources import Source
 # Examples that are evaluated now and then while training, at most; the scores at the end are of all.
 # Only those of validation decide anything: they choose the best step.
 SAMPLES = {'train': 500, 'validation': 5000, 'test': 500}
+EVALUATIONS = 50  # about so many in a whole run
+MOST_STEPS_UNEVALUATED = 1000
+
+
+def evaluate_every(steps: int) -> int:
+    """Steps between two evaluations of a run of `steps`."""
+    return max(1, min(MOST_STEPS_UNEVALUATED, steps // EVALUATIONS))
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:

@@ -9,18 +9,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.common import files, paths
 from src.common.errors import UserError
 from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
+from src.training.checkpoints import Keeper, State
 
-STATE = 'state.json'
-LAST, BEST = 'checkpoint', 'best_checkpoint'  # which files are the newest of their kind
 SECONDS_BETWEEN_CHECKPOINTS = 20
 STEPS_BETWEEN_COSTS = 20
 EVALUATIONS_BETWEEN_HISTOGRAMS = 5
@@ -49,47 +47,6 @@ class Task:
     unit: str = 'steps'
 
 
-@dataclass
-class State:
-    """Where a training stands; `ended` says why it is over."""
-
-    step: int = 0
-    best_step: int = 0
-    best: float = math.inf
-    stale: int = 0  # evaluations since the best one
-    seconds: float = 0.0
-    ended: str = ''
-
-
-def read_state(folder: Path) -> State:
-    return State(**files.read_json(folder / STATE)) if (folder / STATE).exists() else State()
-
-
-def best_checkpoint(folder: Path) -> str:
-    """The checkpoint to use: the best one, or the last where none was judged yet.
-
-    Raises UserError when there is none, or when its files have gone.
-    """
-    kind = next((kind for kind in (BEST, LAST) if (folder / kind).exists()), None)
-    if kind is None:
-        raise UserError(f'there is no checkpoint in {paths.shown(folder)}: run python -m src.training.train')
-    found = tf.train.latest_checkpoint(str(folder), kind)
-    if not found:
-        raise UserError(f'{paths.shown(folder / kind)} names files that have gone: train anew with --fresh')
-    return found
-
-
-def restore(session: tf.Session, saver: tf.train.Saver, checkpoint: str) -> None:
-    """Raises UserError when the checkpoint is damaged or of another network."""
-    try:
-        saver.restore(session, checkpoint)
-    except (tf.errors.OpError, ValueError) as error:
-        raise UserError(
-            f'{paths.shown(checkpoint)} does not fit this network, or is damaged ({_first_line(error)}): '
-            'train anew with --fresh'
-        ) from error
-
-
 def fit(
     session: tf.Session,
     task: Task,
@@ -104,24 +61,29 @@ def fit(
 
     Raises UserError when the cost is no longer a number; the last good checkpoint stays.
     """
-    keeper = _Keeper(session, task, folder)
-    state = keeper.resume()
+    keeper = Keeper(session, task.weights or tf.trainable_variables(), folder)
+    state = keeper.resume(evaluate_every)
     if not state.ended:
         with tf.summary.FileWriter(str(summaries), session.graph if state.step == 0 else None) as writer:
+            if state.step:  # what a killed run wrote of later steps is void
+                writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), state.step + 1)
             _run(session, task, state, keeper, writer, steps, evaluate_every, patience)
     keeper.restore_best()
     return state
 
 
-def _run(session, task: Task, state: State, keeper: _Keeper, writer, steps, evaluate_every, patience) -> None:
+def _run(session, task: Task, state: State, keeper: Keeper, writer, steps, evaluate_every, patience) -> None:
     begun = time.monotonic() - state.seconds
-    evaluations, cost = 0, 0.0
+    cost = 0.0
+    settled, saved_at = True, time.monotonic()  # settled: the state is that of the weights
     bar = progress(steps * task.each, 'training', task.unit, done=state.step * task.each)
     with interrupts_held() as let_go, bar:
         try:
             while state.step < steps and not state.ended:
                 let_go()
-                _, cost = session.run([task.train_op, task.cost], task.feed(state.step))
+                fed = task.feed(state.step)
+                settled = False
+                _, cost = session.run([task.train_op, task.cost], fed)
                 state.step += 1
                 bar.update(task.each)
                 if not math.isfinite(cost):
@@ -132,21 +94,34 @@ def _run(session, task: Task, state: State, keeper: _Keeper, writer, steps, eval
                 if state.step % evaluate_every == 0 or state.step == steps:
                     scores = task.evaluate(session)
                     writer.add_summary(_scalars(scores), state.step)
-                    if task.histograms is not None and evaluations % EVALUATIONS_BETWEEN_HISTOGRAMS == 0:
+                    before = (state.step - 1) // evaluate_every  # evaluations so far, in all sessions
+                    if task.histograms is not None and before % EVALUATIONS_BETWEEN_HISTOGRAMS == 0:
                         writer.add_summary(session.run(task.histograms), state.step)
-                    evaluations += 1
                     bar.set_postfix_str(task.shown(scores), refresh=False)
-                    keeper.judge(state, scores.get(task.judge))
+                    _judge(state, scores.get(task.judge), keeper)
                     if patience and state.stale >= patience:
                         state.ended = f'no better validation score in {patience} evaluations'
-                keeper.save_now_and_then(state)
+                settled = True
+                if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+                    keeper.save(state)
+                    saved_at = time.monotonic()
             state.ended = state.ended or 'all steps'
         finally:
-            if math.isfinite(cost):
+            if settled and math.isfinite(cost):
                 keeper.save(state)
 
 
-def _fail(keeper: _Keeper, state: State, cost: float) -> None:
+def _judge(state: State, score: float | None, keeper: Keeper) -> None:
+    """Note an evaluation; without a score every evaluation is the best so far."""
+    if score is not None and score >= state.best:
+        state.stale += 1
+        return
+    state.best = math.inf if score is None else float(score)
+    state.best_step, state.stale = state.step, 0
+    keeper.save_best(state.step)
+
+
+def _fail(keeper: Keeper, state: State, cost: float) -> None:
     kept = keeper.saved_step
     raise UserError(
         f'the cost became {cost} at step {state.step}: train anew with --fresh and a lower --learning-rate'
@@ -154,52 +129,5 @@ def _fail(keeper: _Keeper, state: State, cost: float) -> None:
     )
 
 
-class _Keeper:
-    """Keeps the last checkpoint (with the optimiser) and the best one (weights only)."""
-
-    def __init__(self, session: tf.Session, task: Task, folder: Path):
-        self.session, self.task, self.folder = session, task, folder
-        self.last = tf.train.Saver(tf.global_variables(), max_to_keep=1)
-        self.best = tf.train.Saver(task.weights or tf.trainable_variables(), max_to_keep=1)
-        self.saved_at = time.monotonic()
-        self.saved_step = 0
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def resume(self) -> State:
-        state = read_state(self.folder)
-        checkpoint = tf.train.latest_checkpoint(str(self.folder), LAST)
-        if not checkpoint:
-            return State()
-        restore(self.session, self.last, checkpoint)
-        state.step = self.saved_step = int(self.session.run(self.task.step))
-        return state
-
-    def judge(self, state: State, score: float | None) -> None:
-        """Note an evaluation; without a score every evaluation is the best so far."""
-        if score is not None and score >= state.best:
-            state.stale += 1
-            return
-        state.best = math.inf if score is None else float(score)
-        state.best_step, state.stale = state.step, 0
-        self.best.save(self.session, str(self.folder / 'best'), state.step, BEST, write_meta_graph=False)
-
-    def save_now_and_then(self, state: State) -> None:
-        if time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-            self.save(state)
-
-    def save(self, state: State) -> None:
-        # The checkpoint holds the step itself, so that it and the state can never disagree on it.
-        files.write_json(self.folder / STATE, asdict(state))
-        self.last.save(self.session, str(self.folder / 'last'), state.step, LAST, write_meta_graph=False)
-        self.saved_at, self.saved_step = time.monotonic(), state.step
-
-    def restore_best(self) -> None:
-        restore(self.session, self.best, best_checkpoint(self.folder))
-
-
 def _scalars(values: dict[str, Any]) -> tf.Summary:
     return tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=float(v)) for tag, v in values.items()])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]

@@ -24,19 +24,18 @@ from src.data_preparation.dataset import Records, open_records
 from src.recipes.find import add_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
-from src.training.head import Head, head_layers
+from src.training.checkpoints import State
+from src.training.head import Head, evaluate_every, head_layers
 from src.training.sources import fits_in_memory, open_source, parts_of
 from src.training.trained import claim, describe, outcome, tell
 
-EVALUATIONS = 50  # about so many in a whole run
-MOST_STEPS_UNEVALUATED = 1000
 RECIPE = 'stanford_dogs/inception_head'
 USUAL = HeadRecipe()
 
 
 def train_head(
     records: Records, model: str, recipe: HeadRecipe, name: str = '', fresh: bool = False
-) -> tuple[loop.State, dict[str, dict[str, float]]]:
+) -> tuple[State, dict[str, dict[str, float]]]:
     """Train, or go on training, checkpoints/<model> by the recipe `name` or what flags made of it. Returns
     where it ended, and scores by split.
 
@@ -63,11 +62,6 @@ def train_head(
         scores = head.scores(session)
     files.write_json(paths.scores(model), description | outcome(state, scores))
     return state, scores
-
-
-def evaluate_every(steps: int) -> int:
-    """Steps between two evaluations."""
-    return max(1, min(MOST_STEPS_UNEVALUATED, steps // EVALUATIONS))
 
 
 def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> None:

@@ -28,6 +28,7 @@ from src.models.views import VIEWS
 from src.recipes.find import add_recipe, recipes, what
 from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
 from src.training import board, loop
+from src.training.checkpoints import State
 from src.training.from_pixels import Network
 from src.training.pixel_sources import open_pixels, pixel_parts
 from src.training.trained import claim, describe_pixels, outcome, tell
@@ -35,7 +36,7 @@ from src.training.trained import claim, describe_pixels, outcome, tell
 
 def train_images(
     records: Records, model: str, recipe: PixelRecipe, name: str = '', fresh: bool = False
-) -> tuple[loop.State, dict[str, dict[str, float]]]:
+) -> tuple[State, dict[str, dict[str, float]]]:
     """Train, or go on training, checkpoints/<model>. Returns where it ended, and scores by split.
 
     Raises UserError when the model was begun with other data or settings, unless `fresh`.

@@ -12,7 +12,7 @@ from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import Records
 from src.recipes.recipe import HeadRecipe, PixelRecipe
-from src.training.loop import State
+from src.training.checkpoints import State, step_of
 from src.training.scores import table
 
 MODEL_FILE = 'model.json'
@@ -68,7 +68,8 @@ def tell(model: str, state: State, scores: dict) -> None:
 
 
 def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
-    """Make checkpoints/<model> and summary/<model> this run's own, emptied unless it goes on there.
+    """Make checkpoints/<model> and summary/<model> this run's own, emptied unless it goes on there. Scores of
+    the model that was there before go with it.
 
     Raises UserError when they are those of another description, unless `fresh`.
     """
@@ -83,6 +84,9 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
                 'add --fresh to train it anew, or choose another --model'
             )
         return
+    # First of all, so that a run which is killed here leaves nothing that looks like a model.
+    for old in (path, paths.scores(model)):
+        old.unlink(missing_ok=True)
     for old in (folder, paths.summaries(model)):
         shutil.rmtree(old, ignore_errors=True)
     files.write_json(path, description)
@@ -111,3 +115,13 @@ def read_model(model: str) -> dict[str, Any]:
             f'there is no trained model {model} ({paths.shown(path)}): run python -m src.training.train'
         )
     return files.read_json(path)
+
+
+def scores_of(model: str, checkpoint: str) -> dict[str, Any]:
+    """The scores of a checkpoint of checkpoints/<model> by split: those in metrics/<model>.json when they are
+    of this one; none while its run has not ended."""
+    told = files.read_json(paths.scores(model)) if paths.scores(model).exists() else {}
+    same = told.get('records') == read_model(model)['records'] and told.get('best_step') == step_of(
+        checkpoint
+    )
+    return told.get('scores', {}) if same else {}

@@ -18,7 +18,7 @@ from src.graph import folding
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
 from src.inference.predictor import load_model
-from src.training import loop, train
+from src.training import checkpoints, train
 from src.training.trained import read_model
 from tests.graph.graphs import DEPTH, SIDE, answer, bottleneck_of, graph_in_nchw, graph_of_2015
 from tests.pictures import encoded, photo, with_orientation
@@ -73,7 +73,7 @@ def as_it_was(small):
 
 
 def checkpoint():
-    return loop.best_checkpoint(paths.checkpoints('small'))
+    return checkpoints.best_checkpoint(paths.checkpoints('small'))
 
 
 def head_of(checkpoint):

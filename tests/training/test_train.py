@@ -15,7 +15,7 @@ import pytest
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.training import loop, train
+from src.training import checkpoints, loop, train
 from src.training.trained import read_model
 
 # Steps enough to be stopped in the middle of, and as many evaluations.
@@ -28,7 +28,7 @@ def run(model: str, *flags: str, steps: int = 300) -> dict:
 
 
 def weights(model: str) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(loop.best_checkpoint(paths.checkpoints(model)))
+    reader = tf.train.load_checkpoint(checkpoints.best_checkpoint(paths.checkpoints(model)))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
@@ -119,7 +119,7 @@ def test_ctrl_c_keeps_what_was_learned(clusters):
     assert process.returncode == 130
     assert complaints.strip().splitlines()[-1].startswith('stopped; what was finished is kept')
     assert 'Traceback' not in complaints
-    state = loop.read_state(folder)
+    state = checkpoints.read_state(folder)
     assert 0 < state.step < 1_000_000
     assert tf.train.latest_checkpoint(str(folder)).endswith(f'last-{state.step}')
 
@@ -139,8 +139,8 @@ def test_ctrl_c_lets_what_is_at_work_end(clusters, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run('let_end')
     folder = paths.checkpoints('let_end')
-    assert finished == [loop.read_state(folder).step]
-    assert loop.best_checkpoint(folder).endswith(f'best-{finished[0]}')
+    assert finished == [checkpoints.read_state(folder).step]
+    assert checkpoints.best_checkpoint(folder).endswith(f'best-{finished[0]}')
 
 
 def test_once_more_when_all_is_done_changes_nothing(clusters):
@@ -244,8 +244,8 @@ def test_a_best_checkpoint_that_has_gone_is_told_not_replaced(clusters):
     run('gone', steps=20)
     for path in paths.checkpoints('gone').glob('best-*'):
         path.unlink()
-    with pytest.raises(UserError, match='best_checkpoint names files that have gone'):
-        loop.best_checkpoint(paths.checkpoints('gone'))
+    with pytest.raises(UserError, match='best_checkpoint names files that are missing'):
+        checkpoints.best_checkpoint(paths.checkpoints('gone'))
 
 
 def test_a_damaged_description_is_told(clusters):

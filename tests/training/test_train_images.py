@@ -14,7 +14,7 @@ from src.data_preparation.dataset import open_records, pictures
 from src.freezing import freeze, proof
 from src.graph.graph_io import read_graph
 from src.inference.predictor import load_model
-from src.training import loop, train, train_images
+from src.training import checkpoints, loop, train, train_images
 from tests.data_preparation.cifar import CLASSES, write_cifar
 
 TRAINING_OPS = ('Momentum', 'Adam', 'Assign', 'Grad', 'Random', 'Variable')
@@ -44,7 +44,7 @@ def run(model: str, *flags: str, recipe: str = 'cnn_simple', epochs: float = 4) 
 
 
 def weights(model: str) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(loop.best_checkpoint(paths.checkpoints(model)))
+    reader = tf.train.load_checkpoint(checkpoints.best_checkpoint(paths.checkpoints(model)))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 

@@ -1,0 +1,126 @@
+"""A project that is moved and copied in the middle of its life goes on where it lies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.analysis import compare_runs, training_perf_analysis
+from src.common import paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.data_preparation import image_folder_to_tfrecords
+from src.freezing import freeze
+from src.graph.graph_io import write_graph
+from src.inference.classify import classify
+from src.training import checkpoints, train
+from tests.graph.graphs import DEPTH, SIDE, graph_of_2015
+from tests.pictures import encoded, photo
+
+FLAGS = [
+    '--layers',
+    f'{DEPTH},4,2',
+    '--steps',
+    '60',
+    '--learning-rate',
+    '0.01',
+    '--mixup',
+    '0',
+    '--patience',
+    '0',
+]
+
+
+@pytest.fixture
+def at_home(monkeypatch):
+    """A function that makes a folder the project's, as ROOTSTOCK_HOME does for a new process."""
+
+    def move_in(folder: Path) -> Path:
+        old = paths.ROOT
+        for name, value in list(vars(paths).items()):
+            if isinstance(value, Path) and value.is_relative_to(old) and value != paths.CHECKOUT:
+                monkeypatch.setattr(paths, name, folder / value.relative_to(old))
+        return folder
+
+    return move_in
+
+
+def convert() -> None:
+    photos, backbone = paths.DATA_DIR / 'photos', paths.FROZEN_MODELS_DIR / 'backbone.pb'
+    image_folder_to_tfrecords.main([str(photos), '--name', 'young', '--backbone', str(backbone)])
+
+
+def learn(model: str = 'young') -> None:
+    train.main(['--name', 'young', '--model', model, *FLAGS])
+
+
+def picture_of() -> str:
+    return str(paths.DATA_DIR / 'photos' / 'ash' / '3.png')
+
+
+def weights(model: str = 'young') -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(checkpoints.best_checkpoint(paths.checkpoints(model)))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_a_project_goes_on_where_it_was_moved_and_a_copy_is_its_own(tmp_path, monkeypatch, at_home, capsys):
+    home = at_home(tmp_path / 'first one')
+    for place, name in enumerate(('ash', 'birch')):
+        (paths.DATA_DIR / 'photos' / name).mkdir(parents=True)
+        for number in range(40):
+            picture = photo(SIDE, SIDE, seed=number) // (1 + place)
+            (paths.DATA_DIR / 'photos' / name / f'{number}.png').write_bytes(encoded(picture, 'PNG'))
+    write_graph(graph_of_2015(), paths.FROZEN_MODELS_DIR / 'backbone.pb')
+    convert()
+    learn('undisturbed')
+    wanted = weights('undisturbed')
+    with monkeypatch.context() as patched:  # stopped in the middle
+        feed = train.Head.feed
+        patched.setattr(train.Head, 'feed', lambda self, step: {}[step] if step == 30 else feed(self, step))
+        with pytest.raises(KeyError):
+            learn()
+
+    # The move: nothing is left where it was.
+    moved = at_home(Path(shutil.move(home, tmp_path / 'second')))
+    assert not home.exists()
+    capsys.readouterr()
+    learn()
+    assert checkpoints.read_state(paths.checkpoints('young')).step == 60
+    for name, value in weights().items():
+        np.testing.assert_array_equal(value, wanted[name])
+    freeze.main(['--name', 'young'])
+    convert()  # knows its own records, and computes nothing anew
+    answer = classify('file', picture_of(), paths.frozen('young'))
+
+    # The copy: the original stands beside it, with other weights under the same names.
+    at_home(Path(shutil.copytree(moved, tmp_path / 'third')))
+    for path in [*moved.rglob('*.data-*'), moved / 'frozen' / 'backbone.pb', moved / 'frozen' / 'young.pb']:
+        path.write_bytes(b'not these')
+    paths.frozen('young').unlink()
+    freeze.main(['--name', 'young'])
+    pd.testing.assert_frame_equal(classify('file', picture_of(), paths.frozen('young')), answer)
+    learn()  # all is done
+    training_perf_analysis.main(['--name', 'young', '--split', 'train'])
+    compare_runs.main([])
+    page = (paths.METRICS_DIR / 'runs.html').read_text()
+    assert 'young' in page and 'undisturbed' in page
+    told = [path for ending in ('checkpoint', '.json', '.csv') for path in paths.ROOT.rglob('*' + ending)]
+    told = [path for path in told if not path.is_relative_to(paths.DATA_DIR / 'photos')]
+    assert len(told) > 10
+    for path in told:
+        text = path.read_text()
+        if path.name == 'manifest.json':  # it says for people where the photos came from
+            assert json.loads(text)['backbone']['path'] == 'frozen/backbone.pb'
+        else:
+            assert str(tmp_path) not in text, path
+
+
+def test_an_error_names_the_project_that_it_is_in(tmp_path, at_home):
+    at_home(tmp_path / 'empty')
+    with pytest.raises(UserError, match='there are no records'):
+        learn()
