@@ -4,8 +4,8 @@
     python -m src.inference.serve --model frozen/flowers.pb --port 8080
     curl --data-binary @my_dog.jpg http://127.0.0.1:8501/classify
 
-Without --model it serves the model that consts.py names once that is frozen, and until then the 120 dog
-breeds that come with Rootstock. --model may be given several times, and may name a folder of versions
+Without --model it serves the model that ships with Rootstock (120 dog breeds), whatever else was trained,
+and says so. --model may be given several times, and may name a folder of versions
 (1.pb, 2.pb, ...); a new version, or a file that is replaced, is picked up without losing a request.
 Ctrl-C or SIGTERM ends it after what it began is answered.
 
@@ -21,10 +21,10 @@ import threading
 import time
 from pathlib import Path
 
-from src.common import cli, errors
+from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
-from src.inference.predictor import default_model
+from src.inference.predictor import default_model, why_default
 
 MB = 1_000_000
 # Threads beyond those that may wait for the graph: they tell the others that there is no room.
@@ -152,7 +152,10 @@ def main(argv: list[str] | None = None) -> None:
     except ImportError as error:
         raise UserError(f'{error.name} is missing: pip install -e ".[serve]"') from error
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
-    serve(args.model or [default_model()], args.host, args.port, args.queue, limits, args.watch_seconds)
+    models = args.model or [default_model()]
+    if not args.model:
+        say(f'{paths.shown(models[0])}: {why_default(models[0])}')
+    serve(models, args.host, args.port, args.queue, limits, args.watch_seconds)
 
 
 if __name__ == '__main__':

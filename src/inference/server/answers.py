@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.images.faults import BadImage
-from src.inference.classify import best
+from src.inference.printers import best
 from src.inference.server import wire
 from src.inference.server.classifier import Classifier
 from src.inference.server.gate import Gate
