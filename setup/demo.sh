@@ -8,11 +8,11 @@ run src.data_preparation.sample_dataset
 run src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample --backbone frozen/pocket/pocket_96.pb
 run src.training.train --name sample
 run src.freezing.freeze --name sample
-run src.inference.classify file data/sample/Images/*/*_0001.jpg --name sample --top 2
+run src.inference.classify data/sample/Images/*/*_0001.jpg --name sample --top 2
 run src.analysis.training_perf_analysis --name sample
 echo
 echo 'look at   metrics/sample/worst_mistakes.jpg and metrics/sample/confusion_matrix.png'
 echo 'then try  . .venv/bin/activate'
-echo '          python -m src.inference.classify file YOUR_DOG.jpg     (120 real breeds, ready)'
+echo '          python -m src.inference.classify YOUR_DOG.jpg     (120 real breeds, ready)'
 echo '          tensorboard --logdir summary'
 echo '          python -m src                                          (the map of all steps)'

@@ -38,8 +38,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield Step(f'train the {what}', train, (paths.scores(model),))
     frozen = 'freeze it' if what == 'network' else 'freeze backbone and head'
     yield Step(frozen, f'python -m src.freezing.freeze{flags}', (paths.frozen(model),))
-    chosen = f' --model {_typed(paths.frozen(model))}' if args.model else cli.name_flag(name)
-    yield Step('name a picture', f'python -m src.inference.classify file PHOTO.jpg{chosen}')
+    chosen = f' --model {_typed(paths.frozen(model))}' if args.model else f' --name {shlex.quote(name)}'
+    yield Step('name a picture', f'python -m src.inference.classify PHOTO.jpg{chosen}')
     yield Step(
         'look at the mistakes',
         f'python -m src.analysis.training_perf_analysis{flags}',

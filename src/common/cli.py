@@ -67,16 +67,17 @@ def plain_name(text: str) -> str:
     return text
 
 
-def whole_number(low: int):
-    """An argparse type: a whole number of at least `low`."""
+def whole_number(low: int, high: int | None = None):
+    """An argparse type: a whole number of at least `low`, and at most `high` if that is given."""
+    wanted = f'of at least {low}' if high is None else f'from {low} to {high}'
 
     def number(text: str) -> int:
         try:
             value = int(text.replace('_', '').replace(',', ''))
         except ValueError:
             value = low - 1
-        if value < low:
-            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least {low}')
+        if value < low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number {wanted}')
         return value
 
     return number

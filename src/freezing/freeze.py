@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     say(f'{proved} in {paths.shown(paths.checkpoints(model))} by at most {gap:.1e}')
     size = human_size(path.stat().st_size)
     wrote(path, f'{size}: {", ".join(("decoding", *parts))} and labels in one file')
-    next_step(f'python -m src.inference.classify file PHOTO.jpg --model {shlex.quote(paths.shown(path))}')
+    next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}')
 
 
 if __name__ == '__main__':

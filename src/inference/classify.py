@@ -1,14 +1,14 @@
 """Name what is on pictures.
 
-    python -m src.inference.classify file my_dog.jpg
-    python -m src.inference.classify file photos/ 'more/*.png' --top 3
-    python -m src.inference.classify uri https://example.org/dog.jpg
-    cat my_dog.jpg | python -m src.inference.classify file -
+    python -m src.inference.classify my_dog.jpg
+    python -m src.inference.classify photos/ 'more/*.png' https://example.org/dog.jpg --top 3
+    cat my_dog.jpg | python -m src.inference.classify -
 
-Paths may be files, folders (all pictures below them) and globs; '-' is standard input. Prints the
-five best classes of each picture, or JSON or CSV for programs. Without --model or --name it takes the
-model that consts.py names once that is frozen, and until then the 120 dog breeds that come with
-Rootstock. From Python:
+Pictures may be files, folders (all pictures below them), globs, and addresses that start with http:// or
+https://; '-' is standard input. A first word `file` or `uri` says that all others are paths, or addresses;
+a picture that is called file is ./file. Prints the five best classes of each picture, or JSON or CSV for
+programs. Without --model or --name it uses the model that ships with Rootstock (120 dog breeds), whatever
+else was trained, and says so. From Python:
 
     from src.inference.classify import classify
     classify('file', 'my_dog.jpg')       # a DataFrame with the columns prob and breed, best first
@@ -17,11 +17,11 @@ Rootstock. From Python:
 from __future__ import annotations
 
 import argparse
-import csv
+import errno
 import glob
-import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,28 +30,30 @@ import numpy as np
 
 from src.common import cli, errors, paths
 from src.common.errors import UserError
-from src.common.fetch import fetch_image
+from src.common.fetch import fetch_image, web_address
 from src.common.files import count
 from src.common.progress import progress, say
 from src.images.faults import BadImage
 from src.images.headers import ENDINGS
-from src.inference.predictor import Predictor, default_model, load_model
+from src.inference.predictor import Predictor, default_model, load_model, why_default
+from src.inference.printers import Csv, Json, Table
 
 if TYPE_CHECKING:
     import pandas
 
 STDIN = '-'
+SOURCES = ('file', 'uri')
 
 
 def classify(source: str, path: str, model: str | Path | None = None) -> pandas.DataFrame:
     """The classes of one picture as a DataFrame with the columns `prob` and `breed`, best first.
 
-    `source` is 'file' or 'uri'; `model` the path of a frozen graph (default: the current one).
-    Raises UserError when the picture or the model cannot be had.
+    `source` is 'file' or 'uri'; `model` the path of a frozen graph (default: the model that ships with
+    Rootstock). Raises UserError when the picture or the model cannot be read.
     """
     import pandas
 
-    if source not in ('file', 'uri'):
+    if source not in SOURCES:
         raise UserError(f"source is 'file' or 'uri', not {source!r}")
     predictor = _loaded(Path(model) if model else default_model())
     answer = next(iter(predictor.from_pictures([_read(source, str(path))])))
@@ -89,9 +91,42 @@ def _answering_to(name: str) -> list[str]:
     return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
 
 
-def _read(source: str, path: str) -> bytes:
-    """The encoded picture. Raises UserError when it cannot be had."""
-    if source == 'uri':
+def is_address(source: str | None, name: str) -> bool:
+    """Whether `name` is a web address: `source` says so, or without a `source` its beginning."""
+    return source == 'uri' or (source is None and name.lower().startswith(('http://', 'https://')))
+
+
+def names_in(source: str | None, words: Sequence[str]) -> list[str]:
+    """The files and addresses that the words of a command line name, in order, each once."""
+    found: dict[str, None] = {}
+    for word in words:
+        found.update(dict.fromkeys([word] if is_address(source, word) else pictures_at([word])))
+    return list(found)
+
+
+def check_name(source: str | None, name: str) -> None:
+    """Raises UserError for a picture that is missing or unreadable, as far as can be said without reading
+    it: in microseconds, before TensorFlow is loaded."""
+    if is_address(source, name):
+        web_address(name)
+        return
+    if name == STDIN:
+        return
+    if not name:
+        raise UserError('an empty path names no picture')
+    try:
+        Path(name).stat()
+    except OSError as error:
+        raise UserError(f'{name}: {error.strerror}') from error
+    if Path(name).is_dir():
+        raise UserError(f'{name}: no pictures in this folder')
+    if not os.access(name, os.R_OK):
+        raise UserError(f'{name}: {os.strerror(errno.EACCES)}')
+
+
+def _read(source: str | None, path: str) -> bytes:
+    """The encoded picture. Raises UserError when it cannot be read."""
+    if is_address(source, path):
         return fetch_image(path)
     if path == STDIN:
         return sys.stdin.buffer.read()
@@ -106,9 +141,12 @@ def _read(source: str, path: str) -> bytes:
 
 
 def answers(
-    predictor: Predictor, source: str, names: Sequence[str]
+    predictor: Predictor, source: str | None, names: Sequence[str]
 ) -> Iterator[tuple[str, np.ndarray | Exception]]:
-    """(name, probabilities [classes]) for each picture in order, or the fault that it has."""
+    """(name, probabilities [classes]) for each picture in order, or the fault that it has.
+
+    `source` is 'file', 'uri', or None for both: then addresses are fetched and all else are files.
+    """
     faults: dict[int, UserError] = {}
 
     def encoded() -> Iterator[bytes]:
@@ -125,98 +163,80 @@ def answers(
             yield names[place], faults.get(place, answer)
 
 
-def best(probabilities: np.ndarray, top: int) -> list[int]:
-    """The places of the `top` largest, best first."""
-    return [int(i) for i in np.argsort(-probabilities, kind='stable')[:top]]
-
-
-class _Table:
-    """For people: a few aligned lines for each picture."""
-
-    def __init__(self, labels: list[str], top: int):
-        self.labels, self.top = labels, top
-
-    def show(self, name: str, probabilities: np.ndarray) -> None:
-        places = best(probabilities, self.top)
-        width = max(len(self.labels[i]) for i in places)
-        say(name)
-        for i in places:
-            say(f'  {self.labels[i]:<{width}}  {probabilities[i]:>7.2%}')
-
-    def end(self) -> None:
-        pass
-
-
-class _Csv(_Table):
-    """For spreadsheets: path, label, probability."""
-
-    def __init__(self, labels: list[str], top: int):
-        super().__init__(labels, top)
-        self.writer = csv.writer(sys.stdout, lineterminator='\n')
-        self.writer.writerow(['path', 'label', 'probability'])
-
-    def show(self, name: str, probabilities: np.ndarray) -> None:
-        for i in best(probabilities, self.top):
-            self.writer.writerow([name, self.labels[i], f'{probabilities[i]:.6f}'])
-
-
-class _Json(_Table):
-    """For programs: one JSON array with an object for each picture, written as it goes."""
-
-    def __init__(self, labels: list[str], top: int):
-        super().__init__(labels, top)
-        self.opening = '['
-
-    def show(self, name: str, probabilities: np.ndarray) -> None:
-        classes = [
-            {'label': self.labels[i], 'probability': round(float(probabilities[i]), 6)}
-            for i in best(probabilities, self.top)
-        ]
-        print(self.opening + json.dumps({'path': name, 'classes': classes}, ensure_ascii=False), end='')
-        self.opening = ',\n '
-
-    def end(self) -> None:
-        print('[]' if self.opening == '[' else ']')
-
-
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.inference.classify', __doc__)
-    made.add_argument('source', choices=('file', 'uri'), help='where the pictures are')
-    made.add_argument('pictures', nargs='+', metavar='PATH|URL', help="files, folders, globs, '-'; or URLs")
-    made.add_argument('--name', type=cli.plain_name, help='data set whose frozen model to use')
-    made.add_argument('--model', type=Path, metavar='PB', help='frozen graph to use')
+    made.add_argument('pictures', nargs='+', metavar='PICTURE', help="files, folders, globs, addresses, '-'")
+    chosen = made.add_mutually_exclusive_group()
+    chosen.add_argument('--name', type=cli.plain_name, help='data set whose frozen model to use')
+    chosen.add_argument('--model', type=Path, metavar='PB', help='frozen graph to use')
     made.add_argument(
         '--top', type=cli.whole_number(1), default=5, help='how many classes (default: %(default)s)'
     )
     form = made.add_mutually_exclusive_group()
-    form.add_argument('--json', dest='form', action='store_const', const=_Json, help='print JSON')
-    form.add_argument('--csv', dest='form', action='store_const', const=_Csv, help='print a CSV table')
-    made.set_defaults(form=_Table)
-    return made.parse_args(argv)
+    form.add_argument('--json', dest='form', action='store_const', const=Json, help='print JSON')
+    form.add_argument('--csv', dest='form', action='store_const', const=Csv, help='print a CSV table')
+    made.set_defaults(form=Table)
+    args = made.parse_args(argv)
+    args.source = args.pictures.pop(0) if args.pictures[0] in SOURCES and len(args.pictures) > 1 else None
+    if args.source is None and args.pictures[0] in SOURCES and not Path(args.pictures[0]).exists():
+        made.error(f'no picture is named after {args.pictures[0]!r}')
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    names = pictures_at(args.pictures) if args.source == 'file' else args.pictures
     path = args.model or default_model(args.name)
-    predictor = load_model(path)
-    printer = args.form(predictor.labels, args.top)
-    if args.form is _Table:
-        say(f'{paths.shown(path)}: {count(len(predictor.labels), "class", "classes")}')
+    names = names_in(args.source, args.pictures)
+    missing = _missing(args.source, names)
+    if len(names) > 1:
+        _tell_skipped(missing.values())
+    there = [name for name in names if name not in missing]
+    why = '' if args.model or args.name else why_default(path)
+    if why and there and args.form is not Table:
+        print(f'{paths.shown(path)}: {why}', file=sys.stderr)
+    faults = _print_answers(args, path, there, f' ({why})' if why else '')
+    if len(names) == 1 and (missing or faults):
+        raise UserError([*missing.values(), *faults][0])
+    _tell_skipped(faults)
+    failed = len(missing) + len(faults)
+    if failed:
+        print(f'{len(names) - failed} of {count(len(names), "picture")} classified', file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _missing(source: str | None, names: Sequence[str]) -> dict[str, str]:
+    """The fault of each name that `check_name` refuses."""
+    faults = {}
+    for name in names:
+        try:
+            check_name(source, name)
+        except UserError as error:
+            faults[name] = str(error)
+    return faults
+
+
+def _tell_skipped(faults: Iterable[str]) -> None:
+    for fault in faults:
+        print(f'skipped {fault}', file=sys.stderr, flush=True)
+
+
+def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], remark: str) -> list[str]:
+    """Print the answers of the model at `path` as `args` ask; returns the faults of those that have none.
+
+    Without names the model is not loaded.
+    """
+    predictor = load_model(path) if names else None
+    printer = args.form(predictor.labels if predictor else [], args.top)
+    if predictor and args.form is Table:
+        say(f'{paths.shown(path)}: {count(len(predictor.labels), "class", "classes")}{remark}')
     faults = []
-    for name, answer in answers(predictor, args.source, names):
+    for name, answer in answers(predictor, args.source, names) if predictor else ():
         if isinstance(answer, Exception):
             faults.append(f'{name}: {answer}' if isinstance(answer, BadImage) else str(answer))
         else:
             printer.show(name, answer)
     printer.end()
-    if faults and len(names) == 1:
-        raise UserError(faults[0])
-    for fault in faults:
-        print(f'skipped {fault}', file=sys.stderr)
-    if faults:
-        print(f'{len(names) - len(faults)} of {count(len(names), "picture")} classified', file=sys.stderr)
-    return 2 if faults else 0
+    return faults
 
 
 if __name__ == '__main__':

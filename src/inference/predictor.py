@@ -10,6 +10,7 @@ A picture that cannot be read gives a BadImage in its place instead of probabili
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -200,15 +201,28 @@ def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
 
 
 def default_model(name: str | None = None) -> Path:
-    """The frozen model to use: that of the data set `name`, else the current one if it was frozen,
-    else the one that comes with the project."""
-    current = paths.frozen(paths.model_for(name))
-    if name is None and not current.exists() and paths.POCKET_DOGS.exists():
+    """The frozen model of the data set `name`, or without a name the model that ships with Rootstock:
+    training and freezing never replace it.
+
+    Raises UserError when the data set has no frozen model.
+    """
+    if name is None and paths.POCKET_DOGS.exists():
         return paths.POCKET_DOGS
-    if not current.exists():
+    own = paths.frozen(paths.model_for(name))
+    if not own.exists():
         flag = f' --name {name}' if name else ''
-        raise UserError(f'there is no {paths.shown(current)}: run python -m src.freezing.freeze{flag}')
-    return current
+        raise UserError(f'there is no {paths.shown(own)}: run python -m src.freezing.freeze{flag}')
+    return own
+
+
+def why_default(path: Path) -> str:
+    """Why `default_model()` gave `path`, and how to use the newest of the user's own models."""
+    if path != paths.POCKET_DOGS:
+        return 'the model that consts.py names, as no --model is given'
+    others = [file for file in paths.FROZEN_MODELS_DIR.glob('*.pb') if file != path and file.is_file()]
+    newest = max(others, key=lambda file: file.stat().st_mtime, default=None)
+    instead = f'; for your newest: --model {shlex.quote(paths.shown(newest))}' if newest else ''
+    return f'the model that ships with Rootstock, as no --model is given{instead}'
 
 
 def output_of(graph_def: tf.GraphDef, path: Path) -> str:

@@ -4,8 +4,8 @@
     python -m src.inference.serve --model frozen/flowers.pb --port 8080
     curl --data-binary @my_dog.jpg http://127.0.0.1:8501/classify
 
-Without --model it serves the model that consts.py names once that is frozen, and until then the 120 dog
-breeds that come with Rootstock. --model may be given several times, and may name a folder of versions
+Without --model it serves the model that ships with Rootstock (120 dog breeds), whatever else was trained,
+and says so. --model may be given several times, and may name a folder of versions
 (1.pb, 2.pb, ...); a new version, or a file that is replaced, is picked up without losing a request.
 Ctrl-C or SIGTERM ends it after what it began is answered.
 
@@ -15,32 +15,27 @@ It listens to this machine only, unless --host says otherwise; there is no passw
 from __future__ import annotations
 
 import argparse
-import os
+import importlib.util
 import signal
 import threading
-import time
 from pathlib import Path
 
-from src.common import cli, errors
+from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
-from src.inference.predictor import default_model
+from src.inference.predictor import default_model, why_default
 
 MB = 1_000_000
 # Threads beyond those that may wait for the graph: they tell the others that there is no room.
 SPARE_THREADS = 16
-CONNECTIONS = 1000
-SILENT_SECONDS = 30  # a connection that sends nothing for so long is closed
-RECEIVED_AT_ONCE = 1 << 17  # most photos in one or two turns of waitress' loop; its default takes a dozen
-SENT_AT_ONCE = 1 << 16  # head and body together, by waitress' loop; its default sends each apart, by threads
-STOP_SECONDS = 30
 
 
 def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_seconds: float) -> None:
-    """Load the models and answer until SIGINT or SIGTERM. Raises UserError when a model cannot be loaded
-    or the port is taken."""
-    from waitress import create_server
-    from waitress.wasyncore import dispatcher
+    """Load the models and answer until SIGINT or SIGTERM. Raises UserError when a model cannot be loaded,
+    the host is unknown or the port is taken."""
+    from src.inference.server import listening
+
+    sockets = listening.bind(host, port)  # first: it takes no time, and TensorFlow seconds
 
     from src.inference.server.app import create_app
     from src.inference.server.gate import Gate
@@ -50,56 +45,34 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
     metrics = Metrics()
     models = Models(sources, metrics.ran)
     gate = Gate(queue, metrics.queued)
-    try:
-        server = create_server(
-            create_app(models, gate, metrics, limits),
-            host=host,
-            port=port,
-            threads=queue + SPARE_THREADS,
-            connection_limit=CONNECTIONS,
-            channel_timeout=SILENT_SECONDS,
-            max_request_body_size=2 * limits.request_bytes,  # the application answers 413 in JSON before
-            asyncore_use_poll=True,
-            recv_bytes=RECEIVED_AT_ONCE,
-            send_bytes=SENT_AT_ONCE,
-            ident='',
-            clear_untrusted_proxy_headers=True,
-        )
-    except OSError as error:
-        raise UserError(
-            f'cannot listen to {host}:{port} ({error.strerror}): choose another --port'
-        ) from error
+    app = create_app(models, gate, metrics, limits)
+    # The application answers 413 in JSON before waitress' own limit is reached.
+    listener = listening.Listener(app, sockets, queue + SPARE_THREADS, 2 * limits.request_bytes)
     stopping = threading.Event()
 
     def stop(*_) -> None:
         """Take no more connections; end once what was begun is answered."""
         stopping.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # once more ends it at once
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in _ending_signals():  # once more ends it at once
+            signal.signal(number, signal.default_int_handler)
         gate.close()
-        dispatcher.close(server)
-        threading.Thread(target=_end_when_idle, args=[server], daemon=True).start()
+        listener.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ending_signals():
         signal.signal(number, stop)
     threading.Thread(target=models.watch, args=[watch_seconds, stopping], daemon=True).start()
     for name in models.names:
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes')
-    say(f'open http://{"127.0.0.1" if host == "0.0.0.0" else host}:{server.effective_port}/  (Ctrl-C ends)')
-    server.run()
+    say(f'open {listening.url_of(host, sockets)}  (Ctrl-C ends)')
+    answered = listener.run()
     models.close()
-    say('stopped; every request that was taken is answered')
+    say(f'stopped; {"every request that was taken is" if answered else "some requests are not"} answered')
 
 
-def _end_when_idle(server) -> None:
-    """Wait until no request is at work and no answer unsent, then end the server's loop."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline and any(
-        channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values())
-    ):
-        time.sleep(0.05)
-    os.kill(os.getpid(), signal.SIGINT)
+def _ending_signals() -> list[int]:
+    """Ctrl-C, `kill`, and on Windows Ctrl-Break."""
+    return [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGBREAK') if hasattr(signal, name)]
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -109,7 +82,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     made.add_argument('--host', default='127.0.0.1', help='0.0.0.0: all networks (default: %(default)s)')
     made.add_argument(
-        '--port', type=cli.whole_number(0), metavar='N', default=8501, help='default: %(default)s'
+        '--port', type=cli.whole_number(0, 65535), metavar='N', default=8501, help='default: %(default)s'
     )
     made.add_argument(
         '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients give'
@@ -147,12 +120,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        from src.inference.server.app import Limits
-    except ImportError as error:
-        raise UserError(f'{error.name} is missing: pip install -e ".[serve]"') from error
+    for package in ('flask', 'waitress', 'prometheus_client'):
+        if not importlib.util.find_spec(package):
+            raise UserError(f'the package {package} is missing: pip install -e ".[serve]"')
+    from src.inference.server.answers import Limits
+
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
-    serve(args.model or [default_model()], args.host, args.port, args.queue, limits, args.watch_seconds)
+    models = args.model or [default_model()]
+    if not args.model:
+        say(f'{paths.shown(models[0])}: {why_default(models[0])}')
+    serve(models, args.host, args.port, args.queue, limits, args.watch_seconds)
 
 
 if __name__ == '__main__':

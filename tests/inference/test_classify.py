@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.common import paths
+from src.common import consts, paths
 from src.common.errors import UserError
 from src.inference import classify
 from src.inference.predictor import load_model
@@ -49,7 +50,7 @@ def run(model, *arguments, source='file'):
     return classify.main([source, *map(str, arguments), '--model', str(model)])
 
 
-def as_json(capsys):
+def as_json(capsys) -> dict[str, list]:
     return {entry['path']: entry['classes'] for entry in json.loads(capsys.readouterr().out)}
 
 
@@ -105,11 +106,11 @@ def test_one_bad_picture_among_many_is_told_and_skipped(model, photos, capsys):
     assert run(model, bad[0], photos / 'a.jpg', *bad[1:], photos / 'b.PNG', '--json') == 2
     told = capsys.readouterr()
     assert [entry['path'] for entry in json.loads(told.out)] == [str(photos / 'a.jpg'), str(photos / 'b.PNG')]
-    assert told.err.splitlines() == [
-        f'skipped {photos}/notes.txt: not an image',
+    assert told.err.splitlines() == [  # what is missing first, as it is said before TensorFlow is loaded
         f'skipped {photos}/gone.jpg: No such file or directory',
         f'skipped {photos}/none*.png: No such file or directory',
         'skipped an empty path names no picture',
+        f'skipped {photos}/notes.txt: not an image',
         '2 of 6 pictures classified',
     ]
 
@@ -142,6 +143,45 @@ def test_a_single_bad_picture_is_the_error(model, photos, name, words):
 def test_a_folder_without_pictures(model, tmp_path):
     with pytest.raises(UserError, match='no pictures in this folder'):
         run(model, tmp_path)
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    """Loading a model fails the test."""
+
+    def load(path):
+        pytest.fail('a model was loaded')
+
+    monkeypatch.setattr(classify, 'load_model', load)
+
+
+@pytest.mark.parametrize('form', ['--json', '--csv', '--top=1'])
+def test_missing_pictures_are_told_before_tensorflow_is_loaded(without_tensorflow, tmp_path, capsys, form):
+    names = [tmp_path / 'a.jpg', tmp_path / 'no*.jpg', 'https://', tmp_path]
+    assert classify.main([*map(str, names), form]) == 2
+    told = capsys.readouterr()
+    assert told.out == {'--json': '[]\n', '--csv': 'path,label,probability\n', '--top=1': ''}[form]
+    assert told.err.splitlines() == [
+        f'skipped {tmp_path}/a.jpg: No such file or directory',
+        f'skipped {tmp_path}/no*.jpg: No such file or directory',
+        'skipped https:// is no web address: it must start with http:// or https://',
+        f'skipped {tmp_path}: no pictures in this folder',
+        '0 of 4 pictures classified',
+    ]
+    with pytest.raises(UserError, match=r'a\.jpg: No such file'):
+        classify.main([str(names[0]), form])
+
+
+def test_missing_pictures_are_answered_without_importing_tensorflow(tmp_path):
+    code = (
+        'import sys\nfrom src.inference import classify\n'
+        'code = classify.main(["a.jpg", "b.jpg"])\nprint(code, "tensorflow" in sys.modules)'
+    )
+    where = {**os.environ, 'PYTHONPATH': str(paths.CHECKOUT)}
+    ended = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=where, capture_output=True, text=True
+    )
+    assert ended.stdout == '2 False\n', ended.stderr
 
 
 def test_json_stays_json_when_nothing_could_be_read(model, tmp_path, capsys):
@@ -235,6 +275,33 @@ def test_a_picture_from_the_web_after_a_redirect(model, web, capsys):
     assert [asked['path'] for asked in web.asked] == ['/here.png', '/there.png']
 
 
+def test_files_and_addresses_together_without_a_word_before_them(model, photos, web, capsys):
+    web.answers = [serves(PNG)]
+    address = f'{web.url.replace("http", "HTTP")}/[x]*?.png'
+    assert classify.main([str(photos / 'a.jpg'), address, '--model', str(model), '--json', '--top', '1']) == 0
+    assert list(as_json(capsys)) == [str(photos / 'a.jpg'), address]
+
+
+@pytest.mark.parametrize('word', ['file', 'uri'])
+def test_a_picture_that_is_called_like_the_first_word(model, tmp_path, monkeypatch, capsys, word):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        classify.main([word, '--model', str(model)])
+    assert f"no picture is named after '{word}'" in capsys.readouterr().err
+    Path(word).write_bytes(PNG)
+    for words in ([word], ['file', word], [f'./{word}']):
+        assert classify.main([*words, '--model', str(model), '--json', '--top', '1']) == 0
+        assert list(as_json(capsys)) == [words[-1]]
+
+
+def test_after_the_word_file_an_address_is_a_path(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('http:').mkdir()
+    Path('http:', 'a.png').write_bytes(PNG)
+    assert run(model, 'http://a.png', '--json') == 0
+    assert list(as_json(capsys)) == ['http://a.png']
+
+
 def test_addresses_that_give_no_picture_are_skipped(model, web, capsys):
     web.answers = [
         serves(code=404),
@@ -248,7 +315,7 @@ def test_addresses_that_give_no_picture_are_skipped(model, web, capsys):
     assert [entry['path'] for entry in json.loads(told.out)] == addresses[3:]
     for line, words in zip(
         told.err.splitlines(),
-        ('404 Not Found', 'not an image', 'larger than 20.0 MB', 'no web address', '1 of 5 pictures'),
+        ('no web address', '404 Not Found', 'not an image', 'larger than 20.0 MB', '1 of 5 pictures'),
         strict=True,
     ):
         assert words in line
@@ -292,13 +359,40 @@ def test_the_model_that_comes_with_the_project_needs_no_flag(photos):
     assert {'chihuahua', 'beagle', 'pug'} <= set(table.breed)
 
 
+@pytest.fixture
+def newest():
+    """A model that the user froze after Stanford Dogs was trained."""
+    made = [brightest_side(paths.frozen(name)) for name in (consts.CURRENT_MODEL_NAME, "my 'sides'")]
+    os.utime(made[0], (1, 1))
+    yield made[1]
+    for path in made:
+        path.unlink()
+
+
+def test_the_model_that_was_taken_is_told_with_the_reason(newest, photos, capsys):
+    """Also where the current model of consts.py is frozen: it is used once it is asked for."""
+    reason = 'the model that ships with Rootstock, as no --model is given; for your newest: --model '
+    assert classify.main([str(photos / 'a.jpg'), '--top', '1']) == 0
+    head, *_ = capsys.readouterr().out.splitlines()
+    shipped = paths.shown(paths.POCKET_DOGS)
+    assert head == f'{shipped}: 120 classes ({reason}{shlex.quote(paths.shown(newest))})'
+    for form in ('--json', '--csv'):
+        assert classify.main([str(photos / 'a.jpg'), form]) == 0
+        told = capsys.readouterr()
+        assert told.err == f'{shipped}: {reason}{shlex.quote(paths.shown(newest))}\n'
+        assert 'ships' not in told.out
+        assert classify.main([str(photos / 'a.jpg'), form, '--name', consts.CURRENT_DATASET_NAME]) == 0
+        told = capsys.readouterr()
+        assert told.err == '' and 'bottom' in told.out
+
+
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
         (['file', 'a.jpg', '--top', '0'], "'0' is not a whole number of at least 1"),
         (['file', 'a.jpg', '--json', '--csv'], 'not allowed with argument'),
-        (['folder', 'a.jpg'], 'invalid choice'),
-        (['file'], 'required'),
+        ([], 'required'),
+        (['a.jpg', '--name', 'x', '--model', 'y.pb'], 'not allowed with argument'),
         (['file', 'a.jpg', '--name', '../x'], 'is no name'),
     ],
 )

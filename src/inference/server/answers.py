@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.images.faults import BadImage
-from src.inference.classify import best
+from src.inference.printers import best
 from src.inference.server import wire
 from src.inference.server.classifier import Classifier
 from src.inference.server.gate import Gate
@@ -40,8 +40,10 @@ class Answers:
         self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
     ) -> dict:
         """The best classes of each (name, encoded picture), or what is wrong with it. Raises BadRequest
-        when one is too large, and BadImage when there is but one and it is bad."""
-        for _, data in pictures:
+        when one is too large or the only one is missing, and BadImage when there is but one and it is bad."""
+        for name, data in pictures:
+            if not data and not name:
+                raise BadRequest('the request is empty: send an encoded picture as its body')
             self._check_bytes(data)
         begun = time.perf_counter()
         with self._models.use(model) as served:
@@ -80,6 +82,6 @@ def _told(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> dic
         return {'error': str(answer)}
     return {
         'classes': [
-            {'label': labels[i], 'probability': round(float(answer[i]), 6)} for i in best(answer, max(1, top))
+            {'label': labels[i], 'probability': round(float(answer[i]), 6)} for i in best(answer, top)
         ]
     }

@@ -1,6 +1,7 @@
 """The web application: a page for people, TensorFlow Serving's REST interface for programs.
 
     GET  /                                    the page
+    GET  /classes?model=NAME                  the names of a model's classes, in the order of its output
     POST /classify?model=NAME&top=5           one picture as the body, some as multipart, or {"url": ...}
     GET  /v1/models/NAME[/versions/N]         as TensorFlow Serving answers; so the next two
     GET  /v1/models/NAME[/versions/N]/metadata
@@ -18,7 +19,7 @@ from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from src.common.fetch import fetch_image
-from src.inference.server import hooks, wire
+from src.inference.server import examples, hooks, wire
 from src.inference.server.answers import Answers, Limits
 from src.inference.server.gate import Gate
 from src.inference.server.metrics import Metrics
@@ -37,6 +38,7 @@ def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> 
     _name_routes(app)
     _answer_errors(app)
     _add_page(app, models, limits)
+    _add_classes(app, models)
     _add_classify(app, answers)
     _add_models(app, models)
     _add_health(app, gate, metrics)
@@ -65,17 +67,28 @@ def _answer_errors(app: Flask) -> None:
 
 
 def _add_page(app: Flask, models: Models, limits: Limits) -> None:
-    examples = sorted(file.name for file in (PAGE / 'examples').glob('*.jpg'))
+    drawn_dogs = examples.names()
+
+    def shown(name: str) -> dict:
+        labels = models.slot(name).served.labels
+        return {'name': name, 'classes': len(labels), 'dogs': examples.knows_dogs(labels)}
 
     @app.get('/')
     def page() -> str:
         return render_template(
             'index.html',
-            models=[{'name': name, 'classes': len(models.slot(name).served.labels)} for name in models.names],
+            models=[shown(name) for name in models.names],
             urls_allowed=limits.urls,
             max_bytes=limits.picture_bytes,
-            examples=examples,
+            examples=drawn_dogs,
         )
+
+
+def _add_classes(app: Flask, models: Models) -> None:
+    @app.get('/classes')
+    def classes() -> Response:
+        with models.use(request.args.get('model')) as served:
+            return jsonify(model=served.name, version=str(served.version), classes=served.labels)
 
 
 def _add_classify(app: Flask, answers: Answers) -> None:
@@ -87,7 +100,7 @@ def _add_classify(app: Flask, answers: Answers) -> None:
         else:
             pictures = [(file.filename or '', file.read()) for _, file in request.files.items(multi=True)]
         if not pictures:
-            raise BadRequest('the request holds no picture')
+            raise BadRequest('the request holds no file: send pictures as files of a multipart form')
         return jsonify(answers.classify(pictures, *asked(request.environ.get('QUERY_STRING', ''))))
 
 

@@ -1,4 +1,5 @@
-"""What every request goes through, in plain WSGI: limits, timing, security headers, and errors as JSON."""
+"""What every request goes through, in plain WSGI: limits, decompression, timing, security headers, and
+errors as JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from http import HTTPStatus
 
 from src.common.errors import UserError
 from src.images.faults import BadImage
+from src.inference.server.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.gate import Busy, Gate, TooMuch
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
@@ -37,6 +39,7 @@ STATUSES = {
     BadImage: HTTPStatus.BAD_REQUEST,
     UserError: HTTPStatus.BAD_REQUEST,
     NoSuchModel: HTTPStatus.NOT_FOUND,
+    UnknownEncoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Busy: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -61,15 +64,22 @@ class Watched:
             return start_response(status, [*headers, *HEADERS, *store], exc_info)
 
         try:
-            with self._room(body_bytes(environ)):
+            size = body_bytes(environ)
+            with self._room(size), self._plain(environ, size):
                 return self._app(environ, start)
-        except (Busy, TooMuch) as error:
+        except (Busy, TooMuch, BadRequest, UnknownEncoding) as error:
             return answer(environ, start, *refusal(error))
 
     def _room(self, size: int) -> AbstractContextManager:
         if size > self._most:
             raise TooMuch('the request is too large')
         return self._bodies.enter(size) if size else nullcontext()
+
+    def _plain(self, environ: dict, size: int) -> AbstractContextManager:
+        """Inside, the body is not compressed."""
+        if not size or environ.get(ENCODING, '').strip().lower() in ('', 'identity'):
+            return nullcontext()
+        return decompressed(environ, size, self._most, self._bodies)
 
 
 def body_bytes(environ: dict) -> int:
@@ -81,8 +91,12 @@ def body_bytes(environ: dict) -> int:
 def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
     """What one of REFUSALS is answered: the object, the status, and headers of its own."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
-    retry = [('Retry-After', str(RETRY_SECONDS))] if isinstance(error, Busy) else []
-    return {'error': str(error)}, status, retry
+    headers = []
+    if isinstance(error, Busy):
+        headers = [('Retry-After', str(RETRY_SECONDS))]
+    elif isinstance(error, UnknownEncoding):
+        headers = [('Accept-Encoding', 'gzip')]  # RFC 9110, section 12.5.3: what would be read
+    return {'error': str(error)}, status, headers
 
 
 def answer(

@@ -17,8 +17,11 @@ from urllib.parse import parse_qs
 
 from src.inference.server.answers import TOP, Answers
 from src.inference.server.hooks import REFUSALS, ROUTE, answer, body_bytes, refusal
+from src.inference.server.wire import BadRequest
 
 CLASSIFY = '/classify'
+PARAMETERS = 'model', 'top'  # of /classify
+TOP_NUMBER = re.compile('0*[1-9][0-9]{0,999}')
 PREDICT = re.compile(r'/v1/models/([^/]+?)(?:/versions/([0-9]{1,18}))?:predict')
 OTHERS = 'multipart/form-data', 'application/json'  # of /classify: several pictures, or an address
 
@@ -55,8 +58,7 @@ class Programs:
             if kind in OTHERS:
                 return None
             environ[ROUTE] = path
-            model, top = asked(environ.get('QUERY_STRING', ''))
-            return lambda body: self._answers.classify([('', body)], model, top)
+            return lambda body: self._answers.classify([('', body)], *asked(environ.get('QUERY_STRING', '')))
         if path.endswith(':predict') and (found := PREDICT.fullmatch(path)):
             name, version = found.groups()
             environ[ROUTE] = f'/v1/models/<name>{"/versions/<int:version>" if version else ""}:predict'
@@ -65,13 +67,17 @@ class Programs:
 
 
 def asked(query: str) -> tuple[str | None, int]:
-    """The model and the number of classes that ?model=NAME&top=5 asks for."""
-    values = parse_qs(query) if query else {}
-    try:
-        top = int(values['top'][0])
-    except (KeyError, ValueError):
-        top = TOP
-    return values.get('model', [None])[0], top
+    """The model and the number of classes that ?model=NAME&top=5 asks for. Raises BadRequest."""
+    values = parse_qs(query, keep_blank_values=True) if query else {}
+    for key, given in values.items():
+        if key not in PARAMETERS:
+            raise BadRequest(f'no parameter {key[:40]!r}: there are {" and ".join(PARAMETERS)}')
+        if len(given) > 1:
+            raise BadRequest(f'the parameter {key!r} is given {len(given)} times')
+    top = values.get('top', [str(TOP)])[0]
+    if not TOP_NUMBER.fullmatch(top):
+        raise BadRequest(f'top={top[:40]} is not a whole number of at least 1')
+    return values.get('model', [None])[0], int(top)
 
 
 def _fault(status: HTTPStatus, line: str) -> dict:

@@ -1,14 +1,14 @@
 """TensorFlow Serving's REST interface as JSON in and out (https://www.tensorflow.org/tfx/serving/api_rest).
 
 Requests for prediction come by rows, {"instances": [{"b64": "..."}]}, or by columns,
-{"inputs": [{"b64": "..."}]}; each picture may be named by its input, {"image_raw": ...}. Nothing is taken
-here that TensorFlow Serving would refuse of the SavedModel that `frozen_to_saved_model` writes.
+{"inputs": [{"b64": "..."}]}; each picture may be named by its input, {"image_raw": ...}. As TensorFlow
+Serving does, this takes base64 without padding and with white space in it; beyond that also base64 with the
+URL-safe alphabet (RFC 4648, section 5), and line breaks inside JSON strings, as the `base64` command writes.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Any
 
@@ -18,6 +18,7 @@ from src.inference.server.models import Slot
 
 INPUT, OUTPUT = 'image_raw', 'probs'
 SIGNATURE = 'serving_default'
+STANDARD_ALPHABET = str.maketrans('-_', '+/')
 ROWS, COLUMNS = ('instances', 'predictions'), ('inputs', 'outputs')
 
 
@@ -48,7 +49,7 @@ def parse_predict(body: bytes) -> tuple[list[bytes], str]:
 def parse_json(body: bytes) -> Any:
     """Raises BadRequest."""
     try:
-        return json.loads(body)
+        return json.loads(body, strict=False)  # strings may hold line breaks
     except (ValueError, RecursionError):
         raise BadRequest('the body is no JSON') from None
 
@@ -66,9 +67,20 @@ def _picture(value: Any, place: str) -> bytes:
     if not isinstance(value, dict) or value.keys() != {'b64'} or not isinstance(value['b64'], str):
         raise BadRequest(f'{place} is not {{"b64": "..."}} with a picture in base64')
     try:
-        return base64.b64decode(value['b64'], validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest(f'{place} is not valid base64') from None
+        return _decoded(value['b64'])
+    except ValueError:  # binascii.Error is one
+        cure = ': send only what follows "base64,"' if value['b64'].startswith('data:') else ''
+        raise BadRequest(f'{place} is not valid base64{cure}') from None
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes that base64 stands for, in either alphabet, with or without padding and white space. Raises
+    ValueError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        plain = ''.join(text.split()).translate(STANDARD_ALPHABET).rstrip('=')
+        return base64.b64decode(plain + '=' * (-len(plain) % 4), validate=True)
 
 
 def predictions(rows: list[np.ndarray], answered: str) -> dict[str, Any]:

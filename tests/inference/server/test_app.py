@@ -20,10 +20,11 @@ from src.inference.server import hooks
 from src.inference.server.answers import Limits
 from src.inference.server.app import create_app
 from src.inference.server.classifier import Classifier
+from src.inference.server.examples import knows_dogs
 from src.inference.server.gate import Gate
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
-from tests.inference.models import bright_above, brightest_side
+from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
 
 JPEG = encoded(bright_above(), 'JPEG', quality=95)
@@ -72,7 +73,7 @@ def test_classify_takes_several_as_multipart_and_tells_of_the_bad_ones(server):
 
 
 @pytest.mark.parametrize(
-    'query, classes', [('', 4), ('?top=1', 1), ('?top=x', 4), ('?top=-3', 1), ('?top=', 4)]
+    'query, classes', [('', 4), ('?top=1', 1), ('?top=03', 3), ('?top=99', 4), (f'?top={"9" * 900}', 4)]
 )
 def test_classify_tells_as_many_classes_as_are_asked_for(server, query, classes):
     for sent in ({'data': JPEG}, {'data': {'image': (io.BytesIO(JPEG), 'a.jpg')}}):
@@ -80,6 +81,37 @@ def test_classify_tells_as_many_classes_as_are_asked_for(server, query, classes)
         assert len(picture['classes']) == classes
     other = server.post('/classify?top=1&model=other', data=JPEG)
     assert other.status_code == 404 and "no model 'other'" in other.json['error']
+
+
+@pytest.mark.parametrize(
+    'query, words',
+    [
+        ('top=abc', 'top=abc is not a whole number of at least 1'),
+        ('top=0', 'top=0 is not'),
+        ('top=-1', 'top=-1 is not'),
+        ('top=1.5', 'top=1.5 is not'),
+        ('top=', 'top= is not'),
+        ('top=%D9%A3', 'is not a whole number'),
+        ('top=1&top=2', "'top' is given 2 times"),
+        ('tpo=3', "no parameter 'tpo': there are model and top"),
+    ],
+)
+def test_parameters_that_cannot_be_are_400(server, query, words):
+    for sent in ({'data': JPEG}, {'data': {'image': (io.BytesIO(JPEG), 'a.jpg')}}):
+        answer = server.post(f'/classify?{query}', **sent)
+        assert answer.status_code == 400 and words in answer.json['error']
+
+
+def test_requests_without_a_picture_are_400(server):
+    for sent, words in (
+        ({}, 'the request is empty'),
+        ({'data': {'image': 'no file'}, 'content_type': 'multipart/form-data'}, 'holds no file'),
+        ({'data': b'', 'content_type': 'multipart/form-data; boundary=x'}, 'holds no file'),
+        ({'data': b'garbage', 'content_type': 'multipart/form-data'}, 'holds no file'),
+        ({'data': {'image': (io.BytesIO(b''), 'a.jpg')}}, 'empty file'),
+    ):
+        answer = server.post('/classify', **sent)
+        assert answer.status_code == 400 and words in answer.json['error'], answer.json
 
 
 def test_models_may_have_any_name(tmp_path):
@@ -334,11 +366,66 @@ def test_every_answer_carries_the_security_headers(server):
     assert server.post('/classify', data=JPEG).headers['Cache-Control'] == 'no-store'
 
 
-def test_the_page_and_all_that_it_names_are_there(server):
+def test_the_classes_of_a_model(server):
+    wanted = {'model': 'side', 'version': '1', 'classes': SIDES}
+    assert server.get('/classes').json == server.get('/classes?model=side').json == wanted
+    assert server.get('/classes?model=other').status_code == 404
+
+
+@pytest.fixture
+def page_of(tmp_path):
+    """A function that gives the page of models with these labels; all are closed at the end."""
+    made = []
+
+    def page(**labels: list[str]) -> str:
+        models = Models([brightest_side(tmp_path / f'{name}.pb', given) for name, given in labels.items()])
+        made.append(models)
+        return create_app(models, Gate(16), Metrics(), Limits()).test_client().get('/').text
+
+    yield page
+    for models in made:
+        models.close()
+
+
+BREEDS = ['n02088094-Afghan_hound', 'pug', 'boxer', 'Golden Retriever']
+
+
+def test_drawn_dogs_are_offered_for_models_of_dogs_only(page_of):
+    assert 'examples/' not in page_of(side=SIDES)
+    page = page_of(dogs=BREEDS)
+    assert re.search(r'id="model"[^>]*data-dogs', page)
+    assert 'examples/ember_hound.jpg' in page and not re.search(r'id="examples"[^>]*hidden', page)
+    page = page_of(side=SIDES, dogs=BREEDS)  # there once the second is chosen
+    assert re.search(r'id="examples"[^>]*hidden', page)
+    assert re.findall(r'value="(\w+)"[^>]*data-dogs', page) == ['dogs']
+
+
+@pytest.mark.parametrize(
+    'labels, dogs',
+    [
+        (['cats', 'dogs'], True),
+        (['hot_dog', 'not_hot_dog'], False),
+        (['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse'], False),
+        (['daisy', 'rose'], False),
+    ],
+)
+def test_models_of_dogs_are_known_by_their_labels(labels, dogs):
+    assert knows_dogs(labels) == dogs
+
+
+def test_the_page_names_the_address_of_the_model(page_of):
+    page = page_of(**{'hünde & 犬': SIDES})
+    assert f'<span id="api-model">{quote("hünde & 犬")}</span>:predict' in page
+
+
+def test_the_page_and_all_that_it_names_are_there(make_server, page_of):
+    server = make_server()
     page = server.get('/')
     assert page.status_code == 200 and page.mimetype == 'text/html'
     named = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page.text))
+    named |= set(re.findall(r'(?:src|href)="(page/[^"]+)"', page_of(dogs=BREEDS)))
+    scripts = {'page/page.js', 'page/ask.js', 'page/classes.js'}  # the first imports the others
     assert {'page/style.css', 'page/page.js'} <= named and any('examples' in name for name in named)
-    for name in named:
+    for name in named | scripts:
         assert server.get('/' + name).status_code == 200, name
     assert not re.search(r'\sstyle="|\son\w+="|<script>|//(?!ADDRESS)', page.text.split('<body')[1])

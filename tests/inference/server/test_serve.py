@@ -122,6 +122,8 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
         (['--model', 'README.md'], 'is no TensorFlow graph'),
         (['--queue', '0'], 'not a whole number of at least 1'),
         (['--host', '203.0.113.7'], 'cannot listen to 203.0.113.7'),
+        (['--host', 'nowhere.invalid'], "unknown --host 'nowhere.invalid'"),
+        (['--port', '70000'], "'70000' is not a whole number from 0 to 65535"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(flags, words):

@@ -36,6 +36,29 @@ def test_base64_as_tensorflow_servings_page_shows_it():
     assert parse_predict(body) == ([b'image bytes', b'awesome image bytes'], 'predictions')
 
 
+ODD = bytes(range(256)) + b'\xfb\xff?'  # in base64 with + and /, and with padding
+PLAIN = base64.b64encode(ODD).decode()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        base64.encodebytes(ODD).decode(),
+        base64.encodebytes(ODD).decode().replace('\n', '\r\n'),
+        f' \t{PLAIN[:7]} {PLAIN[7:]} ',
+        PLAIN.rstrip('='),
+        base64.urlsafe_b64encode(ODD).decode(),
+        base64.urlsafe_b64encode(ODD).decode().rstrip('='),
+    ],
+)
+def test_base64_in_the_ways_that_programs_write_it(text):
+    assert '=' in PLAIN and '+' in PLAIN and '/' in PLAIN
+    body = json.dumps({'instances': [{'b64': text}]})
+    assert parse_predict(body.encode()) == ([ODD], 'predictions')
+    as_it_is = '{"instances": [{"b64": "' + text + '"}]}'  # line breaks not escaped, as a shell puts them
+    assert parse_predict(as_it_is.encode()) == ([ODD], 'predictions')
+
+
 @pytest.mark.parametrize(
     'body, words',
     [
@@ -54,6 +77,9 @@ def test_base64_as_tensorflow_servings_page_shows_it():
         (b'{"instances": [{"b64": "YQ==", "more": 1}]}', r'instances\[0\] is not'),
         (b'{"instances": [{"b64": "YQ=="}, {"b64": "!!"}]}', r'instances\[1\] is not valid base64'),
         (b'{"instances": [{"b64": "\xc3\xa9"}]}', 'not valid base64'),
+        (b'{"instances": [{"b64": "YWJjZ"}]}', 'not valid base64'),
+        (b'{"instances": [{"b64": "YQ==YQ=="}]}', 'not valid base64'),
+        (b'{"instances": [{"b64": "data:image/png;base64,YQ=="}]}', 'base64: send only what follows'),
         (b'{"instances": [{"picture": {"b64": "YQ=="}}]}', "only input is 'image_raw'"),
         (b'{"inputs": {"picture": [{"b64": "YQ=="}]}}', "only input is 'image_raw'"),
         (b'{"inputs": {"b64": "YQ=="}}', 'no list of pictures'),

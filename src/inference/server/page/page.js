@@ -1,6 +1,7 @@
 // Takes pictures from wherever they come, and shows each on a card with the answer beside it.
 
 import { ask, Fault } from './ask.js';
+import { listenForClasses, showClasses } from './classes.js';
 
 const MOST_CARDS = 24;
 const IN_FLIGHT = 2;
@@ -191,10 +192,17 @@ function listen() {
   listenForDrops();
 }
 
+/** What the page says about the model that is chosen. */
 function showModel() {
-  const { classes } = find('model').selectedOptions[0].dataset;
+  const { dataset, value } = find('model').selectedOptions?.[0] ?? find('model');
+  const classes = Number(dataset.classes).toLocaleString('en');
   find('count').textContent = classes;
   document.title = `Rootstock · ${classes} classes`;
+  find('api-model').textContent = encodeURIComponent(value);
+  if (find('examples')) find('examples').hidden = !('dogs' in dataset);
+  showClasses(value, Number(dataset.classes));
 }
 
 listen();
+listenForClasses();
+showModel();

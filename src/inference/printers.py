@@ -1,0 +1,68 @@
+"""How `classify` prints the classes of each picture: aligned lines for people, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+
+import numpy as np
+
+from src.common.progress import say
+
+
+def best(probabilities: np.ndarray, top: int) -> list[int]:
+    """Indices of the `top` largest of probabilities [classes], best first."""
+    return [int(i) for i in np.argsort(-probabilities, kind='stable')[:top]]
+
+
+class Table:
+    """For people: a few aligned lines for each picture.
+
+    `labels`: the names of the classes; `top`: how many are printed.
+    """
+
+    def __init__(self, labels: list[str], top: int):
+        self.labels, self.top = labels, top
+
+    def show(self, name: str, probabilities: np.ndarray) -> None:
+        places = best(probabilities, self.top)
+        width = max(len(self.labels[i]) for i in places)
+        say(name)
+        for i in places:
+            say(f'  {self.labels[i]:<{width}}  {probabilities[i]:>7.2%}')
+
+    def end(self) -> None:
+        pass
+
+
+class Csv(Table):
+    """For spreadsheets: path, label, probability."""
+
+    def __init__(self, labels: list[str], top: int):
+        super().__init__(labels, top)
+        self.writer = csv.writer(sys.stdout, lineterminator='\n')
+        self.writer.writerow(['path', 'label', 'probability'])
+
+    def show(self, name: str, probabilities: np.ndarray) -> None:
+        for i in best(probabilities, self.top):
+            self.writer.writerow([name, self.labels[i], f'{probabilities[i]:.6f}'])
+
+
+class Json(Table):
+    """For programs: one JSON array with an object for each picture, written as it goes."""
+
+    def __init__(self, labels: list[str], top: int):
+        super().__init__(labels, top)
+        self.opening = '['
+
+    def show(self, name: str, probabilities: np.ndarray) -> None:
+        classes = [
+            {'label': self.labels[i], 'probability': round(float(probabilities[i]), 6)}
+            for i in best(probabilities, self.top)
+        ]
+        print(self.opening + json.dumps({'path': name, 'classes': classes}, ensure_ascii=False), end='')
+        self.opening = ',\n '
+
+    def end(self) -> None:
+        print('[]' if self.opening == '[' else ']')
