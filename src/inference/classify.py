@@ -5,10 +5,10 @@
     python -m src.inference.classify uri https://example.org/dog.jpg
     cat my_dog.jpg | python -m src.inference.classify file -
 
-Paths may be files, folders (all pictures below them) and globs; '-' is standard input. Prints the
-five best classes of each picture, or JSON or CSV for programs. Without --model or --name it takes the
-model that consts.py names once that is frozen, and until then the 120 dog breeds that come with
-Rootstock. From Python:
+Paths may be files, folders (all pictures below them, whatever their endings) and globs; '-' is standard
+input. Prints the five best classes of each picture, or JSON or CSV for programs. Without --model or --name
+it takes the model that consts.py names once that is frozen, and until then the 120 dog breeds that come
+with Rootstock. From Python:
 
     from src.inference.classify import classify
     classify('file', 'my_dog.jpg')       # a DataFrame with the columns prob and breed, best first
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import glob
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,7 +33,8 @@ from src.common.fetch import fetch_image
 from src.common.files import count
 from src.common.progress import progress, say
 from src.images.faults import BadImage
-from src.images.headers import ENDINGS
+from src.images.files import read_picture
+from src.images.named import pictures_named
 from src.inference.predictor import Predictor, default_model, load_model
 
 if TYPE_CHECKING:
@@ -67,26 +67,11 @@ def _loaded(path: Path) -> Predictor:
 
 
 def pictures_at(names: Sequence[str]) -> list[str]:
-    """The files that paths, folders and globs name, in the order given, each once.
+    """The pictures that paths, folders and globs name, in the order given, each once.
 
     A name that nothing answers to stays in the list, so that it is told of like an unreadable one.
     """
-    found: dict[str, None] = {}
-    for name in names:
-        try:
-            found.update(dict.fromkeys(_answering_to(name) or [name]))
-        except OSError:  # a name too long, a folder that may not be read
-            found[name] = None
-    return list(found)
-
-
-def _answering_to(name: str) -> list[str]:
-    path = Path(name)
-    if name in ('', STDIN) or path.is_file():
-        return [name]
-    if path.is_dir():
-        return [str(p) for p in sorted(path.rglob('*')) if p.suffix.lower() in ENDINGS and p.is_file()]
-    return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
+    return pictures_named(names)[0]
 
 
 def _read(source: str, path: str) -> bytes:
@@ -98,7 +83,9 @@ def _read(source: str, path: str) -> bytes:
     if not path:
         raise UserError('an empty path names no picture')
     try:
-        return Path(path).read_bytes()
+        return read_picture(path)
+    except BadImage as fault:
+        raise UserError(f'{path}: {fault}') from fault
     except IsADirectoryError as error:
         raise UserError(f'{path}: no pictures in this folder') from error
     except OSError as error:
@@ -197,7 +184,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    names = pictures_at(args.pictures) if args.source == 'file' else args.pictures
+    names, others = pictures_named(args.pictures) if args.source == 'file' else (args.pictures, {})
     path = args.model or default_model(args.name)
     predictor = load_model(path)
     printer = args.form(predictor.labels, args.top)
@@ -210,6 +197,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             printer.show(name, answer)
     printer.end()
+    for name, reason in others.items():
+        print(f'left out {name}: {reason}', file=sys.stderr)
     if faults and len(names) == 1:
         raise UserError(faults[0])
     for fault in faults:
