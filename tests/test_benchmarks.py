@@ -152,7 +152,7 @@ def test_photos_are_spread_over_the_folder(tmp_path):
 def test_copies_are_the_same_picture_and_none_is_dropped(photos, tmp_path):
     copies = list(copies_that_differ(photos[:2], 8, tmp_path, classes=3))
     assert len(copies) == 8
-    planned, remarks = plan(image_folder_samples(tmp_path))
+    planned, remarks, _ = plan(image_folder_samples(tmp_path))
     assert (len(planned), remarks) == (8, [])
     for i, copy in enumerate(copies):
         same = Image.open(io.BytesIO(photos[i % 2].read_bytes()))

@@ -57,6 +57,11 @@ def scores(model: str) -> Path:
     return METRICS_DIR / f'{model}.json'
 
 
+def skipped(name: str) -> Path:
+    """The list of the files that the conversion of the data set `name` did not use, with reasons."""
+    return METRICS_DIR / f'{name}_skipped.csv'
+
+
 def analysis(model: str) -> Path:
     """Folder for the tables and pictures about a model: metrics/ itself for the current one."""
     return METRICS_DIR if model == consts.CURRENT_MODEL_NAME else METRICS_DIR / model

@@ -10,10 +10,10 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -22,6 +22,8 @@ from src.common import files
 from src.common.errors import UserError
 from src.data_preparation import manifest as manifests
 from src.data_preparation.manifest import MANIFEST
+from src.images.faults import START_BYTES, BadImage, check_start
+from src.images.files import read_if_picture
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,23 @@ class Remote:
         return Remote(FileSystems.join(self.url, name))
 
     def read_bytes(self) -> bytes:
-        """Raises OSError with a reason, as Path does."""
+        """The bytes of a picture. Raises BadImage and OSError, as files.read_picture does."""
+        return self._read(read_if_picture)
+
+    def is_picture(self) -> bool:
+        """Whether the first bytes are those of a picture."""
+        try:
+            self._read(lambda stream: check_start(stream.read(START_BYTES)))
+        except (BadImage, OSError):
+            return False
+        return True
+
+    def _read(self, reading: Callable[[BinaryIO], Any]) -> Any:
         try:
             with _opened(self.url) as stream:
-                return stream.read()
+                return reading(stream)
+        except BadImage:
+            raise
         except Exception as error:  # each filesystem raises its own kinds
             raise OSError(0, _reason(error)) from error
 

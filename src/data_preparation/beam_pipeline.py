@@ -12,9 +12,11 @@ of them all. A shard is one piece of work, done as the local conversion does it,
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import apache_beam as beam
@@ -28,21 +30,31 @@ from src.common.errors import UserError
 from src.data_preparation import manifest as manifests
 from src.data_preparation.beam_files import RecordsFolder, Remote, local_copy
 from src.data_preparation.bottlenecks import Extractor
-from src.data_preparation.image_folder_to_tfrecords import class_folders, samples_of_class, split_folders
+from src.data_preparation.folders import read_layout
+from src.data_preparation.image_folder_to_tfrecords import (
+    BESIDE,
+    PEEKED,
+    list_folders,
+    no_class_folders,
+    samples_of_class,
+    say_splits,
+    unused_folder,
+    unused_sample,
+)
 from src.data_preparation.manifest import MANIFEST, Job, Outcome, outcome_of
 from src.data_preparation.samples import (
     Planned,
     Sample,
-    checked_classes,
+    class_names,
     digest_of,
     one_of_each,
     planned_as,
-    promises_photo,
     shown,
     skipped,
 )
 from src.data_preparation.shards import note_name, place_of, shard_of, shards_for, write_records
 from src.graph.backbones import load_backbone
+from src.images.files import ignored, named_like_picture
 
 # Files read at once to hash them: reading waits for disks and networks.
 HASH_BATCH, HASH_THREADS = 64, 8
@@ -51,13 +63,14 @@ HASH_BATCH, HASH_THREADS = 64, 8
 @dataclass(frozen=True)
 class Task:
     """What the workers are to do. `backbone` holds the graph's facts and `pb` says where it lies, None for
-    both where the records are to hold pictures only; `job` has no samples."""
+    both where the records are to hold pictures only; `job` has no samples; `class_folders` is the flag."""
 
     job: Job
     pb: Path | Remote | None
     backbone: dict | None
     folder: RecordsFolder
     overwrite: bool
+    class_folders: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,7 @@ def run(task: Task, options: PipelineOptions, runner) -> None:
 
 def build(pipeline: beam.Pipeline, task: Task) -> None:
     """The pipeline of the picture above."""
-    samples = list_samples(pipeline, task.job.source) | 'spread' >> beam.Reshuffle()
+    samples = list_samples(pipeline, task.job.source, task.class_folders) | 'spread' >> beam.Reshuffle()
     hashed = (
         samples
         | 'batches' >> beam.BatchElements(HASH_BATCH, HASH_BATCH)
@@ -110,8 +123,8 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
         | 'counts' >> beam.combiners.ToDict()
     )
     labels = (
-        samples
-        | 'label' >> beam.Map(lambda sample: sample.label.encode('utf-8', 'surrogateescape'))
+        hashed.photos
+        | 'label' >> beam.Map(lambda photo: photo[1].sample.label.encode('utf-8', 'surrogateescape'))
         | 'labels' >> beam.combiners.ToSet()
     )
     numbers = (
@@ -138,29 +151,51 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
     )
 
 
-def list_samples(pipeline: beam.Pipeline, source: Path | Remote) -> beam.PCollection[Sample]:
+def list_samples(
+    pipeline: beam.Pipeline, source: Path | Remote, choice: str | None = None
+) -> beam.PCollection[Sample]:
     """The samples that image_folder_samples finds. On a disk each class folder is listed by itself; any
     other place is listed in one go, for which one worker holds all names."""
     if isinstance(source, Remote):
-        return pipeline | 'folder' >> beam.Create([source]) | 'list' >> beam.FlatMap(remote_samples)
-    return (
+        folder = pipeline | 'folder' >> beam.Create([source])
+        return folder | 'list' >> beam.FlatMap(remote_samples, choice)
+    listing = list_folders(source, choice)
+    say_splits(listing.splits)
+    samples = (
         pipeline
-        | 'folders' >> beam.Create(list(class_folders(source)))
+        | 'folders' >> beam.Create(listing.folders)
         | 'apart' >> beam.Reshuffle()
         | 'list' >> beam.FlatMap(samples_of_class, source)
     )
+    return (samples, pipeline | 'unused' >> beam.Create(listing.unused)) | 'listed' >> beam.Flatten()
 
 
-def remote_samples(source: Remote) -> Iterator[Sample]:
-    """The samples below a folder that is on no disk."""
+def remote_samples(source: Remote, choice: str | None = None) -> Iterator[Sample]:
+    """The samples below a folder that is on no disk. Raises UserError as image_folder_samples does."""
     parted = [name.split('/') for name in source.names_below()]
-    parted = [parts for parts in parted if all(map(promises_photo, parts))]
-    splits = split_folders({parts[0] for parts in parted if len(parts) > 2})
+    parted = [parts for parts in parted if not any(map(ignored, parts))]
+    inner: dict[str, set[str]] = {parts[0]: set() for parts in parted if len(parts) > 1}
     for parts in parted:
-        inside = parts[1:] if splits else parts
-        if len(inside) > 1 and (not splits or parts[0] in splits):
-            name = '/'.join(parts)
-            yield Sample(name, source / name, inside[0], splits.get(parts[0]))
+        if len(parts) > 2:
+            inner[parts[0]].add(parts[1])
+
+    def has_pictures(top: str) -> bool:
+        below = ('/'.join(parts) for parts in parted if parts[0] == top and len(parts) > 1)
+        return any(named_like_picture(name) or (source / name).is_picture() for name in islice(below, PEEKED))
+
+    splits = read_layout(str(source), inner, has_pictures, choice)
+    level = 0 if splits is None else 1  # where the names of the classes stand
+    unused: Counter[str] = Counter()
+    for parts in parted:
+        name = '/'.join(parts)
+        if splits is not None and len(parts) > 1 and parts[0] not in splits:
+            unused[parts[0]] += 1
+        elif len(parts) > level + 1:
+            yield Sample(name, source / name, parts[level], splits[parts[0]] if splits else None)
+        else:
+            yield unused_sample(source, name, BESIDE)
+    for top, files in unused.items():
+        yield unused_sample(source, top, unused_folder(files))
 
 
 def hash_all(samples: list[Sample]) -> Iterator:
@@ -184,9 +219,9 @@ def choose(same: tuple[str, Iterable[Planned]]) -> Iterator:
 def claim(task: Task, labels: set[bytes], counts: dict[str, int], numbers: int) -> Plan:
     """Make the folder this job's own before anything is written there. Raises UserError."""
     if not labels:
-        raise UserError(f'{shown(task.job.source)} holds no folders of photos')
-    named = {label.decode('utf-8', 'surrogateescape') for label in labels}
-    classes = checked_classes(named, task.job.source)
+        raise no_class_folders(task.job.source)
+    named = (label.decode('utf-8', 'surrogateescape') for label in labels)
+    classes = class_names(named, task.job.source)
     manifest = manifests.described(task.job, task.backbone, classes, numbers)
     task.folder.claim(manifest, task.overwrite)
     return Plan(manifest, counts)

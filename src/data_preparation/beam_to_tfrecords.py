@@ -24,8 +24,9 @@ from pathlib import Path
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import say, wrote
-from src.data_preparation.convert import add_conversion_flags, report
+from src.common.progress import say
+from src.data_preparation.convert import add_conversion_flags, report, report_skipped
+from src.data_preparation.image_folder_to_tfrecords import add_class_folders
 from src.data_preparation.manifest import MANIFEST, Job, list_skipped
 from src.graph import precision
 from src.graph.backbones import load_backbone
@@ -38,14 +39,13 @@ def main(argv: list[str] | None = None) -> None:
     with _quiet():
         folder = _convert(args, beam_flags)
         manifest = folder.read_json(MANIFEST)
-    list_skipped(manifest['remarks'])
+    list_skipped(args.name, manifest['remarks'])
     if isinstance(folder.place, Path):
         report(folder.place)
     else:
         say(f'{count(sum(manifest["counts"].values()), "record")} of {len(manifest["classes"])} classes')
         say(f'  {folder.place}   records and {MANIFEST}')
-        if manifest['remarks']:
-            wrote(paths.METRICS_DIR / 'skipped.csv', f'{count(len(manifest["remarks"]), "remark")} on photos')
+        report_skipped(manifest)
         say(f'next: copy that folder to {paths.shown(paths.records(args.name))}')
 
 
@@ -70,7 +70,7 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
     job = Job(args.name, place(args.dir), (), precision=precision.resolve(args.precision))
-    run(Task(job, pb, facts, folder, args.overwrite), options, runner)
+    run(Task(job, pb, facts, folder, args.overwrite, args.class_folders), options, runner)
     return folder
 
 
@@ -81,6 +81,7 @@ def _parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     made.add_argument('--name', type=cli.plain_name, required=True, help='name for this data set')
     records = paths.shown(paths.RECORDS_DIR)
     made.add_argument('--output', metavar='FOLDER', help=f'folder for the records (default: {records}/NAME)')
+    add_class_folders(made)
     add_conversion_flags(made)
     return made.parse_known_args(argv)
 

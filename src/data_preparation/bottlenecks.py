@@ -3,6 +3,7 @@ batches before, and the caller writes what has come out of them."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,12 +14,13 @@ import numpy as np
 
 from src.common import consts
 from src.common.tf1 import tf
-from src.data_preparation.samples import Planned
+from src.data_preparation.samples import Planned, bytes_of
 from src.graph.backbones import Backbone
 from src.graph.precision import session_config
 from src.images.copies import COPIES
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
 from src.images.faults import BadImage
+from src.images.headers import read_header
 from src.images.reader import ImageReader
 
 CORES = os.cpu_count() or 1
@@ -55,15 +57,18 @@ class Extractor:
 def encoded_as_learned(item: Planned, crop_to_box: bool) -> bytes:
     """The picture that the vector is made from: the file itself, or a JPEG of the crop or copy.
 
-    Raises BadImage or OSError.
+    Raises OSError, and BadImage also for a file that is no longer the one that was hashed.
     """
-    data = item.sample.path.read_bytes()
+    data = bytes_of(item.sample)
+    if hashlib.sha256(data).hexdigest() != item.digest:  # its split was settled by the other bytes
+        raise BadImage('changed during the conversion: convert again with --overwrite')
     box = item.sample.box if crop_to_box else None
     if box is None and not item.sample.copy:
         return data
-    pixels = decode_with_pillow(data)
+    ratio = read_header(data).least_ratio
+    pixels = decode_with_pillow(data, ratio)
     if box is not None:
-        pixels = crop(pixels, box)
+        pixels = crop(pixels, tuple(side // ratio for side in box))
     if item.sample.copy:
         pixels = COPIES[item.sample.copy](pixels)
     return encode_jpeg(pixels)

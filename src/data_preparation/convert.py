@@ -4,15 +4,16 @@ do."""
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 from src.common import cli, files, paths
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
+from src.data_preparation.folders import listed
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
-from src.data_preparation.samples import class_names, plan, with_copies, with_test_list
+from src.data_preparation.samples import NOT_USED, class_names, plan, with_copies, with_test_list
 from src.data_preparation.shards import cut, write_missing
 from src.graph import precision
 from src.graph.backbones import Backbone, add_backbone, load_backbone
@@ -25,8 +26,9 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> Pat
     records of another job, unless `overwrite`.
     """
     folder = paths.records(job.name)
-    classes = class_names(job.samples, job.source)
-    planned, remarks = plan(job.samples)
+    class_names((s.label for s in job.samples if s.label is not None), job.source)  # before the long work
+    planned, remarks, labels = plan(job.samples)
+    classes = class_names(labels, job.source)
     planned = with_copies(planned, job.copies)
     manifest = describe(job, backbone, classes, planned)
     claim(folder, manifest, overwrite)
@@ -82,6 +84,22 @@ def run(job: Job, args: argparse.Namespace) -> None:
     report(convert(job, backbone, args.overwrite))
 
 
+def report_skipped(manifest: dict) -> None:
+    """Name what was not used, count what was skipped, and say where all of it is listed."""
+    remarks = manifest['remarks']
+    if not remarks:
+        return
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for remark in remarks:
+        if remark['outcome'] == NOT_USED:
+            by_reason[remark['reason']].append(remark['file'])
+    for reason, names in by_reason.items():
+        say(f'  not used: {listed(names, 2)} ({reason})')
+    outcomes = Counter(remark['outcome'] for remark in remarks)
+    told = ', '.join(f'{count(number, "file")} {outcome}' for outcome, number in outcomes.items())
+    wrote(paths.skipped(manifest['name']), f'{told}, with reasons')
+
+
 def report(folder: Path) -> None:
     """Tell what a conversion made, and what comes next."""
     manifest = files.read_json(folder / MANIFEST)
@@ -92,12 +110,7 @@ def report(folder: Path) -> None:
     for name in manifest['untrained']:
         say(f'  class {name} has no training photo: it cannot be learned')
     wrote(folder, f'records and {MANIFEST}')
-    if manifest['remarks']:
-        outcomes = Counter(remark['outcome'] for remark in manifest['remarks'])
-        wrote(
-            paths.METRICS_DIR / 'skipped.csv',
-            ', '.join(f'{count(n, "photo")} {outcome}' for outcome, n in outcomes.items()) + ', with reasons',
-        )
+    report_skipped(manifest)
     if manifest['backbone']:
         next_step('python -m src.training.train' + cli.name_flag(manifest['name']))
     else:

@@ -3,72 +3,96 @@
     python -m src.data_preparation.kaggle_images_to_tfrecords --name kaggle --augment
 
 Reads data/kaggle/labels.csv (columns id, breed), the photos train/<id>.jpg and, without labels,
-test/*.jpg; writes data/records/<name>/. `src.inference.inference` names the unlabelled ones.
---augment adds three changed copies of each training photo (contrast 0.8, brightness -0.15, mirrored)
+test/*.jpg, in folders below them too; writes data/records/<name>/. `src.inference.inference` names the
+unlabelled ones. The content of a file decides whether it is a picture; its name without the ending is the
+id. --augment adds three changed copies of each training photo (contrast 0.8, brightness -0.15, mirrored)
 and none of a validation or test photo. What cannot be read is skipped and listed in
-metrics/skipped.csv. Stop it at any time: the same command goes on where it was.
+metrics/<name>_skipped.csv. Stop it at any time: the same command goes on where it was.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
 from src.data_preparation.convert import Job, add_conversion_flags, run
-from src.data_preparation.samples import Remark, Sample, promises_photo
+from src.data_preparation.samples import EVEN_ODDS, Remark, Sample, by_id
 from src.images.copies import COPIES
+from src.images.files import pictures_below
 
 
 def kaggle_samples(folder: Path) -> tuple[list[Sample], list[Remark]]:
     """Labelled photos of train/ and unlabelled ones of test/.
 
-    Returns samples, and remarks on rows without a photo and photos without a row. Raises UserError
-    when labels.csv cannot be used.
+    Returns samples, and remarks on rows without a photo, photos without a row, and files that are no photos.
+    Raises UserError when labels.csv or sample_submission.csv cannot be used, or two photos have the same id.
     """
     breeds = read_labels(folder / 'labels.csv')
-    photos = {path.stem: path for path in _photos(folder / 'train')}
+    photos, no_photos = _photos(folder / 'train')
+    asked, more = _photos(folder / 'test')
     samples = [Sample(id_, photos[id_], breed) for id_, breed in sorted(breeds.items()) if id_ in photos]
-    remarks = [
-        Remark(
-            paths.shown(folder / 'train' / f'{id_}.jpg'),
-            'skipped',
-            'labels.csv names it, but it is not there',
-        )
-        for id_ in sorted(breeds.keys() - photos.keys())
-    ] + [
+    samples += [Sample(id_, path, None, consts.UNLABELLED) for id_, path in sorted(asked.items())]
+    remarks = _missing(folder / 'train', breeds.keys() - photos.keys(), 'skipped', 'labels.csv')
+    remarks += [
         Remark(paths.shown(photos[id_]), 'skipped', 'labels.csv has no row for it')
         for id_ in sorted(photos.keys() - breeds.keys())
     ]
-    asked = [Sample(path.stem, path, None, consts.UNLABELLED) for path in _photos(folder / 'test')]
-    return samples + asked, remarks
+    wanted = wanted_ids(folder / 'sample_submission.csv')
+    remarks += _missing(folder / 'test', wanted - asked.keys(), EVEN_ODDS, 'sample_submission.csv')
+    return samples, remarks + no_photos + more
+
+
+def wanted_ids(path: Path) -> set[str]:
+    """The ids that a submission must name; none when the file is missing. Raises UserError."""
+    if not path.exists():
+        return set()
+    return {row['id'].strip() for _, row in _rows(path, {'id'}) if (row['id'] or '').strip()}
+
+
+def _missing(folder: Path, ids: Iterable[str], outcome: str, listing: str) -> list[Remark]:
+    reason = f'{listing} names it, but it is not there'
+    return [Remark(paths.shown(folder / f'{id_}.jpg'), outcome, reason) for id_ in sorted(ids)]
 
 
 def read_labels(path: Path) -> dict[str, str]:
     """id to breed. Raises UserError when the file is missing, lacks a column or contradicts itself."""
     breeds: dict[str, str] = {}
+    for line, row in _rows(path, {'id', 'breed'}):
+        id_, breed = (row['id'] or '').strip(), (row['breed'] or '').strip()
+        if not id_ or not breed:
+            raise UserError(f'{paths.shown(path)} line {line}: id or breed is empty')
+        if breeds.setdefault(id_, breed) != breed:
+            raise UserError(f'{paths.shown(path)} line {line}: {id_} has two breeds')
+    return breeds
+
+
+def _rows(path: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file, each with its last line. Raises UserError."""
     try:
         with path.open(encoding='utf-8-sig', newline='') as stream:
             rows = csv.DictReader(stream)
-            if not {'id', 'breed'} <= set(rows.fieldnames or ()):
-                raise UserError(f'{paths.shown(path)} has no columns id and breed')
+            if not columns <= set(rows.fieldnames or ()):
+                raise UserError(f'{paths.shown(path)} has no columns {" and ".join(sorted(columns)[::-1])}')
             for row in rows:
-                id_, breed = (row['id'] or '').strip(), (row['breed'] or '').strip()
-                if not id_ or not breed:
-                    raise UserError(f'{paths.shown(path)} line {rows.line_num}: id or breed is empty')
-                if breeds.setdefault(id_, breed) != breed:
-                    raise UserError(f'{paths.shown(path)} line {rows.line_num}: {id_} has two breeds')
+                yield rows.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(
             f'cannot read {paths.shown(path)} ({reason}): unpack dog-breed-identification.zip of Kaggle there'
         ) from error
-    return breeds
 
 
-def _photos(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob('*') if promises_photo(path.name, path.is_dir()))
+def _photos(folder: Path) -> tuple[dict[str, Path], list[Remark]]:
+    """The photos below a folder by their ids, and remarks on what else is there; none when it is missing.
+    Raises UserError when two have the same id."""
+    if not folder.exists():
+        return {}, []
+    pictures, left_out = pictures_below(folder)
+    photos = {id_: Path(path) for id_, path in by_id(pictures, paths.shown(folder)).items()}
+    return photos, [Remark(paths.shown(path), 'skipped', reason) for path, reason in left_out]
 
 
 def main(argv: list[str] | None = None) -> None:

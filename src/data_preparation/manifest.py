@@ -139,12 +139,12 @@ def _difference(earlier: dict, now: dict) -> str:
 
 
 def complete(folder: Path, manifest: dict, shards: Sequence[Shard], remarks: Sequence[Remark]) -> None:
-    """Complete the manifest from what the shards hold, and list every remark in skipped.csv."""
+    """Complete the manifest from what the shards hold, and list every remark."""
     outcomes = (outcome_of(shard.name, files.read_json(note_of(folder, shard.name))) for shard in shards)
     told = Outcome(remarks=[asdict(remark) for remark in remarks])
     manifest = completed(manifest, added([told, *outcomes]))
     files.write_json(folder / MANIFEST, manifest)
-    list_skipped(manifest['remarks'])
+    list_skipped(manifest['name'], manifest['remarks'])
 
 
 def completed(manifest: dict, outcome: Outcome) -> dict:
@@ -162,9 +162,9 @@ def _by_split_and_place(shard: str) -> tuple[int, int, str]:
     return ALL_SPLITS.index(shard.partition('-')[0]), len(shard), shard
 
 
-def list_skipped(remarks: Sequence[dict]) -> None:
-    """Write metrics/skipped.csv."""
-    with files.atomic(paths.METRICS_DIR / 'skipped.csv') as stream:
+def list_skipped(name: str, remarks: Sequence[dict]) -> None:
+    """Write the list of a data set's remarks, metrics/<name>_skipped.csv."""
+    with files.atomic(paths.skipped(name)) as stream:
         writer = csv.DictWriter(stream, ['file', 'outcome', 'reason'])
         writer.writeheader()
         writer.writerows(remarks)

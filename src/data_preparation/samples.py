@@ -8,34 +8,36 @@ unreadable files, copies of one photo, and photos that stand under two labels.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import progress
-from src.images.headers import ENDINGS
+from src.images.faults import BadImage
+from src.images.files import read_picture
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 
-NOT_PHOTOS = ('Thumbs.db', 'desktop.ini')
-
 # What is done about an unlabelled photo that cannot be read: leaving it out would spoil the submission.
 EVEN_ODDS = 'given even odds'
+NOT_USED = 'not used'  # files and folders that belong to no class
 
 SPLIT_ORDER = ('test', 'validation', 'train', consts.UNLABELLED)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo of a data set. `id` names it within the set; `path` may be anything that has
-    read_bytes() and prints as a name; `label` is None when nobody has named it; `split` is None where
-    the bytes decide, 'learn' where they decide between training and validation only; `copy` names the
-    change that makes an augmented copy."""
+    """One photo of a data set. `id` names it within the set; `path` may be anything that prints as a name
+    and has read_bytes(), which raises BadImage or OSError; `label` is None when nobody has named it; `split`
+    is None where the bytes decide, 'learn' where they decide between training and validation only; `copy`
+    names the change that makes an augmented copy."""
 
     id: str
     path: Path
@@ -43,6 +45,20 @@ class Sample:
     split: str | None = None
     box: Box | None = None
     copy: str = ''
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Stands in a sample for a file or folder that no photo is taken from, so that it is listed."""
+
+    place: Any
+    reason: str
+
+    def read_bytes(self) -> bytes:
+        raise BadImage(self.reason)
+
+    def __str__(self) -> str:
+        return shown(self.place)
 
 
 @dataclass(frozen=True)
@@ -59,13 +75,15 @@ class Remark:
     """A file that has a fault, what was done about it, and why."""
 
     file: str
-    outcome: str  # 'skipped', 'kept' or EVEN_ODDS
+    outcome: str  # 'skipped', 'kept', NOT_USED or EVEN_ODDS
     reason: str
 
 
 def skipped(sample: Sample, reason: str) -> Remark:
     """The remark on a photo that gets no record."""
     outcome = EVEN_ODDS if sample.split == consts.UNLABELLED else 'skipped'
+    if isinstance(sample.path, Unused):
+        outcome = NOT_USED
     return Remark(shown(sample.path), outcome, reason)
 
 
@@ -74,12 +92,21 @@ def shown(path: Path) -> str:
     return paths.shown(path) if isinstance(path, str | Path) else str(path)
 
 
-def promises_photo(name: str, is_folder: bool = False) -> bool:
-    """Whether a name in a data set is to be converted, or else told of: any file but hidden ones and
-    those that systems leave behind, and what is called like a photo but is a folder."""
-    if name.startswith('.') or name in NOT_PHOTOS:
-        return False
-    return not is_folder or name.lower().endswith(ENDINGS)
+def by_id(pictures: Iterable[str], where: str) -> dict[str, str]:
+    """Paths of pictures in the folder `where` by their ids, the file names without the endings. Raises
+    UserError when two have the same."""
+    photos: dict[str, str] = {}
+    for path in pictures:
+        id_ = Path(path).stem
+        if (earlier := photos.setdefault(id_, path)) != path:
+            names = ' and '.join(os.path.relpath(file, where) for file in (earlier, path))
+            raise UserError(f'{where} holds two photos with the id {id_}, {names}: rename or remove one')
+    return photos
+
+
+def bytes_of(sample: Sample) -> bytes:
+    """The bytes of a sample's photo. Raises BadImage for what is no picture, and OSError."""
+    return read_picture(sample.path) if isinstance(sample.path, Path) else sample.path.read_bytes()
 
 
 def split_of(digest: str, learn_only: bool = False) -> str:
@@ -96,33 +123,37 @@ def split_of(digest: str, learn_only: bool = False) -> str:
     return 'validation' if place < consts.TEST_SHARE + consts.VALIDATION_SHARE else 'train'
 
 
-def plan(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark]]:
+def plan(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark], set[str]]:
     """Read every file once and settle its split. Returns what to convert, in an order that depends
-    on the bytes alone, and remarks on what was left out. Memory: about 0.5 kB a sample."""
+    on the bytes alone, remarks on what was left out, and the labels of all pictures: a folder without any
+    is no class. Memory: about 0.5 kB a sample."""
     remarks: list[Remark] = []
+    labels: set[str] = set()
     by_digest: dict[str, list[Planned]] = defaultdict(list)
     for sample, digest, fault in _digests(samples):
         if fault:
             remarks.append(skipped(sample, fault))
         else:
             by_digest[digest].append(planned_as(sample, digest))
+            labels.update({sample.label} - {None})
     chosen = []
     for digest in sorted(by_digest):
         kept, left_out = one_of_each(by_digest[digest])
         chosen.extend(kept)
         remarks.extend(left_out)
-    return chosen, remarks
+    return chosen, remarks, labels
 
 
 def digest_of(sample: Sample) -> tuple[str, str]:
     """The SHA-256 of a photo's bytes, and '', or else '' and the reason why there is none."""
     try:
-        data = sample.path.read_bytes()
+        return hashlib.sha256(bytes_of(sample)).hexdigest(), ''
+    except BadImage as fault:
+        return '', str(fault)
     except FileNotFoundError:
         return '', 'no such file'
     except OSError as error:
         return '', f'cannot be read: {error.strerror}'
-    return (hashlib.sha256(data).hexdigest(), '') if data else ('', 'empty file')
 
 
 def planned_as(sample: Sample, digest: str) -> Planned:
@@ -164,23 +195,18 @@ def with_copies(planned: Iterable[Planned], kinds: Sequence[str]) -> list[Planne
     return out
 
 
-def class_names(samples: Iterable[Sample], source: Path) -> list[str]:
-    """All labels, sorted: their places are the network's outputs. Raises UserError when there are fewer
-    than two, or one that cannot be written down."""
-    return checked_classes({sample.label for sample in samples if sample.label is not None}, source)
-
-
-def checked_classes(labels: Iterable[str], source: Path) -> list[str]:
-    """The distinct labels `labels`, sorted. Raises UserError as `class_names` does."""
-    names, where = sorted(labels), shown(source)
+def class_names(labels: Iterable[str], source: Path) -> list[str]:
+    """The distinct labels, sorted: their places are the network's outputs. Raises UserError when there are
+    fewer than two, or one that cannot be written down."""
+    names, where = sorted(set(labels)), shown(source)
     for name in names:
         if not _is_a_line(name):
             raise UserError(f'{where}: the class name {name!r} is no line of UTF-8: rename it')
     if not names:
-        raise UserError(f'no photos with a label in {where}')
+        raise UserError(f'{where} holds no pictures with a label')
     if len(names) == 1:
         raise UserError(
-            f'{where} holds one class only ({names[0]}): there is nothing to tell apart, '
+            f'{where} holds pictures of one class only ({names[0]}): there is nothing to tell apart, '
             'add a folder for each further class'
         )
     return names
@@ -207,6 +233,9 @@ def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sa
     found: set[str] = set()
     out = []
     for sample in samples:
+        if isinstance(sample.path, Unused):
+            out.append(sample)
+            continue
         inside = sample.path.relative_to(base)  # not resolved: photos may be links to elsewhere
         names = {inside.as_posix(), (base.resolve().name / inside).as_posix()} & listed
         found |= names

@@ -5,8 +5,8 @@
 Reads data/stanford_ds/Images and Annotation/ (the breed and the dog's bounding box; the folder's
 name stands in for a missing annotation) and writes data/records/stanford/. The official lists, if
 lists.tar was unpacked, say which photos are the test split; otherwise a hash of the image's bytes
-does. What cannot be read is skipped and listed in metrics/skipped.csv. Stop it at any time: the same
-command goes on where it was.
+does. What is not used or cannot be read is listed in metrics/<name>_skipped.csv. Stop it at any time:
+the same command goes on where it was.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from xml.etree import ElementTree
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.data_preparation.convert import Job, add_conversion_flags, add_test_list, run
+from src.data_preparation.folders import TOP
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
-from src.data_preparation.samples import Box, Remark, Sample
+from src.data_preparation.samples import Box, Remark, Sample, Unused
 
 TEST_LIST = Path('lists', 'test_list.mat')
 
@@ -38,7 +39,10 @@ def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[S
         )
     samples, remarks = [], []
     annotated = (folder / 'Annotation').is_dir()
-    for sample in image_folder_samples(images):
+    for sample in image_folder_samples(images, TOP):
+        if isinstance(sample.path, Unused):
+            samples.append(sample)
+            continue
         breed, box, fault = breed_of_folder(sample.label), None, ''
         path = folder / 'Annotation' / Path(sample.id).with_suffix('')
         try:

@@ -35,13 +35,15 @@ _TURNS = {
 def decode_with_pillow(data: bytes, ratio: int = 1) -> np.ndarray:
     """The picture upright as [height, width, 3] uint8, whatever its kind: the first frame of an
     animation, transparent parts on white, 16 bits by their upper 8. The sides of a JPEG are divided
-    by `ratio` (1, 2, 4 or 8) while it is decoded.
+    by `ratio` (1, 2, 4 or 8) while it is decoded, and those of a very large one by its `least_ratio`.
 
     Raises BadImage as `read_header` does, and for data that is cut short or damaged.
     """
-    orientation = read_header(data).orientation
-    with only_bad_image(data), opened(data) as image:
-        check_size(*image.size)  # should Pillow see another size than we did
+    header = read_header(data)
+    orientation, large = header.orientation, header.least_ratio > 1
+    ratio = max(ratio, header.least_ratio)
+    with only_bad_image(data), opened(data, large) as image:
+        check_size(*image.size, scalable=large)  # should Pillow see another size than we did
         if ratio > 1:
             image.draft(image.mode, (image.width // ratio, image.height // ratio))
         image.load()

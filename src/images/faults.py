@@ -12,11 +12,61 @@ from src.common import consts
 
 JPEG_START = b'\xff\xd8\xff'
 PNG_START = b'\x89PNG\r\n\x1a\n'
-STARTS = (JPEG_START, PNG_START, b'GIF8', b'RIFF', b'BM', b'II*\0', b'MM\0*')
+START_BYTES = 32  # what `check_start` looks at
+
+_STARTS = (JPEG_START, PNG_START, b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')  # the last four are TIFF
+_BMP_HEADERS = range(
+    12, 257
+)  # bytes of the header that follows; text that begins with BM has other ones there
+
+# Kinds of pictures that are not read. The brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands
+# (others, such as isom and qt, are films).
+_HEIF_BRANDS = (
+    *(b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs'),
+    *(b'mif1', b'mif2', b'msf1', b'miaf', b'avif', b'avis'),
+)
+_OTHER_KINDS = {
+    b'8BPS': 'a Photoshop file',
+    b'\xff\x0a': 'JPEG XL',
+    b'\0\0\0\x0cJXL ': 'JPEG XL',
+    b'\0\0\0\x0cjP  ': 'JPEG 2000',
+    b'<svg': 'SVG',
+}
 
 
 class BadImage(Exception):
     """Why these bytes give no picture: one short reason for a human, such as 'truncated'."""
+
+
+class NotAPicture(BadImage):
+    """What was never a picture: other content, nothing at all, no regular file."""
+
+
+def check_start(start: bytes) -> None:
+    """Tell by the first START_BYTES bytes of a file, or all of a shorter one, whether it is a picture.
+
+    Raises NotAPicture when it is none, and BadImage for a kind of picture that is not read.
+    """
+    if not start:
+        raise NotAPicture('empty file')
+    if kind := _kind_not_read(start):
+        raise BadImage(f'{kind}, which is not read: save it as JPEG')
+    if not _may_be_picture(start):
+        raise NotAPicture('not an image')
+
+
+def _kind_not_read(start: bytes) -> str:
+    if start[4:8] == b'ftyp' and start[8:12] in _HEIF_BRANDS:  # what iPhones write, and some web sites
+        return 'HEIC or AVIF'
+    return next((kind for begin, kind in _OTHER_KINDS.items() if start.startswith(begin)), '')
+
+
+def _may_be_picture(start: bytes) -> bool:
+    if start.startswith(b'RIFF'):  # sounds and films too
+        return start[8:12] == b'WEBP' or len(start) < 12
+    if start.startswith(b'BM'):
+        return len(start) < 18 or struct.unpack_from('<I', start, 14)[0] in _BMP_HEADERS
+    return start.startswith(_STARTS)
 
 
 @contextlib.contextmanager
@@ -32,11 +82,7 @@ def only_bad_image(data: bytes) -> Iterator[None]:
 
 def _reason(error: Exception, data: bytes) -> str:
     if isinstance(error, Image.DecompressionBombError):  # more than 178 million pixels
-        return f'more pixels than the limit of {consts.MAX_IMAGE_PIXELS:,}'
-    if data[4:8] == b'ftyp':  # what iPhones write; worth its own words
-        return 'HEIC or AVIF, which is not read: save it as JPEG'
-    if not data.startswith(STARTS):
-        return 'not an image'
+        return f'more pixels than the limit of {consts.MAX_IMAGE_PIXELS:,}: make it smaller'
     if isinstance(error, MemoryError):
         return 'not enough memory to decode it'
     if 'truncated' in str(error).lower() or _cut_short(data):

@@ -23,17 +23,20 @@ import warnings
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from src.common import consts
-from src.images.faults import JPEG_START, PNG_START, BadImage, only_bad_image
+from src.images.faults import JPEG_START, PNG_START, START_BYTES, BadImage, check_start, only_bad_image
 
 # Never more than these: Pillow also opens formats for which it starts other programs (EPS).
 # What many phones write into .jpg, several JPEGs in one file (MPO), is among JPEG: the first is taken.
 FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')
-ENDINGS = ('.jpg', '.jpeg', '.jpe', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff')  # of their files
+
+LARGE_RATIO = 2  # JPEGs beyond the limit are decoded with their sides divided by this
 
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: the size is there
 _HUFFMAN_SOF_MARKERS = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive; not every decoder has the rest
+_SEQUENTIAL_SOF_MARKERS = (0xC0, 0xC1)
 _BARE_MARKERS = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))  # no length follows; 0x00 is no marker at all
 _EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
 
@@ -57,16 +60,24 @@ class Header:
     height: int
     plain: bool  # DecodeJpeg with channels=3 gives the right pixels
     orientation: int = 1  # EXIF: 1 as stored, 2 to 8 to be turned
+    scalable: bool = (
+        False  # a JPEG that is decoded row by row, so at half its size it needs a quarter of the memory
+    )
+
+    @property
+    def least_ratio(self) -> int:
+        """What the sides are to be divided by while decoding, so that consts.MAX_IMAGE_PIXELS are left."""
+        return 1 if self.width * self.height <= consts.MAX_IMAGE_PIXELS else LARGE_RATIO
 
 
 def read_header(data: bytes) -> Header:
     """Format, upright size and whether TensorFlow's decoder will do, without decoding anything.
 
     Takes microseconds for JPEG and PNG, which are read here; Pillow reads the header of the rest.
-    Raises BadImage for what is no picture of FORMATS and for more than consts.MAX_IMAGE_PIXELS.
+    Raises BadImage for what is no picture of FORMATS, and for more than consts.MAX_IMAGE_PIXELS; of a JPEG
+    that can be decoded at half its size, LARGE_RATIO² times as many.
     """
-    if not data:
-        raise BadImage('empty file')
+    check_start(data[:START_BYTES])
     with only_bad_image(data):
         if data.startswith(JPEG_START):
             header = _jpeg_header(data)
@@ -74,30 +85,36 @@ def read_header(data: bytes) -> Header:
             header = _png_header(data)
         else:
             header = _other_header(data)
-    check_size(header.width, header.height)
+    check_size(header.width, header.height, header.scalable)
     return header
 
 
-def check_size(width: int, height: int) -> None:
-    """Raises BadImage for no pixels, and for more than consts.MAX_IMAGE_PIXELS."""
+def check_size(width: int, height: int, scalable: bool = False) -> None:
+    """Raises BadImage for no pixels, and for more than `read_header` takes."""
     if width < 1 or height < 1:
         raise BadImage('damaged')
-    if width * height > consts.MAX_IMAGE_PIXELS:
-        raise BadImage(f'{width:,}×{height:,} pixels, more than the limit of {consts.MAX_IMAGE_PIXELS:,}')
+    limit = consts.MAX_IMAGE_PIXELS
+    most = limit * LARGE_RATIO**2 if scalable else limit
+    if width * height > most:
+        raise BadImage(f'{width:,}×{height:,} pixels, more than the limit of {most:,}: make it smaller')
 
 
-def opened(data: bytes) -> Image.Image:
-    """A picture of FORMATS in Pillow, not decoded yet."""
+def opened(data: bytes, large: bool = False) -> Image.Image:
+    """A picture of FORMATS in Pillow, not decoded yet; `large` for a JPEG beyond Pillow's own limit."""
     try:
+        if large:
+            return JpegImageFile(io.BytesIO(data))
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise ValueError('unidentified') from error  # Pillow's own text holds the stream's address
 
 
-def _header(kind: str, width: int, height: int, plain: bool, orientation: int) -> Header:
+def _header(
+    kind: str, width: int, height: int, plain: bool, orientation: int, scalable: bool = False
+) -> Header:
     if orientation >= 5:  # those that swap the sides
         width, height = height, width
-    return Header(kind, width, height, plain and orientation == 1, orientation)
+    return Header(kind, width, height, plain and orientation == 1, orientation, scalable)
 
 
 def _jpeg_header(data: bytes) -> Header:
@@ -107,7 +124,7 @@ def _jpeg_header(data: bytes) -> Header:
     hold (JFIF, Adobe and component names tell), so they agree on all of them. Four components they
     invert by different rules.
     """
-    at, frame, orientation = 2, None, None
+    at, frame, orientation, in_first_scan = 2, None, None, 0
     try:
         while True:
             at = data.index(b'\xff', at)  # stray bytes between segments are passed over by all decoders
@@ -119,6 +136,7 @@ def _jpeg_header(data: bytes) -> Header:
                 at += 2
                 continue
             if marker in (_SOS, _EOI):
+                in_first_scan = data[at + 4] if marker == _SOS else 0
                 break
             if marker in _SOF_MARKERS:
                 frame = marker, *struct.unpack_from('>BHHB', data, at + 4)
@@ -131,7 +149,9 @@ def _jpeg_header(data: bytes) -> Header:
         raise BadImage('damaged')
     sof, bits, height, width, components = frame
     plain = sof in _HUFFMAN_SOF_MARKERS and bits == 8 and components in (1, 3)
-    return _header('JPEG', width, height, plain, orientation or 1)
+    # With several scans (as all progressive ones have) the decoder holds all coefficients at once.
+    scalable = sof in _SEQUENTIAL_SOF_MARKERS and bits == 8 and in_first_scan == components
+    return _header('JPEG', width, height, plain, orientation or 1, scalable)
 
 
 def _png_header(data: bytes) -> Header:

@@ -4,7 +4,7 @@
     python -m src.inference.classify photos/ 'more/*.png' https://example.org/dog.jpg --top 3
     cat my_dog.jpg | python -m src.inference.classify -
 
-Pictures may be files, folders (all pictures below them), globs, and addresses that start with http:// or
+Pictures may be files, folders (all pictures below them, whatever their endings), globs, and addresses that start with http:// or
 https://; '-' is standard input. A first word `file` or `uri` says that all others are paths, or addresses;
 a picture that is called file is ./file. Prints the five best classes of each picture, or JSON or CSV for
 programs. Without --model or --name it uses the model that ships with Rootstock (120 dog breeds), whatever
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +33,8 @@ from src.common.fetch import fetch_image, web_address
 from src.common.files import count
 from src.common.progress import progress, say
 from src.images.faults import BadImage
-from src.images.headers import ENDINGS
+from src.images.files import read_picture
+from src.images.named import pictures_named
 from src.inference.predictor import Predictor, default_model, load_model, why_default
 from src.inference.printers import Csv, Json, Table
 
@@ -68,40 +68,21 @@ def _loaded(path: Path) -> Predictor:
     return load_model(path)
 
 
-def pictures_at(names: Sequence[str]) -> list[str]:
-    """The files that paths, folders and globs name, in the order given, each once.
-
-    A name that nothing answers to stays in the list, so that it is told of like an unreadable one.
-    """
-    found: dict[str, None] = {}
-    for name in names:
-        try:
-            found.update(dict.fromkeys(_answering_to(name) or [name]))
-        except OSError:  # a name too long, a folder that may not be read
-            found[name] = None
-    return list(found)
-
-
-def _answering_to(name: str) -> list[str]:
-    path = Path(name)
-    if name in ('', STDIN) or path.is_file():
-        return [name]
-    if path.is_dir():
-        return [str(p) for p in sorted(path.rglob('*')) if p.suffix.lower() in ENDINGS and p.is_file()]
-    return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
-
-
 def is_address(source: str | None, name: str) -> bool:
     """Whether `name` is a web address: `source` says so, or without a `source` its beginning."""
     return source == 'uri' or (source is None and name.lower().startswith(('http://', 'https://')))
 
 
-def names_in(source: str | None, words: Sequence[str]) -> list[str]:
-    """The files and addresses that the words of a command line name, in order, each once."""
+def names_in(source: str | None, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The pictures and addresses that the words of a command line name, in order, each once; and what lies
+    in the folders or matches the globs and is no picture, each with the reason."""
     found: dict[str, None] = {}
+    left_out: dict[str, str] = {}
     for word in words:
-        found.update(dict.fromkeys([word] if is_address(source, word) else pictures_at([word])))
-    return list(found)
+        names, others = ([word], {}) if is_address(source, word) else pictures_named([word])
+        found.update(dict.fromkeys(names))
+        left_out.update(others)
+    return list(found), left_out
 
 
 def check_name(source: str | None, name: str) -> None:
@@ -133,7 +114,9 @@ def _read(source: str | None, path: str) -> bytes:
     if not path:
         raise UserError('an empty path names no picture')
     try:
-        return Path(path).read_bytes()
+        return read_picture(path)
+    except BadImage as fault:
+        raise UserError(f'{path}: {fault}') from fault
     except IsADirectoryError as error:
         raise UserError(f'{path}: no pictures in this folder') from error
     except OSError as error:
@@ -186,7 +169,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     path = args.model or default_model(args.name)
-    names = names_in(args.source, args.pictures)
+    names, left_out = names_in(args.source, args.pictures)
     missing = _missing(args.source, names)
     if len(names) > 1:
         _tell_skipped(missing.values())
@@ -195,6 +178,8 @@ def main(argv: list[str] | None = None) -> int:
     if why and there and args.form is not Table:
         print(f'{paths.shown(path)}: {why}', file=sys.stderr)
     faults = _print_answers(args, path, there, f' ({why})' if why else '')
+    for name, reason in left_out.items():
+        print(f'left out {name}: {reason}', file=sys.stderr)
     if len(names) == 1 and (missing or faults):
         raise UserError([*missing.values(), *faults][0])
     _tell_skipped(faults)

@@ -5,17 +5,16 @@
 
 Without a folder it answers for the unlabelled photos of the data set (Kaggle's test/), from the
 bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it looks
-at the photos in it, and needs nothing but the frozen graph. Writes metrics/<name>_submission.csv: id, which
-is the photo's file name without its ending, and a column with the probability of each breed. A photo that
-cannot be read is named on standard error and gets even odds, as Kaggle refuses a file in which an id is
-missing.
+at the photos below it, and needs nothing but the frozen graph. Writes metrics/<name>_submission.csv: id,
+which is the photo's file name without its ending, and a column with the probability of each breed. A photo
+that cannot be read is named on standard error and gets even odds, as Kaggle refuses a file in which an id is
+missing. Files that are no pictures are named there too, and get no row.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,9 +25,9 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import open_records
-from src.data_preparation.samples import EVEN_ODDS
+from src.data_preparation.samples import EVEN_ODDS, by_id
 from src.images.faults import BadImage
-from src.images.headers import ENDINGS
+from src.images.files import pictures_below
 from src.inference import classify
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, default_model, load_model
@@ -65,30 +64,24 @@ def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
 
 
 def answers_from_folder(folder: Path, predictor: Predictor) -> Iterator[Answer]:
-    """An answer for every photo that lies in `folder`, by id. Raises UserError as `photos_in` does."""
+    """An answer for every photo below `folder`, by id. Raises UserError as `photos_in` does."""
     photos = photos_in(folder)
-    for name, answer in classify.answers(predictor, 'file', list(map(str, photos))):
+    for name, answer in classify.answers(predictor, 'file', list(photos.values())):
         yield Path(name).stem, answer
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Sorted by name. Raises UserError when there are none, or two with the same id."""
+def photos_in(folder: Path) -> dict[str, str]:
+    """The paths of the photos by their ids, sorted. What else lies there is named on standard error. Raises
+    UserError when there are none, or two with the same id."""
     try:
-        photos = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in ENDINGS and not path.name.startswith('.')
-        )
+        pictures, left_out = pictures_below(folder)
     except OSError as error:
         raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
-    if not photos:
+    for path, reason in left_out:
+        print(f'left out {path}: {reason}', file=sys.stderr)
+    if not pictures:
         raise UserError(f'there are no photos in {paths.shown(folder)}')
-    id_, number = Counter(photo.stem for photo in photos).most_common(1)[0]
-    if number > 1:
-        raise UserError(
-            f'{paths.shown(folder)} holds {number} photos with the id {id_}: rename or remove one'
-        )
-    return photos
+    return dict(sorted(by_id(pictures, paths.shown(folder)).items()))
 
 
 def write_submission(

@@ -16,6 +16,8 @@ from src.common.errors import UserError
 from src.data_preparation import beam_to_tfrecords, image_folder_to_tfrecords
 from src.data_preparation.dataset import load, open_records
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
+from src.data_preparation.samples import Unused
+from src.images.files import LINKED_BEFORE
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 COMMAND = [sys.executable, '-m', 'src.data_preparation.beam_to_tfrecords']
@@ -42,6 +44,13 @@ def mess(tmp_path_factory) -> Path:
     (folder / 'ü' / 'folder.jpg').mkdir()
     (folder / 'ü' / 'link.jpg').symlink_to(folder / 'nowhere.jpg')
     (folder / 'ü' / '.hidden.jpg').write_text('of no interest')
+    (folder / 'ü' / 'again').symlink_to(folder / 'ü')
+    put(folder.with_name('elsewhere') / 'of a link.jpg', 96)
+    (folder / 'a b' / 'more').symlink_to(folder.with_name('elsewhere'))
+    (folder / 'empty').mkdir()
+    (folder / 'words').mkdir()
+    (folder / 'words' / 'a.txt').write_text('no picture')
+    put(folder / 'beside.jpg', 95)
     shutil.copy(folder / 'ü' / '1.jpg', folder / 'ü' / 'copy.jpg')
     for name in ('a b', 'ü'):
         put(folder / name / 'both.jpg', 99)
@@ -71,23 +80,26 @@ def times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob('*.tfrecord')}
 
 
-def skipped() -> str:
-    return (paths.METRICS_DIR / 'skipped.csv').read_text(encoding='utf-8', errors='surrogateescape')
+def skipped(name: str) -> str:
+    return paths.skipped(name).read_text(encoding='utf-8', errors='surrogateescape')
 
 
 @pytest.mark.slow
 def test_two_processes_write_what_the_local_conversion_writes(beam, small_shards, mess, tmp_path):
-    alone, listed = locally(mess, 'same'), skipped()
-    (paths.METRICS_DIR / 'skipped.csv').unlink()
+    alone, listed = locally(mess, 'same'), skipped('same')
+    paths.skipped('same').unlink()
     with_beam(mess, 'same', '--output', str(tmp_path / 'out'), *TWO_PROCESSES)
     assert content(tmp_path / 'out') == content(alone)
-    assert skipped() == listed
+    assert skipped('same') == listed
     manifest = files.read_json(tmp_path / 'out' / 'manifest.json')
     assert manifest['complete'] and manifest['counts'].keys() == set(consts.SPLITS)
     assert len(manifest['shards']) > 6
     reasons = {remark['file'].rpartition('/')[2]: remark['reason'] for remark in manifest['remarks']}
     assert reasons.keys() >= {'text.jpg', 'empty.jpg', 'cut.jpg', 'folder.jpg', 'link.jpg', 'both.jpg'}
     assert reasons['copy.jpg'] == 'a copy of ü/1.jpg'
+    assert manifest['classes'] == ['a b', 'ü']
+    assert reasons['again'] == LINKED_BEFORE and reasons['a.txt'] == 'not an image'
+    assert reasons.keys() >= {'empty', 'beside.jpg'} and 'more' not in reasons
     assert reasons['both.jpg'] == 'the same picture stands under a b and ü'
 
 
@@ -126,8 +138,24 @@ def test_another_conversion_s_records_are_refused_unless_they_are_to_be_replaced
     assert content(folder) == content(locally(other, 'taken'))
 
 
-@pytest.mark.parametrize('folders', ['train Test', 'training val test', 'train validation', 'test other'])
-def test_folders_of_splits_are_found_as_the_local_conversion_finds_them(beam, folders, tmp_path):
+def facts(samples) -> list[tuple]:
+    """All that two listings of one folder have in common."""
+    told = [(s.id, s.label, s.split, s.path.reason if isinstance(s.path, Unused) else '') for s in samples]
+    return sorted(told, key=repr)
+
+
+@pytest.mark.parametrize(
+    'folders',
+    [
+        'train Test',
+        'training_set val test',
+        'train dev',
+        'seg_train seg_test',
+        'test other',
+        'train Test more',
+    ],
+)
+def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_path):
     from src.data_preparation import beam_pipeline
     from src.data_preparation.beam_files import Remote
     from tests.data_preparation import shelf
@@ -136,15 +164,24 @@ def test_folders_of_splits_are_found_as_the_local_conversion_finds_them(beam, fo
         put_classes(tmp_path / split, {'a': 2, 'b': 1}, first=10 * place)
         put(tmp_path / split / 'lies beside.jpg', 90 + place)
         put(tmp_path / split / 'a' / '.hidden' / 'x.jpg', 95)
-    wanted = [(s.id, s.label, s.split) for s in image_folder_samples(tmp_path)]
-    here = [
-        sample
-        for folder in beam_pipeline.class_folders(tmp_path)
-        for sample in beam_pipeline.samples_of_class(folder, tmp_path)
-    ]
-    assert [(s.id, s.label, s.split) for s in here] == wanted
-    there = beam_pipeline.remote_samples(Remote(shelf.url_of(tmp_path)))
-    assert sorted((s.id, s.label, s.split) for s in there) == sorted(wanted)
+        put(tmp_path / '__MACOSX' / split / 'a' / '._x.jpg', 96)
+    for name in ('docs/deep/1.txt', 'docs/2.txt', 'labels.csv'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text('no picture')
+    remote = Remote(shelf.url_of(tmp_path))
+    refused = 'other' in folders or ' n' in folders
+    for choice in ['top', 'inside'] if refused else [None, 'top', 'inside']:
+        wanted = facts(image_folder_samples(tmp_path, choice))
+        listing = beam_pipeline.list_folders(tmp_path, choice)
+        here = [s for folder in listing.folders for s in beam_pipeline.samples_of_class(folder, tmp_path)]
+        assert facts(here + listing.unused) == wanted
+        assert facts(beam_pipeline.remote_samples(remote, choice)) == wanted
+    if refused:
+        with pytest.raises(UserError, match='can be read in two ways') as there:
+            list(beam_pipeline.remote_samples(remote))
+        with pytest.raises(UserError) as here:
+            image_folder_samples(tmp_path)
+        assert str(here.value).removeprefix(str(tmp_path)) == str(there.value).removeprefix(str(remote))
 
 
 def test_photos_backbone_and_records_may_lie_where_no_disk_is(beam, small_shards, tmp_path, capsys):
@@ -218,7 +255,7 @@ def test_the_command_prints_no_line_of_beam_s(beam, tmp_path):
     assert out.splitlines()[0].startswith('8 records of 2 classes')
     code, out, err = command(str(tmp_path / 'one'), '--name', 'y')
     assert (code, out) == (2, '')
-    assert err.startswith('error: ') and 'holds one class only (lonely)' in err and err.count('\n') == 1
+    assert err.startswith('error: ') and 'one class only (lonely)' in err and err.count('\n') == 1
 
 
 def test_help_needs_no_beam_and_its_absence_is_told(monkeypatch, capsys):

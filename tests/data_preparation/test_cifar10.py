@@ -113,7 +113,7 @@ def test_a_folder_of_mixed_sizes_becomes_pixels_of_one(tmp_path):
     image_folder_to_tfrecords.main([str(tmp_path / 'photos'), '--name', 'mixed', '--no-backbone'])
     records = open_records('mixed')
     assert sum(records.counts.values()) == 12
-    assert 'broken.jpg' in (paths.METRICS_DIR / 'skipped.csv').read_text()
+    assert 'broken.jpg' in paths.skipped('mixed').read_text()
     splits = [split for split in ('train', 'validation', 'test') if records.counts.get(split)]
     held = load_pixels(records, splits, reader_for(24))
     assert held.values.shape == (12, 24, 24, 3)

@@ -104,6 +104,43 @@ def test_a_photo_to_be_named_that_cannot_be_read_is_told_of_apart(tmp_path):
     }  # fmt: skip
 
 
+def test_photos_are_found_whatever_their_endings_and_what_is_none_is_listed(tmp_path):
+    folder = kaggle(tmp_path, number=4)
+    for split, first in (('train', 4), ('test', 50)):
+        for place, name in enumerate(('a.jfif', 'b', 'deep/c.JPG', 'd.txt'), first):
+            put(folder / split / name, place)
+        (folder / split / 'a.txt').write_text('no picture beside the photo of the same id')
+        (folder / split / '._a.jpg').write_text('of no interest')
+    with (folder / 'labels.csv').open('a') as stream:
+        stream.write('a,pug\nb,pug\nc,pug\nd,pug\n')
+    samples, remarks = kaggle_samples(folder)
+    for split in (None, 'unlabelled'):
+        assert {s.id for s in samples if s.split == split} > {'a', 'b', 'c', 'd'}
+    assert [(r.file.rpartition('/')[2], r.outcome, r.reason) for r in remarks] == [
+        ('a.txt', 'skipped', 'not an image')
+    ] * 2
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_two_photos_with_one_id_are_refused(split, tmp_path):
+    folder = kaggle(tmp_path, number=4)
+    put(folder / split / 'more' / 'x.jpg', 50)
+    put(folder / split / 'x.png', 51)
+    with pytest.raises(UserError, match=r'two photos with the id x, x.png and more/x.jpg: rename or remove'):
+        kaggle_samples(folder)
+
+
+def test_ids_that_the_submission_wants_and_nobody_has_are_told_of(tmp_path):
+    folder = kaggle(tmp_path, number=4)
+    (folder / 'sample_submission.csv').write_text('id,pug\nasked0,0.5\nmissing,0.5\n')
+    assert [(r.file.rpartition('/')[2], r.outcome) for r in kaggle_samples(folder)[1]] == [
+        ('missing.jpg', EVEN_ODDS)
+    ]
+    (folder / 'sample_submission.csv').write_text('name\n1\n')
+    with pytest.raises(UserError, match=r'sample_submission.csv has no columns id'):
+        kaggle_samples(folder)
+
+
 def test_photos_to_be_named_may_be_missing(tmp_path):
     shutil.rmtree(kaggle(tmp_path) / 'test')
     assert {s.split for s in kaggle_samples(tmp_path)[0]} == {None}

@@ -314,11 +314,17 @@ NO_PICTURES = {
     'text renamed .jpg': (b'dear diary, ' * 40, 'not an image'),
     'one byte': (b'\xff', 'not an image'),
     'web page': (b'<!DOCTYPE html><html><body>404</body></html>', 'not an image'),
-    'SVG': (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 'not an image'),
+    'SVG': (
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        'SVG, which is not read: save it as JPEG',
+    ),
     'PDF': (b'%PDF-1.7\n1 0 obj\n<<>>\nendobj\n', 'not an image'),
     'EPS': (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n', 'not an image'),
     'ICO': (encoded(PHOTO, 'ICO'), 'not an image'),
-    'JPEG 2000': (encoded(PHOTO, 'JPEG2000'), 'not an image'),
+    'JPEG 2000': (encoded(PHOTO, 'JPEG2000'), 'JPEG 2000, which is not read: save it as JPEG'),
+    'film of an iPhone': (b'\0\0\0\x14ftypqt  \0\0\0\0qt  ', 'not an image'),
+    'sound': (b'RIFF\x24\0\0\0WAVEfmt \x10\0\0\0' + bytes(20), 'not an image'),
+    'text that begins as BMP does': (b'BM stands for bitmap. ' * 9, 'not an image'),
     'HEIC': (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'HEIC or AVIF, which is not read: save it as JPEG'),
     'JPEG start': (b'\xff\xd8\xff\xe0', 'truncated'),
     'JPEG header': (JPEG[:200], 'truncated'),
@@ -353,7 +359,7 @@ def test_large_pictures_are_refused_by_their_header():
     assert len(data) < 200_000
     started = time.perf_counter()
     for function in (read_header, decode_with_pillow):
-        with pytest.raises(BadImage, match=r'^30,000×30,000 pixels, more than the limit of 120,000,000$'):
+        with pytest.raises(BadImage, match=r'^30,000×30,000 pixels, more than the .* 120,000,000: make it'):
             function(data)
     assert time.perf_counter() - started < 0.1  # decoding takes seconds
 
@@ -361,12 +367,43 @@ def test_large_pictures_are_refused_by_their_header():
 def test_large_pictures_of_other_formats(monkeypatch):
     gif = encoded(Image.new('P', (1, 1)), 'GIF')
     huge = gif[:6] + b'\xff\xff\xff\xff' + gif[10:]  # beyond Pillow's own limit too
-    with pytest.raises(BadImage, match=r'^more pixels than the limit of 120,000,000$'):
+    with pytest.raises(BadImage, match=r'^more pixels than the limit of 120,000,000: make it smaller$'):
         read_header(huge)
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', WIDTH * HEIGHT - 1)
-    for kind in ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF'):
-        with pytest.raises(BadImage, match=f'^{WIDTH}×{HEIGHT} pixels, more than the limit of 6,143$'):
+    for kind in ('PNG', 'GIF', 'WEBP', 'BMP', 'TIFF'):
+        with pytest.raises(
+            BadImage, match=f'^{WIDTH}×{HEIGHT} pixels, more than the limit of 6,143: make it'
+        ):
             read_header(encoded(PHOTO, kind))
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_a_jpeg_beyond_the_limit_is_decoded_at_half_its_size(orientation, monkeypatch):
+    picture = photo(401, 301)
+    whole = with_orientation(encoded(stored_for(picture, orientation), quality=95), orientation)
+    wanted = decode_with_pillow(whole, ratio=2)
+    assert wanted.shape == (151, 201, 3)
+    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 151 * 201)
+    np.testing.assert_array_equal(decode_with_pillow(whole), wanted)
+    assert decode_with_pillow(whole, ratio=4).shape == (76, 101, 3)
+    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 401 * 301 // 4 - 1)
+    with pytest.raises(BadImage, match=r'^401×301 pixels, more than the limit of 120,696: make it smaller$'):
+        decode_with_pillow(whole)
+
+
+def test_a_jpeg_of_which_the_decoder_would_hold_all_coefficients_is_refused(monkeypatch):
+    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', WIDTH * HEIGHT - 1)
+    with pytest.raises(BadImage, match='more than the limit of 6,143: make it smaller'):
+        decode_with_pillow(encoded(PHOTO, progressive=True))
+
+
+def test_a_photo_of_200_million_pixels_is_read():
+    """More than Pillow opens by itself; grey, so that making it takes little."""
+    image = Image.new('L', (16_320, 12_240), 90)
+    image.paste(200, (0, 0, 8_160, 12_240))
+    pixels = decode_with_pillow(encoded(image))
+    assert pixels.shape == (6_120, 8_160, 3)
+    assert pixels[3_000, [10, 4_000, 4_200, 8_000], 0].tolist() == pytest.approx([200, 200, 90, 90], abs=2)
 
 
 def test_quiet_and_without_tensorflow(tmp_path):
@@ -426,7 +463,8 @@ def test_hostile_bytes_raise_only_bad_image(monkeypatch):
         try:
             header = read_header(data)
             pixels = decode_with_pillow(data)
-            assert pixels.shape == (header.height, header.width, 3)
+            half = header.least_ratio
+            assert pixels.shape == (-(-header.height // half), -(-header.width // half), 3)
         except BadImage as error:
             refused += 1
             assert 0 < len(str(error)) < 80

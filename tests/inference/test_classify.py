@@ -17,6 +17,7 @@ from PIL import Image
 
 from src.common import consts, paths
 from src.common.errors import UserError
+from src.images.files import LINKED_BEFORE
 from src.inference import classify
 from src.inference.predictor import load_model
 from tests.common.loopback import Site, serves
@@ -69,6 +70,55 @@ def test_folders_globs_and_files_in_order_each_once(model, photos, capsys):
     assert run(model, photos / 'deep', photos, f'{photos}/*.PNG', f'{photos}/**/*.gif', '--json') == 0
     wanted = ['deep/c.webp', 'deep/d[1].gif', 'a.jpg', 'b.PNG']
     assert list(as_json(capsys)) == [str(photos / name) for name in wanted]
+
+
+def test_the_content_decides_what_is_a_picture(model, tmp_path, capsys):
+    for name in ('a.jfif', 'b', 'c.txt', 'deep/d.jpeg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(UPRIGHT, 'JPEG'))
+    for name in ('._a.jpg', '.hidden/h.jpg', '__MACOSX/._x.jpg', '__MACOSX/x.jpg', 'Thumbs.db'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(UPRIGHT, 'JPEG'))
+    (tmp_path / 'notes.md').write_text('no picture')
+    (tmp_path / 'deep' / 'back').symlink_to(tmp_path)
+    wanted = [str(tmp_path / name) for name in ('a.jfif', 'b', 'c.txt', 'deep/d.jpeg')]
+    for name in (tmp_path, f'{tmp_path}/*', f'{tmp_path}/**', f'{tmp_path}/**/*'):
+        assert run(model, name, '--json') == 0
+        told = capsys.readouterr()
+        assert sorted(entry['path'] for entry in json.loads(told.out)) == wanted
+        assert f'{tmp_path}/notes.md: not an image' in told.err
+        assert f'left out {tmp_path}/deep/back: {LINKED_BEFORE}' in told.err
+
+
+def test_a_kind_that_is_not_read_is_told(model, photos, capsys):
+    (photos / 'e.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
+    (photos / 'f').write_bytes(b'\0\0\0\x18ftypavif' + bytes(40))
+    (photos / 'g.mov').write_bytes(b'\0\0\0\x18ftypqt  ' + bytes(40))
+    assert run(model, photos, '--json', '--top', '1') == 2
+    told = capsys.readouterr()
+    assert len(json.loads(told.out)) == 4
+    assert told.err.splitlines() == [
+        f'left out {photos}/g.mov: not an image',
+        f'left out {photos}/notes.txt: not an image',
+        f'skipped {photos}/e.heic: HEIC or AVIF, which is not read: save it as JPEG',
+        f'skipped {photos}/f: HEIC or AVIF, which is not read: save it as JPEG',
+        '4 of 6 pictures classified',
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='the system has no named pipes')
+def test_pipes_and_devices_are_not_waited_for(model, tmp_path, capsys):
+    os.mkfifo(tmp_path / 'pipe')
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    (tmp_path / 'zero.jpg').symlink_to('/dev/zero')
+    assert run(model, tmp_path, '/dev/zero') == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f'left out {tmp_path}/pipe: a named pipe, not a file',
+        f'skipped {tmp_path}/pipe.jpg: a named pipe, not a file',
+        f'skipped {tmp_path}/zero.jpg: a device, not a file',
+        'skipped /dev/zero: a device, not a file',
+        '0 of 3 pictures classified',
+    ]
 
 
 def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(model, photos, capsys):

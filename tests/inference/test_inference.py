@@ -111,8 +111,34 @@ def test_what_cannot_be_read_is_named_and_gets_even_odds(kaggle, source, capsys)
 def test_two_photos_with_one_id_are_refused(kaggle, tmp_path):
     for ending in ('jpg', 'jpeg'):
         put(tmp_path / f'x.{ending}', 1)
-    with pytest.raises(UserError, match='holds 2 photos with the id x: rename or remove one'):
+    with pytest.raises(UserError, match=r'with the id x, x\.jpeg and x\.jpg: rename or remove one'):
         submission(str(tmp_path))
+
+
+def test_photos_are_found_whatever_their_endings_and_what_is_none_is_named(kaggle, tmp_path, capsys):
+    for place, name in enumerate(('a.jfif', 'b', 'deep/er/c.jpg', 'd.txt')):
+        put(tmp_path / name, place)
+    for name in ('a.txt', 'notes.md', '.hidden.jpg', '__MACOSX/._a.jpg', '._a.jfif'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('no picture')
+    (tmp_path / 'e.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
+    (tmp_path / 'f.jpg').write_text('no picture')
+    assert list(submission(str(tmp_path)).index) == ['a', 'b', 'c', 'd', 'e', 'f']
+    assert capsys.readouterr().err.splitlines() == [
+        f'left out {tmp_path}/a.txt: not an image',
+        f'left out {tmp_path}/notes.md: not an image',
+        f'even odds for e: {tmp_path}/e.heic: HEIC or AVIF, which is not read: save it as JPEG',
+        f'even odds for f: {tmp_path}/f.jpg: not an image',
+    ]
+
+
+def test_an_id_of_the_sample_submission_without_a_photo_gets_even_odds(kaggle, tmp_path, capsys):
+    folder = shutil.copytree(kaggle, tmp_path / 'data', symlinks=True)
+    (folder / 'sample_submission.csv').write_text('id,pug\nasked1,0\nmissing,0\n')
+    kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', 'wanted', *POCKET, *EXACT])
+    table = submission('--model', str(paths.frozen('kaggle')), name='wanted')
+    np.testing.assert_allclose(table.loc['missing'], 1 / 3, atol=1e-8)
+    assert 'even odds for missing: sample_submission.csv names it' in capsys.readouterr().err
 
 
 def test_a_folder_without_photos_is_refused(kaggle, tmp_path):

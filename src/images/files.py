@@ -1,0 +1,211 @@
+"""Which files are pictures: one rule for all commands.
+
+The first bytes of a file decide, whatever its name. Hidden files and folders, and those that systems leave
+behind, are not looked at. Only regular files are read, so a pipe or a device never blocks a command.
+Linked folders are followed, each once.
+
+Nothing here imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from src.images.faults import START_BYTES, BadImage, NotAPicture, check_start
+
+# Endings of picture files, read here or not. An ending never makes a file a picture: it tells whether a file
+# that is none was meant as one.
+ENDINGS = (
+    *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff'),
+    *('.heic', '.heif', '.avif'),
+)
+LEFT_BY_SYSTEMS = ('__macosx', 'thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin', '@eadir')
+LINKED_BEFORE = 'a link to a folder that holds it or was read already: not followed'
+
+_KINDS = (
+    (stat.S_ISFIFO, 'a named pipe'),
+    (stat.S_ISSOCK, 'a socket'),
+    (stat.S_ISCHR, 'a device'),
+    (stat.S_ISBLK, 'a device'),
+)
+
+
+def ignored(name: str) -> bool:
+    """Whether a file or folder of that name is left out everywhere: hidden ones, and what systems leave
+    behind (`__MACOSX`, `._1.jpg`, `Thumbs.db`)."""
+    return name.startswith('.') or name.lower() in LEFT_BY_SYSTEMS
+
+
+def named_like_picture(name: str) -> bool:
+    return name.lower().endswith(ENDINGS)
+
+
+def read_picture(path: Path | str) -> bytes:
+    """The bytes of a picture file. Of a file that is no picture only the first bytes are read.
+
+    Raises NotAPicture for those and for what is no regular file, BadImage for a kind of picture that is not
+    read, and OSError.
+    """
+    with _opened(path) as stream:
+        return read_if_picture(stream)
+
+
+def read_if_picture(stream: BinaryIO) -> bytes:
+    """All bytes of a stream, as `read_picture` reads a file."""
+    start = stream.read(START_BYTES)
+    check_start(start)
+    return start + stream.read()
+
+
+def check_file(path: Path | str) -> None:
+    """Look at a file's first bytes only. Raises as `read_picture` does."""
+    with _opened(path) as stream:
+        check_start(stream.read(START_BYTES))
+
+
+def walk(folder: Path | str, strict: bool = True) -> Iterator[tuple[str, str]]:
+    """(path, fault) for every file below `folder`, sorted by name, those of a folder before its folders'.
+
+    The fault is '' for what is to be read. It is a reason for links that are not followed, and, unless
+    `strict`, for folders inside that cannot be read. A folder that is named like a picture is among the
+    files, and reading it tells. Raises OSError when `folder`, or with `strict` one inside, cannot be read.
+    """
+    seen = ancestors(folder)
+    waiting = [str(folder)]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            files, folders, links = _listed(parent)
+        except OSError as error:
+            if strict or parent == str(folder):
+                raise
+            yield parent, f'cannot be read: {error.strerror}'
+            continue
+        for name in sorted(files):
+            yield os.path.join(parent, name), ''  # noqa: PTH118 - a Path takes longer than listing the file
+        seen.update(filter(None, map(identity, folders)))
+        followed = list(folders)
+        for link in sorted(links):
+            place = identity(link)
+            if place in seen:
+                yield link, LINKED_BEFORE
+            else:
+                seen.add(place)
+                followed.append(link)
+        waiting.extend(sorted(followed, reverse=True))
+
+
+def pictures_below(folder: Path | str) -> tuple[list[str], list[tuple[str, str]]]:
+    """The pictures below a folder, and what was left out, each with the reason.
+
+    A file that is named like a picture is not opened yet: reading it tells whether it is one. Raises OSError
+    when the folder cannot be read.
+    """
+    pictures, left_out = [], []
+    for path, fault in walk(folder, strict=False):
+        if fault := fault or no_picture(path):
+            left_out.append((path, fault))
+        else:
+            pictures.append(path)
+    return pictures, left_out
+
+
+def folders_in(folder: Path | str) -> tuple[list[str], list[str]]:
+    """The names of the folders in a folder, linked ones too, and of links that lead back to a folder that
+    holds it; sorted. Raises OSError."""
+    names, back, above = [], [], ancestors(folder)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not ignored(entry.name) and _is_folder(entry):
+                looped = _is_link(entry) and identity(entry.path) in above
+                (back if looped else names).append(entry.name)
+    return sorted(names), sorted(back)
+
+
+def files_in(folder: Path | str) -> list[str]:
+    """The names of the files in a folder, sorted. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not ignored(entry.name) and not _is_folder(entry))
+
+
+def ancestors(folder: Path | str) -> set[tuple[int, int]]:
+    """The identities of a folder and of all that hold it, its links resolved and not."""
+    spelled = Path(os.path.abspath(folder))  # noqa: PTH100  (resolve() would follow the links)
+    real = Path(os.path.realpath(folder))
+    places = {identity(place) for path in (spelled, real) for place in (path, *path.parents)}
+    return {place for place in places if place}
+
+
+def identity(folder: Path | str) -> tuple[int, int] | None:
+    """What is the same for all names of one folder; None when it is missing."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _listed(parent: str) -> tuple[list[str], list[str], list[str]]:
+    """Names of files, and of folders that are named like pictures; paths of folders; and of links to them."""
+    files, folders, links = [], [], []
+    with os.scandir(parent) as entries:
+        for entry in entries:
+            if ignored(entry.name):
+                continue
+            if not _is_folder(entry) or named_like_picture(entry.name):
+                files.append(entry.name)
+            else:
+                (links if _is_link(entry) else folders).append(entry.path)
+    return files, folders, links
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_link(folder: os.DirEntry) -> bool:
+    """Whether it is a symbolic link, or a junction of Windows (which Python knows from 3.12 on)."""
+    return folder.is_symlink() or (hasattr(folder, 'is_junction') and folder.is_junction())
+
+
+def no_picture(path: str) -> str:
+    """Why a file that was found in a folder is left out; '' for what is a picture or was meant as one."""
+    if named_like_picture(path):
+        return ''
+    try:
+        check_file(path)
+    except NotAPicture as fault:
+        return str(fault)
+    except (BadImage, OSError):  # reading it tells
+        return ''
+    return ''
+
+
+def _opened(path: Path | str) -> BinaryIO:
+    """A regular file, open for reading. The descriptor is asked again, as the file may have been replaced
+    in between; opening a pipe that way does not wait for its other end."""
+    _require_regular(os.stat(path).st_mode, path)  # noqa: PTH116
+    flags = os.O_RDONLY | getattr(os, 'O_BINARY', 0) | getattr(os, 'O_NONBLOCK', 0)
+    stream = os.fdopen(os.open(path, flags), 'rb')
+    try:
+        _require_regular(os.fstat(stream.fileno()).st_mode, path)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _require_regular(mode: int, path: Path | str) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        kind = next((words for is_kind, words in _KINDS if is_kind(mode)), 'something else')
+        raise NotAPicture(f'{kind}, not a file')

@@ -1,0 +1,96 @@
+"""Files, folders and globs to pictures.
+
+pictures, left_out = pictures_named(['my_dog.jpg', 'photos', 'more/**/*.png'])
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.images.files import ignored, no_picture, pictures_below
+
+Found = tuple[list[str], list[tuple[str, str]]]  # pictures; what was left out, each with the reason
+
+
+def pictures_named(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The files that paths, folders and globs name, in the order given, each once; and what lies in the
+    folders or matches the globs and is no picture, each with the reason.
+
+    A file that is named itself is taken whatever it is, and so is a name that nothing answers to: reading
+    tells.
+    """
+    pictures: dict[str, None] = {}
+    left_out: dict[str, str] = {}
+    for name in names:
+        try:
+            found, others = _found(name)
+        except OSError as error:  # a folder that may not be read, a name too long
+            found, others = [], [(name, f'cannot be read: {error.strerror}')] if _is_folder(name) else []
+        pictures.update(dict.fromkeys(found or [name]))
+        left_out.update(others)
+    return list(pictures), left_out
+
+
+def _found(name: str) -> Found:
+    if not name or not (Path(name).exists() or glob.has_magic(name)):
+        return [name], []
+    if Path(name).exists():
+        return _below(name) if Path(name).is_dir() else ([name], [])
+    pictures, left_out = _matching_deep(name) if '**' in Path(name).parts else _matching(name)
+    # A glob that matches nothing else means these.
+    return (pictures, left_out) if pictures else ([path for path, _ in left_out], [])
+
+
+def _below(folder: str) -> Found:
+    pictures, left_out = pictures_below(folder)
+    return sorted(pictures, key=lambda path: Path(path).parts), left_out
+
+
+def _matching(pattern: str) -> Found:
+    pictures, left_out = [], []
+    for path in sorted(glob.glob(pattern)):  # noqa: PTH207 - Path.glob takes no absolute patterns
+        # Hidden files match only where the pattern asks for them, and then they are wanted.
+        if any(ignored(part) and not part.startswith('.') for part in Path(path).parts):
+            continue
+        if _is_folder(path):
+            found, others = _below(path)
+        else:
+            reason = no_picture(path)
+            found, others = ([], [(path, reason)]) if reason else ([path], [])
+        pictures += found
+        left_out += others
+    return pictures, left_out
+
+
+def _matching_deep(pattern: str) -> Found:
+    """For patterns with `**`. glob would follow links in circles."""
+    parts = Path(pattern).parts
+    fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    base = Path(*parts[:fixed])
+    if not base.is_dir():
+        return [], []
+    pictures, left_out = _below(str(base))
+
+    def wanted(path: str) -> bool:
+        inside = Path(path).relative_to(base).parts
+        return any(_matches(inside[:end], parts[fixed:]) for end in range(1, len(inside) + 1))
+
+    return [path for path in pictures if wanted(path)], [pair for pair in left_out if wanted(pair[0])]
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == '**':
+        return any(_matches(parts[place:], pattern[1:]) for place in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:
+        return False
