@@ -21,7 +21,7 @@ import threading
 import time
 from pathlib import Path
 
-from src.common import cli, errors
+from src.common import cli, commands, errors
 from src.common.errors import UserError
 from src.common.progress import say
 from src.inference.predictor import default_model
@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         from src.inference.server.app import Limits
     except ImportError as error:
-        raise UserError(f'{error.name} is missing: pip install -e ".[serve]"') from error
+        raise UserError(f'{error.name} is missing: run {commands.to_install("serve")}') from error
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
     serve(args.model or [default_model()], args.host, args.port, args.queue, limits, args.watch_seconds)
 
