@@ -9,12 +9,15 @@ The next command is the first whose output is missing behind all that is there.
 from __future__ import annotations
 
 import argparse
+import difflib
+import importlib
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from src.common import cli, consts, errors, files, paths
+from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 
@@ -108,9 +111,43 @@ def main(argv: list[str] | None = None) -> None:
         say(f'       {step.command}')
     say()
     say(f'summaries   tensorboard --logdir {_typed(paths.SUMMARY_DIR)}')
-    say(f'all at once sh setup/demo.sh    offline, on {paths.shown(paths.SAMPLE_DS_DIR)}')
+    if not paths.INSTALLED:
+        say(f'all at once sh setup/demo.sh    offline, on {paths.shown(paths.SAMPLE_DS_DIR)}')
     if following:
         say(f'next        {following}')
+
+
+USAGE = """Transfer learning on frozen TensorFlow graphs. Without a command: the map of all steps.
+
+usage: rootstock [COMMAND] ...
+
+{commands}
+
+`rootstock COMMAND --help` explains one. Commands work in the current folder, or in the folder that the
+environment variable ROOTSTOCK_HOME names."""
+
+
+def rootstock() -> None:
+    """The console script: `rootstock train ...` is `python -m src.training.train ...`."""
+    commands.started_as_script()
+    name, *rest = sys.argv[1:] or ['map']
+    if name in ('-h', '--help', 'help'):
+        lines = (f'  {name:<18}{command.what}' for name, command in commands.COMMANDS.items())
+        errors.run(lambda: say(USAGE.format(commands='\n'.join(lines))))
+    if name.startswith('-'):  # flags of the map
+        name, rest = 'map', sys.argv[1:]
+    sys.argv[1:] = rest
+    errors.run(lambda: _subcommand(name))
+
+
+def _subcommand(name: str) -> int | None:
+    command = commands.find(name)
+    if command is None:
+        near = difflib.get_close_matches(name, commands.COMMANDS, 1)
+        also = f', did you mean {near[0]}' if near else ''
+        raise UserError(f'there is no command {name!r}{also}: rootstock --help lists all')
+    entry = main if command.module == 'src' else importlib.import_module(command.module).main
+    return entry()
 
 
 if __name__ == '__main__':

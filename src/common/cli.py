@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from src.common import consts, paths
+from src.common import commands, consts, paths
 from src.common.errors import DEBUG_FLAG, UserError
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
-        self.exit(2, f'error: {message} ({self.prog} --help shows the way)\n')
+        self.exit(2, commands.as_typed(f'error: {message} ({self.prog} --help shows the way)\n'))
+
+    def format_help(self) -> str:
+        return commands.as_typed(super().format_help())
 
 
 def parser(module: str, doc: str) -> argparse.ArgumentParser:
     """An argument parser whose help is the module's docstring; every entry has --debug."""
     made = _Parser(
-        prog=f'python -m {module}',
+        prog=commands.as_typed(f'python -m {module}'),
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

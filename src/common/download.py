@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from src.common import archives, cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.fetch import web_address
 from src.common.files import human_size, read_notes, size_of
+from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.common.transfer import forget, transfer, wrong_size
 
@@ -122,13 +124,18 @@ def install(what: Download, folder: Path, mirror: str | None = None) -> list[Rem
     if missing:
         _require_space(missing, folder)
     for remote in missing:
-        archive, digest = obtain(remote, folder, mirror)
-        names = archives.extract(archive, folder / remote.extract_to)
-        # Last of all, as its presence says that the rest is there.
-        files.write_json(_marker(remote, folder), {'size': remote.size, 'sha256': digest, 'unpacked': names})
-        if not remote.sha256:
-            files.write_json(_first_seen(remote, folder), {'sha256': digest})
+        with at_work(folder / remote.name):
+            _install(remote, folder, mirror)
     return missing
+
+
+def _install(remote: RemoteFile, folder: Path, mirror: str | None) -> None:
+    archive, digest = obtain(remote, folder, mirror)
+    names = archives.extract(archive, folder / remote.extract_to)
+    # Last of all, as its presence says that the rest is there.
+    files.write_json(_marker(remote, folder), {'size': remote.size, 'sha256': digest, 'unpacked': names})
+    if not remote.sha256:
+        files.write_json(_first_seen(remote, folder), {'sha256': digest})
 
 
 def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
@@ -224,7 +231,7 @@ def main(argv: list[str] | None = None) -> None:
         if not install(what, folder, args.mirror):
             say(f'{name}: nothing to do, all is there')
         report(what, folder)
-        next_step(what.next_command.format(folder=paths.shown(folder)))
+        next_step(what.next_command.format(folder=shlex.quote(paths.shown(folder))))
 
 
 def report(what: Download, folder: Path) -> None:

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
+from src.common import commands, environment, streams
+
 DEBUG_FLAG = '--debug'
+# With these a command begins anew, so what was finished is kept only if they are left out the next time.
+BEGIN_ANEW = ('--fresh', '--overwrite')
+
+# Faults of a disk or of its permissions, which the user can mend. TensorFlow's errors end in the same words.
+_OF_THE_DISK = {
+    getattr(errno, name)
+    for name in (
+        *(
+            'ENOSPC',
+            'EDQUOT',
+            'EFBIG',
+            'EROFS',
+            'EACCES',
+            'EPERM',
+            'EIO',
+            'ENAMETOOLONG',
+            'ENOTDIR',
+            'EISDIR',
+        ),
+        *('ENXIO', 'EMFILE', 'ENFILE', 'ESTALE', 'ELOOP'),
+    )
+    if hasattr(errno, name)
+}
+_FULL = {errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC), errno.EFBIG}
 
 
 class UserError(Exception):
@@ -19,27 +47,89 @@ def debugging() -> bool:
     return DEBUG_FLAG in sys.argv or bool(os.environ.get('ROOTSTOCK_DEBUG'))
 
 
+def disk_fault(error: BaseException) -> str:
+    """The reason and the remedy when a disk is full, read-only or the like, '' for other errors.
+
+    Knows OSErrors, and TensorFlow's errors of writing, which say 'path; No space left on device'.
+    """
+    if isinstance(error, OSError):
+        number = error.errno if error.errno in _OF_THE_DISK else None
+    elif type(error).__module__.startswith('tensorflow.'):
+        said = str(error).partition('\n')[0]
+        number = next((number for number in _OF_THE_DISK if f'; {os.strerror(number)}' in said), None)
+    else:
+        return ''
+    if number is None:
+        return ''
+    return os.strerror(number) + (': free some space, then repeat' if number in _FULL else '')
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Run an entry and end the process: exit code 0 when done, 2 for bad input (one line on
     standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold bytes that are no UTF-8, and a terminal may lack letters.
-        stream.reconfigure(errors='surrogateescape' if stream.encoding == 'utf-8' else 'backslashreplace')
+    streams.prepare(quiet=not debugging())
     try:
-        sys.exit(main() or 0)
+        code = _ended(main)
+        if (reason := streams.finish()) and code == 0:
+            code = _complain(f'error: cannot write to standard output: {reason}', 2)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
-        _complain('stopped; what was finished is kept, the same command goes on from there', 130)
-    except UserError as error:
-        _complain(f'error: {error}', 2)
-    except Exception as error:
-        _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
-
-
-def _complain(line: str, code: int) -> None:
-    if debugging():
-        traceback.print_exc()
-    print(' '.join(line.split()), file=sys.stderr)
+        code = 0
+    with contextlib.suppress(BrokenPipeError):
+        streams.finish()
     sys.exit(code)
+
+
+def _ended(main: Callable[[], int | None]) -> int:
+    """The exit code, after a line on what went wrong."""
+    try:
+        return main() or 0
+    except BrokenPipeError:
+        raise
+    except SystemExit as ended:  # of argparse
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt as stop:
+        return _complain(f'stopped{_going_on() if resumable(stop) else ""}', 130)
+    except UserError as error:
+        return _complain(f'error: {error}', 2)
+    except Exception as error:
+        if fault := disk_fault(error):
+            return _complain(f'error: {_place(error)}: {fault}', 2)
+        name = (getattr(error, 'name', '') or '').partition('.')[0]
+        if isinstance(error, ModuleNotFoundError) and name in environment.NEEDED:
+            return _complain(f'error: {environment.fault() or error}', 2)
+        return _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
+
+
+def _place(error: BaseException) -> str:
+    """What cannot be written or read, as far as the error knows."""
+    if not isinstance(error, OSError):
+        return str(error).partition(';')[0]  # TensorFlow's begin with the path
+    return 'cannot write' if error.filename is None else f'cannot use {error.filename}'
+
+
+@contextlib.contextmanager
+def resumes():
+    """Says of the work in the body: when it is stopped, the same command goes on where it was."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.resumes = True
+        raise
+
+
+def resumable(stop: KeyboardInterrupt) -> bool:
+    return getattr(stop, 'resumes', False)
+
+
+def _going_on() -> str:
+    flags = [flag for flag in BEGIN_ANEW if flag in sys.argv]
+    without = f' without {flags[0]}' if flags else ''
+    return f'; what was finished is kept, the same command{without} goes on from there'
+
+
+def _complain(line: str, code: int) -> int:
+    with contextlib.suppress(OSError):  # where standard error takes nothing, the exit code still tells
+        if debugging():
+            traceback.print_exc()
+        print(' '.join(commands.as_typed(line).split()), file=sys.stderr)
+    return code

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from src.common import paths
-from src.common.errors import UserError
+from src.common.errors import UserError, disk_fault
 
 
 @contextlib.contextmanager
@@ -20,14 +20,27 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f'cannot write {paths.shown(path)}: {error.strerror or error}') from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            part.replace(path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write in the body (OSError, or TensorFlow's) into a UserError that names `path`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        reason = disk_fault(error)
+        if not reason and not isinstance(error, OSError):
+            raise
+        raise UserError(f'cannot write {paths.shown(path)}: {reason or error.strerror or error}') from error
 
 
 @contextlib.contextmanager

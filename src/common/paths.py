@@ -1,5 +1,5 @@
-"""Where things live. Everything stands below ROOT: the checkout, or the folder that the
-environment variable ROOTSTOCK_HOME names."""
+"""Where things live. What commands write lies below ROOT: the folder that the environment variable
+ROOTSTOCK_HOME names, else the checkout, else (in a package that pip installed) the current folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 from src.common import consts
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-ROOT = Path(os.environ.get('ROOTSTOCK_HOME') or CHECKOUT).resolve()
+PACKAGE = Path(__file__).resolve().parents[1]
+CHECKOUT = PACKAGE.parent  # only where the package was not installed
+# A wheel carries the models that come with the project inside the package (setup.py).
+INSTALLED = (PACKAGE / 'frozen').is_dir()
+ROOT = Path(os.environ.get('ROOTSTOCK_HOME') or (Path.cwd() if INSTALLED else CHECKOUT)).resolve()
 
 DATA_DIR = ROOT / 'data'
 STANFORD_DS_DIR = DATA_DIR / 'stanford_ds'
@@ -25,8 +28,9 @@ METRICS_DIR = ROOT / 'metrics'
 SAVED_MODELS_DIR = FROZEN_MODELS_DIR / 'saved_models'
 
 # What comes with the project itself, wherever ROOT is.
-POCKET_GRAPH_DEF = CHECKOUT / 'frozen' / 'pocket' / 'pocket_96.pb'
-POCKET_DOGS = CHECKOUT / 'frozen' / 'pocket_dogs.pb'
+SHIPPED = PACKAGE if INSTALLED else CHECKOUT
+POCKET_GRAPH_DEF = SHIPPED / 'frozen' / 'pocket' / 'pocket_96.pb'
+POCKET_DOGS = SHIPPED / 'frozen' / 'pocket_dogs.pb'
 
 WORK_DIRS = (DATA_DIR, FROZEN_MODELS_DIR / 'inception', CHECKPOINTS_DIR, SUMMARY_DIR, METRICS_DIR)
 
@@ -68,9 +72,19 @@ def analysis(model: str) -> Path:
 
 
 def from_root(path: str | Path) -> str:
-    """`path` relative to ROOT where it lies below it, so that a moved checkout still finds it."""
+    """`path` relative to ROOT, or to what comes with the project, where it lies below one of them, so that
+    `located` still finds it after a move or in another environment."""
     path = Path(path).resolve()
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    base = next((base for base in (ROOT, SHIPPED) if path.is_relative_to(base)), None)
+    return path.relative_to(base).as_posix() if base else str(path)
+
+
+def located(path: str | Path) -> Path:
+    """`path`, or the file that comes with the project where nothing lies at `path`: as `from_root` noted it,
+    or as its path reads in a checkout (`frozen/pocket/pocket_96.pb`)."""
+    path = Path(path)
+    shipped = SHIPPED / (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+    return shipped if shipped.exists() and not path.exists() else path
 
 
 def shown(path: str | Path) -> str:

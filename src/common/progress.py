@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from src.common import paths
+from src.common import commands, paths
+from src.common.errors import UserError
 
 
 def progress(total: int | None, what: str, unit: str, done: int = 0, **options) -> tqdm:
@@ -46,8 +47,13 @@ class _Lines:
 
 def say(line: str = '') -> None:
     """One line for the user on standard output, above any running bar."""
-    tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()
+    try:
+        tqdm.write(commands.as_typed(line), file=sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough: errors.run ends the command
+        raise
+    except OSError as error:
+        raise UserError(f'cannot write to standard output: {error.strerror or error}') from error
 
 
 def wrote(path: Path, what: str) -> None:

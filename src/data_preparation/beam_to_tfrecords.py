@@ -6,7 +6,7 @@
 Does what image_folder_to_tfrecords does, as an Apache Beam pipeline, and writes the same records.
 DIR, --backbone and --output may be URLs that Beam reads (gs://, s3://, hdfs://). Options of Beam,
 such as --runner=DataflowRunner, go last and as --option=value; without a runner all work is done on this
-machine. Needs Apache Beam: pip install -e '.[scale]'. Stop it at any time: the same command goes on
+machine. Needs Apache Beam (the extra `scale`). Stop it at any time: the same command goes on
 where it was.
 """
 
@@ -21,9 +21,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from src.common import cli, errors, paths
+from src.common import cli, commands, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.locks import at_work
 from src.common.progress import say
 from src.data_preparation.convert import add_conversion_flags, report, report_skipped
 from src.data_preparation.image_folder_to_tfrecords import add_class_folders
@@ -54,7 +55,7 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
     try:
         import apache_beam  # noqa: F401  (an extra, and seconds to import)
     except ModuleNotFoundError as error:
-        raise UserError("Apache Beam is missing: pip install -e '.[scale]' brings it") from error
+        raise UserError(f'Apache Beam is missing: run {commands.to_install("scale")}') from error
     from apache_beam.io.filesystems import FileSystems
 
     from src.data_preparation.beam_files import RecordsFolder, local_copy, place
@@ -70,7 +71,9 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
     job = Job(args.name, place(args.dir), (), precision=precision.resolve(args.precision))
-    run(Task(job, pb, facts, folder, args.overwrite, args.class_folders), options, runner)
+    local = isinstance(folder.place, Path)
+    with at_work(folder.place) if local else errors.resumes():
+        run(Task(job, pb, facts, folder, args.overwrite, args.class_folders), options, runner)
     return folder
 
 

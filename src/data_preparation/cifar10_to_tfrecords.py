@@ -22,6 +22,7 @@ from PIL import Image
 
 from src.common import archives, cli, errors, paths
 from src.common.errors import UserError
+from src.common.locks import at_work
 from src.data_preparation.convert import Job, add_conversion_flags, run
 from src.data_preparation.samples import Sample
 
@@ -117,7 +118,8 @@ def batches_in(data: Path) -> Path:
     if data.is_file():
         folder = data.with_name(data.name + '.unpacked')
         if not _newer(folder / FOLDER / TEST, data):
-            archives.extract(data, folder)
+            with at_work(folder, goes_on=False):
+                archives.extract(data, folder)
     return folder / FOLDER if (folder / FOLDER).is_dir() else folder
 
 

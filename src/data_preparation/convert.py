@@ -10,6 +10,7 @@ from pathlib import Path
 
 from src.common import cli, files, paths
 from src.common.files import count
+from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.data_preparation.folders import listed
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
@@ -31,10 +32,11 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> Pat
     classes = class_names(labels, job.source)
     planned = with_copies(planned, job.copies)
     manifest = describe(job, backbone, classes, planned)
-    claim(folder, manifest, overwrite)
-    shards = cut(planned)
-    write_missing(folder, shards, backbone, classes, job.crop_to_box, job.precision)
-    complete(folder, manifest, shards, [*job.remarks, *remarks])
+    with at_work(folder):
+        claim(folder, manifest, overwrite)
+        shards = cut(planned)
+        write_missing(folder, shards, backbone, classes, job.crop_to_box, job.precision)
+        complete(folder, manifest, shards, [*job.remarks, *remarks])
     return folder
 
 

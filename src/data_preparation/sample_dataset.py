@@ -24,6 +24,7 @@ from PIL import Image
 from src.common import errors, paths
 from src.common.cli import parser, require, whole_number
 from src.common.files import atomic_path, count
+from src.common.locks import at_work
 from src.common.progress import next_step, progress, wrote
 from src.data_preparation.sample_drawing.breeds import BREEDS, Breed
 from src.data_preparation.sample_drawing.camera import develop, lens
@@ -179,14 +180,15 @@ def main(argv=None):
     args = made.parse_args(argv)
 
     there = sum(_complete(picture, args.seed) for picture in _pictures(args.out, args.per_class))
-    pictures = draw_sample(args.out, args.per_class, args.seed)
+    with at_work(args.out / 'Images'):
+        pictures = draw_sample(args.out, args.per_class, args.seed)
     new = len(pictures) - there
     told = [f'{count(new, "picture")} of {len(BREEDS)} breeds'] if new else []
     told += [f'{there:,} already there'] if there else []
     wrote(args.out, ', '.join(told))
     next_step(
         f'python -m src.data_preparation.stanford_ds_to_tfrecords --data {shlex.quote(paths.shown(args.out))}'
-        f' --name sample --backbone {paths.shown(paths.POCKET_GRAPH_DEF)}'
+        f' --name sample --backbone {shlex.quote(paths.shown(paths.POCKET_GRAPH_DEF))}'
     )
 
 

@@ -19,6 +19,7 @@ from src import __version__
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count, human_size
+from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
 from src.data_preparation.dataset import open_records
@@ -78,7 +79,8 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_model(made)
     args = made.parse_args(argv)
     model = cli.model_of(args)
-    path, gap, number = freeze_model(model)
+    with at_work(paths.checkpoints(model), goes_on=False):
+        path, gap, number = freeze_model(model)
     parts = ('backbone', 'head') if read_model(model)['backbone'] else ('network',)
     proved = f'proved on {count(number, "picture")}: differs from {" and ".join(parts)}'
     say(f'{proved} in {paths.shown(paths.checkpoints(model))} by at most {gap:.1e}')

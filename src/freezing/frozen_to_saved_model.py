@@ -20,6 +20,7 @@ from pathlib import Path
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import human_size
+from src.common.locks import at_work
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
@@ -104,7 +105,8 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     model = cli.model_of(args)
     base = args.out or paths.SAVED_MODELS_DIR / model
-    folder = export(paths.frozen(model), base / str(args.version or _next_version(base)))
+    with at_work(base, goes_on=False):
+        folder = export(paths.frozen(model), base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
     say(

@@ -99,7 +99,7 @@ def _expected(pixels: list[np.ndarray], backbone: Backbone, checkpoint: str) -> 
 def backbone_of(facts: dict[str, Any], faster: bool = True) -> Backbone:
     """The backbone that a manifest names; without `faster`, as it was released. Raises UserError when
     its file has gone or has changed."""
-    path = paths.ROOT / facts['path']
+    path = paths.located(paths.ROOT / facts['path'])
     if path.is_file() and files.sha256(path) != facts['sha256']:
         raise UserError(
             f'{paths.shown(path)} has changed since the bottlenecks were computed: put the old file back, '

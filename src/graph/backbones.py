@@ -86,7 +86,7 @@ def load_backbone(
     `faster` the network stays as it was released, to compare with. Raises UserError when the file is
     no graph, lacks the tensor, or cannot take a batch of images.
     """
-    path = Path(path)
+    path = paths.located(path)
     if not path.exists():
         raise UserError(f'there is no backbone {paths.shown(path)}: {_how_to_get(path)}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'

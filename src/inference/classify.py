@@ -4,8 +4,9 @@
     python -m src.inference.classify photos/ 'more/*.png' https://example.org/dog.jpg --top 3
     cat my_dog.jpg | python -m src.inference.classify -
 
-Pictures may be files, folders (all pictures below them, whatever their endings), globs, and addresses that start with http:// or
-https://; '-' is standard input. A first word `file` or `uri` says that all others are paths, or addresses;
+Pictures may be files, folders (all pictures below them, whatever their endings), globs, and addresses
+that start with http:// or https://; '-' is standard input. A first word `file` or `uri` says that all others are
+paths, or addresses;
 a picture that is called file is ./file. Prints the five best classes of each picture, or JSON or CSV for
 programs. Without --model or --name it uses the model that ships with Rootstock (120 dog breeds), whatever
 else was trained, and says so. From Python:

@@ -20,7 +20,7 @@ import signal
 import threading
 from pathlib import Path
 
-from src.common import cli, errors, paths
+from src.common import cli, commands, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.inference.predictor import default_model, why_default
@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     for package in ('flask', 'waitress', 'prometheus_client'):
         if not importlib.util.find_spec(package):
-            raise UserError(f'the package {package} is missing: pip install -e ".[serve]"')
+            raise UserError(f'the package {package} is missing: run {commands.to_install("serve")}')
     from src.inference.server.answers import Limits
 
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)

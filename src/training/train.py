@@ -18,6 +18,7 @@ from dataclasses import fields
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, open_records
@@ -139,7 +140,8 @@ def main(argv: list[str] | None = None) -> None:
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
     where = '' if fits_in_memory(records) else ', read from the records as it goes'
     say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
-    state, scores = train_head(records, model, recipe, args.recipe, args.fresh)
+    with at_work(paths.checkpoints(model)):
+        state, scores = train_head(records, model, recipe, args.recipe, args.fresh)
     tell(model, state, scores)
     next_step('python -m src.freezing.freeze' + cli.model_flags(args))
 

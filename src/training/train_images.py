@@ -13,11 +13,13 @@ scores. Stop it at any time: the same command goes on where it was.
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import fields, replace
 
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, number_of, open_records
@@ -133,9 +135,12 @@ def main(argv: list[str] | None = None) -> None:
     model = args.model or model_for(args.recipe, recipe)
     records = open_records(recipe.data_set)
     say(f'{recipe.network} on {records_line(records, recipe)}')
-    state, scores = train_images(records, model, recipe, args.recipe, args.fresh)
+    with at_work(paths.checkpoints(model)):
+        state, scores = train_images(records, model, recipe, args.recipe, args.fresh)
     tell(model, state, scores)
-    next_step(f'python -m src.freezing.freeze --name {recipe.data_set} --model {model}')
+    next_step(
+        f'python -m src.freezing.freeze --name {shlex.quote(recipe.data_set)} --model {shlex.quote(model)}'
+    )
 
 
 def model_for(recipe_name: str, recipe: PixelRecipe) -> str:

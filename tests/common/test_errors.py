@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ def end(body: str, *flags: str, encoding: str = 'utf-8') -> subprocess.Completed
     [
         ('def main(): return None', 0, ''),
         ('def main(): raise errors.UserError("no such\\nphoto")', 2, 'error: no such photo'),
-        ('def main(): raise KeyboardInterrupt', 130, 'stopped; what was finished is kept'),
+        ('def main(): raise KeyboardInterrupt', 130, 'stopped\n'),
         ('def main(): raise KeyError("x")', 1, "unexpected KeyError: 'x' (--debug shows where)"),
     ],
 )
@@ -44,3 +45,90 @@ def test_debug_shows_where():
 def test_any_file_name_can_be_printed(encoding, shown):
     ended = end('import os\ndef main(): print("dog-" + os.fsdecode(b"\\xff") + "-\\xe4")', encoding=encoding)
     assert (ended.returncode, ended.stdout) == (0, shown)
+
+
+@pytest.mark.parametrize(
+    ('flags', 'said'),
+    [
+        ((), 'stopped; what was finished is kept, the same command goes on from there\n'),
+        (
+            ('--fresh',),
+            'stopped; what was finished is kept, the same command without --fresh goes on from there\n',
+        ),
+    ],
+)
+def test_going_on_is_promised_only_by_work_that_resumes(flags, said):
+    body = 'def main():\n with errors.resumes(): raise KeyboardInterrupt'
+    assert end(body, *flags).stderr.decode() == said
+
+
+FULL = 'OSError(28, os.strerror(28), {})'
+
+
+@pytest.mark.parametrize(
+    ('fault', 'said'),
+    [
+        (
+            FULL.format('"a.csv"'),
+            'error: cannot use a.csv: No space left on device: free some space, then repeat\n',
+        ),
+        (FULL.format('None'), 'error: cannot write: No space left on device: free some space, then repeat\n'),
+        ('OSError(30, os.strerror(30), "a.csv")', 'error: cannot use a.csv: Read-only file system\n'),
+        ('PermissionError(13, os.strerror(13), "a.csv")', 'error: cannot use a.csv: Permission denied\n'),
+    ],
+)
+def test_a_fault_of_the_disk_is_told_in_one_line_whoever_met_it(fault, said):
+    ended = end(f'import os\ndef main(): raise {fault}')
+    assert (ended.returncode, ended.stderr.decode()) == (2, said)
+
+
+@pytest.mark.parametrize('shut', [(1,), (2,), (1, 2), (0, 1, 2)])
+def test_closed_streams_are_no_fault(shut, tmp_path):
+    """And a file that is opened later does not receive what is printed."""
+    body = (
+        f'import os, pathlib\ndef main():\n'
+        f' with open({str(tmp_path / "made")!r}, "w") as made:\n'
+        f'  print("out"); os.write(1, b"native\\n"); os.write(2, b"native\\n"); made.write("made")\n'
+        f' raise errors.UserError("no such photo")'
+    )
+    code = START + body + '\nerrors.run(main)'
+    shell = ' '.join(f'{number}>&-' for number in shut)
+    ended = subprocess.run(
+        ['sh', '-c', f'exec "$0" -c "$1" {shell}', sys.executable, code], capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert (tmp_path / 'made').read_text() == 'made'
+    assert ended.stderr == ('' if 2 in shut else 'error: no such photo\n')
+    assert ('out' in ended.stdout) == (1 not in shut)
+
+
+@pytest.mark.parametrize('streams', ['| head -n 1', '2>&1 | head -n 1'])
+def test_a_reader_that_has_seen_enough_is_no_fault(streams):
+    body = 'import sys\ndef main():\n for _ in range(99999): print("line"); print("line", file=sys.stderr)'
+    if '2>&1' not in streams:
+        body = body.replace('; print("line", file=sys.stderr)', '')
+    code = START + body + '\nerrors.run(main)'
+    ended = subprocess.run(
+        ['sh', '-c', f'"$0" -c "$1" {streams}', sys.executable, code], capture_output=True, text=True
+    )
+    assert (ended.stdout, ended.stderr) == ('line\n', '')
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
+@pytest.mark.parametrize('printing', ['print("out")', 'progress.say("out")'])
+def test_a_standard_output_that_takes_nothing_is_a_fault(printing):
+    code = START + f'from src.common import progress\ndef main(): {printing}\nerrors.run(main)'
+    with Path('/dev/full').open('w') as full:
+        ended = subprocess.run([sys.executable, '-c', code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith('error: cannot write') and ended.stderr.count('\n') == 1
+    assert 'No space left on device' in ended.stderr
+
+
+def test_what_libraries_print_stays_away_from_the_terminal():
+    body = (
+        'import os, warnings\ndef main():\n os.write(2, b"Corrupt JPEG data\\n"); warnings.warn("bad EXIF")\n'
+        ' raise errors.UserError("no such photo")'
+    )
+    assert end(body).stderr == b'error: no such photo\n'
+    assert b'Corrupt JPEG data' in end(body, '--debug').stderr

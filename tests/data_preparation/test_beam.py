@@ -264,5 +264,7 @@ def test_help_needs_no_beam_and_its_absence_is_told(monkeypatch, capsys):
         beam_to_tfrecords.main(['--help'])
     assert stop.value.code == 0
     assert '--direct_num_workers=2' in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"Apache Beam is missing: pip install -e '\.\[scale\]'"):
+    with pytest.raises(
+        UserError, match=r"Apache Beam is missing: run python -m pip install .* -e '.*\[scale\]'"
+    ):
         beam_to_tfrecords.main(['photos', '--name', 'x', *POCKET])

@@ -1,0 +1,113 @@
+"""The commands: their modules, their names behind `rootstock`, and how a printed command reads.
+
+Messages and docstrings name commands as a checkout runs them: `python -m src.training.train`,
+`sh setup/setup.sh`. `as_typed` turns these into what works where the user is. Everything that prints applies
+it: `progress.say`, the error line and `--help`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shlex
+from typing import NamedTuple
+
+from src.common import paths
+
+
+class Command(NamedTuple):
+    """A subcommand of `rootstock`: the module with its `main`, and what it does in one line."""
+
+    module: str
+    what: str
+
+
+COMMANDS = {
+    'map': Command('src', 'show every step, its command, and what is there already'),
+    'download': Command('src.common.download', 'download photos or a backbone: resumed, checked, unpacked'),
+    'sample': Command('src.data_preparation.sample_dataset', 'draw a small data set of invented breeds'),
+    'convert': Command(
+        'src.data_preparation.image_folder_to_tfrecords', 'convert a folder of class folders to records'
+    ),
+    'convert-stanford': Command(
+        'src.data_preparation.stanford_ds_to_tfrecords', 'convert Stanford Dogs to records'
+    ),
+    'convert-kaggle': Command(
+        'src.data_preparation.kaggle_images_to_tfrecords',
+        "convert Kaggle's dog-breed-identification to records",
+    ),
+    'convert-cifar10': Command(
+        'src.data_preparation.cifar10_to_tfrecords', 'convert CIFAR-10 to records of pictures'
+    ),
+    'convert-beam': Command(
+        'src.data_preparation.beam_to_tfrecords', 'convert a folder on many processes or machines'
+    ),
+    'backbone': Command('src.graph.backbones', 'show the facts of a frozen graph, and whether it can be one'),
+    'train': Command('src.training.train', 'train a head on bottlenecks'),
+    'train-images': Command('src.training.train_images', 'train a network from pixels, as a recipe says'),
+    'freeze': Command('src.freezing.freeze', 'write backbone and head into one file, checked'),
+    'export': Command('src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'),
+    'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),
+    'inference': Command('src.inference.inference', "write Kaggle's submission file"),
+    'serve': Command('src.inference.serve', "serve a page and TensorFlow Serving's REST interface"),
+    'analyze': Command(
+        'src.analysis.training_perf_analysis', 'show scores, confusion matrix and worst mistakes'
+    ),
+    'layers': Command('src.analysis.layer_table', 'list a network or a frozen graph, layer by layer'),
+    'curves': Command('src.analysis.training_curves', 'plot accuracy and log loss over the steps'),
+    'compare': Command('src.analysis.compare_runs', 'compare all trainings: table, CSV, page'),
+}
+_NAMES = {command.module: name for name, command in COMMANDS.items()}
+
+# What a setup script does, where there is no checkout.
+_SCRIPTS = {
+    'setup': 'python -m src.common.download inception stanford_dogs',
+    'inception_download': 'python -m src.common.download inception',
+    'download_stanford_dogs_dataset': 'python -m src.common.download stanford_dogs',
+    'download_cifar10': 'python -m src.common.download cifar10',
+}
+
+_script = False  # whether the process was started as `rootstock`
+
+
+def started_as_script() -> None:
+    """From now on commands read `rootstock train` instead of `python -m src.training.train`."""
+    global _script
+    _script = True
+
+
+def find(name: str) -> Command | None:
+    """The command behind a subcommand, or behind its module's own name (`training_perf_analysis`)."""
+    by_module = {command.module.rpartition('.')[2]: command for command in COMMANDS.values()}
+    return COMMANDS.get(name) or by_module.get(name)
+
+
+def as_typed(text: str) -> str:
+    """`text` with its commands as they work for this user, in the current folder."""
+    text = re.sub(r'\bsh setup/(\w+)\.sh', lambda found: _setup(found[1]), text)
+    if not _script:
+        return text
+    return re.sub(r'\bpython -m (src(?:\.\w+)*)', lambda found: _subcommand(found[1], found[0]), text)
+
+
+def _subcommand(module: str, otherwise: str) -> str:
+    if module == 'src':
+        return 'rootstock'
+    return f'rootstock {_NAMES[module]}' if module in _NAMES else otherwise
+
+
+def _setup(script: str) -> str:
+    if paths.INSTALLED:
+        return _SCRIPTS.get(script, f'sh setup/{script}.sh')
+    return f'sh {shlex.quote(paths.shown(paths.CHECKOUT / "setup" / f"{script}.sh"))}'
+
+
+def to_install(extra: str) -> str:
+    """The command that installs what an optional part needs, an extra of pyproject.toml."""
+    if not paths.INSTALLED:
+        constraints = shlex.quote(paths.shown(paths.CHECKOUT / 'setup' / 'constraints.txt'))
+        place = paths.shown(paths.CHECKOUT)
+        return f'python -m pip install -c {constraints} -e {shlex.quote(f"{place}[{extra}]")}'
+    needed = re.compile(rf'(.*?);.*\bextra == ["\']{extra}["\']')
+    found = map(needed.fullmatch, importlib.metadata.requires('rootstock') or ())
+    return 'python -m pip install ' + ' '.join(shlex.quote(one[1].strip()) for one in found if one)
