@@ -5,11 +5,10 @@
     cat my_dog.jpg | python -m src.inference.classify -
 
 Pictures may be files, folders (all pictures below them, whatever their endings), globs, and addresses
-that start with http:// or https://; '-' is standard input. A first word `file` or `uri` says that all others are
-paths, or addresses;
-a picture that is called file is ./file. Prints the five best classes of each picture, or JSON or CSV for
-programs. Without --model or --name it uses the model that ships with Rootstock (120 dog breeds), whatever
-else was trained, and says so. From Python:
+that start with http:// or https://; '-' is standard input. A first word `file` or `uri` says that all
+others are paths, or addresses; a picture that is called file is ./file. Prints the five best classes of each
+picture, or JSON or CSV for programs. Without --model or --name it uses the model that ships with Rootstock
+(120 dog breeds), whatever else was trained, and says so. From Python:
 
     from src.inference.classify import classify
     classify('file', 'my_dog.jpg')       # a DataFrame with the columns prob and breed, best first
