@@ -63,7 +63,7 @@ def _flags_off(graph_def: tf.GraphDef) -> tuple[tf.GraphDef, int]:
     nodes = nodes_by_name(graph_def)
     for node in graph_def.node:
         kind = node.attr['dtype'].type if node.op in (*KINDS, 'Const') else 0
-        if kind == tf.bool.as_datatype_enum and TRAINING_FLAG.search(node.name):
+        if kind == tf.bool.as_datatype_enum and TRAINING_FLAG.search(node.name.rpartition('/')[2]):
             default = node.input[0] if node.input else node.name
             before = value_of(nodes, default)
             off += before is None or bool(before.any())

@@ -25,7 +25,7 @@ CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative', 'QuantizedConv2D')
 # What a name usually stands for, and its value when a network is not trained.
 USUAL = (
     (r'keep', 'the share of units that dropout keeps', '1'),
-    (r'drop|rate', 'the share of units that dropout sets to zero', '0'),
+    (r'drop|(^|[/_])rate', 'the share of units that dropout sets to zero', '0'),
     (r'train|phase|learning', 'the switch between training and inference', 'false'),
 )
 Value = float | bool

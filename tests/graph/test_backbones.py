@@ -195,3 +195,20 @@ def test_mobilenet_in_batches_answers_as_unmodified_one_by_one(real_data):
     one_by_one = np.reshape(one_by_one, batched.shape)
     assert len(np.unique(one_by_one, axis=0)) == len(photos)
     assert np.abs(batched - one_by_one).max() <= 1e-4 * np.abs(one_by_one).max()
+
+
+@pytest.mark.parametrize(
+    ('flag', 'words'),
+    [
+        ('--set=keep_prob', "'keep_prob' is not TENSOR=VALUE, such as keep_prob:0=1"),
+        ('--set==1', "'=1' is not TENSOR=VALUE"),
+        ('--set=keep_prob=nan', "'keep_prob=nan' is not TENSOR=VALUE"),
+        ('--input-size=224', "'224' is not HEIGHT,WIDTH, such as 224,224"),
+        ('--input-size=0,4', "'0,4' is not HEIGHT,WIDTH"),
+    ],
+)
+def test_changes_are_well_formed(flag, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        backbones.main([str(paths.POCKET_GRAPH_DEF), flag])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
