@@ -21,6 +21,7 @@ from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.fronts import find_front
 from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
+from src.graph.hidden_decoders import with_plain_decoder
 from src.graph.layers import Row, layer_rows
 from src.graph.modernise import modernise
 from src.inference.predictor import output_of
@@ -45,7 +46,7 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
     for tensor in filter(None, (start, end)):
         require_tensor(graph_def, tensor, path)
     end = end or output_of(graph_def, path)
-    graph_def = modernise(subgraph(graph_def, [end]))
+    graph_def = modernise(subgraph(with_plain_decoder(graph_def, end, path), [end]))
     if start is None:
         front = find_front(graph_def, end, path)
         start = front.pixels

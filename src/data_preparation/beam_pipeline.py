@@ -53,7 +53,7 @@ from src.data_preparation.samples import (
     skipped,
 )
 from src.data_preparation.shards import note_name, place_of, shard_of, shards_for, write_records
-from src.graph.backbones import load_backbone
+from src.graph.backbones import load_as
 from src.images.files import ignored, named_like_picture
 
 # Files read at once to hash them: reading waits for disks and networks.
@@ -264,7 +264,7 @@ class WriteShard(beam.DoFn):
     def _load(self) -> Extractor:
         facts = self._task.backbone
         with local_copy(self._task.pb) as path:
-            backbone = load_backbone(path, facts['bottleneck'], facts['pixel_range'])
+            backbone = load_as(facts, path)
         if backbone.sha256 != facts['sha256']:
             raise UserError(
                 f'{shown(self._task.pb)} is another file for the workers: put it where all can read it'

@@ -30,7 +30,7 @@ from src.data_preparation.convert import add_conversion_flags, report, report_sk
 from src.data_preparation.image_folder_to_tfrecords import add_class_folders
 from src.data_preparation.manifest import MANIFEST, Job, list_skipped
 from src.graph import precision
-from src.graph.backbones import load_backbone
+from src.graph.backbones import tried_from
 
 LOCAL_RUNNERS = ('fnapirunner', 'directrunner')
 
@@ -66,7 +66,7 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
     pb, facts = args.backbone and place(args.backbone), None
     if pb is not None:
         with local_copy(pb) as path:
-            facts = load_backbone(path, args.bottleneck, args.pixel_range).facts()
+            facts = tried_from(args, path).facts()
         if not isinstance(pb, Path):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))

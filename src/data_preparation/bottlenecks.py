@@ -95,7 +95,7 @@ def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = 
         good = [pixels for _, _, pixels in batch if not isinstance(pixels, BadImage)]
         vectors = iter(extractor.vectors(np.stack(good)) if good else ())
         return [
-            (item, data, pixels if isinstance(pixels, BadImage) else next(vectors))
+            (item, data, pixels if isinstance(pixels, BadImage) else _finite(next(vectors)))
             for item, data, pixels in batch
         ]
 
@@ -103,6 +103,13 @@ def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = 
     loaded = _ahead(load, items, window=2 * BATCHES_AT_ONCE * size, threads=CORES)
     for batch in _ahead(compute, _batches(loaded, size), BATCHES_AT_ONCE + 1, BATCHES_AT_ONCE):
         yield from batch
+
+
+def _finite(vector: np.ndarray) -> np.ndarray | BadImage:
+    """A bottleneck, or the fault of one that training could not use: inf or NaN, from an overflow."""
+    if np.isfinite(vector).all():
+        return vector
+    return BadImage('its bottleneck is not finite: the backbone overflows on it')
 
 
 def checked(items: Iterable[Planned], crop_to_box: bool = False) -> Iterator[Loaded]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from src.common import cli, files, paths
+from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
@@ -17,7 +18,8 @@ from src.data_preparation.manifest import MANIFEST, Job, claim, complete, descri
 from src.data_preparation.samples import NOT_USED, class_names, plan, with_copies, with_test_list
 from src.data_preparation.shards import cut, write_missing
 from src.graph import precision
-from src.graph.backbones import Backbone, add_backbone, load_backbone
+from src.graph.backbone_flags import add_backbone
+from src.graph.backbones import Backbone, tried_from
 
 
 def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> Path:
@@ -81,7 +83,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
         report(convert(job, None, args.overwrite))
         return
     job = replace(job, precision=precision.resolve(args.precision))
-    backbone = load_backbone(args.backbone, args.bottleneck, args.pixel_range)
+    backbone = tried_from(args, args.backbone)
     say(f'{paths.shown(backbone.path)}: {backbone.rewrites}; computes in {job.precision}')
     report(convert(job, backbone, args.overwrite))
 
@@ -113,6 +115,10 @@ def report(folder: Path) -> None:
         say(f'  class {name} has no training photo: it cannot be learned')
     wrote(folder, f'records and {MANIFEST}')
     report_skipped(manifest)
+    if not sum(manifest['counts'].values()):
+        reasons = Counter(remark['reason'] for remark in manifest['remarks'])
+        reason, times = reasons.most_common(1)[0] if reasons else ('there are no photos', 0)
+        raise UserError(f'no photo could be converted; most often ({count(times, "photo")}): {reason}')
     if manifest['backbone']:
         next_step('python -m src.training.train' + cli.name_flag(manifest['name']))
     else:

@@ -15,7 +15,7 @@ from src.common.files import count
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records
 from src.freezing.proof import prove
-from src.graph.backbones import Backbone, load_backbone
+from src.graph.backbones import Backbone, load_as
 from src.graph.graph_io import with_facts
 from src.graph.optimize import optimize
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
@@ -105,5 +105,4 @@ def backbone_of(facts: dict[str, Any], faster: bool = True) -> Backbone:
             f'{paths.shown(path)} has changed since the bottlenecks were computed: put the old file back, '
             'or convert and train again'
         )
-    pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
-    return load_backbone(path, facts['bottleneck'], pixel_range, faster)
+    return load_as(facts, path, faster)

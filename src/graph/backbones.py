@@ -2,13 +2,13 @@
 
     python -m src.graph.backbones frozen/pocket/pocket_96.pb
 
-prints the facts of a graph, and fails when it cannot serve as a backbone.
+prints the facts of a graph, and fails when it cannot serve as a backbone. The graph is tried on three
+pictures, alone and together.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,23 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
+from src.graph.backbone_flags import add_graph_flags
 from src.graph.batching import feed_batches
+from src.graph.branches import without_decided_branches
+from src.graph.changes import NO_CHANGES, Changes, changes_of
 from src.graph.fronts import Front, ensure_front
 from src.graph.frozenness import frozen_part
-from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
+from src.graph.graph_io import INFO_NODE, LABELS_NODE, inferred, node_of, read_graph, require_tensor, subgraph
+from src.graph.inference_mode import NothingToChange, in_inference_mode
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.modernise import modernise
+from src.graph.names import names_aside, renamed
 from src.graph.optimize import Rewrites, optimize
+from src.graph.placeholders import with_values
+from src.graph.trial import Fault, find_fault
+
+# Nodes of a frozen model that are not of its backbone.
+RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,8 @@ class Backbone:
 
     `sha256` is that of the file; `graph_def` holds only what the bottleneck needs; `width` is the
     number of values of one bottleneck; `rewrites` tells how the graph was made faster; `channel_axis` is the
-    axis of the bottleneck that holds these values, 1 for a map in NCHW.
+    axis of the bottleneck that holds these values, 1 for a map in NCHW; `changes` are those that were asked
+    for; `cut` is the name of the bottleneck in the file, where another node has it here.
     """
 
     path: Path
@@ -43,6 +54,8 @@ class Backbone:
     pixel_range: tuple[float, float] | None = None
     rewrites: Rewrites | None = None
     channel_axis: int = -1
+    changes: Changes = NO_CHANGES
+    cut: str = ''
 
     def attach(self) -> tf.Tensor:
         """Import the backbone into the default graph under its own names.
@@ -59,10 +72,11 @@ class Backbone:
             'file': self.path.name,
             'path': paths.from_root(self.path),
             'sha256': self.sha256,
-            'bottleneck': self.bottleneck,
+            'bottleneck': self.cut or self.bottleneck,
             'width': self.width,
             'input_size': [self.front.height, self.front.width],
             'pixel_range': self.pixel_range and list(self.pixel_range),
+            **self.changes.facts(),
         }
 
 
@@ -79,12 +93,13 @@ def load_backbone(
     bottleneck: str = consts.BOTTLENECK_TENSOR,
     pixel_range: tuple[float, float] | None = None,
     faster: bool = True,
+    changes: Changes = NO_CHANGES,
 ) -> Backbone:
     """Read a frozen graph and cut it at the tensor `bottleneck`.
 
-    `pixel_range` is needed only for a graph that begins with a placeholder for pixels. Without
-    `faster` the network stays as it was released, to compare with. Raises UserError when the file is
-    no graph, lacks the tensor, or cannot take a batch of images.
+    `pixel_range` is needed only for a graph that begins with a placeholder for pixels; `changes` are made
+    first. Without `faster` the network stays as it was released, to compare with. Raises UserError when the
+    file is no frozen graph, lacks the tensor, or cannot take a batch of images; `load_tried` finds more.
     """
     path = paths.located(path)
     if not path.exists():
@@ -92,13 +107,17 @@ def load_backbone(
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
     whole = read_graph(path)
     require_tensor(whole, bottleneck, path)
-    graph_def = modernise(frozen_part(whole, bottleneck, path))
-    if any(node.name == consts.OUTPUT_NODE_NAME for node in graph_def.node):
-        raise UserError(
-            f'{paths.shown(path)}: {bottleneck} needs {consts.OUTPUT_TENSOR_NAME}, the name that a new head '
-            'answers by: choose a tensor before it'
-        )
-    graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range)
+    changed = with_values(whole, changes.values, path)
+    if changes.inference_mode:
+        changed = in_inference_mode(changed, bottleneck, path)
+    elif faster or changes.values:
+        changed = without_decided_branches(changed)
+    graph_def = modernise(frozen_part(changed, bottleneck, path))
+    aside = names_aside(graph_def, RESERVED)
+    graph_def, cut = renamed(graph_def, aside), bottleneck
+    if node_of(cut) in aside:
+        bottleneck = cut.replace(node_of(cut), aside[node_of(cut)], 1)
+    graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range, changes.input_size)
     graph_def = subgraph(feed_batches(graph_def, front), [bottleneck])
     width, channel_axis = _width(graph_def, bottleneck, front, path)
     rewrites = None
@@ -106,8 +125,54 @@ def load_backbone(
         keep = [bottleneck, front.image, front.decoded, front.pixels]
         graph_def, rewrites = optimize(graph_def, keep)
         rewrites = replace(rewrites, before=len(whole.node))
-    return Backbone(
-        path, files.sha256(path), graph_def, front, bottleneck, width, pixel_range, rewrites, channel_axis
+    facts = front, bottleneck, width, pixel_range, rewrites, channel_axis, changes, cut
+    return Backbone(path, files.sha256(path), graph_def, *facts)
+
+
+def load_as(facts: dict, path: Path, faster: bool = True) -> Backbone:
+    """The backbone in the file `path`, loaded as the facts of a manifest say. Raises UserError."""
+    pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
+    return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts))
+
+
+def load_tried(
+    path: Path,
+    bottleneck: str = consts.BOTTLENECK_TENSOR,
+    pixel_range: tuple[float, float] | None = None,
+    changes: Changes = NO_CHANGES,
+) -> Backbone:
+    """The same as load_backbone, and tried out: raises UserError too when the vector of an image depends on
+    chance or on the images beside it, with the node that makes it so."""
+    backbone = load_backbone(path, bottleneck, pixel_range, changes=changes)
+    if fault := _fault(backbone):
+        remedy = ''
+        if fault.training and not changes.inference_mode:
+            remedy = _remedy(path, bottleneck, pixel_range, replace(changes, inference_mode=True))
+        raise UserError(f'{paths.shown(path)} {fault.text}{remedy}')
+    return backbone
+
+
+def tried_from(args: argparse.Namespace, path: Path) -> Backbone:
+    """The backbone in the file `path` as the flags of `add_graph_flags` say, tried out. Raises UserError."""
+    return load_tried(path, args.bottleneck, args.pixel_range, changes_of(args))
+
+
+def _fault(backbone: Backbone) -> Fault | None:
+    return find_fault(backbone.graph_def, backbone.front, backbone.bottleneck, backbone.path)
+
+
+def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None, changes: Changes) -> str:
+    """Whether inference mode mends a backbone, found by loading and trying it so."""
+    try:
+        fault = _fault(load_backbone(path, bottleneck, pixel_range, changes=changes))
+    except NothingToChange:
+        return ': export it for batches, or choose a tensor before that node'
+    except UserError as error:
+        return f'. --inference-mode does not help: {str(error).removeprefix(paths.shown(path)).lstrip(": ")}'
+    return (
+        f'. --inference-mode does not help: it {fault.text}'
+        if fault
+        else ': add --inference-mode, which mends it'
     )
 
 
@@ -142,52 +207,17 @@ def _how_to_get(path: Path) -> str:
     return f'--backbone takes the path of a frozen graph, such as {pocket}'
 
 
-def number_range(text: str) -> tuple[float, float]:
-    """An argparse type: '-1,1' as a pair."""
-    try:
-        low, high = map(float, text.split(','))
-    except ValueError:
-        low = high = 0.0
-    if not -math.inf < low < high < math.inf:
-        raise argparse.ArgumentTypeError(f'{text!r} is no range such as -1,1')
-    return low, high
-
-
-def add_backbone(made, default: Path | None = paths.IMAGENET_GRAPH_DEF) -> None:
-    """The flags that name a backbone."""
-    made.add_argument(
-        '--backbone',
-        type=Path,
-        metavar='PB',
-        default=default,
-        help=f'frozen graph (default: {paths.shown(default) if default else "none, pictures only"})',
-    )
-    made.add_argument(
-        '--bottleneck',
-        metavar='TENSOR',
-        default=consts.BOTTLENECK_TENSOR,
-        help='where the graph is cut (default: %(default)s)',
-    )
-    made.add_argument(
-        '--pixel-range',
-        type=number_range,
-        metavar='LOW,HIGH',
-        help='for a graph without an image decoder: range of its input pixels, such as --pixel-range=-1,1',
-    )
-
-
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.graph.backbones', __doc__)
     made.add_argument('pb', type=Path, help='frozen graph')
-    made.add_argument('--bottleneck', metavar='TENSOR', default=consts.BOTTLENECK_TENSOR)
-    made.add_argument('--pixel-range', type=number_range, metavar='LOW,HIGH')
+    add_graph_flags(made)
     args = made.parse_args(argv)
-    backbone = load_backbone(args.pb, args.bottleneck, args.pixel_range)
+    backbone = tried_from(args, args.pb)
     front = backbone.front
     say(f'{paths.shown(backbone.path)} is a backbone: {backbone.rewrites}')
     say(f'  encoded image   {front.image}')
     say(f'  pixels          {front.pixels}  [N, {front.height}, {front.width}, 3]')
-    say(f'  bottleneck      {backbone.bottleneck}  [N, {backbone.width}]')
+    say(f'  bottleneck      {backbone.cut}  [N, {backbone.width}]')
     say(f'  SHA-256         {backbone.sha256}')
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import ancestors, inferred, node_of, nodes_by_name
+from src.graph.graph_io import ancestors, inferred, node_of
+from src.graph.hidden_decoders import DECODERS, RESIZERS, with_plain_decoder
+from src.graph.new_front import new_front, put_front_before, refuse_flags
+from src.graph.placeholders import pixel_placeholder, refuse_placeholders
 
-DECODERS = ('DecodeJpeg', 'DecodePng', 'DecodeImage', 'DecodeAndCropJpeg', 'DecodeBmp')
-RESIZERS = ('ResizeBilinear', 'ResizeBicubic', 'ResizeArea', 'ResizeNearestNeighbor', 'ScaleAndTranslate')
-DECODER_NODES = (node_of(consts.IMAGE_TENSOR), 'DecodeJpeg')  # in a front that is made here
+# What a network begins with, so no resizing behind it belongs to the front.
+NETWORK_OPS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'MaxPool', 'AvgPool', 'QuantizedConv2D')
 
 
 @dataclass(frozen=True)
@@ -34,41 +36,46 @@ class Front:
 
 
 def ensure_front(
-    graph_def: tf.GraphDef, target: str, path: Path, pixel_range: tuple[float, float] | None = None
+    graph_def: tf.GraphDef,
+    target: str,
+    path: Path,
+    pixel_range: tuple[float, float] | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> tuple[tf.GraphDef, Front]:
     """A graph, and its front, in which `target` can be computed from one encoded image or from
     a batch of pixels.
 
-    `pixel_range` is the range of values at the placeholder of a graph that begins with pixels.
-    Raises UserError when no way from an image to `target` is found.
+    For a graph that begins with pixels, `pixel_range` is the range of their values and `input_size` their
+    height and width where the graph does not say. Raises UserError when no way from an image to `target`
+    is found.
     """
-    needed = ancestors(graph_def, [target])
-    if not any(node.op in DECODERS for node in graph_def.node if node.name in needed):
-        placeholder = _pixel_placeholder(graph_def, target, path)
-        graph_def = _with_front(graph_def, placeholder, path, pixel_range)
-    elif pixel_range:
-        raise UserError(f'{paths.shown(path)} decodes images itself: leave --pixel-range out')
-    return graph_def, find_front(graph_def, target, path)
+    plain = with_plain_decoder(graph_def, target, path, pixel_range, input_size)
+    needed = ancestors(plain, [target])
+    if not any(node.op in DECODERS for node in plain.node if node.name in needed):
+        placeholder = pixel_placeholder(plain, target, path)
+        plain = put_front_before(plain, placeholder, path, pixel_range, input_size)
+    elif plain is graph_def:
+        refuse_flags(path, pixel_range, input_size)
+    return plain, find_front(plain, target, path, settable=True)
 
 
 def front_alone(height: int, width: int) -> tuple[tf.GraphDef, Front]:
     """A graph that is only a front, for networks that learn from pixels: from one encoded image to pixels
     [1, height, width, 3] float32, 0 to 255, under the names of 2015."""
     names = consts.IMAGE_TENSOR, 'DecodeJpeg:0', consts.PIXELS_TENSOR
-    graph_def = _new_front(node_of(consts.PIXELS_TENSOR), height, width, (0, 255))
-    return graph_def, Front(*names, height, width)
+    return new_front(node_of(consts.PIXELS_TENSOR), height, width), Front(*names, height, width)
 
 
-def find_front(graph_def: tf.GraphDef, target: str, path: Path) -> Front:
+def find_front(graph_def: tf.GraphDef, target: str, path: Path, settable: bool = False) -> Front:
     """The front that leads to `target`. Raises UserError when there is none, or when it is not all that
-    `target` needs."""
+    `target` needs; `settable` says whether the command has --set to help with that."""
     needed = ancestors(graph_def, [target])
     decoder = next((n for n in graph_def.node if n.name in needed and n.op in DECODERS), None)
     pixels = _resized(graph_def, needed, decoder)
     if decoder is None or pixels is None:
         raise UserError(f'{paths.shown(path)}: no decoded and resized image leads to {target}')
     image = node_of(decoder.input[0])
-    _refuse_placeholders(graph_def, ancestors(graph_def, [target], [image]) - {image}, path)
+    refuse_placeholders(graph_def, ancestors(graph_def, [target], [image]) - {image}, path, settable)
     tensor = inferred(graph_def, f'{pixels}:0', path)
     shape = tensor.shape.as_list() if tensor.shape.rank == 4 else [None] * 4
     if tensor.dtype != tf.float32 or None in shape[1:3] or shape[3] != 3:
@@ -79,105 +86,17 @@ def find_front(graph_def: tf.GraphDef, target: str, path: Path) -> Front:
     return Front(f'{image}:0', f'{decoder.name}:0', f'{pixels}:0', shape[1], shape[2])
 
 
-def _refuse_placeholders(graph_def: tf.GraphDef, names: set[str], path: Path) -> None:
-    """Raise UserError if one of the nodes `names` waits for a value that is not the image."""
-    for node in graph_def.node:
-        if node.name in names and node.op == 'Placeholder':
-            raise UserError(
-                f'{paths.shown(path)} also wants a value at {node.name}:0: '
-                'freeze the graph with a constant there'
-            )
-
-
 def _resized(graph_def: tf.GraphDef, needed: set[str], decoder: tf.NodeDef | None) -> str | None:
-    """The node where resizing ends: the tensor of 2015's name, or the last resizer behind the decoder."""
+    """The node where resizing ends: the tensor of 2015's name, or the last resizer behind the decoder and
+    before the network, which may resize its own maps."""
     if decoder is None:
         return None
-    if node_of(consts.PIXELS_TENSOR) in needed:
-        return node_of(consts.PIXELS_TENSOR)
-    behind = [
-        node.name
+    named = node_of(consts.PIXELS_TENSOR)
+    before = {
+        node.name: ancestors(graph_def, [node.name])
         for node in graph_def.node
-        if node.name in needed and node.op in RESIZERS and decoder.name in ancestors(graph_def, [node.name])
-    ]
-    return max(behind, key=lambda name: len(ancestors(graph_def, [name])), default=None)
-
-
-def _pixel_placeholder(graph_def: tf.GraphDef, target: str, path: Path) -> str:
-    """The only placeholder for pixels, whose size may be unknown; others may hold other values."""
-    needed = ancestors(graph_def, [target])
-    found = [
-        node.name
-        for node in graph_def.node
-        if node.name in needed
-        and node.op in ('Placeholder', 'PlaceholderWithDefault')
-        and node.attr['dtype'].type == tf.float32.as_datatype_enum
-        and _may_be_pixels(_shape_of(node))
-    ]
-    if len(found) > 1:
-        names = ', '.join(f'{name}:0' for name in found)
-        raise UserError(f'{paths.shown(path)} has several placeholders for pixels ({names}), not one')
-    if not found:
-        raise UserError(
-            f'{paths.shown(path)}: neither an image decoder nor a placeholder for float32 pixels '
-            f'leads to {target}'
-        )
-    return found[0]
-
-
-def _with_front(
-    graph_def: tf.GraphDef, placeholder: str, path: Path, pixel_range: tuple[float, float] | None
-) -> tf.GraphDef:
-    """Put decoding, resizing and scaling to `pixel_range` before a placeholder for pixels."""
-    if pixel_range is None:
-        raise UserError(
-            f'{paths.shown(path)} takes pixels at {placeholder}:0, and the file does not say in which range: '
-            'add --pixel-range=-1,1 (as for Inception and MobileNet), 0,1 or 0,255'
-        )
-    shape = _shape_of(nodes_by_name(graph_def)[placeholder])
-    if shape is None or None in shape[1:3] or shape[3] not in (3, None):
-        raise UserError(
-            f'{paths.shown(path)}: {placeholder}:0 is {shape or "of unknown shape"}, '
-            'not [N, height, width, 3]: export the graph with a fixed height and width'
-        )
-    front = _new_front(placeholder, *shape[1:3], pixel_range).node
-    rest = [node for node in graph_def.node if node.name != placeholder]
-    taken = {node.name for node in front} & {node.name for node in rest} | {placeholder} & set(DECODER_NODES)
-    if taken:
-        raise UserError(
-            f'{paths.shown(path)}: the name {min(taken)} is wanted for the decoder that goes before it: '
-            'rename that node'
-        )
-    whole = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    whole.node.extend([*front, *rest])
-    return whole
-
-
-def _new_front(end: str, height: int, width: int, pixel_range: tuple[float, float]) -> tf.GraphDef:
-    """From one encoded image to the node `end`, [1, height, width, 3] float32 in `pixel_range`."""
-    low, high = pixel_range
-    with tf.Graph().as_default() as graph:
-        image = tf.placeholder(tf.string, [], name=DECODER_NODES[0])
-        # Accurate as Pillow and as fast as the default, which rounds more.
-        decoded = tf.image.decode_jpeg(
-            image, channels=3, dct_method='INTEGER_ACCURATE', name=DECODER_NODES[1]
-        )
-        with tf.name_scope(end + '/front/'):
-            pixels = tf.compat.v2.image.resize(decoded[None], [height, width], antialias=True)
-        if end != node_of(consts.PIXELS_TENSOR):
-            pixels = tf.identity(pixels, name=node_of(consts.PIXELS_TENSOR))
-        with tf.name_scope(end + '/front/'):
-            pixels = pixels * ((high - low) / 255) + low
-        tf.identity(pixels, name=end)
-        return graph.as_graph_def()
-
-
-def _may_be_pixels(shape: list[int | None] | None) -> bool:
-    return shape is None or len(shape) == 4
-
-
-def _shape_of(placeholder: tf.NodeDef) -> list[int | None] | None:
-    """Its sizes, None where unknown; None when even their number is."""
-    if 'shape' not in placeholder.attr or placeholder.attr['shape'].shape.unknown_rank:
-        return None
-    return [None if dim.size < 0 else dim.size for dim in placeholder.attr['shape'].shape.dim]
+        if node.name in needed and (node.op in RESIZERS or node.name == named)
+    }
+    network = {node.name for node in graph_def.node if node.op in NETWORK_OPS}
+    behind = {name: found for name, found in before.items() if decoder.name in found and not found & network}
+    return named if named in behind else max(behind, key=lambda name: len(behind[name]), default=None)

@@ -26,7 +26,9 @@ def modernise(graph_def: tf.GraphDef) -> tf.GraphDef:
         else:
             copy = fresh.node.add()
             copy.CopyFrom(node)
-            if node.op == 'Placeholder' and graph_def.versions.producer < SCALAR_PLACEHOLDERS_SINCE:
+            if node.op == 'PlaceholderV2':  # always knew its shape; the same as Placeholder today
+                copy.op = 'Placeholder'
+            elif node.op == 'Placeholder' and graph_def.versions.producer < SCALAR_PLACEHOLDERS_SINCE:
                 _free_empty_shape(copy)
     fresh.versions.producer = max(graph_def.versions.producer, tf.version.GRAPH_DEF_VERSION)
     return fresh

@@ -20,6 +20,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.graph.graph_io import node_of
+from src.graph.names import free_name
 
 LEAST_BYTES = 16_384  # smaller constants (biases, shapes) stay in the graph, where Grappler may use them
 SCOPE = 'thawed'
@@ -77,7 +78,8 @@ def import_thawed(
         node.input[:] = [i for i in node.input if not (i.startswith('^') and node_of(i) in held)]
     needed = {node_of(name) for node in light.node for name in node.input}
     values = {name: value for name, value in held.items() if name in needed}
-    with tf.variable_scope(SCOPE):
+    scope = free_name(SCOPE, {node.name for node in graph_def.node})
+    with tf.variable_scope(scope):
         fed = {name: tf.placeholder(value.dtype, value.shape) for name, value in values.items()}
         variables = [
             tf.Variable(value, name=name, trainable=False, use_resource=True) for name, value in fed.items()

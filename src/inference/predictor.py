@@ -36,7 +36,9 @@ from src.graph.graph_io import (
     require_tensor,
     subgraph,
 )
+from src.graph.hidden_decoders import with_plain_decoder
 from src.graph.modernise import modernise
+from src.graph.names import free_name
 from src.graph.optimize import leaves_to_rewrite, optimize
 from src.graph.thaw import Weights, import_thawed, put_weights, take_weights
 from src.images.faults import BadImage
@@ -70,7 +72,9 @@ class Predictor:
         self.labels, self.info = model.labels, model.info
         self.reader = ImageReader(model.graph_def, model.front)
         with tf.Graph().as_default() as graph:
-            with tf.name_scope('encoded_images'):  # the graph's own names stay free
+            # A name that the graph does not use, as its nodes keep theirs.
+            scope = free_name('encoded_images', {node.name for node in model.graph_def.node})
+            with tf.name_scope(scope):
                 images = tf.placeholder(tf.string, [None])
                 decoded = pixels_of_many(images, model.graph_def, model.front)
                 pixels = tf.placeholder_with_default(decoded, decoded.shape)
@@ -171,6 +175,7 @@ def load_graph(path: Path) -> FrozenGraph:
     output = output_of(graph_def, path)
     labels = read_labels(graph_def) or _labels_beside(path)
     info = read_info(graph_def)
+    graph_def = with_plain_decoder(graph_def, output, path)
     weights = take_weights(graph_def)
     graph_def = modernise(frozen_part(graph_def, output, path))
     front = find_front(graph_def, output, path)

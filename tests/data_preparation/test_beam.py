@@ -9,15 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
+from src.common.tf1 import tf
 from src.data_preparation import beam_to_tfrecords, image_folder_to_tfrecords
 from src.data_preparation.dataset import load, open_records
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.samples import Unused
 from src.images.files import LINKED_BEFORE
+from src.graph.graph_io import write_graph
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 COMMAND = [sys.executable, '-m', 'src.data_preparation.beam_to_tfrecords']
@@ -268,3 +271,25 @@ def test_help_needs_no_beam_and_its_absence_is_told(monkeypatch, capsys):
         UserError, match=r"Apache Beam is missing: run python -m pip install .* -e '.*\[scale\]'"
     ):
         beam_to_tfrecords.main(['photos', '--name', 'x', *POCKET])
+
+
+def test_changes_of_the_backbone_reach_the_workers(beam, tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, None, None, 3], 'input')
+        keep = tf.placeholder(tf.float32, [], 'keep_prob')
+        mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+        tf.reduce_mean(tf.nn.dropout(x / keep * mask, rate=0.5), [1, 2], name='pool_3')
+        backbone = write_graph(graph.as_graph_def(), tmp_path / 'training.pb')
+    folder = put_classes(tmp_path / 'photos', {'a': 4, 'b': 4})
+    flags = ['--backbone', str(backbone), '--pixel-range=0,1', '--input-size=8,8']
+    flags += ['--set', 'keep_prob=1', '--inference-mode']
+    alone = files.read_json(locally(folder, 'changed', *flags) / 'manifest.json')
+    beamed = files.read_json(with_beam(folder, 'changed_beamed', *flags) / 'manifest.json')
+    assert alone['backbone']['changes'] == {
+        'input_size': [8, 8],
+        'set': {'keep_prob:0': 1.0},
+        'inference_mode': True,
+    }
+    assert alone['fingerprint'] == beamed['fingerprint']
+    vectors = [load(open_records(name), 'train').values for name in ('changed', 'changed_beamed')]
+    np.testing.assert_array_equal(*vectors)

@@ -137,9 +137,19 @@ def test_a_tensor_that_is_no_row_for_each_image_is_refused(tmp_path, build, word
         load_backbone(path, last, (-1, 1))
 
 
-def test_the_name_of_the_answer_cannot_be_had_twice():
-    with pytest.raises(UserError, match='output_node:0 needs output_node:0, the name that a new head'):
-        load_backbone(paths.POCKET_DOGS, 'output_node')
+@pytest.mark.parametrize('name', ['output_node', 'labels', 'model_info'])
+def test_names_of_a_frozen_model_are_free_for_the_backbone(tmp_path, name):
+    graph_def = with_identity(graph_of_pixels(low=0, high=255), name, lambda t, name: tf.identity(t, name))
+    graph_def = with_identity(
+        graph_def, 'behind', lambda t, _: tf.identity(t.graph.get_tensor_by_name(f'{name}:0'), 'behind')
+    )
+    path = write_graph(graph_def, tmp_path / 'g.pb')
+    pixels = photo(SIDE, SIDE)[None].astype(np.float32)
+    for bottleneck in (name, 'behind'):
+        backbone = load_backbone(path, bottleneck, (0, 255))
+        assert backbone.facts()['bottleneck'] == f'{bottleneck}:0'
+        assert name not in {node.name for node in backbone.graph_def.node}
+        np.testing.assert_allclose(bottlenecks(backbone, pixels), bottleneck_of(pixels), rtol=1e-4, atol=1e-5)
 
 
 def test_an_op_that_tensorflow_lacks_is_told(tmp_path):
@@ -185,3 +195,20 @@ def test_mobilenet_in_batches_answers_as_unmodified_one_by_one(real_data):
     one_by_one = np.reshape(one_by_one, batched.shape)
     assert len(np.unique(one_by_one, axis=0)) == len(photos)
     assert np.abs(batched - one_by_one).max() <= 1e-4 * np.abs(one_by_one).max()
+
+
+@pytest.mark.parametrize(
+    ('flag', 'words'),
+    [
+        ('--set=keep_prob', "'keep_prob' is not TENSOR=VALUE, such as keep_prob:0=1"),
+        ('--set==1', "'=1' is not TENSOR=VALUE"),
+        ('--set=keep_prob=nan', "'keep_prob=nan' is not TENSOR=VALUE"),
+        ('--input-size=224', "'224' is not HEIGHT,WIDTH, such as 224,224"),
+        ('--input-size=0,4', "'0,4' is not HEIGHT,WIDTH"),
+    ],
+)
+def test_changes_are_well_formed(flag, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        backbones.main([str(paths.POCKET_GRAPH_DEF), flag])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err

@@ -13,6 +13,7 @@ from src.data_preparation import image_folder_to_tfrecords
 from src.data_preparation.dataset import load, open_records, pictures
 from src.freezing import freeze
 from src.graph.backbones import load_backbone
+from src.graph.changes import Changes
 from src.graph.fronts import find_front
 from src.graph.graph_io import read_graph, subgraph, write_graph
 from src.images.reader import ImageReader
@@ -33,8 +34,9 @@ PHOTO = photo(SIDE, SIDE, seed=4)
 PNG = encoded(PHOTO, 'PNG')
 
 
-def loaded(graph_def, tmp_path, pixel_range=None, bottleneck='pool_3'):
-    return load_backbone(write_graph(graph_def, tmp_path / 'graph.pb'), bottleneck, pixel_range)
+def loaded(graph_def, tmp_path, pixel_range=None, bottleneck='pool_3', **changes):
+    path = write_graph(graph_def, tmp_path / 'graph.pb')
+    return load_backbone(path, bottleneck, pixel_range, changes=Changes(**changes))
 
 
 def vector(backbone, data):
@@ -68,9 +70,16 @@ def test_any_name_of_the_placeholder_will_do(tmp_path, name):
     np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_names_of_the_decoder_cannot_be_had_twice(tmp_path):
-    with pytest.raises(UserError, match='the name DecodeJpeg is wanted for the decoder'):
-        loaded(graph_of_pixels(name='DecodeJpeg'), tmp_path, (-1, 1))
+@pytest.mark.parametrize('name', ['DecodeJpeg', 'DecodeJpeg/contents', 'ResizeBilinear', 'labels'])
+def test_names_of_the_new_front_may_be_taken(tmp_path, name):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
+        tf.reduce_mean(tf.identity(x, name) * 2, [1, 2], name='pool_3')
+        backbone = loaded(graph.as_graph_def(), tmp_path, (0, 255))
+    np.testing.assert_allclose(vector(backbone, PNG), 2 * PHOTO[None].mean((1, 2)), rtol=1e-5)
+    backbone = loaded(graph_of_pixels(name=name), tmp_path, (-1, 1))
+    wanted = bottleneck_of(PHOTO[None].astype(float))
+    np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_nodes_of_the_graph_may_bear_common_names(tmp_path):
@@ -107,12 +116,15 @@ def means(shape):
     ('graph_def', 'words'),
     [
         (graph_of_pixels, r'takes pixels at input:0.* add --pixel-range=-1,1'),
-        (lambda: graph_of_pixels((None, None, None, 3)), r'input:0 is \[None, None, None, 3\].*fixed height'),
+        (
+            lambda: graph_of_pixels((None, None, None, 3)),
+            r'input:0 takes images of any size: add --input-size',
+        ),
         (lambda: means([None, SIDE, SIDE, 1]), r'12, 12, 1\], not \[N, height, width, 3\]'),
-        (lambda: graph_of_pixels(None), 'input:0 is of unknown shape'),
-        (lambda: graph_of_pixels(dtype='uint8'), 'neither an image decoder nor a placeholder for float32'),
+        (lambda: graph_of_pixels(None), 'input:0 takes images of any size: add --input-size'),
+        (lambda: graph_of_pixels(dtype='complex64'), 'neither an image decoder nor a placeholder for pixels'),
     ],
-    ids=['no range', 'any size', 'grey', 'any rank', 'bytes'],
+    ids=['no range', 'any size', 'grey', 'any rank', 'complex'],
 )
 def test_what_cannot_get_a_front_is_told(tmp_path, graph_def, words):
     given = None if words.startswith('takes') else (-1, 1)
@@ -142,7 +154,8 @@ def test_two_placeholders_for_pixels_are_one_too_many(tmp_path):
 
 @pytest.mark.parametrize(('dtype', 'shape'), [(tf.float32, []), (tf.bool, []), (tf.int32, [None])])
 def test_a_placeholder_for_something_else_is_named(tmp_path, dtype, shape):
-    with pytest.raises(UserError, match='also wants a value at other:0: freeze'):
+    words = rf'also wants a value at other:0, which takes {dtype.name} .*: add --set other:0=VALUE, or freeze'
+    with pytest.raises(UserError, match=words):
         loaded(two_placeholders(dtype, shape), tmp_path, (-1, 1))
 
 
@@ -182,6 +195,211 @@ def test_the_last_of_several_resizers_ends_the_front(tmp_path):
 def test_a_size_that_only_running_tells_is_refused(tmp_path):
     with pytest.raises(UserError, match=r'second:0 is float32 .*\?.*fixed height and width'):
         loaded(decoding(lambda: tf.random.uniform([2], 8, 9, tf.int32)), tmp_path)
+
+
+@pytest.mark.parametrize('shape', [(None, None, None, 3), (None, SIDE, None, None), (1, None, None, 3), None])
+def test_a_size_may_be_given(tmp_path, shape):
+    backbone = loaded(graph_of_pixels(shape), tmp_path, (-1, 1), 'conv', input_size=(SIDE, SIDE + 4))
+    assert (backbone.front.height, backbone.front.width) == (SIDE, SIDE + 4)
+    assert backbone.facts()['changes'] == {'input_size': [SIDE, SIDE + 4]}
+    wide = photo(SIDE + 4, SIDE)
+    wanted = bottleneck_of(wide[None].astype(float))
+    np.testing.assert_allclose(vector(backbone, encoded(wide, 'PNG')), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_size_that_contradicts_the_graph_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r'takes images of 12 x 12: leave --input-size out'):
+        loaded(graph_of_pixels(), tmp_path, (-1, 1), input_size=(SIDE, 13))
+    with pytest.raises(UserError, match='decodes images itself: leave --input-size out'):
+        loaded(graph_of_2015(), tmp_path, input_size=(SIDE, SIDE))
+
+
+@pytest.mark.parametrize('dtype', ['uint8', 'int32', 'float16', 'float64'])
+def test_pixels_may_be_of_any_type_of_number(tmp_path, dtype):
+    given = None if 'int' in dtype else (0, 255)
+    backbone = loaded(graph_of_pixels(low=0, high=255, dtype=dtype), tmp_path, given)
+    assert backbone.pixel_range == given
+    wanted = bottleneck_of(PHOTO[None].astype(float))
+    np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_pixels_may_be_in_nchw(tmp_path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3, SIDE, SIDE + 1], 'input')
+        tf.identity(x * 2, 'pool_3')
+        backbone = loaded(graph.as_graph_def(), tmp_path, (0, 255))
+    wide = photo(SIDE + 1, SIDE)
+    got = vector(backbone, encoded(wide, 'PNG'))
+    np.testing.assert_allclose(got, 2 * wide[None].mean((1, 2)), rtol=1e-5)
+
+
+def test_a_placeholder_of_the_second_version_is_one(tmp_path):
+    graph_def = graph_of_pixels()
+    for node in graph_def.node:
+        node.op = node.op.replace('Placeholder', 'PlaceholderV2')
+    backbone = loaded(graph_def, tmp_path, (-1, 1))
+    wanted = bottleneck_of(PHOTO[None].astype(float))
+    np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
+
+
+def with_odd_placeholder(name, dtype, shape, use):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
+        odd = tf.placeholder(dtype, shape, name)
+        tf.reduce_mean(use(x, odd), [1, 2], name='pool_3')
+        return graph.as_graph_def()
+
+
+@pytest.mark.parametrize(
+    ('name', 'dtype', 'use', 'meaning', 'given'),
+    [
+        (
+            'keep_prob',
+            tf.float32,
+            lambda x, odd: x * tf.floor(odd + 0.5),
+            'share of units that dropout keeps',
+            1.0,
+        ),
+        ('dropout/rate', tf.float64, lambda x, odd: x / (1 - tf.cast(odd, tf.float32)), 'sets to zero', 0.0),
+        ('is_training', tf.bool, lambda x, odd: tf.cond(odd, lambda: 7 * x, lambda: x), 'the switch', False),
+        ('phase', tf.int32, lambda x, odd: x + tf.cast(odd, tf.float32), 'the switch between', 0.0),
+    ],
+)
+@pytest.mark.parametrize('shape', [[], None, [1]])
+def test_an_odd_placeholder_is_named_as_what_it_is_and_may_be_set(
+    tmp_path, name, dtype, use, meaning, given, shape
+):
+    if name == 'is_training' and shape == [1]:
+        shape = []
+    graph_def = with_odd_placeholder(name, dtype, shape, use)
+    told = str(given).lower() if dtype == tf.bool else f'{given:.0f}'
+    with pytest.raises(UserError, match=rf'a value at {name}:0, .*{meaning}.*: add --set {name}:0={told}'):
+        loaded(graph_def, tmp_path, (0, 255))
+    backbone = loaded(graph_def, tmp_path, (0, 255), values=((f'{name}:0', given),))
+    np.testing.assert_allclose(vector(backbone, PNG), PHOTO[None].mean((1, 2)), rtol=1e-5)
+    assert backbone.facts()['changes'] == {'set': {f'{name}:0': given}}
+    assert not {'Switch', 'Merge'} & {node.op for node in backbone.graph_def.node}
+
+
+@pytest.mark.parametrize(
+    ('values', 'words'),
+    [
+        ((('other:0', 0.5),), r'other:0 is int32 and cannot be 0\.5'),
+        ((('pool_3:0', 1.0),), 'pool_3:0 is no placeholder but Mean: --set cannot set it'),
+        ((('othr:0', 1.0),), 'has no tensor othr:0; names near it: other:0'),
+    ],
+)
+def test_a_value_that_cannot_be_set_is_refused(tmp_path, values, words):
+    with pytest.raises(UserError, match=words):
+        loaded(two_placeholders(tf.int32, [None]), tmp_path, (0, 255), values=values)
+
+
+def decoded_within(how, after=lambda pixels: pixels, inside=lambda pixels: pixels):
+    """A graph that decodes and resizes within control flow."""
+
+    def resized(decoded):
+        return inside(tf.image.resize_bilinear(tf.cast(decoded, tf.float32)[None], [SIDE, SIDE]))
+
+    def one(image):
+        return resized(tf.image.decode_jpeg(image, channels=3))[0]
+
+    def in_bytes(image):
+        return tf.cast(tf.round(one(image)), tf.uint8)
+
+    with tf.Graph().as_default() as graph:
+        many = tf.placeholder(tf.string, [None], 'images')
+        image = tf.placeholder(tf.string, [], 'image')
+        if how.startswith('map'):
+            pixels = tf.map_fn(
+                in_bytes if how == 'map of bytes' else one,
+                many,
+                tf.uint8 if how == 'map of bytes' else tf.float32,
+            )
+            pixels = tf.cast(pixels, tf.float32)
+        elif how == 'cond':
+            decoded = tf.cond(
+                tf.image.is_jpeg(image),
+                lambda: tf.image.decode_jpeg(image, channels=3),
+                lambda: tf.image.decode_png(image, channels=3),
+            )
+            decoded.set_shape([None, None, 3])
+            pixels = resized(decoded)
+        elif how == 'cond around all':
+            pixels = tf.cond(
+                tf.image.is_jpeg(image),
+                lambda: resized(tf.image.decode_jpeg(image, channels=3)),
+                lambda: resized(tf.image.decode_png(image, channels=3)),
+            )
+        elif how == 'function':
+            pixels = tf.function(lambda i: resized(tf.image.decode_jpeg(i, channels=3)))(image)
+        tf.reduce_mean(after(pixels), [1, 2], name='pool_3')
+        return graph.as_graph_def()
+
+
+HIDDEN = ['map', 'map of bytes', 'cond', 'cond around all', 'function']
+
+
+@pytest.fixture(params=['control flow of version 1', 'control flow of version 2'])
+def control_flow(request):
+    if request.param.endswith('2'):
+        tf.enable_control_flow_v2()
+    yield
+    tf.disable_control_flow_v2()
+
+
+@pytest.mark.parametrize('how', HIDDEN)
+def test_decoders_within_control_flow_work(tmp_path, control_flow, how):
+    backbone = loaded(decoded_within(how, after=lambda pixels: pixels / 127.5 - 1), tmp_path)
+    large = encoded(photo(3 * SIDE, 4 * SIDE, seed=5), 'PNG')
+    with tf.Graph().as_default(), tf.Session() as session:
+        decoded = tf.cast(tf.image.decode_png(large, channels=3), tf.float32)[None]
+        pixels = session.run(tf.image.resize_bilinear(decoded, [SIDE, SIDE]))
+    wanted = (pixels / 127.5 - 1).mean((1, 2))
+    np.testing.assert_allclose(vector(backbone, large), wanted, atol=0.005)
+
+
+def test_scaling_within_control_flow_is_measured(tmp_path):
+    backbone = loaded(decoded_within('map', inside=lambda pixels: pixels / 128 - 1), tmp_path)
+    wanted = (PHOTO / 128 - 1)[None].mean((1, 2))
+    np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'inside',
+    [
+        lambda pixels: pixels - [123.68, 116.78, 103.94],
+        lambda pixels: pixels[..., ::-1],
+        lambda pixels: tf.image.central_crop(pixels, 0.5),
+        tf.image.per_image_standardization,
+    ],
+    ids=['means of channels', 'BGR', 'crop', 'standardization'],
+)
+def test_more_than_resizing_within_control_flow_is_refused(tmp_path, inside):
+    words = 'does more there than resizing and scaling: to put plain resizing before .* add --pixel-range'
+    with pytest.raises(UserError, match=words):
+        loaded(decoded_within('map', inside=inside), tmp_path)
+
+
+def test_a_range_asks_for_plain_resizing(tmp_path):
+    graph_def = decoded_within('map', inside=lambda pixels: pixels[..., ::-1] / 255)
+    backbone = loaded(graph_def, tmp_path, (0, 1))
+    np.testing.assert_allclose(vector(backbone, PNG), PHOTO[None].mean((1, 2)) / 255, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['upsample', 'ResizeBilinear'])
+def test_resizing_within_the_network_is_no_front(tmp_path, name):
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.string, [], 'image')
+        decoded = tf.cast(tf.image.decode_jpeg(image, channels=3), tf.float32)[None]
+        x = tf.image.resize_bilinear(decoded, [SIDE, SIDE], name='first')
+        kernel = np.eye(3, dtype=np.float32)[None, None]
+        small = tf.nn.conv2d(x, kernel, 2, 'SAME')
+        up = tf.image.resize_nearest_neighbor(small, [SIDE, SIDE], name=name)
+        tf.reduce_mean(x + up, [1, 2], name='pool_3')
+        backbone = loaded(graph.as_graph_def(), tmp_path)
+    assert backbone.front.pixels == 'first:0'
+    wanted = PHOTO[None].mean((1, 2)) + PHOTO[None, ::2, ::2].mean((1, 2))
+    np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-5)
 
 
 def write_photos(folder, photos):
