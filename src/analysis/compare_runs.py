@@ -50,7 +50,9 @@ MEASURES = ('top_1', 'log_loss')
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row for each run: the columns COLUMNS, the training scores, then all settings."""
     names = data_set_names(runs)
-    return pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
+    table = pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
+    scores = [name for name in table if name.endswith(MEASURES)]
+    return table.astype(dict.fromkeys(scores, float))  # None becomes NaN
 
 
 def data_set_names(runs: Sequence[Run]) -> list[str]:
@@ -108,13 +110,14 @@ def columns_of(table: pd.DataFrame) -> list[str]:
 
 
 def shown(table: pd.DataFrame) -> list[str]:
-    """The columns COLUMNS as lines for the terminal, with an empty line between data sets."""
-    kept = table[columns_of(table)]
+    """The columns COLUMNS as lines for the terminal: the recipe last, an empty line between data sets."""
+    kept = table[[*(name for name in columns_of(table) if name != 'recipe'), 'recipe']]
     percent = [name for name in kept if name.endswith('top_1')]
     formats = {name: '{:.1%}'.format for name in percent}
     formats |= {name: '{:.3f}'.format for name in kept if name.endswith('log_loss')}
     formats['seconds'] = '{:,.0f}'.format
-    text = kept.astype({'backbone': object}).fillna({'backbone': '–'})
+    wide = kept['recipe'].str.len().max()
+    text = kept.assign(backbone=kept['backbone'].fillna('–'), recipe=kept['recipe'].str.ljust(wide))
     text = text.rename(columns=lambda name: name.replace('_', ' '))
     formats = {name.replace('_', ' '): made for name, made in formats.items()}
     header, *rows = text.to_string(index=False, formatters=formats, na_rep='–').splitlines()
@@ -122,7 +125,7 @@ def shown(table: pd.DataFrame) -> list[str]:
     for place, row in enumerate(rows):
         if place and table['data_set'][place] != table['data_set'][place - 1]:
             lines.append('')
-        lines.append(row)
+        lines.append(row.rstrip())
     return lines
 
 
