@@ -14,12 +14,9 @@ standardised.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -29,15 +26,14 @@ from sklearn.preprocessing import StandardScaler
 from src.common import cli, consts, errors
 from src.common.files import count
 from src.common.progress import say
-from src.common.tf1 import tf
-from src.data_preparation.dataset import Examples, joined, load, open_records
+from src.data_preparation.dataset import Examples, Records, joined, load, open_records
 from src.recipes.recipe import HeadRecipe
-from src.training import loop, train
-from src.training.head import Head
+from src.training import train
+from src.training.cross_validation import trained_head
 from src.training.scores import score, table
-from src.training.sources import InMemory
 
 Parts = dict[str, Examples]
+PEERS = ('peer', 'peer, std.')  # on vectors as they are, and standardised
 
 
 def tasks(examples: Parts, folds: int) -> list[Parts]:
@@ -53,22 +49,9 @@ def tasks(examples: Parts, folds: int) -> list[Parts]:
     ]
 
 
-@contextmanager
-def trained(task: Parts, recipe: HeadRecipe) -> Iterator[Callable[[Examples], np.ndarray]]:
-    """A head trained on a task, as a function from examples to probabilities [N, classes]."""
-    with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(recipe.seed)
-        head = Head(recipe, InMemory(task, recipe.batch_size, recipe.seed))
-        head.initialise(session)
-        folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
-        every = train.evaluate_every(recipe.steps)
-        loop.fit(session, head.task(), *folders, recipe.steps, every, recipe.patience)
-        yield lambda examples: head.predict(session, examples)
-
-
 def by_head(task: Parts, recipe: HeadRecipe) -> np.ndarray:
     """Probabilities [N, classes] of the test examples."""
-    with trained(task, recipe) as predict:
+    with trained_head(task, recipe) as predict:
         return predict(task['test'])
 
 
@@ -93,21 +76,29 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
+def contenders(classes: int, recipe: HeadRecipe, peers: Sequence[str] = PEERS) -> dict:
+    """Functions from a task to probabilities [N, classes] of its test examples, by name."""
+    standardised = {name: name != PEERS[0] for name in peers}
+    return {'head': lambda task: by_head(task, recipe)} | {
+        name: lambda task, standardise=standardise: by_peer(task, classes, standardise)
+        for name, standardise in standardised.items()
+    }
+
+
+def tasks_of(records: Records, folds: int) -> list[Parts]:
+    return tasks({split: load(records, split) for split in consts.SPLITS}, folds)
+
+
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     records = open_records(args.name)
     recipe = train.recipe_of(args, records)
-    todo = tasks({split: load(records, split) for split in consts.SPLITS}, args.folds)
-    classes = len(records.classes)
+    todo = tasks_of(records, args.folds)
     labels = np.concatenate([task['test'].labels for task in todo])
     say(f'{count(len(labels), "test photo")}, trained on {" ".join(str(len(t["train"])) for t in todo)}')
-    contenders = {'head': lambda task: by_head(task, recipe)}
-    if not args.no_peer:
-        contenders['peer'] = lambda task: by_peer(task, classes, False)
-        contenders['peer, std.'] = lambda task: by_peer(task, classes, True)
-    for name, contender in contenders.items():
+    for name, predict in contenders(len(records.classes), recipe, () if args.no_peer else PEERS).items():
         begun = time.monotonic()
-        probabilities = np.concatenate([contender(task) for task in todo])
+        probabilities = np.concatenate([predict(task) for task in todo])
         took = time.monotonic() - begun
         say(table({name: score(probabilities, labels)})[1] + f'   {took:.0f} s')
 

@@ -16,7 +16,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from benchmarks.held_out import Parts, tasks, trained
+from benchmarks.held_out import Parts, tasks
 from benchmarks.machine import machine_line
 from src.common import cli, consts, errors
 from src.common.errors import UserError
@@ -25,6 +25,7 @@ from src.common.progress import say
 from src.data_preparation.dataset import load, open_records
 from src.recipes.recipe import HeadRecipe
 from src.training import train
+from src.training.cross_validation import trained_head
 from src.training.scores import score
 
 
@@ -34,7 +35,7 @@ def compare(folds: dict[str, list[Parts]], recipe: HeadRecipe) -> dict[str, dict
     answers = defaultdict(list)
     for learned, todo in folds.items():
         for k, task in enumerate(todo):
-            with trained(task, recipe) as predict:
+            with trained_head(task, recipe) as predict:
                 for named, others in folds.items():
                     answers[f'{learned} -> {named}'].append(predict(others[k]['test']))
     labels = np.concatenate([task['test'].labels for task in next(iter(folds.values()))])

@@ -169,10 +169,13 @@ def test_confusion_of_many_classes_is_shown_small_and_says_where_it_is_large(hom
 
 def test_confusion_without_mistakes(home):
     right = [line for line in CONFUSION.splitlines() if line[0] in 'i135']
+    right = [line + (',learned_from' if line.startswith('id,') else ',True') for line in right]
     (home / 'metrics').mkdir()
     (home / 'metrics' / 'training_confusion.csv').write_text('\n'.join(right), encoding='utf-8')
     outputs = run('Confusion')
     assert 'all photos were named rightly' in text(outputs['confused-pairs'])
+    assert '(training score)' in shown_table(outputs['top-1-chart'])
+    assert '100.0% (training score)' in text(outputs['class-scores'])
     assert pictures(outputs['confusion-matrix']) == 1
 
 

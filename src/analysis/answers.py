@@ -16,18 +16,34 @@ from src.data_preparation import dataset
 from src.data_preparation.dataset import Records
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor
+from src.training.learned import kind_of_score, learned_from
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a model makes of examples. `table`: see `confusion.predictions`; `ids` [N] as they stand in
-    the records; `labels` [N] int32; `probabilities` [N, classes] float32."""
+    """What a model makes of examples.
+
+    `table`: see `confusion.predictions`, with a column `learned_from`: whether the model learned from the
+    example; `ids` [N] as they stand in the records; `labels` [N] int32; `probabilities` [N, classes] float32;
+    `learned`: the splits that the model learned from.
+    """
 
     classes: list[str]
     ids: list[str]
     labels: np.ndarray
     probabilities: np.ndarray
     table: pd.DataFrame
+    learned: list[str]
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that the examples are of, in their order."""
+        return list(dict.fromkeys(self.table['split']))
+
+    @property
+    def kind(self) -> str:
+        """What scores over all examples are called: `learned.TRAINING`, PARTLY or HELD_OUT."""
+        return kind_of_score(self.splits, self.learned)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -46,7 +62,32 @@ def analyse(predictor: Predictor, records: Records, splits: Sequence[str]) -> An
     probabilities = np.concatenate([part.values for part in parts.values()])
     origin = [split for split, part in parts.items() for _ in part.ids]
     told = confusion.predictions(ids, origin, labels, probabilities, records.classes)
-    return Analysis(records.classes, ids, labels, probabilities, told)
+    learned = learned_splits(predictor, records)
+    told['learned_from'] = told['split'].isin(learned)
+    return Analysis(records.classes, ids, labels, probabilities, told, learned)
+
+
+def learned_splits(predictor: Predictor, records: Records) -> list[str]:
+    """The splits of the records that the model learned from; none for records of another data set."""
+    info = predictor.info
+    same = info.get('data_set') in (None, records.manifest['name'])
+    return learned_from(info) if same or _fingerprint(records) == info.get('records') else []
+
+
+def doubts(predictor: Predictor, records: Records) -> str:
+    """Why it is not certain which of these photos the model learned from; '' when it is."""
+    info = predictor.info
+    if info.get('records') in (None, _fingerprint(records)):
+        return ''
+    if info.get('data_set') == records.manifest['name']:
+        return 'these records were converted anew since the model was trained: it may have learned from some'
+    return (
+        f'the model was trained on {info.get("data_set")}: whether it learned from these photos is not known'
+    )
+
+
+def _fingerprint(records: Records) -> str:
+    return records.manifest.get('fingerprint', '')
 
 
 def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:

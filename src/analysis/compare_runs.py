@@ -1,10 +1,11 @@
-"""All training runs side by side: recipe, parameters, time and scores, sorted.
+"""All training runs side by side, data set by data set: recipe, parameters, time and scores, sorted.
 
     python -m src.analysis.compare_runs
     python -m src.analysis.compare_runs --sort seconds --name cifar10
 
-Prints a table and writes metrics/runs.csv, with every parameter, and metrics/runs.html: one page without
-anything from elsewhere, whose table sorts by a click on a column's name, with the curves below.
+Scores are those of the saved model, on all photos of a split; runs are ranked within their data set. Prints a
+table and writes metrics/runs.csv, with every parameter, and metrics/runs.html: one page without anything from
+elsewhere, whose table sorts by a click on a column's name, with the curves below.
 """
 
 from __future__ import annotations
@@ -17,65 +18,122 @@ import pandas as pd
 
 from src.analysis.runs import Run, all_runs
 from src.analysis.runs_page import page
-from src.common import cli, errors, files, paths
+from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
+from src.common.files import count
 from src.common.progress import next_step, say, wrote
+from src.training.cross_validation import CROSS_VALIDATION
+from src.training.learned import learned_from
 
 # Columns of the table, and whether more is better.
 COLUMNS = {
     'model': False,
+    'data_set': False,
+    'backbone': False,
     'recipe': False,
     'seconds': False,
     'epochs': False,
-    'best_validation_top_1': True,
-    'best_validation_log_loss': False,
+    'validation_top_1': True,
+    'validation_log_loss': False,
     'test_top_1': True,
     'test_log_loss': False,
+    'cross_validation_top_1': True,
+    'cross_validation_log_loss': False,
     'seed': False,
 }
+# Left out where no run has such scores.
+SELDOM = ('cross_validation_top_1', 'cross_validation_log_loss')
+PARTS = ('validation', 'test', CROSS_VALIDATION)
+MEASURES = ('top_1', 'log_loss')
 
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row for each run: the columns COLUMNS, then all settings."""
-    return pd.DataFrame([_row(run) for run in runs])
+    """A row for each run: the columns COLUMNS, the training scores, then all settings."""
+    names = data_set_names(runs)
+    table = pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
+    scores = [name for name in table if name.endswith(MEASURES)]
+    return table.astype(dict.fromkeys(scores, float))  # None becomes NaN
 
 
-def _row(run: Run) -> dict:
-    test = run.facts['scores'].get('test', {})
-    top_1, log_loss = run.best('validation_accuracy'), run.best('validation_log_loss')
+def data_set_names(runs: Sequence[Run]) -> list[str]:
+    """The data set of each run. Runs on other photos or classes under one name are told apart by the numbers
+    of photos in their splits, as their scores are no rivals."""
+    contents: dict[str, set] = {}
+    for run in runs:
+        contents.setdefault(run.facts.get('data_set'), set()).add(_contents(run))
+    return [
+        run.facts.get('data_set') if len(contents[run.facts.get('data_set')]) == 1 else _with_counts(run)
+        for run in runs
+    ]
+
+
+def _contents(run: Run) -> tuple:
+    counts = run.facts.get('counts', {})
+    return tuple(run.facts.get('classes', ())), *((split, counts.get(split, 0)) for split in consts.SPLITS)
+
+
+def _with_counts(run: Run) -> str:
+    classes, *counts = _contents(run)
+    photos = ', '.join(f'{number:,} {split}' for split, number in counts)
+    return f'{run.facts.get("data_set")} ({count(len(classes), "class", "classes")}: {photos})'
+
+
+def _row(run: Run, data_set: str) -> dict:
+    scores = {
+        f'{part.replace("-", "_")}_{measure}': run.score(part, measure)
+        for part in PARTS
+        for measure in MEASURES
+    }
     told = {
         'model': run.model,
+        'data_set': data_set,
+        'backbone': run.backbone,
         'recipe': run.recipe,
         'seconds': run.facts.get('seconds'),
         'epochs': round(run.facts.get('steps', 0) / run.steps_in_epoch, 1),
-        'best_validation_top_1': top_1 and top_1[0],
-        'best_validation_log_loss': log_loss and log_loss[0],
-        'test_top_1': test.get('top_1'),
-        'test_log_loss': test.get('log_loss'),
     }
     settings = {key: value for key, value in run.settings.items() if key != 'epochs'}
-    return told | {'seed': settings.pop('seed', None), 'data_set': run.facts.get('data_set')} | settings
+    told |= scores | {'seed': settings.pop('seed', None), 'learned_from': ' '.join(learned_from(run.facts))}
+    told |= {f'training_score_{measure}': run.score('train', measure) for measure in MEASURES}
+    return told | settings
+
+
+def ranked(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The rows data set by data set, within each the best first by the column `by`."""
+    rows = table.sort_values(by, ascending=not COLUMNS[by], na_position='last', kind='stable')
+    return rows.sort_values('data_set', kind='stable', ignore_index=True)
+
+
+def columns_of(table: pd.DataFrame) -> list[str]:
+    """The columns to show."""
+    return [name for name in COLUMNS if name not in SELDOM or table[name].notna().any()]
 
 
 def shown(table: pd.DataFrame) -> list[str]:
-    """The columns COLUMNS as lines for the terminal."""
-    formats = {
-        'seconds': '{:,.0f}'.format,
-        'best_validation_top_1': '{:.1%}'.format,
-        'test_top_1': '{:.1%}'.format,
-        'best_validation_log_loss': '{:.3f}'.format,
-        'test_log_loss': '{:.3f}'.format,
-    }
-    short = table[list(COLUMNS)].rename(columns=lambda name: name.removeprefix('best_').replace('_', ' '))
-    short_formats = {key.removeprefix('best_').replace('_', ' '): made for key, made in formats.items()}
-    return short.to_string(index=False, formatters=short_formats, na_rep='–').splitlines()
+    """The columns COLUMNS as lines for the terminal: the recipe last, an empty line between data sets."""
+    kept = table[[*(name for name in columns_of(table) if name != 'recipe'), 'recipe']]
+    percent = [name for name in kept if name.endswith('top_1')]
+    formats = {name: '{:.1%}'.format for name in percent}
+    formats |= {name: '{:.3f}'.format for name in kept if name.endswith('log_loss')}
+    formats['seconds'] = '{:,.0f}'.format
+    wide = kept['recipe'].str.len().max()
+    text = kept.assign(backbone=kept['backbone'].fillna('–'), recipe=kept['recipe'].str.ljust(wide))
+    text = text.rename(columns=lambda name: name.replace('_', ' '))
+    formats = {name.replace('_', ' '): made for name, made in formats.items()}
+    header, *rows = text.to_string(index=False, formatters=formats, na_rep='–').splitlines()
+    lines = [header]
+    for place, row in enumerate(rows):
+        if place and table['data_set'][place] != table['data_set'][place - 1]:
+            lines.append('')
+        lines.append(row.rstrip())
+    return lines
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.compare_runs', __doc__)
     made.add_argument('--name', type=cli.plain_name, help='only runs on this data set')
     made.add_argument(
-        '--sort', choices=list(COLUMNS), default='best_validation_top_1', help='default: %(default)s'
+        '--sort', choices=list(COLUMNS), default='validation_top_1', help='default: %(default)s'
     )
     made.add_argument('--out', type=Path, metavar='DIR', default=paths.METRICS_DIR, help='default: metrics/')
     return made.parse_args(argv)
@@ -86,14 +144,14 @@ def main(argv: list[str] | None = None) -> None:
     runs = [run for run in all_runs() if args.name in (None, run.facts.get('data_set'))]
     if not runs:
         raise UserError(f'{paths.shown(paths.METRICS_DIR)} holds no runs: train a model first')
-    table = runs_table(runs).sort_values(args.sort, ascending=not COLUMNS[args.sort], na_position='last')
+    table = ranked(runs_table(runs), args.sort)
     for line in shown(table):
         say(line)
     with files.atomic(args.out / 'runs.csv') as stream:
         table.to_csv(stream, index=False, float_format='%.6g', lineterminator='\n')
     by_model = {run.model: run for run in runs}
     with files.atomic(args.out / 'runs.html') as stream:
-        stream.write(page(table, list(COLUMNS), [by_model[model] for model in table['model']]))
+        stream.write(page(table, columns_of(table), [by_model[model] for model in table['model']]))
     wrote(args.out / 'runs.csv', 'the same with every parameter')
     wrote(args.out / 'runs.html', 'the same as a page, with curves')
     next_step(f'open {paths.shown(args.out / "runs.html")}')

@@ -15,6 +15,7 @@ from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation import dataset
 from src.data_preparation.dataset import Records
+from src.training.learned import HELD_OUT, kind_of_score, named
 from src.training.scores import score, table
 
 PAIRS, MISTAKES = 30, 30  # in the files
@@ -27,7 +28,7 @@ FEW_CLASSES = 20
 
 def write_tables(analysis: Analysis, out: Path) -> None:
     classes, matrix = analysis.classes, analysis.matrix
-    scores = confusion.class_scores(matrix, classes)
+    scores = confusion.class_scores(matrix, classes).assign(kind=analysis.kind)
     pairs = confusion.confused_pairs(matrix, classes, PAIRS)
     counts = pd.DataFrame(matrix, index=pd.Index(classes, name='actual'), columns=classes).reset_index()
     for name, frame, what in (
@@ -59,9 +60,13 @@ def tell(analysis: Analysis, split: str) -> None:
     """Print the scores, and where the model is weak."""
     scores = confusion.class_scores(analysis.matrix, analysis.classes)
     macro = confusion.macro_average(scores)
-    for line in table({split: score(analysis.probabilities, analysis.labels)}):
+    for line in table(_scores(analysis, split)):
         say(line)
-    say('macro average: ' + ', '.join(f'{name} {value:.1%}' for name, value in macro.items()))
+    if analysis.kind != HELD_OUT:
+        learned = ', '.join(analysis.learned)
+        say(f'{analysis.kind}: the model learned from {learned}; expect less on photos that it has not seen')
+    average = ', '.join(f'{name} {value:.1%}' for name, value in macro.items())
+    say(f'{named("macro average", analysis.kind)}: {average}')
     pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_TOLD)
     if len(pairs):
         say('\nmost confused:')
@@ -71,6 +76,20 @@ def tell(analysis: Analysis, split: str) -> None:
         for line in _aligned(confusion.weakest(scores[scores['f1'] < 1], WEAKEST_TOLD)):
             say('  ' + line)
     say()
+
+
+def _scores(analysis: Analysis, name: str) -> dict[str, dict[str, float]]:
+    """The scores of each split, and under `name` of all together where there are several."""
+    of = analysis.table['split'].to_numpy()
+    parts = {split: of == split for split in analysis.splits}
+    told = {
+        named(split, kind_of_score([split], analysis.learned)): score(
+            analysis.probabilities[rows], analysis.labels[rows]
+        )
+        for split, rows in parts.items()
+    }
+    whole = {named(name, analysis.kind): score(analysis.probabilities, analysis.labels)}
+    return told | whole if len(parts) > 1 else whole
 
 
 def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from src.common import consts, files, paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.recipes.changes import changes_of, in_words, used
+from src.training.learned import learned_from
 
 PARTS = ('train', 'validation')
 MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do
@@ -35,7 +37,13 @@ class Run:
 
     @property
     def recipe(self) -> str:
-        return self.facts.get('recipe') or 'head'
+        """The recipe that was used, and what flags changed of it."""
+        return in_words(used(self.facts), changes_of(self.facts))
+
+    @property
+    def backbone(self) -> str | None:
+        """The file name of the backbone, None for a network from pixels."""
+        return (self.facts.get('backbone') or {}).get('file')
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -44,19 +52,13 @@ class Run:
     @property
     def steps_in_epoch(self) -> float:
         """Steps in which every training example is seen once."""
-        learned = ('train', 'validation') if self.settings.get('with_validation') else ('train',)
-        if self.settings.get('all_splits'):
-            learned = consts.SPLITS
-        seen = sum(self.facts.get('counts', {}).get(split, 0) for split in learned)
+        seen = sum(self.facts.get('counts', {}).get(split, 0) for split in learned_from(self.facts))
         return max(1.0, seen / self.settings.get('batch_size', 1))
 
-    def best(self, tag: str) -> tuple[float, int] | None:
-        """The highest accuracy or lowest log loss of a curve, and its step; None when there is none."""
-        curve = self.curves.get(tag)
-        if curve is None or not len(curve.values):
-            return None
-        place = int(curve.values.argmax() if tag.endswith('accuracy') else curve.values.argmin())
-        return float(curve.values[place]), int(curve.steps[place])
+    def score(self, part: str, measure: str) -> float | None:
+        """A score of the saved model on all examples of a part, or by cross-validation; None where there is
+        none. The highest point of a curve is of no saved model: each tag may have it at another step."""
+        return self.facts.get('scores', {}).get(part, {}).get(measure)
 
 
 def read_run(model: str) -> Run:
@@ -74,8 +76,11 @@ def all_runs() -> list[Run]:
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """The curves in the event files of a folder; errors also as accuracies. What a resumed run measured counts,
-    not what was measured before from there on. A file that is cut short is read as far as it goes."""
+    """The curves in the event files of a folder; errors also as accuracies.
+
+    What a resumed run measured counts, not what was measured before of the same steps and later ones. A file
+    that is cut short is read as far as it goes.
+    """
     values: dict[str, dict[int, float]] = {}
     for file in sorted(folder.glob('events.out.tfevents.*')):
         try:

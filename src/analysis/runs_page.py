@@ -13,7 +13,7 @@ from src.analysis.runs import MEASURES, PARTS, Run
 
 WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
 LEFT, BELOW, ABOVE = 38, 18, 8
-PERCENT = ('best_validation_top_1', 'test_top_1')
+TEXT = 4  # columns of text, at the left
 
 STYLE = f"""
 :root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER};
@@ -26,7 +26,8 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var
 .table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; white-space: nowrap; }}
 th, td {{ padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: right; }}
-th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) {{ text-align: left; }}
+th:nth-child(-n+{TEXT}), td:nth-child(-n+{TEXT}) {{ text-align: left; }}
+tbody + tbody {{ border-top: 3px solid var(--muted); }}
 th button {{ all: unset; cursor: pointer; font-weight: 600; }}
 th button:focus-visible {{ outline: 2px solid; }}
 th[aria-sort=ascending] button::after {{ content: " ▲"; }}
@@ -46,23 +47,29 @@ for (const head of document.querySelectorAll('th')) {
     const up = head.getAttribute('aria-sort') !== 'ascending';
     for (const other of head.parentNode.children) other.removeAttribute('aria-sort');
     head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
-    const body = document.querySelector('tbody');
     const value = row => row.children[place].dataset.value;
-    const rows = [...body.rows].sort((a, b) => {
-      const [x, y] = up ? [value(a), value(b)] : [value(b), value(a)];
-      if (x === '' || y === '') return (value(a) === '') - (value(b) === '');
-      return isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
-    });
-    body.append(...rows);
+    for (const body of document.querySelectorAll('tbody')) {  // one for each data set
+      const rows = [...body.rows].sort((a, b) => {
+        const [x, y] = up ? [value(a), value(b)] : [value(b), value(a)];
+        if (x === '' || y === '') return (value(a) === '') - (value(b) === '');
+        return isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+      });
+      body.append(...rows);
+    }
   });
 }
 """
 
 
 def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> str:
-    """The whole page, for the runs in the order of the table."""
+    """The whole page, for the runs in the order of the table, which sorts within each data set."""
     heads = ''.join(f'<th scope="col"><button>{_spoken(name)}</button></th>' for name in columns)
-    rows = ''.join(_row(row, columns) for row in table[list(columns)].to_dict('records'))
+    bodies = ''.join(
+        '<tbody>'
+        + ''.join(_row(row, columns) for row in group[list(columns)].to_dict('records'))
+        + '</tbody>'
+        for _, group in table.groupby('data_set', sort=False)
+    )
     charts = ''.join(
         f'<h2>{measure.capitalize()}</h2><div class="runs">{_charts(measure, runs)}</div>'
         for measure in MEASURES.values()
@@ -71,7 +78,7 @@ def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> st
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training runs</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
         f'<h1>Training runs</h1><div class="table" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
-        f'<tbody>{rows}</tbody></table></div>{charts}<script>{SCRIPT}</script></html>\n'
+        f'{bodies}</table></div>{charts}<script>{SCRIPT}</script></html>\n'
     )
 
 
@@ -82,7 +89,7 @@ def _row(values: dict, columns: Sequence[str]) -> str:
 def _cell(name: str, value) -> str:
     if value is None or value != value:  # NaN
         return '<td data-value="">–</td>'
-    if name in PERCENT:
+    if name.endswith('top_1'):
         told = f'{value:.1%}'
     elif isinstance(value, float):
         told = f'{value:,.3f}' if 'loss' in name else f'{value:,.6g}'
@@ -92,7 +99,7 @@ def _cell(name: str, value) -> str:
 
 
 def _spoken(name: str) -> str:
-    return name.removeprefix('best_').replace('_', ' ')
+    return name.replace('_', ' ')
 
 
 def _charts(measure: str, runs: Sequence[Run]) -> str:
@@ -137,7 +144,7 @@ def _chart(run: Run, curves: dict, low: float, high: float, measure: str) -> str
             end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
             parts.append(f'<g class="{part}">{line}{end}</g>')
     parts.append(f'<text x="{LEFT + wide}" y="{HEIGHT - 4}" text-anchor="end">{last:.3g} epochs</text>')
-    best = run.best('validation_' + measure.replace(' ', '_'))
-    told = f', best validation {best[0]:.4g}' if best else ''
+    saved = run.score('validation', 'top_1' if measure == 'accuracy' else 'log_loss')
+    told = f', validation of the saved model {saved:.4g}' if saved is not None else ''
     label = html.escape(f'{measure} of {run.model} over {last:.3g} epochs{told}')
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

@@ -52,10 +52,12 @@ def main(argv: list[str] | None = None) -> None:
     run = read_run(cli.model_of(args))
     out = args.out or paths.analysis(run.model) / 'training_curves.png'
     draw(run, out)
-    for tag in ('validation_accuracy', 'validation_log_loss'):
-        if best := run.best(tag):
-            value, step = best
-            say(f'best {tag.replace("_", " ")}: {value:.4f} after {step / run.steps_in_epoch:.1f} epochs')
+    saved = run.facts.get('best_step', 0)
+    for measure, words in (('top_1', 'accuracy {:.1%}'), ('log_loss', 'log loss {:.4f}')):
+        value = run.score('validation', measure)
+        if value is not None:
+            after = f'after {saved / run.steps_in_epoch:.1f} epochs'
+            say(f'saved model, {after}: validation {words.format(value)}')
     wrote(out, 'accuracy and log loss of training and validation')
 
 

@@ -16,7 +16,8 @@ Asks frozen/<model>.pb about the cached bottlenecks of a split (test, unless tol
 | worst_mistakes.jpg     | the 30 photos the model was most certain about, and wrong          |
 
 to metrics/ for the current model, to metrics/<model>/ for others. TensorBoard shows the worst mistakes too,
-among the images of summary/<model>/.
+among the images of summary/<model>/. A score on photos that the model learned from is called a training
+score, in titles and in the columns `kind` (class_scores.csv) and `learned_from` (training_confusion.csv).
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ import argparse
 import shlex
 from pathlib import Path
 
-from src.analysis.answers import analyse, check_belongs
+from src.analysis.answers import analyse, check_belongs, doubts
 from src.analysis.report import draw, tell, write_tables
 from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import next_step
+from src.common.progress import next_step, say
 from src.data_preparation import dataset
 from src.inference.predictor import load_model
 from src.training.board import show_picture
+from src.training.learned import named
 from src.training.scores import score
 
 ALL = 'all'
@@ -68,10 +70,13 @@ def main(argv: list[str] | None = None) -> None:
     check_belongs(predictor, records, frozen)
     analysis = analyse(predictor, records, consts.SPLITS if args.split == ALL else [args.split])
     tell(analysis, args.split)
+    if doubt := doubts(predictor, records):
+        say(doubt)
     top_1 = score(analysis.probabilities, analysis.labels)['top_1']
     photos = count(len(analysis.ids), 'photo' if args.split == ALL else f'{args.split} photo')
     write_tables(analysis, out)
-    first = draw(analysis, records, out, f'{model} on {photos}, top-1 {top_1:.1%}')
+    subject = named(f'{model} on {photos}, top-1 {top_1:.1%}', analysis.kind)
+    first = draw(analysis, records, out, subject)
     show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model))
     next_step(f'open {shlex.quote(paths.shown(first))}')
 

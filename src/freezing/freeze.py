@@ -27,6 +27,7 @@ from src.freezing.head import backbone_of, join_head, prove_head
 from src.freezing.network import join_network, prove_network
 from src.graph.graph_io import write_graph
 from src.training import checkpoints
+from src.training.learned import learned_from
 from src.training.trained import read_model, scores_of
 
 
@@ -64,7 +65,9 @@ def _model_info(model: str, trained: dict[str, Any], checkpoint: str) -> dict[st
     return {
         'model': model,
         'data_set': trained['data_set'],
+        'records': trained['records'],
         'counts': trained['counts'],
+        'learned_from': learned_from(trained),
         'backbone': {key: value for key, value in (trained['backbone'] or {}).items() if key != 'path'},
         'precision': trained['precision'],
         'settings': trained['settings'],

@@ -92,8 +92,10 @@ def restore(session: tf.Session, saver: tf.train.Saver, checkpoint: str) -> None
 
 
 def read_state(folder: Path, evaluate_every: int = 1) -> State:
-    """The state of the newest checkpoint to go on from; a new one where there is none. `evaluate_every`: steps
-    between two evaluations, which counts for folders of earlier versions only."""
+    """The state of the newest checkpoint to go on from; a new one where there is none.
+
+    `evaluate_every`: steps between two evaluations, which counts for folders of earlier versions only.
+    """
     checkpoint = newest(folder, LAST)
     if checkpoint is None:
         return State()

@@ -8,7 +8,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Examples
-from src.training.scores import merged, scalars, score
+from src.training.scores import scalars, score, whole_score
 from src.training.sources import Source
 
 
@@ -34,7 +34,7 @@ class Learner:
         return self.predict(session, examples)
 
     def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
-        return merged([score(self.predict(session, chunk), chunk.labels) for chunk in chunks])
+        return whole_score((self.predict(session, chunk), chunk.labels) for chunk in chunks)
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
         """Scores of each part on all its examples."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,17 @@ def merged(parts: Sequence[dict[str, float]]) -> dict[str, float]:
     return {'examples': sum(examples)} | means
 
 
+def whole_score(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """The `score` of all parts (probabilities, labels) together, and `most_frequent`: the share of the class
+    that has the most examples, which is the top-1 of always guessing it."""
+    scored, frequency = [], 0
+    for probabilities, labels in parts:
+        scored.append(score(probabilities, labels))
+        frequency = frequency + np.bincount(labels, minlength=probabilities.shape[1])
+    told = merged(scored)
+    return told | {'most_frequent': float(np.max(frequency) / told['examples'])}
+
+
 def scalars(scores: Mapping[str, dict[str, float]]) -> dict[str, float]:
     """Scores by part as TensorBoard shows them, by tag; errors are 1 - top-1."""
     errors = {f'{part}_error': 1 - told['top_1'] for part, told in scores.items()}
@@ -44,9 +55,10 @@ def scalars(scores: Mapping[str, dict[str, float]]) -> dict[str, float]:
 
 def table(scores: dict[str, dict[str, float]]) -> list[str]:
     """Lines of a table with one row for each split."""
-    rows = [f'{"":<12}{"examples":>9}{"top-1":>9}{"top-5":>9}{"log loss":>10}']
+    wide = max(12, *(len(split) + 1 for split in scores))
+    rows = [f'{"":<{wide}}{"examples":>9}{"top-1":>9}{"top-5":>9}{"log loss":>10}']
     for split, s in scores.items():
         rows.append(
-            f'{split:<12}{s["examples"]:>9,}{s["top_1"]:>9.1%}{s["top_5"]:>9.1%}{s["log_loss"]:>10.3f}'
+            f'{split:<{wide}}{s["examples"]:>9,}{s["top_1"]:>9.1%}{s["top_5"]:>9.1%}{s["log_loss"]:>10.3f}'
         )
     return rows

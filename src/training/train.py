@@ -8,6 +8,12 @@ src/common/consts.py) or from flags. Writes
 checkpoints/<model>/ (best and last), summary/<model>/ for TensorBoard and metrics/<model>.json with
 the scores. Stops early when the validation log loss no longer falls; keeps the best weights. Stop it
 at any time: the same command goes on where it was.
+
+    python -m src.training.train --name flowers --all-splits --folds 5
+
+trains on every photo, for the model that ships. No photo is left to score it on: --folds 5 first trains five
+heads, each on four fifths of the photos, and scores them on the rest. This cross-validation estimates how the
+model does on photos that it has not seen.
 """
 
 from __future__ import annotations
@@ -21,24 +27,26 @@ from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records, open_records
-from src.recipes.find import add_recipe
+from src.data_preparation.dataset import Records, load, open_records
+from src.recipes.find import add_recipe, find_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
 from src.training.checkpoints import State
+from src.training.cross_validation import CROSS_VALIDATION, cross_validate
 from src.training.head import Head, evaluate_every, head_layers
 from src.training.sources import fits_in_memory, open_source, parts_of
 from src.training.trained import claim, describe, outcome, tell
 
+CROSS_VALIDATED = 'cross_validation.json'
 RECIPE = 'stanford_dogs/inception_head'
 USUAL = HeadRecipe()
 
 
 def train_head(
-    records: Records, model: str, recipe: HeadRecipe, name: str = '', fresh: bool = False
+    records: Records, model: str, recipe: HeadRecipe, name: str = '', fresh: bool = False, folds: int = 0
 ) -> tuple[State, dict[str, dict[str, float]]]:
-    """Train, or go on training, checkpoints/<model> by the recipe `name` or what flags made of it. Returns
-    where it ended, and scores by split.
+    """Train, or go on training, checkpoints/<model> by the recipe `name` or what flags made of it. With
+    `folds` cross-validate such heads first. Returns where it ended, and scores by split.
 
     Raises UserError when the model was begun with other data or settings, unless `fresh`.
     """
@@ -46,6 +54,7 @@ def train_head(
     claim(model, description, fresh)
     if not parts_of(records, recipe.all_splits).get('train'):
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
+    estimate = cross_validated(records, model, recipe, folds)
     source = open_source(records, recipe.all_splits, recipe.batch_size, recipe.seed)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
@@ -60,9 +69,32 @@ def train_head(
             evaluate_every(recipe.steps),
             recipe.patience,
         )
-        scores = head.scores(session)
+        scores = head.scores(session) | estimate
     files.write_json(paths.scores(model), description | outcome(state, scores))
     return state, scores
+
+
+def cross_validated(
+    records: Records, model: str, recipe: HeadRecipe, folds: int
+) -> dict[str, dict[str, float]]:
+    """The scores of cross-validation under their name, kept in checkpoints/<model>; those that are there
+    already without `folds`, if any.
+
+    Raises UserError where they do not apply, or when the bottlenecks do not fit in memory.
+    """
+    kept = paths.checkpoints(model) / CROSS_VALIDATED
+    told = files.read_notes(kept)
+    if folds and told.get('folds') != folds:
+        if not recipe.all_splits:
+            raise UserError('--folds goes with --all-splits: without it the test split scores the model')
+        if not fits_in_memory(records):
+            raise UserError(
+                f'{paths.shown(records.folder)} needs more memory than MAX_BOTTLENECK_BYTES in '
+                'src/common/consts.py allows, which --folds cannot do without: leave --folds out, or raise it'
+            )
+        told = cross_validate(load(records, *parts_of(records, True)['train']), recipe, folds)
+        files.write_json(kept, told)
+    return {CROSS_VALIDATION: told} if told else {}
 
 
 def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> None:
@@ -110,7 +142,7 @@ def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> N
         '--all-splits',
         action=argparse.BooleanOptionalAction,
         default=recipe.all_splits,
-        help='train on every photo, for the model that ships: no validation, no early stop, no honest score',
+        help='train on every photo, for the model that ships: no validation, no early stop; see --folds',
     )
 
 
@@ -127,6 +159,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     cli.add_model(made)
     made.set_defaults(name=recipe.data_set)
     add_settings(made, recipe)
+    made.add_argument(
+        '--folds',
+        type=cli.whole_number(2),
+        default=0,
+        metavar='K',
+        help='with --all-splits: estimate the score by cross-validation in K folds, such as 5',
+    )
     made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
     return made.parse_args(argv)
 
@@ -140,9 +179,10 @@ def main(argv: list[str] | None = None) -> None:
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
     where = '' if fits_in_memory(records) else ', read from the records as it goes'
     say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
+    name = args.recipe if find_recipe(args.recipe, HeadRecipe).data_set == recipe.data_set else ''
     with at_work(paths.checkpoints(model)):
-        state, scores = train_head(records, model, recipe, args.recipe, args.fresh)
-    tell(model, state, scores)
+        state, scores = train_head(records, model, recipe, name, args.fresh, args.folds)
+    tell(records, model, state, scores)
     next_step('python -m src.freezing.freeze' + cli.model_flags(args))
 
 

@@ -27,6 +27,7 @@ from src.data_preparation.pixels import reader_for
 from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.views import VIEWS
+from src.recipes.changes import changes
 from src.recipes.find import add_recipe, recipes, what
 from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
 from src.training import board, loop
@@ -43,8 +44,9 @@ def train_images(
 
     Raises UserError when the model was begun with other data or settings, unless `fresh`.
     """
+    changed = changes(recipe, name)
     recipe = replace(recipe, precision=precision.resolve(recipe.precision))
-    description = describe_pixels(records, recipe, name)
+    description = describe_pixels(records, recipe, name) | {'changed': changed}
     claim(model, description, fresh)
     reader = reader_for(recipe.side)
     source = open_pixels(records, reader, recipe.with_validation, recipe.batch_size, recipe.seed)
@@ -99,7 +101,7 @@ FLAGS = {
     },
     'with_validation': {
         'action': argparse.BooleanOptionalAction,
-        'help': 'learn from these too',
+        'help': 'train on the validation pictures too',
     },
     'seed': {'type': cli.whole_number(0), 'help': 'of all that is random'},
 }
@@ -137,7 +139,7 @@ def main(argv: list[str] | None = None) -> None:
     say(f'{recipe.network} on {records_line(records, recipe)}')
     with at_work(paths.checkpoints(model)):
         state, scores = train_images(records, model, recipe, args.recipe, args.fresh)
-    tell(model, state, scores)
+    tell(records, model, state, scores)
     next_step(
         f'python -m src.freezing.freeze --name {shlex.quote(recipe.data_set)} --model {shlex.quote(model)}'
     )

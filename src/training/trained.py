@@ -11,9 +11,14 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import Records
+from src.recipes.changes import changes
 from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.training.advice import warnings
 from src.training.checkpoints import State, step_of
+from src.training.learned import by_kind
+from src.training.pixel_sources import pixel_parts
 from src.training.scores import table
+from src.training.sources import parts_of
 
 MODEL_FILE = 'model.json'
 # Of a recipe: what is told apart, and what may change between a run and its resumption.
@@ -24,23 +29,30 @@ def describe(records: Records, recipe: HeadRecipe, name: str = '') -> dict[str, 
     """What a head depends on, as JSON, trained by the recipe `name` or what flags made of it. Two runs of
     equal descriptions are one run, resumed."""
     facts = {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
-    return _described(records, recipe, name) | facts
+    learned = parts_of(records, recipe.all_splits).get('train', [])
+    return _described(records, recipe, name, learned) | facts
 
 
 def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
     """The same of a network from pixels."""
-    return _described(records, recipe, name) | {'backbone': None, 'precision': recipe.precision}
+    learned = pixel_parts(records, recipe.with_validation).get('train', [])
+    facts = {'backbone': None, 'precision': recipe.precision}
+    return _described(records, recipe, name, learned) | facts
 
 
-def _described(records: Records, recipe: HeadRecipe | PixelRecipe, name: str) -> dict[str, Any]:
+def _described(
+    records: Records, recipe: HeadRecipe | PixelRecipe, name: str, learned: list[str]
+) -> dict[str, Any]:
     manifest = records.manifest
     settings = {key: value for key, value in asdict(recipe).items() if key not in NO_SETTINGS}
     return {
         'data_set': manifest['name'],
         'recipe': name,
+        'changed': changes(recipe, name),
         'records': manifest['fingerprint'],
         'classes': manifest['classes'],
         'counts': manifest['counts'],
+        'learned_from': learned,
         'settings': settings,
     }
 
@@ -56,11 +68,13 @@ def outcome(state: State, scores: dict) -> dict[str, Any]:
     }
 
 
-def tell(model: str, state: State, scores: dict) -> None:
-    """Say how a run ended, its scores, and what it left."""
+def tell(records: Records, model: str, state: State, scores: dict) -> None:
+    """Say how a run ended, its scores, what to know of them, and what it left."""
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     say(f'{took}: {state.ended}; best at step {state.best_step:,}')
-    for line in table(scores):
+    for line in table(by_kind(scores)):
+        say(line)
+    for line in warnings(records, read_model(model), scores):
         say(line)
     wrote(paths.checkpoints(model), 'checkpoints, best and last')
     wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from src.analysis import training_perf_analysis
+from src.analysis import report, training_perf_analysis
 from src.analysis.pictures import Tile, contact_sheet
 from src.common import errors, files, paths
 from src.common.errors import UserError
@@ -68,7 +68,7 @@ def write_bottlenecks(name: str, **examples: list[tuple[str, np.ndarray]]) -> No
     files.write_json(folder / MANIFEST, manifest)
 
 
-def write_model(name: str, labels: list[str] = CLASSES, backbone: dict = BACKBONE) -> None:
+def write_model(name: str, labels: list[str] = CLASSES, backbone: dict = BACKBONE, **info) -> None:
     """A graph whose probabilities are the softmax of its bottleneck."""
     with tf.Graph().as_default() as graph:
         contents = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
@@ -77,7 +77,9 @@ def write_model(name: str, labels: list[str] = CLASSES, backbone: dict = BACKBON
         means = tf.reduce_mean(pixels, [1, 2])
         tf.identity(tf.concat([means, means[:, :1]], 1), name='pool_3')
         tf.nn.softmax(graph.get_tensor_by_name('pool_3:0'), name='output_node')
-        write_graph(with_facts(graph.as_graph_def(), labels, {'backbone': backbone}), paths.frozen(name))
+        write_graph(
+            with_facts(graph.as_graph_def(), labels, {'backbone': backbone} | info), paths.frozen(name)
+        )
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -132,7 +134,7 @@ def test_tables_agree_with_scikit_learn(tmp_path):
 
     actual, taken = np.array(CLASSES)[labels], np.array(CLASSES)[logits.argmax(1)]
     table = pd.read_csv(tmp_path / 'training_confusion.csv')
-    assert list(table) == ['id', 'split', 'actual', 'pred', 'probability']
+    assert list(table) == ['id', 'split', 'actual', 'pred', 'probability', 'learned_from']
     assert table['id'].tolist() == [f'test/{number}.jpg' for number in range(150)]
     assert set(table['split']) == {'test'}
     assert (table['actual'] == actual).all() and (table['pred'] == taken).all()
@@ -155,7 +157,9 @@ def test_split_picks_the_examples(tmp_path, capsys, split, pairs):
     table = pd.read_csv(tmp_path / 'training_confusion.csv')
     assert set(table['split']) == {split}
     assert list(zip(table['actual'], table['pred'], strict=True)) == pairs
-    assert capsys.readouterr().out.splitlines()[1].split()[:2] == [split, str(len(pairs))]
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.startswith('train (training score)' if split == 'train' else 'test  ')
+    assert f' {len(pairs)} ' in row
 
 
 def test_the_worst_mistakes_come_first_with_their_files(tmp_path):
@@ -228,3 +232,55 @@ def test_another_backbone_is_refused():
 def test_a_missing_model_is_named_with_the_command_that_makes_it():
     with pytest.raises(UserError, match=r'src\.freezing\.freeze --name tiny --model nowhere'):
         analyse('--model', 'nowhere')
+
+
+# Facts of a model, and the splits that it learned from.
+LEARNED = [
+    ({'data_set': 'tiny', 'learned_from': ['train', 'validation', 'test']}, True),
+    ({'data_set': 'tiny', 'settings': {'all_splits': True}}, True),  # of an earlier version
+    ({'data_set': 'tiny', 'settings': {'all_splits': False}}, False),
+    ({'data_set': 'tiny', 'settings': {'with_validation': True}}, False),
+    ({'data_set': 'other', 'records': 'another', 'settings': {'all_splits': True}}, False),
+]
+
+
+@pytest.mark.parametrize(('info', 'learned'), LEARNED)
+def test_scores_on_photos_that_were_learned_from_are_called_training_scores(tmp_path, capsys, info, learned):
+    write_model('learned', **info)
+    analyse('--model', 'learned', '--out', str(tmp_path))
+    told = capsys.readouterr().out
+    assert ('test (training score)' in told) == learned
+    assert ('macro average (training score)' in told) == learned
+    assert ('expect less on photos that it has not seen' in told) == learned
+    assert pd.read_csv(tmp_path / 'training_confusion.csv')['learned_from'].tolist() == [learned] * 5
+    kinds = set(pd.read_csv(tmp_path / 'class_scores.csv')['kind'])
+    assert kinds == {'training score' if learned else 'held-out score'}
+    assert ('whether it learned from these photos is not known' in told) == (info['data_set'] == 'other')
+
+
+@pytest.mark.parametrize('learned', [True, False])
+def test_titles_of_pictures_say_it_too(tmp_path, monkeypatch, learned):
+    titles = []
+    for name in ('heat_map', 'bar_chart_pairs', 'contact_sheet'):
+        monkeypatch.setattr(report.pictures, name, lambda *args, title, **rest: titles.append(title))
+    write_model('titled', data_set='tiny', learned_from=['train', 'test'] if learned else ['train'])
+    analyse('--model', 'titled', '--out', str(tmp_path))
+    assert len(titles) == 3
+    assert all(title.endswith('(training score)') == learned for title in titles), titles
+
+
+def test_a_mixture_is_told_apart(tmp_path, capsys):
+    write_model('mixed', data_set='tiny', learned_from=['train'])
+    analyse('--model', 'mixed', '--out', str(tmp_path), '--split', 'all')
+    rows = capsys.readouterr().out.splitlines()[1:4]
+    assert [row.split('  ')[0] for row in rows] == [
+        'train (training score)',
+        'test',
+        'all (partly training score)',
+    ]
+
+
+def test_records_that_were_converted_anew_are_doubted(tmp_path, capsys):
+    write_model('before', data_set='tiny', records='of another conversion', learned_from=['train'])
+    analyse('--model', 'before', '--out', str(tmp_path))
+    assert 'converted anew since the model was trained' in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.common import paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
@@ -287,3 +287,30 @@ def test_neither_the_file_nor_the_saved_model_names_a_device(small, tmp_path):
     assert b'device:GPU' not in path.read_bytes()
     served = frozen_to_saved_model.export(path, tmp_path / 'served')
     assert b'device:GPU' not in (served / 'saved_model.pb').read_bytes()
+def test_the_file_says_what_it_learned_from_and_carries_the_scores_of_its_own_checkpoint():
+    freeze.main(['--name', 'small'])
+    info = read_info(read_graph(paths.frozen('small')))
+    told = files.read_json(paths.scores('small'))
+    assert info['learned_from'] == ['train'] and info['records'] == told['records']
+    assert info['scores'] == told['scores']
+    # As if the training were at another step than the one whose scores were written down.
+    files.write_json(paths.scores('small'), told | {'best_step': told['best_step'] + 1})
+    freeze.main(['--name', 'small'])
+    assert read_info(read_graph(paths.frozen('small')))['scores'] == {}
+    files.write_json(paths.scores('small'), told)
+
+
+def test_training_anew_forgets_the_scores_of_the_model_before(monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def stop(self, step):
+        raise Stop
+
+    assert paths.scores('small').exists()
+    kept = paths.scores('small').read_bytes()
+    monkeypatch.setattr(train.Head, 'feed', stop)
+    with pytest.raises(Stop):
+        train.main(['--name', 'small', '--layers', f'{DEPTH},4,2', '--fresh'])
+    assert not paths.scores('small').exists()
+    paths.scores('small').write_bytes(kept)

@@ -40,6 +40,7 @@ def clusters() -> str:
         'backbone': {'file': 'none.pb', 'sha256': '00', 'bottleneck': 'pool_3:0', 'width': WIDTH},
         'precision': 'float32',
         'counts': COUNTS,
+        'untrained': [],
         'shards': shards,
         'fingerprint': 'f',
         'complete': True,

@@ -74,6 +74,14 @@ def test_it_learns(coloured):
     assert told['scores']['validation']['examples'] > 0
 
 
+def test_a_network_that_guesses_is_told(coloured, capsys):
+    run('guesses', '--learning-rate', '1e-9', epochs=0.2)
+    out = capsys.readouterr().out
+    assert 'test top-1 of' in out and 'is at chance: on 100 pho' in out and 'train longer' in out
+    assert 'training score' in out
+    assert files.read_json(paths.scores('guesses'))['learned_from'] == ['train']
+
+
 @pytest.mark.parametrize('optimiser, rate', [('sgd', '0.05'), ('muon', '0.05')])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch, optimiser, rate):
     flags = '--crop', '4', '--flip', '--cutout', '8', '--averaging', '0.9'
@@ -116,6 +124,8 @@ def test_with_validation_pictures_are_learned_from(coloured):
     assert with_them['steps'] > without['steps']
     assert 'validation' not in with_them['scores'] and 'validation' in without['scores']
     assert with_them['scores']['test']['examples'] == 100
+    assert with_them['learned_from'] == ['train', 'validation'] and without['learned_from'] == ['train']
+    assert with_them['changed'] | {'with_validation': True} == with_them['changed']
 
 
 def test_averaged_weights_are_those_that_are_kept(coloured):

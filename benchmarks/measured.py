@@ -1,0 +1,109 @@
+"""The table of README's section "Measured": converts, trains and prints its rows as Markdown.
+
+    python -m benchmarks.measured Images --backbone mobilenet_v2_1.0_224.pb --test-list unseen.txt
+
+`Images` holds the 6,000 photos, `--backbone` is MobileNet V2 and `--test-list` names the 1,755
+photos that the pocket backbone was not trained on. Each row is what its commands in the README give:
+`image_folder_to_tfrecords` with or without the list, then the head of `src.training.train`, scored on test
+photos as `benchmarks.held_out` does, with scikit-learn's LogisticRegression (C = 1, L-BFGS) in brackets.
+Records go to data/records/measured_*; what is converted already is not converted again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.held_out import PEERS, contenders, tasks_of
+from benchmarks.machine import machine_line
+from src.common import cli, errors, paths
+from src.common.progress import say
+from src.data_preparation import image_folder_to_tfrecords
+from src.data_preparation.dataset import Records, open_records
+from src.recipes.recipe import HeadRecipe
+from src.training import train
+from src.training.scores import score
+
+HEADER = '| backbone | test photos | head | top-1 | top-5 | log loss |\n|---|---|---|---|---|---|'
+POCKET_HEAD = (
+    '--layers 512,120 --steps 3000 --learning-rate 0.001 --l2 0.0003 --dropout 0 --mixup 0 --patience 0'
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the backbone's name and file (None: the one that --backbone names), the folds that the listed
+    test photos are cut into (0: the test split by hash), how the head is named, and the flags of `train`."""
+
+    name: str
+    backbone: Path | None
+    folds: int
+    head: str
+    flags: str
+
+
+MOBILENET = 'MobileNet V2 1.0 224, ImageNet'
+ROWS = (
+    Row(MOBILENET, None, 0, 'defaults', ''),
+    Row(MOBILENET, None, 5, 'defaults, `--patience 0`', '--patience 0'),
+    Row('pocket, 96 × 96', paths.POCKET_GRAPH_DEF, 5, f'`{POCKET_HEAD}`', POCKET_HEAD),
+)
+
+
+def convert(row: Row, args: argparse.Namespace) -> str:
+    """Convert the photos for a row. Returns the name of the records."""
+    backbone = row.backbone or args.backbone
+    name = f'measured_{backbone.stem}_{"listed" if row.folds else "hash"}'
+    flags = [str(args.dir), '--name', name, '--backbone', str(backbone)]
+    if row.folds:
+        flags += ['--precision', 'float32', '--test-list', str(args.test_list)]
+    image_folder_to_tfrecords.main(flags)
+    return name
+
+
+def recipe_by(flags: str, records: Records) -> HeadRecipe:
+    """The head that flags of `train` describe."""
+    made = argparse.ArgumentParser()
+    train.add_settings(made)
+    return train.recipe_of(made.parse_args(shlex.split(flags)), records)
+
+
+def measure(row: Row, name: str) -> str:
+    """The row as a line of Markdown."""
+    records = open_records(name)
+    recipe = recipe_by(row.flags, records)
+    todo = tasks_of(records, row.folds)
+    labels = np.concatenate([task['test'].labels for task in todo])
+    head, peer = (
+        score(np.concatenate([predict(task) for task in todo]), labels)
+        for predict in contenders(len(records.classes), recipe, PEERS[:1]).values()
+    )
+    photos = f'{len(labels):,} in {row.folds} folds' if row.folds else f'{len(labels):,} by hash'
+    cells = [f'{100 * head[key]:.1f} % ({100 * peer[key]:.1f})' for key in ('top_1', 'top_5')]
+    cells.append(f'{head["log_loss"]:.3f} ({peer["log_loss"]:.3f})')
+    return '| ' + ' | '.join([row.name, photos, row.head, *cells]) + ' |'
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    made = cli.parser('benchmarks.measured', __doc__)
+    made.add_argument('dir', type=Path, metavar='DIR', help='folder of class folders')
+    made.add_argument('--backbone', type=Path, required=True, metavar='PB', help='MobileNet V2')
+    made.add_argument(
+        '--test-list', type=Path, required=True, metavar='FILE', help='test photos of the folds'
+    )
+    return made.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    lines = [measure(row, convert(row, args)) for row in ROWS]
+    say(machine_line())
+    say('\n'.join([HEADER, *lines]))
+
+
+if __name__ == '__main__':
+    errors.run(main)

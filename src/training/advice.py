@@ -1,0 +1,101 @@
+"""What a training says of scores that mean little, and of classes that it could not learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import bdtrc
+
+from src.common import consts
+from src.common.files import count
+from src.data_preparation.dataset import Records, labelled
+from src.training.cross_validation import CROSS_VALIDATION
+from src.training.learned import learned_from
+
+FEW = 30  # photos of a split, below which one photo moves its accuracy by more than three points
+SIGNIFICANCE = 0.05
+# The scores that are held against guessing: the first of these that there is.
+JUDGED = ('test', CROSS_VALIDATION, 'validation', 'train')
+NAMED = 5  # classes, at most
+
+
+def warnings(records: Records, facts: Mapping[str, Any], scores: Mapping[str, dict]) -> list[str]:
+    """Lines for the user about a model with these facts (model.json) and scores by part."""
+    lines = [_unscored(scores), _untrained(records, learned_from(facts)), _at_chance(records, scores)]
+    lines += [_few(part, told['examples']) for part, told in scores.items()]
+    needs = [_needs(records)] if any(lines[1:]) else []
+    return [f'warning: {line}' for line in lines if line] + needs
+
+
+def at_chance(told: Mapping[str, float]) -> bool:
+    """Whether a score cannot be told from guessing the most frequent class: as many hits are no surprise
+    (one-sided binomial test, 5 %) where each photo is a hit with that class's share."""
+    hits = round(told['top_1'] * told['examples'])
+    chance = told['most_frequent']
+    # bdtrc(k, n, p) is the probability of more than k hits.
+    return hits == 0 or chance >= 1 or bdtrc(hits - 1, told['examples'], chance) > SIGNIFICANCE
+
+
+def untrained(records: Records, learned: Sequence[str]) -> list[str]:
+    """The classes without a photo in the splits `learned`."""
+    missing = records.manifest.get('untrained')
+    read = list(learned) if missing is None else [split for split in learned if split != 'train']
+    missing = set(records.classes if missing is None else missing)
+    for _, labels, _ in labelled(records, read, {}, 2048) if missing else ():
+        missing -= {records.classes[label] for label in np.unique(labels)}
+    return [name for name in records.classes if name in missing]
+
+
+def _unscored(scores: Mapping[str, dict]) -> str:
+    if set(scores) != {'train'}:
+        return ''
+    return (
+        'these are training scores only, which say little about photos that the model has not seen; a head '
+        'is scored on such photos by cross-validation (--all-splits --folds 5)'
+    )
+
+
+def _untrained(records: Records, learned: Sequence[str]) -> str:
+    missing = untrained(records, learned)
+    if not missing:
+        return ''
+    more = f' and {len(missing) - NAMED:,} more' if len(missing) > NAMED else ''
+    told = f'{", ".join(missing[:NAMED])}{more}'
+    return f'without training photos, so never learned: {told}'
+
+
+def _at_chance(records: Records, scores: Mapping[str, dict]) -> str:
+    part = next((part for part in JUDGED if part in scores), None)
+    if part is None or not at_chance(scores[part]):
+        return ''
+    told = scores[part]
+    advice = 'check --pixel-range, and whether the backbone knows such photos'
+    if not records.has_bottlenecks:
+        advice = 'train longer, or add photos'
+    photos = count(told['examples'], 'photo')
+    return (
+        f'{part} top-1 of {told["top_1"]:.1%} is at chance: on {photos} it is not distinguishable from '
+        f'always guessing the most frequent class ({told["most_frequent"]:.1%}); {advice}'
+    )
+
+
+def _few(part: str, examples: int) -> str:
+    if examples >= FEW:
+        return ''
+    photos = count(examples, 'photo')
+    return f'{part} has {photos}, fewer than {FEW}: each is {1 / examples:.1%} of the accuracy'
+
+
+def _needs(records: Records) -> str:
+    """What a class needs, so that a hash of the photos' bytes puts FEW of them into each split."""
+    if records.manifest.get('split_by', 'hash') != 'hash':
+        return f'a class needs about {FEW} photos to learn from or more, and each split {FEW} in all'
+    whole = FEW / min(consts.TEST_SHARE, consts.VALIDATION_SHARE)
+    each = max(FEW, math.ceil(whole / len(records.classes)))
+    return (
+        f'a class needs about {each} photos here: {FEW} or more of its own, and {whole:.0f} in all classes '
+        f'together, of which {FEW} each fall to validation and test'
+    )

@@ -1,0 +1,78 @@
+"""Scores of heads on examples that they did not learn from: training without a model folder, and
+cross-validation, which scores every example once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.common.errors import UserError
+from src.common.files import count
+from src.common.progress import say
+from src.common.tf1 import tf
+from src.data_preparation.dataset import Examples
+from src.recipes.recipe import HeadRecipe
+from src.training import loop
+from src.training.head import Head, evaluate_every
+from src.training.scores import score, whole_score
+from src.training.sources import InMemory
+
+CROSS_VALIDATION = 'cross-validation'  # how these scores are named beside those of the splits
+
+
+@contextmanager
+def trained_head(
+    parts: Mapping[str, Examples], recipe: HeadRecipe
+) -> Iterator[Callable[[Examples], np.ndarray]]:
+    """A head trained on `parts['train']`, as a function from examples to probabilities [N, classes] float32.
+
+    `parts['validation']`, if any, chooses the best step. Checkpoints go to a temporary folder.
+    """
+    with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(recipe.seed)
+        head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed))
+        head.initialise(session)
+        folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
+        every = evaluate_every(recipe.steps)
+        loop.fit(session, head.task(), *folders, recipe.steps, every, recipe.patience)
+        yield lambda examples: head.predict(session, examples)
+
+
+def folds_of(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each example, [N] int from 0 to `folds` - 1, drawn with `seed`.
+
+    Stratified: each class is spread over the folds as evenly as its number of examples allows, and the
+    folds differ in size by one example at most. Identical photos cannot fall into two folds, since records
+    hold one of each.
+    """
+    random = np.random.default_rng([seed, folds])
+    shuffled = random.permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
+    places = np.empty(len(labels), np.int64)
+    # Dealt out in turn from class to class, like cards: no fold gets all the remainders.
+    places[by_class] = np.arange(len(labels)) % folds
+    return places
+
+
+def cross_validate(examples: Examples, recipe: HeadRecipe, folds: int) -> dict[str, Any]:
+    """The scores of all examples, each predicted by a head that learned from the other folds.
+
+    The scores of `scores.score` over all examples together, with `folds`, and `top_1_of_folds`: top-1 of
+    each. Raises UserError when there are fewer examples than folds.
+    """
+    if len(examples) < folds:
+        raise UserError(f'{count(len(examples), "photo")} cannot be cut into {folds} folds: lower --folds')
+    fold_of = folds_of(examples.labels, folds, recipe.seed)
+    told, parts = [], []
+    for fold in range(folds):
+        held_out = examples.where(fold_of == fold)
+        with trained_head({'train': examples.where(fold_of != fold)}, recipe) as predict:
+            parts.append((predict(held_out), held_out.labels))
+        told.append(score(*parts[-1])['top_1'])
+        say(f'fold {fold + 1} of {folds}: top-1 {told[-1]:.1%} on {count(len(held_out), "photo")}')
+    return whole_score(parts) | {'folds': folds, 'top_1_of_folds': told}

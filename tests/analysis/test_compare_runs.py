@@ -1,0 +1,163 @@
+"""Runs side by side: what their scores are scores of, what they are named, and what is ranked with what."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from src.analysis import compare_runs
+from src.analysis.runs import Run
+from src.common import consts, files, paths
+from src.common.tf1 import tf
+from src.recipes.changes import changes, changes_of, in_words, used
+from src.recipes.find import recipes
+from src.recipes.recipe import HeadRecipe
+
+BACKBONE = {'file': 'big.pb', 'sha256': '12ab'}
+DEEP = {key: value for key, value in vars(recipes()['cifar10/cnn_deep']).items() if key != 'data_set'}
+
+
+def write_run(model: str, validation: float | None, curve: list[float], **facts) -> None:
+    """A run whose saved model has a validation top-1, and whose curve has others."""
+    scores = {'train': {'examples': 9, 'top_1': 0.99, 'top_5': 1.0, 'log_loss': 0.1}}
+    if validation is not None:
+        scores['validation'] = {'examples': 9, 'top_1': validation, 'top_5': 1.0, 'log_loss': 1 - validation}
+    told = {
+        'data_set': 'flowers',
+        'recipe': '',
+        'classes': ['a', 'b'],
+        'counts': {'train': 80, 'validation': 10, 'test': 10},
+        'backbone': BACKBONE,
+        'settings': {'layers': [16, *consts.HEAD_MODEL_LAYERS[1:-1], 2], 'seed': consts.SEED},
+        'steps': 100,
+        'best_step': 50,
+        'seconds': 3.0,
+        'scores': scores,
+    }
+    files.write_json(paths.scores(model), told | facts)
+    with tf.summary.FileWriter(str(paths.summaries(model))) as writer:
+        for step, value in enumerate(curve):
+            value = tf.Summary.Value(tag='validation_error', simple_value=1 - value)
+            writer.add_summary(tf.Summary(value=[value]), step)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, 'METRICS_DIR', tmp_path / 'metrics')
+    monkeypatch.setattr(paths, 'SUMMARY_DIR', tmp_path / 'summary')
+    return tmp_path / 'metrics'
+
+
+def compare(home, capsys, *flags: str) -> tuple[str, pd.DataFrame, str]:
+    """The terminal, the CSV and the page."""
+    compare_runs.main(list(flags))
+    return (
+        capsys.readouterr().out,
+        pd.read_csv(home / 'runs.csv'),
+        (home / 'runs.html').read_text(encoding='utf-8'),
+    )
+
+
+def rows_of(page: str) -> list[list[list[str]]]:
+    """The cells of each row of each body of the page's table."""
+    return [
+        [re.findall(r'<td[^>]*>(.*?)</td>', row) for row in re.findall(r'<tr>(.*?)</tr>', body)]
+        for body in re.findall(r'<tbody>(.*?)</tbody>', page)
+    ]
+
+
+def test_scores_are_those_of_the_saved_model(home, capsys):
+    write_run('steady', 0.71, [0.6, 0.7, 0.71])
+    write_run('lucky', 0.64, [0.6, 0.93, 0.64])  # the step of 93 % has the higher log loss and was not saved
+    told, table, page = compare(home, capsys)
+    assert table['validation_top_1'].tolist() == [0.71, 0.64]
+    assert table['model'].tolist() == ['steady', 'lucky']
+    assert '64.0%' in told and '93' not in told
+    (rows,) = rows_of(page)
+    assert [row[0] for row in rows] == ['steady', 'lucky'] and '64.0%' in rows[1]
+    assert '0.93' not in page.replace('0.9300', '')
+
+
+def test_data_set_and_backbone_are_columns_and_ranks_are_within_a_data_set(home, capsys):
+    write_run('easy', 0.99, [0.99], data_set='cats')
+    write_run('poor', 0.50, [0.50])
+    write_run('fair', 0.60, [0.60], backbone=None)
+    told, table, page = compare(home, capsys)
+    assert table['data_set'].tolist() == ['cats', 'flowers', 'flowers']
+    assert table['model'].tolist() == ['easy', 'fair', 'poor']
+    assert table['backbone'].fillna('none').tolist() == ['big.pb', 'none', 'big.pb']
+    lines = told.splitlines()
+    assert lines[0].split()[:4] == ['model', 'data', 'set', 'backbone']
+    assert lines[2] == '' and [lines[n].split()[0] for n in (1, 3, 4)] == ['easy', 'fair', 'poor']
+    assert [[row[0] for row in body] for body in rows_of(page)] == [['easy'], ['fair', 'poor']]
+    assert rows_of(page)[1][0][1:3] == ['flowers', '–']
+    _, by_loss, _ = compare(home, capsys, '--sort', 'validation_log_loss')
+    assert by_loss['model'].tolist() == ['easy', 'fair', 'poor']
+
+
+def test_runs_on_other_photos_under_one_name_are_no_rivals(home, capsys):
+    write_run('before', 0.9, [0.9], counts={'train': 8, 'validation': 1, 'test': 1})
+    write_run('after', 0.6, [0.6])
+    _, table, page = compare(home, capsys)
+    assert table['data_set'].nunique() == 2 and len(rows_of(page)) == 2
+    assert 'flowers (2 classes: 80 train, 10 validation, 10 test)' in set(table['data_set'])
+
+
+def test_a_model_of_all_photos_has_its_cross_validation_and_no_other_score(home, capsys):
+    write_run('plain', 0.6, [0.6])
+    told, table, page = compare(home, capsys)
+    assert 'cross validation' not in told and 'cross validation' not in page
+    estimate = {'examples': 100, 'top_1': 0.583, 'top_5': 1.0, 'log_loss': 1.1, 'folds': 5}
+    train = {'examples': 100, 'top_1': 0.99, 'top_5': 1.0, 'log_loss': 0.1}
+    scores = {'train': train, 'cross-validation': estimate}
+    write_run('ships', None, [], scores=scores, learned_from=['train', 'validation', 'test'])
+    told, table, page = compare(home, capsys)
+    row = table.set_index('model').loc['ships']
+    assert row['cross_validation_top_1'] == 0.583 and pd.isna(row['test_top_1'])
+    assert row['training_score_top_1'] == 0.99 and row['learned_from'] == 'train validation test'
+    assert '58.3%' in told and '58.3%' in page
+    assert '99.0%' not in told and '99.0%' not in page
+
+
+def test_only_the_recipe_that_was_used_is_named(home, capsys):
+    deep = {'recipe': 'cifar10/cnn_deep', 'data_set': 'cifar10', 'backbone': None}
+    write_run('as_named', 0.8, [0.8], **deep, settings=DEEP | {'precision': 'bfloat16'})
+    write_run('changed', 0.7, [0.7], **deep, settings=DEEP | {'epochs': 5, 'seed': 2})
+    write_run('elsewhere', 0.6, [0.6], **deep | {'data_set': 'flowers'}, settings=DEEP)
+    write_run('head', 0.5, [0.5], recipe='stanford_dogs/inception_head')
+    write_run('noted', 0.4, [0.4], recipe='cifar10/mlp', changed={'patience': 3})
+    told, table, page = compare(home, capsys)
+    wanted = {
+        'as_named': 'cifar10/cnn_deep',
+        'changed': 'cifar10/cnn_deep, changed: epochs 5, seed 2',
+        'elsewhere': 'cifar10/cnn_deep, changed: data set flowers',
+        'head': 'head',
+        'noted': 'cifar10/mlp, changed: patience 3',
+    }
+    assert dict(zip(table['model'], table['recipe'], strict=True)) == wanted
+    cells = {row[0]: row[3] for body in rows_of(page) for row in body}
+    assert cells == wanted
+    for model, recipe in wanted.items():
+        line = next(line for line in told.splitlines() if line.split()[:1] == [model])
+        assert line.endswith(f' {recipe}'), line
+
+
+def test_every_recipe_is_itself_and_any_other_field_is_a_change():
+    for name, recipe in recipes().items():
+        assert changes(recipe, name) == {}
+        assert changes(type(recipe)(**vars(recipe) | {'seed': 7, 'data_set': 'x'}), name) == {
+            'data_set': 'x',
+            'seed': 7,
+        }
+    assert changes(HeadRecipe(data_set='flowers', layers=[9, *consts.HEAD_MODEL_LAYERS[1:-1], 4]), '') == {}
+    assert changes(HeadRecipe(layers=[9, 5, 4]), '') == {'layers': [9, 5, 4]}
+    assert in_words('head', {'layers': [9, 5, 4]}) == 'head, changed: layers 9-5-4'
+    assert in_words('x', dict.fromkeys('abcde', 1)) == 'x, changed: a 1, b 1, c 1, 2 more'
+
+
+def test_recipes_that_are_no_longer_there_keep_their_name():
+    facts = {'recipe': 'mine/own', 'data_set': 'x', 'settings': {'epochs': 3}}
+    assert (used(facts), changes_of(facts)) == ('mine/own', {})
+    assert Run('m', facts, {}).recipe == 'mine/own'
