@@ -12,6 +12,10 @@ os.environ['ROOTSTOCK_HOME'] = tempfile.mkdtemp(prefix='rootstock-tests-')
 
 import pytest
 
+from src.common.tf1 import own_process
+
+own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py has programs of others
+
 # Where Ctrl-C is ignored, as in a background job, tests and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

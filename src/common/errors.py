@@ -20,8 +20,11 @@ def debugging() -> bool:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run an entry and end the process: exit code 0 when done, 2 for bad input (one line on
-    standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    """Run an entry in a process of its own, and end the process: exit code 0 when done, 2 for bad input
+    (one line on standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    from src.common.tf1 import own_process  # tf1 imports this module
+
+    own_process()
     for stream in (sys.stdout, sys.stderr):
         # File names may hold bytes that are no UTF-8, and a terminal may lack letters.
         stream.reconfigure(errors='surrogateescape' if stream.encoding == 'utf-8' else 'backslashreplace')

@@ -108,17 +108,17 @@ def load_backbone(
 def _width(graph_def: tf.GraphDef, bottleneck: str, path: Path) -> int:
     """Values of one bottleneck, after checking that it stands for one image of a batch."""
     tensor = inferred(graph_def, bottleneck, path)
-    if tensor.dtype != tf.float32 or tensor.shape.rank not in (2, 4) or tensor.shape[-1].value is None:
+    if tensor.dtype != tf.float32 or tensor.shape.rank not in (2, 4) or tensor.shape.as_list()[-1] is None:
         raise UserError(
             f'{paths.shown(path)}: {bottleneck} is {tensor.dtype.name} {tensor.shape}, '
             'not float32 [N, width] or [N, h, w, width]'
         )
-    if tensor.shape[0].value is not None:
+    if tensor.shape.as_list()[0] is not None:
         raise UserError(
             f'{paths.shown(path)}: {bottleneck} always holds {tensor.shape[0]} rows, however many the images '
             f'are; choose a tensor before it, such as {consts.BOTTLENECK_TENSOR}'
         )
-    return tensor.shape[-1].value
+    return tensor.shape.as_list()[-1]
 
 
 def _how_to_get(path: Path) -> str:
