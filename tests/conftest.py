@@ -20,6 +20,13 @@ own_process()  # as `errors.run` does for every command; tests/common/test_tf1.p
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On Windows leave out what is marked as posix."""
+    for item in items:
+        if os.name != 'posix' and item.get_closest_marker('posix'):
+            item.add_marker(pytest.mark.skip(reason='needs signals or sh'))
+
+
 @pytest.fixture(scope='session')
 def real_data() -> Path:
     """Folder with real photos and graphs (see CONTRIBUTING.md); the test is skipped without it."""

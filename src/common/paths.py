@@ -63,9 +63,10 @@ def analysis(model: str) -> Path:
 
 
 def from_root(path: str | Path) -> str:
-    """`path` relative to ROOT where it lies below it, so that a moved checkout still finds it."""
+    """`path` relative to ROOT where it lies below it, with `/` on every system, so that a checkout that was
+    moved or copied to another system still finds it."""
     path = Path(path).resolve()
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
 def shown(path: str | Path) -> str:

@@ -37,8 +37,13 @@ def _stderr_held_back():
 
     TensorFlow 2.21 writes oneDNN and CUDA lines there on import whatever TF_CPP_MIN_LOG_LEVEL says.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed: nothing is seen there anyway
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
