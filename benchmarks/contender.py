@@ -13,6 +13,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from src.common.errors import UserError, debugging
+from src.common.tf1 import own_process
 
 
 class Contender:
@@ -52,6 +53,7 @@ class Contender:
 
 def _work(pipe: Connection, build: Callable, args: tuple) -> None:
     """What the other process does: answers (result, fault) once, and then for each message."""
+    own_process()
     if not debugging():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries' own logs
     try:

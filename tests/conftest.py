@@ -12,8 +12,19 @@ os.environ['ROOTSTOCK_HOME'] = tempfile.mkdtemp(prefix='rootstock-tests-')
 
 import pytest
 
+from src.common.tf1 import own_process
+
+own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py has programs of others
+
 # Where Ctrl-C is ignored, as in a background job, tests and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On Windows leave out what is marked as posix."""
+    for item in items:
+        if os.name != 'posix' and item.get_closest_marker('posix'):
+            item.add_marker(pytest.mark.skip(reason='needs signals or sh'))
 
 
 @pytest.fixture(scope='session')

@@ -25,6 +25,8 @@ from src.common import consts, paths
 from src.inference import serve
 from tests.test_setup import checkout_in
 
+pytestmark = pytest.mark.posix
+
 CHECKOUT = paths.CHECKOUT
 SERVICES = {'8888', '6006'}  # of the notebook's container
 SERVER = '8501'

@@ -14,6 +14,8 @@ import pytest
 from src.common import paths
 from tests.common.loopback import Site, serves
 
+pytestmark = pytest.mark.posix
+
 SCRIPTS = sorted(path.name for path in (paths.CHECKOUT / 'setup').glob('*.sh'))
 DOWNLOADING = (
     'setup.sh',

@@ -29,6 +29,8 @@ from src.common.progress import progress
 # (RuntimeError is how zipfile says that a password or another compression is needed.)
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 CHUNK = 1 << 20
+# To Windows `a:b` is a stream of the file `a`, and the others are no names at all.
+NOT_IN_NAMES = '<>:"|?*' if os.name == 'nt' else ''
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def _fault(member: Member, files: set[PurePosixPath]) -> str:
         return 'is a device, a pipe or the like'
     if _leaves(member.name):
         return 'leads out of the folder'
+    if set(NOT_IN_NAMES) & set(member.name):
+        return f'has a character that file names of this system cannot have ({NOT_IN_NAMES})'
     # Links that only lead downwards cannot leave the folder, however they are chained.
     if member.kind == 'link' and _leaves(member.target):
         return f'links to {member.target!r}, which may lie outside'

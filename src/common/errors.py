@@ -65,8 +65,11 @@ def disk_fault(error: BaseException) -> str:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run an entry and end the process: exit code 0 when done, 2 for bad input (one line on
-    standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    """Run an entry in a process of its own, and end the process: exit code 0 when done, 2 for bad input
+    (one line on standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    from src.common.tf1 import own_process  # tf1 imports this module
+
+    own_process()
     streams.prepare(quiet=not debugging())
     try:
         code = _ended(main)

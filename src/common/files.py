@@ -56,7 +56,7 @@ def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
 
 def flush_to_disk(path: Path) -> None:
     """Make sure that a file's content survives a crash of the machine."""
-    with Path(path).open('rb') as stream:
+    with Path(path).open('r+b') as stream:  # Windows flushes only what is open for writing
         os.fsync(stream.fileno())
 
 

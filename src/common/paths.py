@@ -72,8 +72,8 @@ def analysis(model: str) -> Path:
 
 
 def from_root(path: str | Path) -> str:
-    """`path` relative to ROOT, or to what comes with the project, where it lies below one of them, so that
-    `located` still finds it after a move or in another environment."""
+    """`path` relative to ROOT, or to what comes with the project, where it lies below one of them, with `/`
+    on every system, so that `located` still finds it after a move or on another machine."""
     path = Path(path).resolve()
     base = next((base for base in (ROOT, SHIPPED) if path.is_relative_to(base)), None)
     return path.relative_to(base).as_posix() if base else str(path)

@@ -1,9 +1,13 @@
-"""The one place that imports TensorFlow: graph mode, and quiet unless --debug.
+"""The one place that imports TensorFlow, and the one that changes its settings.
 
     from src.common.tf1 import tf
 
 TensorFlow takes seconds to load, so `tf` loads it at its first use: `--help` and a mistyped flag
 answer at once.
+
+All code here builds graphs inside `with tf.Graph().as_default()` and runs them in sessions, which works
+whether or not TensorFlow's v2 behavior is on. So a program that imports Rootstock keeps its TensorFlow as
+it is: eager mode, Keras, logging, environment. A command has the process for itself and calls `own_process`.
 """
 
 from __future__ import annotations
@@ -17,21 +21,37 @@ import types
 from src.common import errors
 
 
+def own_process() -> None:
+    """Settings for a process that only Rootstock uses: TensorFlow 1.x behavior, and quiet unless --debug.
+
+    They hold for the whole process; `errors.run` makes them for every command.
+    """
+    _TensorFlow.owned = True
+    if _TensorFlow.loaded is not None:
+        _set_up(_TensorFlow.loaded)
+
+
 @contextlib.contextmanager
 def _stderr_held_back():
     """Keep what native code writes to file descriptor 2; show it only when the body fails.
 
     TensorFlow 2.21 writes oneDNN and CUDA lines there on import whatever TF_CPP_MIN_LOG_LEVEL says.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed: nothing is seen there anyway
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
             yield
         except BaseException:
             log.seek(0)
-            os.write(kept, log.read())
+            if sys.stderr:
+                sys.stderr.write(log.read().decode('utf-8', 'replace'))
             raise
         finally:
             os.dup2(kept, 2)
@@ -39,30 +59,39 @@ def _stderr_held_back():
 
 
 def _load() -> types.ModuleType:
+    if not _TensorFlow.owned:
+        import tensorflow.compat.v1 as tensorflow
+
+        return tensorflow
     quiet = not errors.debugging()
     if quiet:
         os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     with _stderr_held_back() if quiet else contextlib.nullcontext():
         import tensorflow.compat.v1 as tensorflow
 
-        if quiet:
-            tensorflow.logging.set_verbosity(tensorflow.logging.ERROR)
-        tensorflow.disable_v2_behavior()
+        _set_up(tensorflow)
         # The first session makes the device factory log once more.
         with tensorflow.Graph().as_default(), tensorflow.Session() as session:
             session.run(tensorflow.constant(0))
     return tensorflow
 
 
+def _set_up(tensorflow: types.ModuleType) -> None:
+    if not errors.debugging():
+        tensorflow.logging.set_verbosity(tensorflow.logging.ERROR)
+    tensorflow.disable_v2_behavior()
+
+
 class _TensorFlow(types.ModuleType):
-    _loaded: types.ModuleType | None = None
+    loaded: types.ModuleType | None = None
+    owned = False
 
     def __getattr__(self, name: str):
         if name.startswith('__'):
             raise AttributeError(name)
-        if _TensorFlow._loaded is None:
-            _TensorFlow._loaded = _load()
-        value = getattr(_TensorFlow._loaded, name)
+        if _TensorFlow.loaded is None:
+            _TensorFlow.loaded = _load()
+        value = getattr(_TensorFlow.loaded, name)
         setattr(self, name, value)
         return value
 

@@ -143,7 +143,7 @@ def draw_sample(out: Path, per_class: int = PER_CLASS, seed: int = SEED) -> list
                 drawn.picture.save(part, 'JPEG', quality=JPEG_QUALITY)
             with atomic_path(_note(picture)) as part:  # last: it says whose seed the picture is from
                 text = annotation(drawn, seed, picture.stem, BREEDS[breed_number].name)
-                part.write_text(text, encoding='utf-8')
+                part.write_text(text, encoding='utf-8', newline='\n')
             bar.update()
     return list(wanted)
 

@@ -44,7 +44,7 @@ def export(frozen: Path, folder: Path) -> Path:
     # TensorFlow Serving watches the folder, so the version appears whole.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.') as scratch:
         asset = Path(scratch, LABELS_ASSET)
-        asset.write_text('\n'.join(model.labels) + '\n', encoding='utf-8')
+        asset.write_text('\n'.join(model.labels) + '\n', encoding='utf-8', newline='\n')
         part = Path(scratch, 'saved_model')
         _save(model, asset, part)
         part.rename(folder)

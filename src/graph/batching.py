@@ -57,7 +57,7 @@ def pixels_of_many(
         (pixels,) = tf.import_graph_def(whole, given, [front.pixels], name='front')
         return tf.reshape(pixels, [front.height, front.width, 3])
 
-    return tf.map_fn(one, images, tf.float32, parallel_iterations=os.cpu_count() or 1)
+    return tf.map_fn(one, images, fn_output_signature=tf.float32, parallel_iterations=os.cpu_count() or 1)
 
 
 def _placeholder(name: str, dtype: tf.DType, shape: list[int | None]) -> tf.NodeDef:

@@ -20,7 +20,7 @@ CPU_FLAGS = {'avx512_bf16', 'amx_bf16'}
 def cpu_has_bfloat16(cpuinfo: Path = Path('/proc/cpuinfo')) -> bool:
     """Whether this CPU has instructions for bfloat16; False where the system does not tell."""
     try:
-        lines = cpuinfo.read_text().splitlines()
+        lines = cpuinfo.read_text(encoding='utf-8', errors='replace').splitlines()
     except OSError:
         return False
     return any(CPU_FLAGS & set(line.split()) for line in lines if line.startswith('flags'))

@@ -98,7 +98,7 @@ def check_name(source: str | None, name: str) -> None:
     try:
         Path(name).stat()
     except OSError as error:
-        raise UserError(f'{name}: {error.strerror}') from error
+        raise UserError(f'{name}: {os.strerror(error.errno)}') from error  # the same on all systems
     if Path(name).is_dir():
         raise UserError(f'{name}: no pictures in this folder')
     if not os.access(name, os.R_OK):

@@ -56,7 +56,7 @@ USE = Mode()
 def dense(x: tf.Tensor, units: int, name: str, initializer=glorot) -> tf.Tensor:
     """[N, units] of [N, width]; variables `name/W` [width, units] and `name/b`."""
     with tf.variable_scope(name):
-        weights = _variable('W', [x.shape[-1].value, units], initializer(), x.dtype)
+        weights = _variable('W', [x.shape.as_list()[-1], units], initializer(), x.dtype)
         return tf.nn.bias_add(tf.matmul(x, weights), _variable('b', [units], tf.zeros_initializer(), x.dtype))
 
 
@@ -73,7 +73,7 @@ def conv(
     """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters], which
     may be left as it begins, and, with `bias`, `name/b`."""
     with tf.variable_scope(name):
-        shape = [size, size, x.shape[-1].value, filters]
+        shape = [size, size, x.shape.as_list()[-1], filters]
         weights = _variable('W', shape, initializer(), x.dtype, trainable)
         y = tf.nn.conv2d(x, weights, 1, padding)
         return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
@@ -121,7 +121,7 @@ def batch_norm(
     Variables `name/gamma`, `beta`, and, not trained, `mean` and `variance`, each [channels]. In training
     the ops that move the averages are added to tf.GraphKeys.UPDATE_OPS.
     """
-    shape = [x.shape[-1].value]
+    shape = [x.shape.as_list()[-1]]
     with tf.variable_scope(name):
         gamma = tf.get_variable('gamma', shape, initializer=tf.ones_initializer(), trainable=scale)
         beta = tf.get_variable('beta', shape, initializer=tf.zeros_initializer())

@@ -5,6 +5,8 @@ Each stands in a file of its own, as a writer that is opened in the same second 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ def show_inputs(session: tf.Session, network, folder: Path) -> None:
     if any(folder.glob(f'*{INPUTS}')):
         return
     shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
-    with tf.summary.FileWriter(str(folder), filename_suffix=INPUTS) as writer:
+    with _writer(folder, INPUTS) as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
 
 
@@ -36,7 +38,7 @@ def show_picture(tag: str, picture: Path, folder: Path) -> None:
     image = tf.Summary.Image(
         height=height, width=width, colorspace=3, encoded_image_string=picture.read_bytes()
     )
-    with tf.summary.FileWriter(str(folder), filename_suffix=f'.{tag}') as writer:
+    with _writer(folder, f'.{tag}') as writer:
         writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), 0)
 
 
@@ -52,7 +54,7 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
     metrics = {
         f'{part}/{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
     }
-    with tf.summary.FileWriter(str(folder), filename_suffix='.parameters') as writer:
+    with _writer(folder, '.parameters') as writer:
         writer.add_summary(
             hparams.experiment_pb(
                 [api_pb2.HParamInfo(name=key) for key in values],
@@ -66,3 +68,10 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
             )
         )
         writer.add_summary(hparams.session_end_pb(api_pb2.STATUS_SUCCESS).SerializeToString())
+
+
+@contextlib.contextmanager
+def _writer(folder: Path, suffix: str) -> Iterator[tf.summary.FileWriter]:
+    """A writer of events for TensorBoard into a file that ends with `suffix`."""
+    with tf.Graph().as_default(), tf.summary.FileWriter(str(folder), filename_suffix=suffix) as writer:
+        yield writer

@@ -25,9 +25,9 @@ def step_of_muon(
     for gradient, variable in gradients:
         held = _momentum_of(variable)
         moved = tf.assign(held, momentum * held + gradient)
-        flat = tf.reshape(gradient + momentum * moved, [-1, variable.shape[-1].value])
+        flat = tf.reshape(gradient + momentum * moved, [-1, variable.shape.as_list()[-1]])
         direction = tf.cast(orthogonal(tf.cast(flat, dtype)), tf.float32)
-        norm = variable.shape[-1].value ** 0.5
+        norm = variable.shape.as_list()[-1] ** 0.5
         kept = variable * (norm / tf.norm(variable))
         applied.append(tf.assign(variable, kept - rate * tf.reshape(direction, variable.shape)))
     return tf.group(*applied)
@@ -37,7 +37,8 @@ def orthogonal(matrix: tf.Tensor) -> tf.Tensor:
     """Nearly the orthogonal matrix nearest to `matrix` [m, n], by Newton and Schulz' iteration: the large
     singular values become 0.7 to 1.2, those below some hundredths of the norm are only raised. It multiplies
     and adds alone, so bfloat16 is exact enough."""
-    tall = matrix.shape[0].value >= matrix.shape[1].value
+    rows, columns = matrix.shape.as_list()
+    tall = rows >= columns
     x = matrix if tall else tf.transpose(matrix)
     x /= tf.norm(x) + 1e-7  # zeros stay zeros
     a, b, c = COEFFICIENTS

@@ -273,6 +273,7 @@ def run_command(what: Download, folder) -> subprocess.Popen:
     )
 
 
+@pytest.mark.posix
 def test_after_ctrl_c_the_same_command_goes_on(site, tmp_path):
     archive = tar_of(Images__a_jpg=BODY)
     what = Download('one', tmp_path, (remote(site, archive),), 'terms', 'next')

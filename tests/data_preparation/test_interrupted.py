@@ -86,7 +86,8 @@ def manifest(home: Path) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT], ids=['killed', 'stopped'])
+@pytest.mark.posix
+@pytest.mark.parametrize('number', [9, signal.SIGINT], ids=['killed', 'stopped'])
 def test_an_interrupted_conversion_goes_on_and_ends_the_same(
     photos, undisturbed, tmp_path, monkeypatch, number
 ):

@@ -21,6 +21,7 @@ def model(monkeypatch, tmp_path) -> str:
     return 'my dogs'
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(('work', 'begins'), [('.', '-v "$PWD"/\'saved/my dogs\':'), ('elsewhere', "-v '/")])
 def test_serving_is_told_the_absolute_folder(model, tmp_path, monkeypatch, capsys, work, begins):
     (tmp_path / work).mkdir(exist_ok=True)

@@ -123,7 +123,7 @@ def test_pipes_and_devices_are_not_waited_for(model, tmp_path, capsys):
 
 def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(model, photos, capsys):
     assert run(model, photos / 'deep' / 'd[1].gif', '--csv', '--top', '1') == 0
-    assert capsys.readouterr().out.splitlines()[1].startswith(f'{photos}/deep/d[1].gif,top,0.')
+    assert capsys.readouterr().out.splitlines()[1].startswith(f'{photos / "deep" / "d[1].gif"},top,0.')
 
 
 @pytest.mark.parametrize('top', [1, 3, 4, 99])
@@ -157,10 +157,10 @@ def test_one_bad_picture_among_many_is_told_and_skipped(model, photos, capsys):
     told = capsys.readouterr()
     assert [entry['path'] for entry in json.loads(told.out)] == [str(photos / 'a.jpg'), str(photos / 'b.PNG')]
     assert told.err.splitlines() == [  # what is missing first, as it is said before TensorFlow is loaded
-        f'skipped {photos}/gone.jpg: No such file or directory',
+        f'skipped {photos / "gone.jpg"}: No such file or directory',
         f'skipped {photos}/none*.png: No such file or directory',
         'skipped an empty path names no picture',
-        f'skipped {photos}/notes.txt: not an image',
+        f'skipped {photos / "notes.txt"}: not an image',
         '2 of 6 pictures classified',
     ]
 
@@ -207,13 +207,13 @@ def without_tensorflow(monkeypatch):
 
 @pytest.mark.parametrize('form', ['--json', '--csv', '--top=1'])
 def test_missing_pictures_are_told_before_tensorflow_is_loaded(without_tensorflow, tmp_path, capsys, form):
-    names = [tmp_path / 'a.jpg', tmp_path / 'no*.jpg', 'https://', tmp_path]
+    names = [tmp_path / 'a.jpg', tmp_path / 'no[1].jpg', 'https://', tmp_path]
     assert classify.main([*map(str, names), form]) == 2
     told = capsys.readouterr()
     assert told.out == {'--json': '[]\n', '--csv': 'path,label,probability\n', '--top=1': ''}[form]
     assert told.err.splitlines() == [
-        f'skipped {tmp_path}/a.jpg: No such file or directory',
-        f'skipped {tmp_path}/no*.jpg: No such file or directory',
+        f'skipped {names[0]}: No such file or directory',
+        f'skipped {names[1]}: No such file or directory',
         'skipped https:// is no web address: it must start with http:// or https://',
         f'skipped {tmp_path}: no pictures in this folder',
         '0 of 4 pictures classified',
@@ -344,6 +344,7 @@ def test_a_picture_that_is_called_like_the_first_word(model, tmp_path, monkeypat
         assert list(as_json(capsys)) == [words[-1]]
 
 
+@pytest.mark.posix  # Windows allows no : in names
 def test_after_the_word_file_an_address_is_a_path(model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path('http:').mkdir()
@@ -483,7 +484,7 @@ def test_standard_input_and_not_a_line_of_tensorflow(model, photos):
 
 def test_an_error_is_one_line_and_code_2(photos):
     ended = command('file', photos / 'a.jpg', '--model', photos / 'notes.txt', text=True)
-    line = f'error: {photos}/notes.txt is no TensorFlow graph (a binary GraphDef)\n'
+    line = f'error: {photos / "notes.txt"} is no TensorFlow graph (a binary GraphDef)\n'
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, '', line)
 
 
@@ -491,5 +492,5 @@ def test_debug_shows_the_traceback(model, tmp_path):
     ended = command('file', tmp_path / 'gone.jpg', '--model', model, '--debug', text=True)
     assert ended.returncode == 2
     assert 'Traceback (most recent call last)' in ended.stderr
-    assert 'src/inference/classify.py' in ended.stderr
-    assert ended.stderr.splitlines()[-1] == f'error: {tmp_path}/gone.jpg: No such file or directory'
+    assert 'classify.py' in ended.stderr
+    assert ended.stderr.splitlines()[-1] == f'error: {tmp_path / "gone.jpg"}: No such file or directory'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -106,6 +105,7 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch
         np.testing.assert_array_equal(got[name], wanted[name])
 
 
+@pytest.mark.posix
 def test_ctrl_c_keeps_what_was_learned(clusters):
     """A real process, a real signal."""
     command = [sys.executable, '-m', 'src.training.train', '--name', clusters, '--model', 'signalled', *ARGS]
@@ -130,7 +130,7 @@ def test_ctrl_c_lets_what_is_at_work_end(clusters, monkeypatch):
     finished = []
 
     def evaluate(head, session):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         scores = begun(head, session)
         finished.append(session.run(head.step))
         return scores

@@ -45,6 +45,7 @@ def running(*flags: str):
         process.communicate(timeout=60)
 
 
+@pytest.mark.posix
 def test_a_request_that_is_at_work_is_finished_before_it_stops(tmp_path):
     with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (process, address):
         host, port = address.removeprefix('http://').split(':')

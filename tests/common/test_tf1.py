@@ -1,0 +1,92 @@
+"""TensorFlow in a program that imports Rootstock stays as it was; a command has the process for itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from src.common import paths
+from src.inference.classify import classify
+from tests.pictures import encoded, photo
+
+# A program of somebody else: it trains a Keras model in eager mode and looks at TensorFlow's settings.
+PROGRAM = """
+import json, os, sys
+
+def settings():
+    from tensorflow.python import tf2
+    from tensorflow.python.framework import tensor, tensor_shape
+    from tensorflow.python.ops import control_flow_util
+    v1 = tf.compat.v1
+    return {
+        'eager': tf.executing_eagerly(),
+        'v2': [tf2.enabled(), v1.resource_variables_enabled(), control_flow_util.ENABLE_CONTROL_FLOW_V2],
+        'shapes and equality': [tensor_shape._TENSORSHAPE_V2_OVERRIDE, tensor.Tensor._USE_EQUALITY],
+        'verbosity': v1.logging.get_verbosity(),
+        'environment': dict(os.environ),
+        'stderr': [os.fstat(2).st_dev, os.fstat(2).st_ino],
+    }
+
+def train():
+    tf.keras.utils.set_random_seed(1)
+    model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(2), tf.keras.layers.Dense(1)])
+    model.compile('adam', 'mse')
+    x = tf.reshape(tf.range(30.0), [10, 3])
+    history = model.fit(x, tf.reduce_sum(x, 1, keepdims=True), epochs=2, verbose=0)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(model(x) ** 2)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return [*history.history['loss'], *(g.numpy().sum().item() for g in gradients)]
+
+def answer():
+    from src.inference.classify import classify
+    return classify('file', sys.argv[2]).head(2).to_dict('list')
+
+if sys.argv[1] == 'tensorflow first':
+    import tensorflow as tf
+    before, losses = settings(), train()
+    answered = answer()
+else:
+    environment = dict(os.environ)
+    answered = answer()
+    added = {key for key in os.environ if os.environ[key] != environment.get(key)}
+    import tensorflow as tf
+    before, losses = settings(), train()
+told = {'answered': answered, 'same': train() == losses, 'before': before, 'after': settings()}
+if sys.argv[1] != 'tensorflow first':
+    told['log level set'] = 'TF_CPP_MIN_LOG_LEVEL' in added
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope='module')
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp('pictures') / 'a.jpg'
+    path.write_bytes(encoded(photo(120, 90), 'JPEG'))
+    return path
+
+
+@pytest.mark.parametrize('order', ['tensorflow first', 'rootstock first'])
+def test_a_program_keeps_its_tensorflow_as_it_was(order, picture, tmp_path):
+    clean = {k: v for k, v in os.environ.items() if k not in ('TF_CPP_MIN_LOG_LEVEL', 'ROOTSTOCK_DEBUG')}
+    ended = subprocess.run(
+        [sys.executable, '-c', PROGRAM, order, str(picture)],
+        cwd=tmp_path,
+        env={**clean, 'PYTHONPATH': str(paths.CHECKOUT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told['same']  # the losses and gradients of two trainings, with and without us before
+    assert told['after'] == told['before']
+    assert told['before']['eager'] and all(told['before']['v2'])
+    assert not told.get('log level set')
+    assert 'src/' not in ended.stderr  # no deprecation warning of ours
+    wanted = classify('file', picture).head(2)
+    assert told['answered']['breed'] == list(wanted.breed)
+    assert told['answered']['prob'] == pytest.approx(list(wanted.prob), abs=1e-6)
