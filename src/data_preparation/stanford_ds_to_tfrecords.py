@@ -21,6 +21,8 @@ from src.data_preparation.convert import Job, add_conversion_flags, add_test_lis
 from src.data_preparation.folders import TOP
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.samples import Box, Remark, Sample, Unused
+from src.images.faults import BadImage
+from src.images.files import open_regular
 
 TEST_LIST = Path('lists', 'test_list.mat')
 
@@ -49,7 +51,7 @@ def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[S
             breed, box = parse_annotation(path)
         except FileNotFoundError:
             fault = 'is missing' if annotated else ''
-        except (ElementTree.ParseError, ValueError, OSError) as error:
+        except (ElementTree.ParseError, ValueError, OSError, BadImage) as error:
             fault = f'cannot be used ({error})'
         if fault:
             reason = f'annotation {paths.shown(path)} {fault}: took the folder name and no box'
@@ -67,9 +69,10 @@ def parse_annotation(path: Path) -> tuple[str, Box]:
     """Breed and box (xmin, ymin, xmax, ymax) of the first dog in an annotation.
 
     Raises FileNotFoundError, ElementTree.ParseError when it is no XML, ValueError when something is
-    missing.
+    missing, BadImage for a pipe or a device.
     """
-    dog = ElementTree.parse(path).getroot().find('object')
+    with open_regular(path) as stream:
+        dog = ElementTree.parse(stream).getroot().find('object')
     name = dog.findtext('name') if dog is not None else None
     if not name:
         raise ValueError('it names no object')

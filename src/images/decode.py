@@ -10,7 +10,9 @@ Nothing here imports TensorFlow, and nothing raises for bad data but BadImage.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
 
 import numpy as np
 from PIL import Image
@@ -18,6 +20,8 @@ from PIL import Image
 from src.images.faults import BadImage, only_bad_image
 from src.images.headers import check_size, opened, read_header
 
+# Held while a JPEG beyond consts.MAX_IMAGE_PIXELS is decoded, so that threads do not add up their memory.
+LARGE = threading.Lock()
 MAX_JPEG_SIDE = 65_500  # libjpeg's limit
 
 # What makes the stored picture upright, by EXIF orientation.
@@ -42,7 +46,8 @@ def decode_with_pillow(data: bytes, ratio: int = 1) -> np.ndarray:
     header = read_header(data)
     orientation, large = header.orientation, header.least_ratio > 1
     ratio = max(ratio, header.least_ratio)
-    with only_bad_image(data), opened(data, large) as image:
+    one_at_a_time = LARGE if large else contextlib.nullcontext()
+    with one_at_a_time, only_bad_image(data), opened(data, large) as image:
         check_size(*image.size, scalable=large)  # should Pillow see another size than we did
         if ratio > 1:
             image.draft(image.mode, (image.width // ratio, image.height // ratio))
@@ -87,6 +92,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return on_white
     if image.mode == 'LAB':
         raise BadImage('Lab colours, which are not read: save it as RGB')
+    if image.mode == 'RGB':  # `convert` would copy it
+        return image
     return image.convert('RGB')  # Pillow has already turned Adobe's inverted CMYK the right way round
 
 

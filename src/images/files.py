@@ -51,7 +51,7 @@ def read_picture(path: Path | str) -> bytes:
     Raises NotAPicture for those and for what is no regular file, BadImage for a kind of picture that is not
     read, and OSError.
     """
-    with _opened(path) as stream:
+    with open_regular(path) as stream:
         return read_if_picture(stream)
 
 
@@ -64,8 +64,22 @@ def read_if_picture(stream: BinaryIO) -> bytes:
 
 def check_file(path: Path | str) -> None:
     """Look at a file's first bytes only. Raises as `read_picture` does."""
-    with _opened(path) as stream:
+    with open_regular(path) as stream:
         check_start(stream.read(START_BYTES))
+
+
+def open_regular(path: Path | str) -> BinaryIO:
+    """Open a regular file for reading. Raises NotAPicture for a pipe, a device or a socket, and OSError."""
+    _require_regular(os.stat(path).st_mode, path)  # noqa: PTH116
+    # Asked again once it is open, as the file may be another one by now; a pipe opened so does not wait.
+    flags = os.O_RDONLY | getattr(os, 'O_BINARY', 0) | getattr(os, 'O_NONBLOCK', 0)
+    stream = os.fdopen(os.open(path, flags), 'rb')
+    try:
+        _require_regular(os.fstat(stream.fileno()).st_mode, path)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 def walk(folder: Path | str, strict: bool = True) -> Iterator[tuple[str, str]]:
@@ -187,20 +201,6 @@ def no_picture(path: str) -> str:
     except (BadImage, OSError):  # reading it tells
         return ''
     return ''
-
-
-def _opened(path: Path | str) -> BinaryIO:
-    """A regular file, open for reading. The descriptor is asked again, as the file may have been replaced
-    in between; opening a pipe that way does not wait for its other end."""
-    _require_regular(os.stat(path).st_mode, path)  # noqa: PTH116
-    flags = os.O_RDONLY | getattr(os, 'O_BINARY', 0) | getattr(os, 'O_NONBLOCK', 0)
-    stream = os.fdopen(os.open(path, flags), 'rb')
-    try:
-        _require_regular(os.fstat(stream.fileno()).st_mode, path)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
 
 
 def _require_regular(mode: int, path: Path | str) -> None:

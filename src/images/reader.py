@@ -7,7 +7,7 @@ A JPEG much larger than the network's input is decoded at a half, a quarter or a
 which libjpeg does in less than half of the time, before the rest is left to the resizing. That is done
 only where the graph's own resizing averages over what it leaves out; resizing that picks single pixels,
 as in the graph of 2015, would see other ones (docs/scale.md has the figures). JPEGs with more pixels than
-consts.MAX_IMAGE_PIXELS are decoded at half their size for every graph. The graph fed with the
+consts.MAX_IMAGE_PIXELS are decoded at a fraction for every graph. The graph fed with the
 encoded image itself always decodes in full; `as_in_graph` says where it differs.
 """
 
@@ -54,8 +54,8 @@ class ImageReader:
     def read(self, data: bytes) -> np.ndarray:
         """One encoded image as [height, width, 3] float32. Raises BadImage with the reason."""
         header = read_header(data)
-        ratio = max(self._ratio(header), header.least_ratio)
-        if not header.plain or ratio not in self._from_bytes:
+        ratio = self._ratio(header)
+        if not header.plain or header.least_ratio > 1:
             return self.resize(decode_with_pillow(data, ratio))
         try:
             return self._from_bytes[ratio](data)[0]
@@ -117,7 +117,8 @@ class ImageReader:
             return 1
         height, width = self.shape[:2]
         spare = min(header.height / height, header.width / width) / ROOM
-        return next((ratio for ratio in RATIOS if ratio <= spare and ratio in self._from_bytes), 1)
+        offered = RATIOS if header.least_ratio > 1 else self._from_bytes
+        return next((ratio for ratio in RATIOS if ratio <= spare and ratio in offered), header.least_ratio)
 
     @staticmethod
     def _ratios(whole: tf.GraphDef, front: Front) -> tuple[int, ...]:

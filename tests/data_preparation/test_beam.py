@@ -19,8 +19,8 @@ from src.data_preparation import beam_to_tfrecords, image_folder_to_tfrecords
 from src.data_preparation.dataset import load, open_records
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.samples import Unused
-from src.images.files import LINKED_BEFORE
 from src.graph.graph_io import write_graph
+from src.images.files import LINKED_BEFORE
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 COMMAND = [sys.executable, '-m', 'src.data_preparation.beam_to_tfrecords']

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from src.common import paths
+from src.common import consts, paths
 from src.common.errors import UserError
 from src.data_preparation import stanford_ds_to_tfrecords
 from src.data_preparation.dataset import load, open_records, pictures
 from src.data_preparation.sample_dataset import draw_sample
+from src.data_preparation.samples import NOT_USED
 from src.data_preparation.stanford_ds_to_tfrecords import TEST_LIST, parse_annotation, stanford_samples
 from tests.data_preparation.photos import POCKET, put, put_classes
 
@@ -127,6 +129,33 @@ def test_boxes_that_reach_beyond_the_picture_are_cut_and_those_outside_it_skippe
     skipped = [r for r in records.manifest['remarks'] if r['outcome'] == 'skipped']
     assert [r['file'].rpartition('/')[2] for r in skipped] == ['1.jpg']
     assert 'lies outside the picture of 96×64 pixels' in skipped[0]['reason']
+
+
+def test_the_box_of_a_very_large_photo_shrinks_with_it(small, monkeypatch):
+    annotate(small, 'n1-Pug/0', VOC.format(20, 10, 60, 50))
+    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 96 * 64 - 1)
+    records = convert(small, 'large', '--crop-to-box')
+    kept = {id_: data for split in records.counts for id_, data in pictures(records, split)}
+    assert Image.open(io.BytesIO(kept['n1-Pug/0.jpg'])).size == (20, 20)
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='the system has no named pipes')
+def test_an_annotation_that_is_a_pipe_is_not_waited_for(small):
+    annotate(small, 'n1-Pug/1', VOC.format(1, 2, 3, 4))
+    os.mkfifo(small / 'Annotation' / 'n1-Pug' / '0')
+    reasons = {remark.file: remark.reason for remark in stanford_samples(small)[1]}
+    pipe = reasons[str(small / 'Images' / 'n1-Pug' / '0.jpg')]
+    assert 'cannot be used (a named pipe, not a file)' in pipe
+
+
+def test_what_lies_beside_the_breeds_is_listed(small):
+    put(small / 'Images' / 'beside.jpg', 50)
+    (small / 'Images' / 'n3-Empty').mkdir()
+    records = convert(small, 'beside')
+    assert records.classes == ['boxer', 'pug']
+    assert [(r['file'].rpartition('/')[2], r['outcome']) for r in records.manifest['remarks']] == [
+        ('beside.jpg', NOT_USED), ('n3-Empty', NOT_USED),
+    ]  # fmt: skip
 
 
 def test_cropping_without_a_single_box_is_refused(small):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.common import paths
+from src.common import consts, paths
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
 from src.graph.batching import feed_batches
 from src.graph.fronts import Front, front_alone
+from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from tests.pictures import encoded, photo, with_orientation
@@ -72,17 +73,37 @@ def test_a_large_jpeg_that_is_cut_short_is_told(reader):
         reader.read(encoded(photo(1600, 1200))[:4000])
 
 
-def test_a_graph_that_picks_single_pixels_is_given_them_all():
+def picking_single_pixels() -> tuple[tf.Graph, Front]:
+    """A graph that resizes without averaging, as that of 2015 does."""
     with tf.Graph().as_default() as graph:
         contents = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
         image = tf.image.decode_jpeg(contents, channels=3, name='DecodeJpeg')
         tf.image.resize_bilinear(tf.cast(image, tf.float32)[None], [96, 96], name='ResizeBilinear')
-    front = Front('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 96, 96)
+    return graph, Front('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 96, 96)
+
+
+def test_a_graph_that_picks_single_pixels_is_given_them_all():
+    graph, front = picking_single_pixels()
     reader = ImageReader(graph.as_graph_def(), front)
     data = encoded(photo(1600, 1200))
     assert reader.as_in_graph(data)
     with tf.Session(graph=graph) as session:
         np.testing.assert_array_equal(reader.read(data), session.run(front.pixels, {front.image: data})[0])
+    reader.close()
+
+
+def test_a_jpeg_beyond_the_limit_is_read_at_a_fraction_for_every_graph(monkeypatch):
+    """Resizing that picks single pixels is given all of them up to the limit, and a quarter beyond it."""
+    graph, front = picking_single_pixels()
+    reader = ImageReader(graph.as_graph_def(), front)
+    data = encoded(photo(500, 400))
+    whole = reader.read(data)
+    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 500 * 400 - 1)
+    assert not reader.as_in_graph(data)
+    np.testing.assert_array_equal(reader.read(data), reader.resize(decode_with_pillow(data, 2)))
+    assert 0 < np.abs(reader.read(data) - whole).mean() < 2
+    with pytest.raises(BadImage, match='truncated'):
+        reader.read(data[:4000])
     reader.close()
 
 
