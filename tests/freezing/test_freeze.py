@@ -287,6 +287,8 @@ def test_neither_the_file_nor_the_saved_model_names_a_device(small, tmp_path):
     assert b'device:GPU' not in path.read_bytes()
     served = frozen_to_saved_model.export(path, tmp_path / 'served')
     assert b'device:GPU' not in (served / 'saved_model.pb').read_bytes()
+
+
 def test_the_file_says_what_it_learned_from_and_carries_the_scores_of_its_own_checkpoint():
     freeze.main(['--name', 'small'])
     info = read_info(read_graph(paths.frozen('small')))
