@@ -9,7 +9,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.tf1 import tf
 from src.graph.file_kinds import FREEZE_1, FREEZE_2
-from src.graph.graph_io import subgraph
+from src.graph.graph_io import node_of, subgraph
 
 VARIABLES = (
     'Variable',
@@ -37,8 +37,9 @@ OUTSIDE = (
 
 def frozen_part(graph_def: tf.GraphDef, target: str, path: Path) -> tf.GraphDef:
     """The part of a graph that the tensor `target` needs. Raises UserError, with names, when that needs
-    values from outside: variables, tables, or an input pipeline."""
+    values from outside: variables, tables, or an input pipeline; or when it is damaged."""
     graph_def = subgraph(graph_def, [target])
+    _refuse_damage(graph_def, path)
     variables = [node.name for node in graph_def.node if _is_variable(node)]
     if variables:
         names = ', '.join(variables[:3]) + (', ...' if len(variables) > 3 else '')
@@ -59,3 +60,31 @@ def frozen_part(graph_def: tf.GraphDef, target: str, path: Path) -> tf.GraphDef:
 def _is_variable(node: tf.NodeDef) -> bool:
     resource = node.op == 'Placeholder' and node.attr['dtype'].type == tf.resource.as_datatype_enum
     return resource or node.op in VARIABLES
+
+
+def _refuse_damage(graph_def: tf.GraphDef, path: Path) -> None:
+    """Raise UserError for what TensorFlow or a walk through the graph would not survive: a constant of
+    another type than its node, and nodes that wait for each other outside of loops."""
+    for node in graph_def.node:
+        if node.op == 'Const' and node.attr['dtype'].type != node.attr['value'].tensor.dtype:
+            raise UserError(f'{paths.shown(path)} is damaged: the constant {node.name} holds another type')
+    if circle := _circle(graph_def):
+        raise UserError(f'{paths.shown(path)} is damaged: {circle} depends on itself')
+
+
+def _circle(graph_def: tf.GraphDef) -> str | None:
+    """A node that depends on itself; loops, which pass through NextIteration, are no circles."""
+    ends = {node.name for node in graph_def.node if node.op == 'NextIteration'}
+    names = {node.name for node in graph_def.node}
+    waits = {node.name: {node_of(given) for given in node.input} & names - ends for node in graph_def.node}
+    users: dict[str, list[str]] = {}
+    for name, inputs in waits.items():
+        for given in inputs:
+            users.setdefault(given, []).append(name)
+    ready = [name for name, inputs in waits.items() if not inputs]
+    for name in ready:
+        for user in users.get(name, ()):
+            waits[user].discard(name)
+            if not waits[user]:
+                ready.append(user)
+    return next((name for name, inputs in waits.items() if inputs), None)

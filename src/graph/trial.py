@@ -176,7 +176,8 @@ def _cause(op: tf.Operation) -> tuple[str, bool]:
         return 'runs over all images of the batch, not over one', op.type == 'Mean'
     if op.type in ('Reshape', 'Transpose'):
         return 'mixes the values of several images: the graph was made for one image', False
-    return 'mixes the images of a batch', False
+    function = op.type in ('If', 'StatelessIf', 'PartitionedCall', 'StatefulPartitionedCall')
+    return 'mixes the images of a batch', function
 
 
 def _reason(error: Exception) -> str:

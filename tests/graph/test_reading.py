@@ -128,6 +128,31 @@ def test_an_input_pipeline_is_named(tmp_path):
         load_backbone(path, 'pool_3', (0, 255))
 
 
+def test_nodes_that_wait_for_each_other_are_refused(tmp_path):
+    graph_def = graph_of_2015()
+    for name, given in (('a', 'b'), ('b', 'a')):
+        graph_def.node.add(name=name, op='Identity', input=[given]).attr['T'].type = 1
+    mean = next(node for node in graph_def.node if node.name == 'pool_3')
+    graph_def.node.add(name='sum', op='AddV2', input=[mean.input[0], 'a']).attr['T'].type = 1
+    mean.input[0] = 'sum'
+    path = write_graph(graph_def, tmp_path / 'circle.pb')
+    path.with_suffix('.txt').write_text('\n'.join('abcde'))
+    for load in (load_backbone, load_graph):
+        with pytest.raises(UserError, match=r'circle\.pb is damaged: \w+ depends on itself'):
+            load(path)
+
+
+def test_a_constant_of_another_type_is_refused(tmp_path):
+    graph_def = graph_of_2015()
+    axis = next(node for node in graph_def.node if node.name == 'ExpandDims/dim')
+    axis.attr['value'].tensor.dtype = tf.quint16.as_datatype_enum
+    path = write_graph(graph_def, tmp_path / 'type.pb')
+    path.with_suffix('.txt').write_text('\n'.join('abcde'))
+    for load in (load_backbone, load_graph):
+        with pytest.raises(UserError, match='damaged: the constant ExpandDims/dim holds another type'):
+            load(path)
+
+
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
     """A folder with a model in each of TensorFlow's own formats that are no frozen graph."""

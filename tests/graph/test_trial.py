@@ -156,6 +156,18 @@ def test_training_mode_is_found_and_mended(tmp_path, name):
     np.testing.assert_allclose(vectors(backbone), RIGHT, rtol=1e-4, atol=1e-5)
 
 
+def test_training_mode_in_a_cond_of_version_2_is_mended(tmp_path):
+    tf.enable_control_flow_v2()
+    try:
+        path = write_graph(graph_with(chosen_by(by_default)), tmp_path / 'g.pb')
+    finally:
+        tf.disable_control_flow_v2()
+    with pytest.raises(UserError, match=r'because \S+ \((Stateless)?If\) .*add --inference-mode, which'):
+        load_tried(path, 'pool_3', (0, 255))
+    backbone = load_tried(path, 'pool_3', (0, 255), MENDED)
+    np.testing.assert_allclose(vectors(backbone), RIGHT, rtol=1e-4, atol=1e-5)
+
+
 def test_the_node_is_named(tmp_path):
     for build, node in [
         (graph_with(fused), 'norm/FusedBatchNormV3 .FusedBatchNormV3. is a batch norm in training mode'),
