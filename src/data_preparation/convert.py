@@ -31,7 +31,7 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> Pat
     folder = paths.records(job.name)
     class_names((s.label for s in job.samples if s.label is not None), job.source)  # before the long work
     planned, remarks, labels = plan(job.samples)
-    classes = class_names(labels, job.source)
+    classes = class_names(labels, job.source, remarks)
     planned = with_copies(planned, job.copies)
     manifest = describe(job, backbone, classes, planned)
     with at_work(folder):

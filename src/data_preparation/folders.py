@@ -104,10 +104,17 @@ def _agree(inner: Inner, named: Mapping[str, str]) -> bool:
 
 
 def _two_readings(where: str, inner: Inner, named: Mapping[str, str]) -> UserError:
+    """The error that names both readings and how to choose one."""
     inside = sorted({folder for folders in inner.values() for folder in folders})
     splits = [name for name in named if inner[name]]
     unused = [name for name in inner if not inner[name]]
-    told = f'classes {listed(inside)}' if inside else 'no classes'
+    if not inside:
+        return UserError(
+            f'{where}: its folders ({listed(sorted(inner))}) are called like splits, with no class folders in '
+            f'them: put the photos of each class in a folder there, or, if these are the classes, add '
+            f'{FLAG} {TOP}'
+        )
+    told = f'classes {listed(inside)}'
     if splits:
         told += f', split by the folders {listed(splits)}'
     if unused:

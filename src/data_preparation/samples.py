@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -195,19 +195,21 @@ def with_copies(planned: Iterable[Planned], kinds: Sequence[str]) -> list[Planne
     return out
 
 
-def class_names(labels: Iterable[str], source: Path) -> list[str]:
+def class_names(labels: Iterable[str], source: Path, remarks: Sequence[Remark] = ()) -> list[str]:
     """The distinct labels, sorted: their places are the network's outputs. Raises UserError when there are
-    fewer than two, or one that cannot be written down."""
+    fewer than two, with what most of the `remarks` say, or one that cannot be written down."""
     names, where = sorted(set(labels)), shown(source)
+    reasons = Counter(remark.reason for remark in remarks).most_common(1)
+    why = f'; {count(reasons[0][1], "file")} skipped: {reasons[0][0]}' if reasons else ''
     for name in names:
         if not _is_a_line(name):
             raise UserError(f'{where}: the class name {name!r} is no line of UTF-8: rename it')
     if not names:
-        raise UserError(f'{where} holds no pictures with a label')
+        raise UserError(f'{where} holds no pictures with a label{why}')
     if len(names) == 1:
         raise UserError(
             f'{where} holds pictures of one class only ({names[0]}): there is nothing to tell apart, '
-            'add a folder for each further class'
+            f'add a folder for each further class{why}'
         )
     return names
 

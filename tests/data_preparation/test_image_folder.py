@@ -188,7 +188,6 @@ def test_splits_go_by_many_names(names, splits, tmp_path, capsys):
         'train/a train/b test/c test/d',  # splits without a class in common
         'daisy/small daisy/large rose/small rose/large',  # the same folders in folders that are not splits
         'train/a train/b test/a test/b more/a more/b',
-        'train test',  # splits without class folders
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused_with_both(layout, tmp_path):
@@ -200,6 +199,16 @@ def test_what_can_be_read_in_two_ways_is_refused_with_both(layout, tmp_path):
     assert f'its folders are the classes ({", ".join(tops)}): add --class-folders top' in str(refused.value)
     assert '--class-folders inside' in str(refused.value)
     assert labels_and_splits(tmp_path, 'top') == {(top, None) for top in tops}
+
+
+def test_splits_without_class_folders_are_no_classes_unless_asked_for(tmp_path):
+    for place, name in enumerate(('train', 'Test')):
+        put(tmp_path / name / '1.jpg', place)
+    with pytest.raises(
+        UserError, match=r'\(Test, train\) are called like splits, with no .* --class-folders top'
+    ):
+        image_folder_samples(tmp_path)
+    assert labels_and_splits(tmp_path, 'top') == {('train', None), ('Test', None)}
 
 
 def test_the_flag_chooses_the_folders_inside(tmp_path):
@@ -265,6 +274,18 @@ def test_a_class_needs_a_picture_whatever_it_is_called(tmp_path):
     (tmp_path / 'words' / 'text.jpg').write_text('no picture')
     assert convert(tmp_path, 'content').classes == ['a', 'b', 'c', 'd', 'e']
     assert told('content') == {'text.jpg': 'not an image'}
+
+
+def test_photos_of_a_kind_that_is_not_read_are_listed_and_said_to_be_the_reason(tmp_path):
+    for name in ('a/1.heic', 'a/2', 'b/3.HEIC'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
+    reason = 'HEIC or AVIF, which is not read: save it as JPEG'
+    with pytest.raises(UserError, match=f'no pictures with a label; 3 files skipped: {reason}'):
+        convert(tmp_path, 'heic')
+    put_classes(tmp_path, {'b': 2, 'c': 2})
+    assert convert(tmp_path, 'heic').classes == ['b', 'c']
+    assert told('heic') == dict.fromkeys(['1.heic', '2', '3.HEIC'], reason)
 
 
 def test_a_conversion_leaves_the_list_of_another_data_set(tmp_path):
