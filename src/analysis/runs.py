@@ -11,6 +11,7 @@ import numpy as np
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.data_preparation.commands import how_to_train
 
 PARTS = ('train', 'validation')
 MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do
@@ -59,11 +60,12 @@ class Run:
         return float(curve.values[place]), int(curve.steps[place])
 
 
-def read_run(model: str) -> Run:
-    """Raises UserError when nothing was trained under this name."""
+def read_run(model: str, name: str | None = None) -> Run:
+    """The run of a model, trained on the data set `name` (default: its namesake). Raises UserError when it
+    was not trained to its end, with the command that does it."""
     path = paths.scores(model)
     if not path.exists():
-        raise UserError(f'there is no {paths.shown(path)}: train {model} first, to its end')
+        raise UserError(f'there is no {paths.shown(path)}: {how_to_train(name or model, model)}')
     return Run(model, files.read_json(path), read_curves(paths.summaries(model)))
 
 

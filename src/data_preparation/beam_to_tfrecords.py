@@ -69,7 +69,13 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
         if not isinstance(pb, Path):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
-    job = Job(args.name, place(args.dir), (), precision=precision.resolve(args.precision))
+    job = Job(
+        args.name,
+        place(args.dir),
+        (),
+        precision=precision.resolve(args.precision),
+        converter='beam_to_tfrecords',
+    )
     run(Task(job, pb, facts, folder, args.overwrite), options, runner)
     return folder
 

@@ -8,9 +8,10 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from src.common import cli, files, paths
+from src.common import files, paths
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
+from src.data_preparation.commands import to_train, usual_model
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
 from src.data_preparation.samples import class_names, plan, with_copies, with_test_list
 from src.data_preparation.shards import cut, write_missing
@@ -70,6 +71,7 @@ def add_test_list(made: argparse.ArgumentParser) -> None:
 
 def run(job: Job, args: argparse.Namespace) -> None:
     """What a converter's main does once it has its samples."""
+    job = replace(job, converter=args.module.rpartition('.')[2])
     if getattr(args, 'test_list', None):
         samples = with_test_list(job.samples, args.test_list, job.source)
         job = replace(job, samples=samples, split_by='test list')
@@ -98,7 +100,4 @@ def report(folder: Path) -> None:
             paths.METRICS_DIR / 'skipped.csv',
             ', '.join(f'{count(n, "photo")} {outcome}' for outcome, n in outcomes.items()) + ', with reasons',
         )
-    if manifest['backbone']:
-        next_step('python -m src.training.train' + cli.name_flag(manifest['name']))
-    else:
-        next_step('python -m src.training.train_images' + cli.name_flag(manifest['name']))
+    next_step(to_train(manifest['name'], usual_model(manifest['name'])))

@@ -186,7 +186,7 @@ def main(argv=None):
     wrote(args.out, ', '.join(told))
     next_step(
         f'python -m src.data_preparation.stanford_ds_to_tfrecords --data {shlex.quote(paths.shown(args.out))}'
-        f' --name sample --backbone {paths.shown(paths.POCKET_GRAPH_DEF)}'
+        f' --name sample --backbone {shlex.quote(paths.shown(paths.POCKET_GRAPH_DEF))}'
     )
 
 

@@ -22,6 +22,7 @@ from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
+from src.data_preparation.commands import frozen_model
 from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.thaw import put_weights
@@ -104,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     model = cli.model_of(args)
     base = args.out or paths.SAVED_MODELS_DIR / model
-    folder = export(paths.frozen(model), base / str(args.version or _next_version(base)))
+    folder = export(frozen_model(args.name, model), base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
     say(

@@ -72,7 +72,7 @@ def best_checkpoint(folder: Path) -> str:
     """
     kind = next((kind for kind in (BEST, LAST) if (folder / kind).exists()), None)
     if kind is None:
-        raise UserError(f'there is no checkpoint in {paths.shown(folder)}: run python -m src.training.train')
+        raise UserError(f'there is no checkpoint in {paths.shown(folder)}: train {folder.name} first')
     found = tf.train.latest_checkpoint(str(folder), kind)
     if not found:
         raise UserError(f'{paths.shown(folder / kind)} names files that have gone: train anew with --fresh')

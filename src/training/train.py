@@ -20,8 +20,9 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
+from src.data_preparation.commands import to_freeze
 from src.data_preparation.dataset import Records, open_records
-from src.recipes.find import add_recipe
+from src.recipes.find import USUAL_HEAD, add_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
 from src.training.head import Head, head_layers
@@ -30,7 +31,6 @@ from src.training.trained import claim, describe, outcome, tell
 
 EVALUATIONS = 50  # about so many in a whole run
 MOST_STEPS_UNEVALUATED = 1000
-RECIPE = 'stanford_dogs/inception_head'
 USUAL = HeadRecipe()
 
 
@@ -128,7 +128,7 @@ def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train', __doc__)
-    recipe = add_recipe(made, RECIPE, HeadRecipe, argv)
+    recipe = add_recipe(made, USUAL_HEAD, HeadRecipe, argv)
     cli.add_model(made)
     made.set_defaults(name=recipe.data_set)
     add_settings(made, recipe)
@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
     say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
     state, scores = train_head(records, model, recipe, args.recipe, args.fresh)
     tell(model, state, scores)
-    next_step('python -m src.freezing.freeze' + cli.model_flags(args))
+    next_step(to_freeze(args.name, model))
 
 
 if __name__ == '__main__':

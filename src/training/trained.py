@@ -10,12 +10,12 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
+from src.data_preparation.commands import MODEL_FILE, how_to_train
 from src.data_preparation.dataset import Records
 from src.recipes.recipe import HeadRecipe, PixelRecipe
 from src.training.loop import State
 from src.training.scores import table
 
-MODEL_FILE = 'model.json'
 # Of a recipe: what is told apart, and what may change between a run and its resumption.
 NO_SETTINGS = ('data_set', 'patience')
 
@@ -103,11 +103,12 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     return ''
 
 
-def read_model(model: str) -> dict[str, Any]:
-    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there."""
+def read_model(model: str, name: str | None = None) -> dict[str, Any]:
+    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there, with what
+    trains it on the data set `name` (default: the model's namesake)."""
     path = paths.checkpoints(model) / MODEL_FILE
     if not path.exists():
         raise UserError(
-            f'there is no trained model {model} ({paths.shown(path)}): run python -m src.training.train'
+            f'there is no trained model {model} ({paths.shown(path)}): {how_to_train(name or model, model)}'
         )
     return files.read_json(path)

@@ -198,7 +198,9 @@ def test_curves_tables_and_mistakes_of_a_run(coloured, capsys, tmp_path):
 
 
 def test_what_is_missing_is_told(coloured):
-    with pytest.raises(UserError, match=r'train nowhere first'):
+    with pytest.raises(
+        UserError, match=r'run python -m src\.training\.train_images --name coloured --model nowhere'
+    ):
         training_curves.main(['--name', coloured, '--model', 'nowhere'])
     with pytest.raises(UserError, match='holds no runs'):
         compare_runs.main(['--name', 'of_nothing'])
