@@ -17,7 +17,7 @@ import pandas as pd
 
 from src.analysis.runs import Run, all_runs
 from src.analysis.runs_page import page
-from src.common import cli, errors, files, paths
+from src.common import cli, columns, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import next_step, say, wrote
 
@@ -67,8 +67,14 @@ def shown(table: pd.DataFrame) -> list[str]:
         'test_log_loss': '{:.3f}'.format,
     }
     short = table[list(COLUMNS)].rename(columns=lambda name: name.removeprefix('best_').replace('_', ' '))
-    short_formats = {key.removeprefix('best_').replace('_', ' '): made for key, made in formats.items()}
-    return short.to_string(index=False, formatters=short_formats, na_rep='–').splitlines()
+    rows = [list(short)]
+    for values in table[list(COLUMNS)].to_dict('records'):
+        rows.append([_told(value, formats.get(name, str)) for name, value in values.items()])
+    return columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in COLUMNS])
+
+
+def _told(value, form) -> str:
+    return '–' if pd.isna(value) else form(value)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from src.common import paths
+from src.common import columns, paths
 
 
 def progress(total: int | None, what: str, unit: str, done: int = 0, **options) -> tqdm:
@@ -52,7 +52,7 @@ def say(line: str = '') -> None:
 
 def wrote(path: Path, what: str) -> None:
     """Name a file or folder that a command made."""
-    say(f'  {paths.shown(path):<44} {what}')
+    say(f'  {columns.ljust(paths.shown(path), 44)} {what}')
 
 
 def next_step(command: str) -> None:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.common import cli, errors, paths
+from src.common import cli, columns, errors, paths
 from src.common.errors import UserError
 from src.common.fetch import fetch_image
 from src.common.files import count
@@ -138,10 +138,10 @@ class _Table:
 
     def show(self, name: str, probabilities: np.ndarray) -> None:
         places = best(probabilities, self.top)
-        width = max(len(self.labels[i]) for i in places)
+        width = max(columns.width(self.labels[i]) for i in places)
         say(name)
         for i in places:
-            say(f'  {self.labels[i]:<{width}}  {probabilities[i]:>7.2%}')
+            say(f'  {columns.ljust(self.labels[i], width)}  {probabilities[i]:>7.2%}')
 
     def end(self) -> None:
         pass

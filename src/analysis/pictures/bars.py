@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.analysis.pictures.fonts import LEFT_TO_RIGHT
 from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, short, title_above
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def bar_chart_pairs(
 ) -> None:
     """A PNG with a bar for each pair (left name, right name, left number, right number), from the top
     down; the two numbers are stacked in two colours, which `legend` explains."""
-    with drawing(path, 6.5, 0.32 * len(pairs) + 0.3) as figure:
+    names = [name for pair in pairs for name in pair[:2]]
+    with drawing(path, 6.5, 0.32 * len(pairs) + 0.3, [*names, title]) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         places = range(len(pairs))
         left, right = (np.array([pair[i] for pair in pairs]) for i in (2, 3))
@@ -30,7 +32,7 @@ def bar_chart_pairs(
             axes.annotate(
                 told, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
             )
-        axes.set_yticks(places, [f'{short(pair[0])}  ·  {short(pair[1])}' for pair in pairs])
+        axes.set_yticks(places, [f'{LEFT_TO_RIGHT}{short(a)}  ·  {short(b)}' for a, b, *_ in pairs])
         axes.set_ylim(len(pairs) - 0.4, -0.6)
         axes.tick_params(length=0)
         axes.spines['bottom'].set_visible(False)

@@ -27,7 +27,7 @@ class Panel:
 def line_charts(panels: list[Panel], path: Path, title: str, x_title: str) -> None:
     """A PNG with the charts side by side. The line `validation` is drawn strong and its best point marked;
     a chart in percent has its best at the top, others at the bottom."""
-    with drawing(path, 5.2 * len(panels), 3.6) as figure:
+    with drawing(path, 5.2 * len(panels), 3.6, [title]) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
             _draw(axis, panel)
