@@ -12,6 +12,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation.commands import how_to_train
+from src.training.board import CURVES
 
 PARTS = ('train', 'validation')
 MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do
@@ -76,7 +77,8 @@ def all_runs() -> list[Run]:
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """The curves in the event files of a folder; errors also as accuracies. What a resumed run measured again
+    """The curves in the event files of a folder by tag, without the prefix that they have since TensorBoard
+    shows them first; errors also as accuracies. What a resumed run measured again
     at a step counts, not what it measured before. A file that is cut short is read as far as it goes."""
     values: dict[str, dict[int, float]] = {}
     for file in sorted(folder.glob('events.out.tfevents.*')):
@@ -84,7 +86,7 @@ def read_curves(folder: Path) -> dict[str, Curve]:
             for event in tf.train.summary_iterator(str(file)):
                 for value in event.summary.value:
                     if value.HasField('simple_value'):
-                        values.setdefault(value.tag, {})[event.step] = value.simple_value
+                        values.setdefault(value.tag.removeprefix(CURVES), {})[event.step] = value.simple_value
         except tf.errors.DataLossError:
             continue
     curves = {}

@@ -18,6 +18,7 @@ from src.common.errors import UserError
 from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
+from src.training.board import CURVES
 
 STATE = 'state.json'
 LAST, BEST = 'checkpoint', 'best_checkpoint'  # which files are the newest of their kind
@@ -198,7 +199,9 @@ class _Keeper:
 
 
 def _scalars(values: dict[str, Any]) -> tf.Summary:
-    return tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=float(v)) for tag, v in values.items()])
+    return tf.Summary(
+        value=[tf.Summary.Value(tag=CURVES + tag, simple_value=float(v)) for tag, v in values.items()]
+    )
 
 
 def _first_line(error: Exception) -> str:

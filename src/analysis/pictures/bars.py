@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from src.analysis.pictures.fonts import LEFT_TO_RIGHT
-from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, short, title_above
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, legend_above, short, title_above
 
 
 def bar_chart_pairs(
@@ -40,12 +36,5 @@ def bar_chart_pairs(
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.xaxis.set_major_formatter('{x:,.0f}')
         axes.set_xlabel(x_title)
-        _legend_above(axes)
+        legend_above(axes)
         title_above(figure, extent(figure, axes), title)
-
-
-def _legend_above(axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
-    )

@@ -89,6 +89,14 @@ def title_above(figure: Figure, around: Bbox, title: str) -> None:
     )
 
 
+def legend_above(axes: Axes) -> None:
+    """The legend as one line above the axes, flush left."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
+    )
+
+
 def spoken(name: str) -> str:
     """A class name as people write it, on one line, in characters that some font has."""
     return writable(' '.join(name.replace('_', ' ').split()))
