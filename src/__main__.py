@@ -18,7 +18,7 @@ from typing import NamedTuple
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
-from src.data_preparation import commands
+from src.data_preparation import next_commands
 
 
 class Step(NamedTuple):
@@ -59,13 +59,13 @@ _PICTURES = {
 def steps(args: argparse.Namespace) -> Iterator[Step]:
     """The way of the data set `args.name` and the model `args.model` made from it."""
     name, model = args.name, args.model
-    flags, frozen = commands.flags(name, model), _typed(paths.frozen(model))
+    flags, frozen = next_commands.flags(name, model), _typed(paths.frozen(model))
     yield from _to_records(name)
-    train = commands.to_train(name, model)
+    train = next_commands.to_train(name, model)
     network = ' src.training.train_images' in train
     yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
     what = 'freeze it' if network else 'freeze backbone and head'
-    yield Step(what, commands.to_freeze(name, model), (paths.frozen(model),))
+    yield Step(what, next_commands.to_freeze(name, model), (paths.frozen(model),))
     yield Step('name a picture', f'python -m src.inference.classify file PHOTO.jpg --model {frozen}')
     yield Step(
         'look at the mistakes',
@@ -81,12 +81,14 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
 
 
 def _to_records(name: str) -> Iterator[Step]:
-    source = commands.manifest_of(name).get('source')
+    source = next_commands.manifest_of(name).get('source')
     if name in _PICTURES:
         place, step = _PICTURES[name]
         if source is None or Path(source).absolute() == place:
             yield step
-    yield Step('pictures to records', commands.to_convert(name), (paths.records(name) / 'manifest.json',))
+    yield Step(
+        'pictures to records', next_commands.to_convert(name), (paths.records(name) / 'manifest.json',)
+    )
 
 
 def _typed(path: Path) -> str:
@@ -108,8 +110,8 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_model(made)
     made.set_defaults(name=None)  # it follows the model
     args = made.parse_args(argv)
-    args.name = commands.data_set_of(args.model, args.name)
-    args.model = args.model or commands.usual_model(args.name)
+    args.name = next_commands.data_set_of(args.model, args.name)
+    args.model = args.model or next_commands.usual_model(args.name)
     say(f'data set {args.name}, model {args.model}    [x] is there, [ ] is not yet')
     following = None
     for number, step in enumerate(steps(args), 1):

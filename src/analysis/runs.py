@@ -11,7 +11,7 @@ import numpy as np
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.commands import how_to_train
+from src.data_preparation.next_commands import how_to_train
 from src.training.board import CURVES
 
 PARTS = ('train', 'validation')

@@ -31,7 +31,7 @@ from src.common import cli, consts, errors, paths
 from src.common.files import count
 from src.common.progress import next_step
 from src.data_preparation import dataset
-from src.data_preparation.commands import data_set_of, frozen_model
+from src.data_preparation.next_commands import data_set_of, frozen_model
 from src.inference.predictor import load_model
 from src.training.board import show_picture
 from src.training.scores import score

@@ -11,8 +11,8 @@ from pathlib import Path
 from src.common import files, paths
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
-from src.data_preparation.commands import to_train, usual_model
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
+from src.data_preparation.next_commands import to_train, usual_model
 from src.data_preparation.samples import class_names, plan, with_copies, with_test_list
 from src.data_preparation.shards import cut, write_missing
 from src.graph import precision

@@ -12,8 +12,8 @@ import numpy as np
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.commands import to_convert, to_train, usual_model
 from src.data_preparation.manifest import MANIFEST
+from src.data_preparation.next_commands import to_convert, to_train, usual_model
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from src.common.errors import UserError
 from src.common.files import count, human_size
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
-from src.data_preparation.commands import to_train
 from src.data_preparation.dataset import open_records
+from src.data_preparation.next_commands import to_train
 from src.freezing.head import backbone_of, join_head, prove_head
 from src.freezing.network import join_network, prove_network
 from src.graph.graph_io import write_graph

@@ -22,7 +22,7 @@ from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
-from src.data_preparation.commands import frozen_model
+from src.data_preparation.next_commands import frozen_model
 from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.thaw import put_weights

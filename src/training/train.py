@@ -20,8 +20,8 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
-from src.data_preparation.commands import to_freeze
 from src.data_preparation.dataset import Records, open_records
+from src.data_preparation.next_commands import to_freeze
 from src.recipes.find import USUAL_HEAD, add_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop

@@ -20,8 +20,8 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
-from src.data_preparation.commands import to_freeze
 from src.data_preparation.dataset import Records, number_of, open_records
+from src.data_preparation.next_commands import to_freeze
 from src.data_preparation.pixels import reader_for
 from src.graph import precision
 from src.models.networks import NETWORKS

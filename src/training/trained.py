@@ -10,8 +10,8 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
-from src.data_preparation.commands import MODEL_FILE, how_to_train
 from src.data_preparation.dataset import Records
+from src.data_preparation.next_commands import MODEL_FILE, how_to_train
 from src.recipes.recipe import HeadRecipe, PixelRecipe
 from src.training.loop import State
 from src.training.scores import table
