@@ -3,7 +3,8 @@
     python -m src
     python -m src --name flowers
 
-The next command is the first whose output is missing behind all that is there.
+The next command is the first whose output is missing behind all that is there. The commands follow the
+manifest of the records and what was trained on them: a head on bottlenecks, or a network from pixels.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
+from src.data_preparation import next_commands
 
 
 class Step(NamedTuple):
@@ -30,19 +32,44 @@ class Step(NamedTuple):
     outputs: tuple[Path, ...] = ()
 
 
+# The data sets that Rootstock brings: where their pictures lie, and the step that puts them there.
+_PICTURES = {
+    consts.CURRENT_DATASET_NAME: (
+        paths.STANFORD_DS_DIR,
+        Step(
+            'get photos and the backbone',
+            'sh setup/setup.sh',
+            (paths.STANFORD_DS_DIR / 'Images', paths.IMAGENET_GRAPH_DEF),
+        ),
+    ),
+    'sample': (
+        paths.SAMPLE_DS_DIR,
+        Step(
+            'draw the sample',
+            'python -m src.data_preparation.sample_dataset',
+            (paths.SAMPLE_DS_DIR / 'Images',),
+        ),
+    ),
+    paths.CIFAR10_DIR.name: (
+        paths.CIFAR10_DIR,
+        Step(
+            'get the pictures', 'sh setup/download_cifar10.sh', (paths.CIFAR10_DIR / 'cifar-10-batches-bin',)
+        ),
+    ),
+}
+
+
 def steps(args: argparse.Namespace) -> Iterator[Step]:
-    """The way of the data set `args.name` and the model made from it."""
-    name, model, flags = args.name, cli.model_of(args), cli.model_flags(args)
+    """The way of the data set `args.name` and the model `args.model` made from it."""
+    name, model = args.name, args.model
+    flags, frozen = next_commands.flags(name, model), _typed(paths.frozen(model))
     yield from _to_records(name)
-    if name == paths.CIFAR10_DIR.name:
-        train, what = f'python -m src.training.train_images{flags}', 'network'
-    else:
-        train, what = f'python -m src.training.train{flags}', 'head'
-    yield Step(f'train the {what}', train, (paths.scores(model),))
-    frozen = 'freeze it' if what == 'network' else 'freeze backbone and head'
-    yield Step(frozen, f'python -m src.freezing.freeze{flags}', (paths.frozen(model),))
-    chosen = f' --model {_typed(paths.frozen(model))}' if args.model else f' --name {shlex.quote(name)}'
-    yield Step('name a picture', f'python -m src.inference.classify PHOTO.jpg{chosen}')
+    train = next_commands.to_train(name, model)
+    network = ' src.training.train_images' in train
+    yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
+    what = 'freeze it' if network else 'freeze backbone and head'
+    yield Step(what, next_commands.to_freeze(name, model), (paths.frozen(model),))
+    yield Step('name a picture', f'python -m src.inference.classify PHOTO.jpg --model {frozen}')
     yield Step(
         'look at the mistakes',
         f'python -m src.analysis.training_perf_analysis{flags}',
@@ -53,29 +80,18 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),
     )
-    yield Step(
-        'serve it: a page and an API', f'python -m src.inference.serve --model {_typed(paths.frozen(model))}'
-    )
+    yield Step('serve it: a page and an API', f'python -m src.inference.serve --model {frozen}')
 
 
 def _to_records(name: str) -> Iterator[Step]:
-    stanford = 'python -m src.data_preparation.stanford_ds_to_tfrecords'
-    if name == consts.CURRENT_DATASET_NAME:
-        got = paths.STANFORD_DS_DIR / 'Images', paths.IMAGENET_GRAPH_DEF
-        yield Step('get photos and the backbone', 'sh setup/setup.sh', got)
-        convert = stanford
-    elif name == 'sample':
-        drawn = paths.SAMPLE_DS_DIR / 'Images'
-        yield Step('draw the sample', 'python -m src.data_preparation.sample_dataset', (drawn,))
-        where = f'--data {_typed(paths.SAMPLE_DS_DIR)} --name sample'
-        convert = f'{stanford} {where} --backbone {_typed(paths.POCKET_GRAPH_DEF)}'
-    elif name == paths.CIFAR10_DIR.name:
-        got = (paths.CIFAR10_DIR / 'cifar-10-batches-bin',)
-        yield Step('get the pictures', 'sh setup/download_cifar10.sh', got)
-        convert = 'python -m src.data_preparation.cifar10_to_tfrecords'
-    else:
-        convert = f'python -m src.data_preparation.image_folder_to_tfrecords DIR{cli.name_flag(name)}'
-    yield Step('pictures to records', convert, (paths.records(name) / 'manifest.json',))
+    source = next_commands.manifest_of(name).get('source')
+    if name in _PICTURES:
+        place, step = _PICTURES[name]
+        if source is None or Path(source).absolute() == place:
+            yield step
+    yield Step(
+        'pictures to records', next_commands.to_convert(name), (paths.records(name) / 'manifest.json',)
+    )
 
 
 def _typed(path: Path) -> str:
@@ -95,10 +111,11 @@ def is_there(output: Path) -> bool:
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
     cli.add_model(made)
+    made.set_defaults(name=None)  # it follows the model
     args = made.parse_args(argv)
-    if args.name == paths.CIFAR10_DIR.name:
-        args.model = args.model or f'{args.name}_cnn_simple'  # as train_images calls it
-    say(f'data set {args.name}, model {cli.model_of(args)}    [x] is there, [ ] is not yet')
+    args.name = next_commands.data_set_of(args.model, args.name)
+    args.model = args.model or next_commands.usual_model(args.name)
+    say(f'data set {args.name}, model {args.model}    [x] is there, [ ] is not yet')
     following = None
     for number, step in enumerate(steps(args), 1):
         there = all(map(is_there, step.outputs))

@@ -9,7 +9,10 @@ import shlex
 import pytest
 
 from src import __main__ as the_map
+from src.analysis import training_curves, training_perf_analysis
 from src.common import consts, files, paths
+from src.common.errors import UserError
+from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
 from tests.graph.graphs import graph_of_2015
 from tests.pictures import encoded, photo
@@ -97,6 +100,117 @@ def test_what_is_missing_before_something_that_is_there_is_not_next(shown):
         assert following == 'python -m src.training.train'
     finally:
         manifest.unlink()
+
+
+@pytest.fixture
+def made(monkeypatch, tmp_path):
+    """Puts notes of records and of trained models into a home of their own, as the commands write them."""
+    monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'records')
+    monkeypatch.setattr(paths, 'CHECKPOINTS_DIR', tmp_path / 'checkpoints')
+
+    def make(name, model=None, **notes):
+        folder = paths.checkpoints(model) / 'model.json' if model else paths.records(name) / 'manifest.json'
+        files.write_json(
+            folder, {'data_set': name, 'name': name, 'complete': True, 'fingerprint': 'f'} | notes
+        )
+
+    return make
+
+
+FOLDER = {'source': '/my photos', 'converter': 'image_folder_to_tfrecords'}
+BATCHES = {
+    'source': '/c.tar.gz',
+    'split_by': 'test batch',
+    'backbone': None,
+}  # of a version without `converter`
+POCKET = {'path': str(paths.POCKET_GRAPH_DEF), 'bottleneck': 'mixed:0', 'pixel_range': [-1, 1]}
+
+
+@pytest.mark.parametrize(
+    'name, manifest, convert, train',
+    [
+        (
+            'photos',
+            {**FOLDER, 'backbone': POCKET},
+            "image_folder_to_tfrecords '/my photos' --name photos --backbone frozen/pocket/pocket_96.pb "
+            '--bottleneck mixed:0 --pixel-range=-1,1',
+            'train --name photos',
+        ),
+        (
+            'photos',
+            {**FOLDER, 'backbone': None},
+            "image_folder_to_tfrecords '/my photos' --name photos --no-backbone",
+            'train_images --name photos --side 64',
+        ),
+        # Named as if they were others: what they hold counts.
+        (
+            'cifar10',
+            {**FOLDER, 'backbone': POCKET},
+            "image_folder_to_tfrecords '/my photos' --name cifar10 --backbone frozen/pocket/pocket_96.pb "
+            '--bottleneck mixed:0 --pixel-range=-1,1',
+            'train --name cifar10',
+        ),
+        (
+            'stanford',
+            {'source': str(paths.STANFORD_DS_DIR), 'split_by': 'official', 'backbone': None},
+            'stanford_ds_to_tfrecords --no-backbone',
+            'train_images --name stanford --side 64',
+        ),
+        ('small', BATCHES, 'cifar10_to_tfrecords --data /c.tar.gz --name small', 'train_images --name small'),
+        (
+            'kaggle',
+            {'source': '/k', 'copies': ['mirrored'], 'backbone': {'path': str(paths.IMAGENET_GRAPH_DEF)}},
+            'kaggle_images_to_tfrecords --data /k --augment',
+            'train --name kaggle',
+        ),
+    ],
+)
+def test_it_follows_the_manifest(shown, made, name, manifest, convert, train):
+    made(name, **manifest)
+    steps, commands, following = shown('--name', name)
+    at = next(place for place, (_, what) in enumerate(steps) if what == 'pictures to records')
+    assert commands[at] == f'python -m src.data_preparation.{convert}'
+    assert commands[at + 1] == following == f'python -m src.training.{train}'
+    assert steps[at + 1][1] == ('train the network' if 'train_images' in train else 'train the head')
+
+
+def test_it_follows_what_was_trained(shown, made):
+    made('photos', backbone=None, **FOLDER)
+    settings = {'network': 'cnn_deep', 'side': 48, 'epochs': 3.0, 'flip': False, 'precision': 'bfloat16'}
+    made('photos', 'deep one', recipe='cifar10/cnn_deep', settings=settings, records='f', backbone=None)
+    for arguments in (['--name', 'photos'], ['--model', 'deep one']):
+        _, commands, _ = shown(*arguments)
+        assert commands[1] == (
+            "python -m src.training.train_images --recipe cifar10/cnn_deep --name photos --model 'deep one' "
+            '--side 48 --epochs 3 --no-flip'
+        )
+        assert commands[2] == "python -m src.freezing.freeze --name photos --model 'deep one'"
+    made('photos', **FOLDER, backbone=None, fingerprint='converted again')
+    assert shown('--name', 'photos')[1][1].endswith("--name photos --model 'deep one' --side 64 --fresh")
+    with pytest.raises(UserError, match='was trained on photos, not on pets: use --name photos'):
+        shown('--name', 'pets', '--model', 'deep one')
+
+
+def test_a_namesake_is_followed_before_a_newer_model(shown, made):
+    made('photos', backbone=POCKET, **FOLDER)
+    for model in ('photos', 'newer'):
+        made('photos', model, backbone=POCKET, records='f', settings={'layers': [512, 64, 9]})
+    assert shown('--name', 'photos')[1][1:3] == [
+        'python -m src.training.train --name photos --layers 512,64,9',
+        'python -m src.freezing.freeze --name photos',
+    ]
+
+
+def test_commands_without_their_model_name_the_one_that_was_trained(made):
+    made('photos', backbone=None, **FOLDER)
+    made('photos', 'photos_cnn_simple', records='f', backbone=None)
+    for command in (freeze, training_perf_analysis, training_curves, frozen_to_saved_model):
+        with pytest.raises(UserError, match=r'--model photos_cnn_simple$'):
+            command.main(['--name', 'photos'])
+    for command in (training_perf_analysis, frozen_to_saved_model):
+        wanted = r'run python -m src\.freezing.freeze --name photos --model photos_cnn_simple$'
+        with pytest.raises(UserError, match=wanted):
+            command.main(['--name', 'photos', '--model', 'photos_cnn_simple'])
 
 
 @pytest.mark.slow

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from src.common import paths
+from src.analysis.pictures.sheets import SIDE
+from src.common import files, paths
 
 nbformat = pytest.importorskip('nbformat')
 nbclient = pytest.importorskip('nbclient')
@@ -126,6 +130,18 @@ def test_inference(home):
     assert pictures(outputs['one-chart']) == 1
     assert pictures(outputs['many-pictures']) == 1
     assert 'no URL given' in text(outputs['web-picture'])
+    assert text(outputs['terminal']).endswith(f'--model {frozen}\n')
+
+
+@pytest.mark.slow
+def test_inference_takes_test_pictures_of_the_data_set_of_its_model(home):
+    write_records(home / 'data' / 'records' / 'pets')
+    files.write_json(home / 'checkpoints' / 'small' / 'model.json', {'data_set': 'pets'})
+    (home / 'frozen').mkdir()
+    shutil.copy(paths.POCKET_DOGS, home / 'frozen' / 'small.pb')
+    outputs = run('Inference', MODEL='small')
+    assert f'pictures: test pictures of {home / "data" / "records" / "pets"}' in text(outputs['setup'])
+    assert pictures(outputs['one-chart']) == pictures(outputs['many-pictures']) == 1
 
 
 @pytest.mark.slow
@@ -180,8 +196,9 @@ def test_confusion_without_mistakes(home):
 
 
 def test_confusion_without_a_table_says_what_to_run(home):
+    files.write_json(home / 'checkpoints' / 'small' / 'model.json', {'data_set': 'pets'})
     outputs = run('Confusion')
-    assert 'python -m src.analysis.training_perf_analysis' in text(outputs['table'])
+    assert 'python -m src.analysis.training_perf_analysis --name pets --model small' in text(outputs['table'])
     assert not any(outputs[cell] for cell in outputs if cell not in ('setup', 'table'))
 
 
@@ -198,7 +215,8 @@ def test_exploratory_analysis_of_the_sample(home):
 
 @pytest.mark.slow
 def test_exploratory_analysis_of_records(home):
-    """The first folder that is complete; augmented copies and damaged pictures do not count."""
+    """The first folder that is complete, without bottlenecks; augmented copies and damaged pictures do not
+    count."""
     write_records(home / 'data' / 'records' / 'b_dogs')
     unfinished = home / 'data' / 'records' / 'a_stopped' / 'manifest.json'
     unfinished.parent.mkdir()
@@ -206,23 +224,26 @@ def test_exploratory_analysis_of_records(home):
     outputs = run('ExploratoryAnalysis')
     told = text(outputs['read'])
     assert 'a_stopped is not finished' in told
-    assert 'b_dogs: 5 pictures of 3 classes' in told
+    assert 'b_dogs: 13 pictures of 11 classes' in told
     assert '1 cannot be read' in told
     for cell in CHARTS:
         assert pictures(outputs[cell]) == 1, cell
+    (shown,) = (output['data']['image/jpeg'] for output in outputs['samples'])
+    height = Image.open(io.BytesIO(base64.b64decode(shown))).height
+    assert 8 * SIDE < height < 9 * SIDE + 8 * 60  # eight rows of pictures with their names, as it says
 
 
 def write_records(folder: Path) -> None:
-    """Four labelled photos, an augmented copy, a damaged file and a photo that nobody has named."""
-    import numpy as np
+    """Twelve labelled photos, an augmented copy, a damaged file and a photo without a label."""
 
     from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
     from tests.pictures import encoded, photo
 
-    classes = ['$ant', 'bee']
+    others = [f'class_{number}' for number in range(8)]
+    classes = ['$ant', 'bee', *others]
     splits = {
         'train': [('1', '$ant'), ('1~mirrored', '$ant'), ('2', 'bee'), ('damaged', 'bee')],
-        'test': [('3', '$ant'), ('4', 'bee')],
+        'test': [('3', '$ant'), ('4', 'bee'), *((name, name) for name in others)],
         'unlabelled': [('5', None)],
     }
     folder.mkdir(parents=True)
@@ -231,7 +252,7 @@ def write_records(folder: Path) -> None:
             build_example(
                 id_,
                 b'no picture' if id_ == 'damaged' else encoded(photo(40 + 10 * number, 60, seed=number)),
-                np.zeros(4, np.float32),
+                None,
                 label,
                 classes,
             )
@@ -241,7 +262,7 @@ def write_records(folder: Path) -> None:
     manifest = {
         'name': folder.name,
         'classes': classes,
-        'backbone': {'width': 4},
+        'backbone': None,
         'copies': ['mirrored'],
         'counts': {split: len(items) for split, items in splits.items()},
         'shards': [shard_name(split, 0, 1) for split in splits],

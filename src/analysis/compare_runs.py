@@ -18,7 +18,7 @@ import pandas as pd
 
 from src.analysis.runs import Run, all_runs
 from src.analysis.runs_page import page
-from src.common import cli, consts, errors, files, paths
+from src.common import cli, columns, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
@@ -111,22 +111,26 @@ def columns_of(table: pd.DataFrame) -> list[str]:
 
 def shown(table: pd.DataFrame) -> list[str]:
     """The columns COLUMNS as lines for the terminal: the recipe last, an empty line between data sets."""
-    kept = table[[*(name for name in columns_of(table) if name != 'recipe'), 'recipe']]
-    percent = [name for name in kept if name.endswith('top_1')]
-    formats = {name: '{:.1%}'.format for name in percent}
-    formats |= {name: '{:.3f}'.format for name in kept if name.endswith('log_loss')}
-    formats['seconds'] = '{:,.0f}'.format
-    wide = kept['recipe'].str.len().max()
-    text = kept.assign(backbone=kept['backbone'].fillna('–'), recipe=kept['recipe'].str.ljust(wide))
-    text = text.rename(columns=lambda name: name.replace('_', ' '))
-    formats = {name.replace('_', ' '): made for name, made in formats.items()}
-    header, *rows = text.to_string(index=False, formatters=formats, na_rep='–').splitlines()
-    lines = [header]
-    for place, row in enumerate(rows):
+    names = [*(name for name in columns_of(table) if name != 'recipe'), 'recipe']
+    rows = [[name.replace('_', ' ') for name in names]]
+    rows += [[_told(name, row[name]) for name in names] for row in table.to_dict('records')]
+    header, *lines = columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in names])
+    printed = [header]
+    for place, line in enumerate(lines):
         if place and table['data_set'][place] != table['data_set'][place - 1]:
-            lines.append('')
-        lines.append(row.rstrip())
-    return lines
+            printed.append('')
+        printed.append(line)
+    return printed
+
+
+def _told(name: str, value) -> str:
+    if pd.isna(value):
+        return '–'
+    if name.endswith('top_1'):
+        return f'{value:.1%}'
+    if name.endswith('log_loss'):
+        return f'{value:.3f}'
+    return f'{value:,.0f}' if name == 'seconds' else str(value)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

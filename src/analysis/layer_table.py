@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.common import cli, errors, paths
+from src.common import cli, columns, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
@@ -61,13 +61,13 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
 def table(rows: Sequence[Row]) -> list[str]:
     """Lines: operation, size, weights, their share as a number and as a bar."""
     total = sum(row.weights for row in rows)
-    width = max(len(row.operation) for row in rows)
+    width = max(columns.width(row.operation) for row in rows)
     sizes = [' × '.join('?' if n is None else str(n) for n in row.size) for row in rows]
     wide = max(len('output'), *map(len, sizes))
-    lines = [f'{"operation":<{width}}  {"output":>{wide}}  {"weights":>12}  {"share":>6}']
+    lines = [f'{columns.ljust("operation", width)}  {"output":>{wide}}  {"weights":>12}  {"share":>6}']
     most = max((row.weights for row in rows), default=0)
     for row, size in zip(rows, sizes, strict=True):
-        line = f'{row.operation:<{width}}  {size:>{wide}}'
+        line = f'{columns.ljust(row.operation, width)}  {size:>{wide}}'
         if row.weights:
             bar = '█' * round(BAR * row.weights / most)
             line += f'  {row.weights:>12,}  {row.weights / total:>6.1%}  {bar}'

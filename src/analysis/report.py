@@ -10,7 +10,7 @@ import pandas as pd
 
 from src.analysis import confusion, pictures
 from src.analysis.answers import Analysis
-from src.common import files
+from src.common import columns, files
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation import dataset
@@ -157,13 +157,8 @@ def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes |
 
 def _aligned(frame: pd.DataFrame) -> list[str]:
     """Lines of a table: text to the left, numbers to the right, shares in percent."""
-    columns = []
-    for name in frame:
-        numeric = pd.api.types.is_numeric_dtype(frame[name])
-        texts = [name, *(_cell(value) for value in frame[name])]
-        width = max(map(len, texts))
-        columns.append([text.rjust(width) if numeric else text.ljust(width) for text in texts])
-    return ['  '.join(row).rstrip() for row in zip(*columns, strict=True)]
+    rows = [list(frame), *([_cell(value) for value in row] for row in frame.itertuples(index=False))]
+    return columns.table(rows, [pd.api.types.is_numeric_dtype(frame[name]) for name in frame])
 
 
 def _cell(value: object) -> str:

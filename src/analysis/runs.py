@@ -11,7 +11,9 @@ import numpy as np
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.data_preparation.next_commands import how_to_train
 from src.recipes.changes import changes_of, in_words, used
+from src.training.board import CURVES
 from src.training.learned import learned_from
 
 PARTS = ('train', 'validation')
@@ -61,11 +63,12 @@ class Run:
         return self.facts.get('scores', {}).get(part, {}).get(measure)
 
 
-def read_run(model: str) -> Run:
-    """Raises UserError when nothing was trained under this name."""
+def read_run(model: str, name: str | None = None) -> Run:
+    """The run of a model, trained on the data set `name` (default: its namesake). Raises UserError when it
+    was not trained to its end, with the command that does it."""
     path = paths.scores(model)
     if not path.exists():
-        raise UserError(f'there is no {paths.shown(path)}: train {model} first, to its end')
+        raise UserError(f'there is no {paths.shown(path)}: {how_to_train(name or model, model)}')
     return Run(model, files.read_json(path), read_curves(paths.summaries(model)))
 
 
@@ -76,7 +79,8 @@ def all_runs() -> list[Run]:
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """The curves in the event files of a folder; errors also as accuracies.
+    """The curves in the event files of a folder by tag, without the prefix that sorts them for TensorBoard;
+    errors also as accuracies.
 
     What a resumed run measured counts, not what was measured before of the same steps and later ones. A file
     that is cut short is read as far as it goes.
@@ -89,7 +93,7 @@ def read_curves(folder: Path) -> dict[str, Curve]:
                     _drop_from(values, event.step)
                 for value in event.summary.value:
                     if value.HasField('simple_value'):
-                        values.setdefault(value.tag, {})[event.step] = value.simple_value
+                        values.setdefault(value.tag.removeprefix(CURVES), {})[event.step] = value.simple_value
         except tf.errors.DataLossError:
             continue
     curves = {}

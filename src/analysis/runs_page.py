@@ -1,19 +1,23 @@
-"""Training runs as one self-contained page: a table that sorts, and curves on common scales."""
+"""Training runs as one self-contained page: a table that sorts, and curves on common scales.
+
+It fits a window of 1,280 pixels: names break into lines, numbers stay whole.
+"""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from src.analysis.pictures.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
 from src.analysis.runs import MEASURES, PARTS, Run
 
 WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
-LEFT, BELOW, ABOVE = 38, 18, 8
-TEXT = 4  # columns of text, at the left
+LEFT, BELOW, ABOVE = 38, 20, 8
 
 STYLE = f"""
 :root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER};
@@ -24,9 +28,10 @@ STYLE = f"""
 body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }}
 .table {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; white-space: nowrap; }}
-th, td {{ padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: right; }}
-th:nth-child(-n+{TEXT}), td:nth-child(-n+{TEXT}) {{ text-align: left; }}
+table {{ border-collapse: collapse; font-size: 13px; }}
+th, td {{ padding: .3rem .35rem; border-bottom: 1px solid var(--line); text-align: right;
+  vertical-align: bottom; }}
+td {{ white-space: nowrap; vertical-align: top; }}
 tbody + tbody {{ border-top: 3px solid var(--muted); }}
 th button {{ all: unset; cursor: pointer; font-weight: 600; }}
 th button:focus-visible {{ outline: 2px solid; }}
@@ -34,7 +39,7 @@ th[aria-sort=ascending] button::after {{ content: " ▲"; }}
 th[aria-sort=descending] button::after {{ content: " ▼"; }}
 .runs {{ display: grid; grid-template-columns: repeat(auto-fill, minmax({WIDTH}px, 1fr)); gap: 1.5rem; }}
 figure {{ margin: 0; }} figcaption {{ font-weight: 600; overflow-wrap: anywhere; }}
-svg {{ width: 100%; height: auto; }} svg text {{ fill: var(--muted); font-size: 11px; }}
+svg {{ width: 100%; height: auto; overflow: visible; }} svg text {{ fill: var(--muted); font-size: 11px; }}
 svg line {{ stroke: var(--line); }} .muted {{ color: var(--muted); }}
 .train {{ color: var(--train); }} .validation {{ color: var(--validation); }}
 .key {{ border-bottom: 3px solid; }} .key span {{ color: var(--muted); }}
@@ -71,12 +76,13 @@ def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> st
         for _, group in table.groupby('data_set', sort=False)
     )
     charts = ''.join(
-        f'<h2>{measure.capitalize()}</h2><div class="runs">{_charts(measure, runs)}</div>'
+        f'<h2>{measure.capitalize()} over epochs</h2><div class="runs">{_charts(measure, runs)}</div>'
         for measure in MEASURES.values()
     )
+    style = STYLE + _text_style(table, columns)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training runs</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+        f'<meta name="viewport" content="width=device-width"><style>{style}</style>'
         f'<h1>Training runs</h1><div class="table" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
         f'{bodies}</table></div>{charts}<script>{SCRIPT}</script></html>\n'
     )
@@ -89,6 +95,8 @@ def _row(values: dict, columns: Sequence[str]) -> str:
 def _cell(name: str, value) -> str:
     if value is None or value != value:  # NaN
         return '<td data-value="">–</td>'
+    if isinstance(value, str):
+        return f'<td data-value="{html.escape(value)}">{_breakable(value)}</td>'
     if name.endswith('top_1'):
         told = f'{value:.1%}'
     elif isinstance(value, float):
@@ -96,6 +104,18 @@ def _cell(name: str, value) -> str:
     else:
         told = str(value)
     return f'<td data-value="{html.escape(str(value))}">{html.escape(told)}</td>'
+
+
+def _text_style(table: pd.DataFrame, columns: Sequence[str]) -> str:
+    """CSS for the columns of text: at the left, broken into lines."""
+    rule = '{ text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 5.5rem; }'
+    places = [place for place, name in enumerate(columns, 1) if not is_numeric_dtype(table[name])]
+    return ', '.join(f':is(th, td):nth-child({place})' for place in places) + f' {rule}'
+
+
+def _breakable(name: str) -> str:
+    """A name as HTML that may break behind its joints."""
+    return re.sub(r'([_/.-])(?=\w)', r'\1<wbr>', html.escape(name))
 
 
 def _spoken(name: str) -> str:
@@ -109,14 +129,21 @@ def _charts(measure: str, runs: Sequence[Run]) -> str:
     values = np.concatenate([curve.values for told in curves for curve in told.values() if curve] or [[]])
     if not len(values):
         return '<p class="muted">No run measured this.</p>'
-    low, high = (0.0, 1.0) if measure == 'accuracy' else (0.0, float(np.quantile(values, 0.98)))
+    ticks = round_values(1.0 if measure == 'accuracy' else float(np.quantile(values, 0.98)) or 1.0)
     return ''.join(
-        f'<figure>{_chart(run, told, low, high or 1.0, measure)}'
-        f'<figcaption>{html.escape(run.model)}</figcaption>'
+        f'<figure>{_chart(run, told, ticks, measure)}'
+        f'<figcaption>{_breakable(run.model)}</figcaption>'
         f'<span class="muted">{html.escape(run.recipe)}: {_legend(told)}</span></figure>'
         for run, told in zip(runs, curves, strict=True)
         if any(told.values())
     )
+
+
+def round_values(high: float) -> list[float]:
+    """About five round numbers from 0 to `high`, or to the next one beyond it."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [float(value) for value in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, high)]
 
 
 def _legend(curves: dict) -> str:
@@ -124,26 +151,30 @@ def _legend(curves: dict) -> str:
     return ', '.join(f'<span class="key {part}"><span>{part}</span></span>' for part in parts)
 
 
-def _chart(run: Run, curves: dict, low: float, high: float, measure: str) -> str:
+def _chart(run: Run, curves: dict, ticks: list[float], measure: str) -> str:
+    """An SVG; values beyond the last of `ticks` are drawn at the edge."""
     last = max(curve.steps[-1] for curve in curves.values() if curve) / run.steps_in_epoch
     bottom, wide = HEIGHT - BELOW, WIDTH - LEFT - 8
 
     def y(value: float) -> float:
-        return bottom - (min(max(value, low), high) - low) / (high - low) * (bottom - ABOVE)
+        return bottom - min(value, ticks[-1]) / ticks[-1] * (bottom - ABOVE)
 
     parts = []
-    for value in np.linspace(low, high, 5):
-        told = f'{value:.0%}' if measure == 'accuracy' else f'{value:.2f}'
+    for value in ticks:
+        told = f'{value:.0%}' if measure == 'accuracy' else f'{value:g}'
         parts.append(f'<line x1="{LEFT}" x2="{LEFT + wide}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
         parts.append(f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{told}</text>')
     for part, curve in curves.items():
         if curve:
-            places = LEFT + wide * curve.steps / run.steps_in_epoch / max(last, 1e-9)
+            places = LEFT + wide * curve.steps / run.steps_in_epoch / last
             points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
             line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
             end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
             parts.append(f'<g class="{part}">{line}{end}</g>')
-    parts.append(f'<text x="{LEFT + wide}" y="{HEIGHT - 4}" text-anchor="end">{last:.3g} epochs</text>')
+    for value in round_values(last):
+        if value <= last:
+            x = LEFT + wide * value / last
+            parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 4}" text-anchor="middle">{value:g}</text>')
     saved = run.score('validation', 'top_1' if measure == 'accuracy' else 'log_loss')
     told = f', validation of the saved model {saved:.4g}' if saved is not None else ''
     label = html.escape(f'{measure} of {run.model} over {last:.3g} epochs{told}')

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
         '--out', type=Path, metavar='PNG', help='default: training_curves.png in metrics/<model>/'
     )
     args = made.parse_args(argv)
-    run = read_run(cli.model_of(args))
+    run = read_run(cli.model_of(args), args.name)
     out = args.out or paths.analysis(run.model) / 'training_curves.png'
     draw(run, out)
     saved = run.facts.get('best_step', 0)

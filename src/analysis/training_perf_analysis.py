@@ -29,10 +29,10 @@ from pathlib import Path
 from src.analysis.answers import analyse, check_belongs, doubts
 from src.analysis.report import draw, tell, write_tables
 from src.common import cli, consts, errors, paths
-from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say
 from src.data_preparation import dataset
+from src.data_preparation.next_commands import data_set_of, frozen_model
 from src.inference.predictor import load_model
 from src.training.board import show_picture
 from src.training.learned import named
@@ -44,6 +44,7 @@ ALL = 'all'
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.training_perf_analysis', __doc__)
     cli.add_model(made)
+    made.set_defaults(name=None)  # it follows the model
     made.add_argument(
         '--split',
         choices=(*consts.SPLITS, ALL),
@@ -58,14 +59,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    args.name = data_set_of(args.model, args.name)
     model = cli.model_of(args)
     out = args.out or paths.analysis(model)
     records = dataset.open_records(args.name)
-    frozen = paths.frozen(model)
-    if not frozen.exists():
-        raise UserError(
-            f'there is no {paths.shown(frozen)}: run python -m src.freezing.freeze{cli.model_flags(args)}'
-        )
+    frozen = frozen_model(args.name, model)
     predictor = load_model(frozen)
     check_belongs(predictor, records, frozen)
     analysis = analyse(predictor, records, consts.SPLITS if args.split == ALL else [args.split])

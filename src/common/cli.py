@@ -25,6 +25,7 @@ def parser(module: str, doc: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    made.set_defaults(module=module)
     made.add_argument(DEBUG_FLAG, action='store_true', help="show tracebacks and TensorFlow's own log")
     return made
 
@@ -56,11 +57,6 @@ def model_of(args: argparse.Namespace) -> str:
 def name_flag(name: str) -> str:
     """' --name NAME' for the next command to suggest, or nothing for the current data set."""
     return '' if name == consts.CURRENT_DATASET_NAME else f' --name {shlex.quote(name)}'
-
-
-def model_flags(args: argparse.Namespace) -> str:
-    """The flags of `add_model` as they were given, for the next command to suggest."""
-    return name_flag(args.name) + (f' --model {shlex.quote(args.model)}' if args.model else '')
 
 
 def plain_name(text: str) -> str:

@@ -59,7 +59,7 @@ class Download:
     folder: Path
     files: tuple[RemoteFile, ...]
     terms: str
-    next_command: str  # {folder} stands for where it was put
+    next_command: str  # {folder} stands for where it was put, {data} for --data where that is elsewhere
 
 
 DOWNLOADS = {
@@ -88,7 +88,7 @@ DOWNLOADS = {
             ),
             'Stanford Dogs: images from ImageNet, for non-commercial research and education; '
             'cite Khosla et al. 2011',
-            'python -m src.data_preparation.stanford_ds_to_tfrecords',
+            'python -m src.data_preparation.stanford_ds_to_tfrecords{data}',
         ),
         Download(
             'cifar10',
@@ -101,7 +101,7 @@ DOWNLOADS = {
                 ),
             ),
             'CIFAR-10: cite Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images',
-            'python -m src.data_preparation.cifar10_to_tfrecords',
+            'python -m src.data_preparation.cifar10_to_tfrecords{data}',
         ),
         Download(
             'inception',
@@ -231,7 +231,9 @@ def main(argv: list[str] | None = None) -> None:
         if not install(what, folder, args.mirror):
             say(f'{name}: nothing to do, all is there')
         report(what, folder)
-        next_step(what.next_command.format(folder=shlex.quote(paths.shown(folder))))
+        typed = shlex.quote(paths.shown(folder))
+        data = '' if folder == what.folder else f' --data {typed}'
+        next_step(what.next_command.format(folder=typed, data=data))
 
 
 def report(what: Download, folder: Path) -> None:

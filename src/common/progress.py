@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from src.common import commands, paths
+from src.common import columns, commands, paths
 from src.common.errors import UserError
 
 
@@ -58,7 +58,7 @@ def say(line: str = '') -> None:
 
 def wrote(path: Path, what: str) -> None:
     """Name a file or folder that a command made."""
-    say(f'  {paths.shown(path):<44} {what}')
+    say(f'  {columns.ljust(paths.shown(path), 44)} {what}')
 
 
 def next_step(command: str) -> None:

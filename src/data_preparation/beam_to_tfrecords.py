@@ -70,7 +70,14 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
         if not isinstance(pb, Path):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
-    job = Job(args.name, place(args.dir), (), precision=precision.resolve(args.precision))
+    job = Job(
+        args.name,
+        place(args.dir),
+        (),
+        precision=precision.resolve(args.precision),
+        converter='beam_to_tfrecords',
+        class_folders=args.class_folders,
+    )
     local = isinstance(folder.place, Path)
     with at_work(folder.place) if local else errors.resumes():
         run(Task(job, pb, facts, folder, args.overwrite, args.class_folders), options, runner)

@@ -8,13 +8,14 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from src.common import cli, files, paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.data_preparation.folders import listed
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
+from src.data_preparation.next_commands import to_train, usual_model
 from src.data_preparation.samples import NOT_USED, class_names, plan, with_copies, with_test_list
 from src.data_preparation.shards import cut, write_missing
 from src.graph import precision
@@ -76,6 +77,11 @@ def add_test_list(made: argparse.ArgumentParser) -> None:
 
 def run(job: Job, args: argparse.Namespace) -> None:
     """What a converter's main does once it has its samples."""
+    job = replace(
+        job,
+        converter=args.module.rpartition('.')[2],
+        class_folders=getattr(args, 'class_folders', None),
+    )
     if getattr(args, 'test_list', None):
         samples = with_test_list(job.samples, args.test_list, job.source)
         job = replace(job, samples=samples, split_by='test list')
@@ -119,7 +125,4 @@ def report(folder: Path) -> None:
         reasons = Counter(remark['reason'] for remark in manifest['remarks'])
         reason, times = reasons.most_common(1)[0] if reasons else ('there are no photos', 0)
         raise UserError(f'no photo could be converted; most often ({count(times, "photo")}): {reason}')
-    if manifest['backbone']:
-        next_step('python -m src.training.train' + cli.name_flag(manifest['name']))
-    else:
-        next_step('python -m src.training.train_images' + cli.name_flag(manifest['name']))
+    next_step(to_train(manifest['name'], usual_model(manifest['name'])))

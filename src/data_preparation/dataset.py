@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation.manifest import MANIFEST
+from src.data_preparation.next_commands import to_convert, to_train, usual_model
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Records:
     def width(self) -> int:
         """Values of one bottleneck. Raises UserError when the records were made without a backbone."""
         if not self.has_bottlenecks:
+            name = self.folder.name
             raise UserError(
                 f'{paths.shown(self.folder)} holds pictures without bottlenecks: train on them with '
-                f'python -m src.training.train_images --name {shlex.quote(self.manifest["name"])}, '
-                'or convert with a --backbone'
+                f'{to_train(name, usual_model(name))}, or convert with a --backbone'
             )
         return self.manifest['backbone']['width']
 
@@ -85,10 +85,12 @@ def open_records(name: str) -> Records:
     """The records of the data set `name`. Raises UserError when there are none, or not all."""
     folder = paths.records(name)
     if not (folder / MANIFEST).exists():
-        raise UserError(f'there are no records {paths.shown(folder)}: {_how_to_make(name)}')
+        raise UserError(f'there are no records {paths.shown(folder)}: run {to_convert(name)}')
     manifest = files.read_json(folder / MANIFEST)
     if not manifest.get('complete'):
-        raise UserError(f'the conversion to {paths.shown(folder)} is not finished: run it again to go on')
+        raise UserError(
+            f'the conversion to {paths.shown(folder)} is not finished: to go on run {to_convert(name)}'
+        )
     return Records(folder, manifest)
 
 
@@ -212,11 +214,3 @@ def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[
     ):
         while True:
             yield session.run(following)
-
-
-def _how_to_make(name: str) -> str:
-    if name == consts.CURRENT_DATASET_NAME:
-        return 'run python -m src.data_preparation.stanford_ds_to_tfrecords'
-    if name == paths.CIFAR10_DIR.name:
-        return 'run python -m src.data_preparation.cifar10_to_tfrecords'
-    return f'run python -m src.data_preparation.image_folder_to_tfrecords DIR --name {name}'

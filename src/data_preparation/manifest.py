@@ -25,7 +25,8 @@ FORMAT = 2  # 1 filled the shards in the order of all hashes
 class Job:
     """What is converted and how. `copies` names the augmented copies of each training photo;
     `precision` is what the backbone computes in, 'float32' or 'bfloat16'; a shard holds about
-    `shard_size` records."""
+    `shard_size` records; `converter` is the name of the module that converts, and
+    `class_folders` its flag, if given."""
 
     name: str
     source: Path
@@ -36,6 +37,8 @@ class Job:
     copies: Sequence[str] = ()
     precision: str = 'float32'
     shard_size: int = field(default_factory=lambda: consts.SHARD_SIZE)
+    converter: str = ''
+    class_folders: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ def described(job: Job, backbone: dict | None, classes: Sequence[str], numbers: 
         'backbone': backbone and {k: v for k, v in backbone.items() if k not in ('file', 'path')},
     }  # may lie anywhere
     told = json.dumps([manifest | elsewhere, numbers % 2**256], sort_keys=True)
-    return manifest | {'fingerprint': hashlib.sha256(told.encode()).hexdigest(), 'complete': False}
+    fingerprint = hashlib.sha256(told.encode()).hexdigest()
+    by = {'converter': job.converter} | ({'class_folders': job.class_folders} if job.class_folders else {})
+    return manifest | by | {'fingerprint': fingerprint, 'complete': False}
 
 
 def number_of(item: Planned) -> int:

@@ -23,6 +23,7 @@ from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
 from src.data_preparation.dataset import open_records
+from src.data_preparation.next_commands import to_train
 from src.freezing.head import backbone_of, join_head, prove_head
 from src.freezing.network import join_network, prove_network
 from src.graph.graph_io import write_graph
@@ -31,17 +32,17 @@ from src.training.learned import learned_from
 from src.training.trained import read_model, scores_of
 
 
-def freeze_model(model: str) -> tuple[Path, float, int]:
-    """Freeze checkpoints/<model> and prove it before the file gets its name.
+def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]:
+    """Freeze checkpoints/<model>, trained on the data set `name`, and prove it before the file gets its name.
 
     Returns the file, the largest difference found, and the number of pictures it was sought on.
     """
-    trained = read_model(model)
+    trained = read_model(model, name)
     records = open_records(trained['data_set'])
     if records.manifest['fingerprint'] != trained['records']:
         raise UserError(
             f'{paths.shown(records.folder)} was converted anew since {model} was trained: '
-            'train again with --fresh'
+            f'run {to_train(trained["data_set"], model)}'
         )
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
     facts = checkpoint, trained['classes'], _model_info(model, trained, checkpoint)
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     model = cli.model_of(args)
     with at_work(paths.checkpoints(model), goes_on=False):
-        path, gap, number = freeze_model(model)
+        path, gap, number = freeze_model(model, args.name)
     parts = ('backbone', 'head') if read_model(model)['backbone'] else ('network',)
     proved = f'proved on {count(number, "picture")}: differs from {" and ".join(parts)}'
     say(f'{proved} in {paths.shown(paths.checkpoints(model))} by at most {gap:.1e}')

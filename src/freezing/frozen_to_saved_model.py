@@ -23,6 +23,7 @@ from src.common.files import human_size
 from src.common.locks import at_work
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
+from src.data_preparation.next_commands import frozen_model
 from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.thaw import put_weights
@@ -106,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args)
     base = args.out or paths.SAVED_MODELS_DIR / model
     with at_work(base, goes_on=False):
-        folder = export(paths.frozen(model), base / str(args.version or _next_version(base)))
+        folder = export(frozen_model(args.name, model), base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
     say(

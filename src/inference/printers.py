@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 
+from src.common import columns
 from src.common.progress import say
 
 
@@ -27,10 +28,10 @@ class Table:
 
     def show(self, name: str, probabilities: np.ndarray) -> None:
         places = best(probabilities, self.top)
-        width = max(len(self.labels[i]) for i in places)
+        width = max(columns.width(self.labels[i]) for i in places)
         say(name)
         for i in places:
-            say(f'  {self.labels[i]:<{width}}  {probabilities[i]:>7.2%}')
+            say(f'  {columns.ljust(self.labels[i], width)}  {probabilities[i]:>7.2%}')
 
     def end(self) -> None:
         pass

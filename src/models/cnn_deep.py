@@ -1,4 +1,4 @@
-"""The tutorial's deep network: three times a pair of convolutions, 3 x 3 to see and 1 x 1 to mix."""
+"""The deep CNN of the CIFAR-10 tutorial (docs/cifar10.md): three pairs of convolutions, 3 x 3 and 1 x 1."""
 
 from __future__ import annotations
 

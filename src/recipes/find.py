@@ -13,6 +13,8 @@ from src.recipes.recipe import HeadRecipe, PixelRecipe
 Recipe = HeadRecipe | PixelRecipe
 
 BOOKS = (stanford_dogs, cifar10)
+# What the training commands take without --recipe.
+USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
 
 
 def recipes() -> dict[str, Recipe]:
@@ -46,6 +48,11 @@ def add_recipe(
     except argparse.ArgumentError:  # --recipe without a name, which `made` will tell
         named = default
     return find_recipe(named, kind)
+
+
+def network_model(recipe: str, data_set: str) -> str:
+    """The name of a network that is trained by a recipe, unless --model gives another."""
+    return f'{data_set}_{recipe.partition("/")[2]}'
 
 
 def what(name: str) -> str:

@@ -1,6 +1,9 @@
 """What TensorBoard shows of a run besides its scalars: pictures, and its hyper-parameters.
 
-Each stands in a file of its own, as a writer that is opened in the same second as another would overwrite it.
+Each is in a file of its own, as a writer that is opened in the same second as another would overwrite it.
+
+TensorBoard's first view groups all tags by what is before the slash, sorts the groups by name, and opens the
+first two. So the prefixes are in the order in which things are to be seen: scalars, then the rest.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from src.common.tf1 import tf
 
 SHOWN_INPUTS = 16
 INPUTS = '.inputs'  # how the name of the file with them ends
+CURVES, FINAL, PICTURES, WEIGHTS = 'curves/', 'final/', 'visual/', 'weights/'
 
 
 def show_inputs(session: tf.Session, network, folder: Path) -> None:
@@ -24,7 +28,7 @@ def show_inputs(session: tf.Session, network, folder: Path) -> None:
     them already."""
     if any(folder.glob(f'*{INPUTS}')):
         return
-    shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
+    shown = tf.summary.image(f'{PICTURES}inputs', network.augmented, SHOWN_INPUTS)
     with _writer(folder, INPUTS) as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
 
@@ -39,7 +43,7 @@ def show_picture(tag: str, picture: Path, folder: Path) -> None:
         height=height, width=width, colorspace=3, encoded_image_string=picture.read_bytes()
     )
     with _writer(folder, f'.{tag}') as writer:
-        writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), 0)
+        writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=PICTURES + tag, image=image)]), 0)
 
 
 def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: Path) -> None:
@@ -52,7 +56,7 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
         return
     values = {key: value for key, value in asdict(settings).items() if isinstance(value, int | float | str)}
     metrics = {
-        f'{part}/{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
+        f'{FINAL}{part}_{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
     }
     with _writer(folder, '.parameters') as writer:
         writer.add_summary(

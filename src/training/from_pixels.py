@@ -12,6 +12,7 @@ from src.models.layers import Mode
 from src.models.networks import SCOPE, beginnings, logits_of
 from src.recipes.recipe import PixelRecipe
 from src.training import loop
+from src.training.board import WEIGHTS
 from src.training.learner import Learner
 from src.training.optimisers import learning_rate, minimise
 from src.training.sources import Source
@@ -62,7 +63,8 @@ class Network(Learner):
             ]
         self.at_a_glance, self.probabilities = tf.nn.softmax(answers[0]), probabilities(answers[1])
         histograms = [
-            tf.summary.histogram(name.removeprefix(f'{SCOPE}/'), v) for name, v in self.weights.items()
+            tf.summary.histogram(WEIGHTS + name.removeprefix(f'{SCOPE}/'), v)
+            for name, v in self.weights.items()
         ]
         self.histograms = tf.summary.merge(histograms)
 

@@ -14,6 +14,7 @@ from src.data_preparation.dataset import Examples, Records
 from src.models.dense import dense_head, head_variables, probabilities
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
+from src.training.board import WEIGHTS
 from src.training.learner import Learner
 from src.training.mixup import mixed
 from src.training.sources import Source
@@ -70,7 +71,7 @@ class Head(Learner):
         rate = tf.train.cosine_decay(r.learning_rate, self.step, r.steps)
         self.train_op = tf.train.AdamOptimizer(rate).minimize(loss, self.step)
         self.histograms = tf.summary.merge(
-            [tf.summary.histogram(v.op.name.rpartition('/')[2], v) for v in head_variables()]
+            [tf.summary.histogram(WEIGHTS + v.op.name.rpartition('/')[2], v) for v in head_variables()]
         )
 
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:

@@ -17,6 +17,7 @@ from src.common.errors import UserError
 from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
+from src.training.board import CURVES
 from src.training.checkpoints import Keeper, State
 
 SECONDS_BETWEEN_CHECKPOINTS = 20
@@ -130,4 +131,6 @@ def _fail(keeper: Keeper, state: State, cost: float) -> None:
 
 
 def _scalars(values: dict[str, Any]) -> tf.Summary:
-    return tf.Summary(value=[tf.Summary.Value(tag=tag, simple_value=float(v)) for tag, v in values.items()])
+    return tf.Summary(
+        value=[tf.Summary.Value(tag=CURVES + tag, simple_value=float(v)) for tag, v in values.items()]
+    )

@@ -28,7 +28,8 @@ from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, load, open_records
-from src.recipes.find import add_recipe, find_recipe
+from src.data_preparation.next_commands import to_freeze
+from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import HeadRecipe
 from src.training import loop
 from src.training.checkpoints import State
@@ -38,7 +39,6 @@ from src.training.sources import fits_in_memory, open_source, parts_of
 from src.training.trained import claim, describe, outcome, tell
 
 CROSS_VALIDATED = 'cross_validation.json'
-RECIPE = 'stanford_dogs/inception_head'
 USUAL = HeadRecipe()
 
 
@@ -155,7 +155,7 @@ def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train', __doc__)
-    recipe = add_recipe(made, RECIPE, HeadRecipe, argv)
+    recipe = add_recipe(made, USUAL_HEAD, HeadRecipe, argv)
     cli.add_model(made)
     made.set_defaults(name=recipe.data_set)
     add_settings(made, recipe)
@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> None:
     with at_work(paths.checkpoints(model)):
         state, scores = train_head(records, model, recipe, name, args.fresh, args.folds)
     tell(records, model, state, scores)
-    next_step('python -m src.freezing.freeze' + cli.model_flags(args))
+    next_step(to_freeze(args.name, model))
 
 
 if __name__ == '__main__':

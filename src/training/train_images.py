@@ -13,7 +13,6 @@ scores. Stop it at any time: the same command goes on where it was.
 from __future__ import annotations
 
 import argparse
-import shlex
 from dataclasses import fields, replace
 
 from src.common import cli, errors, files, paths
@@ -23,12 +22,13 @@ from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.data_preparation.dataset import Records, number_of, open_records
+from src.data_preparation.next_commands import to_freeze
 from src.data_preparation.pixels import reader_for
 from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.views import VIEWS
 from src.recipes.changes import changes
-from src.recipes.find import add_recipe, recipes, what
+from src.recipes.find import USUAL_NETWORK, add_recipe, network_model, recipes, what
 from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
 from src.training import board, loop
 from src.training.checkpoints import State
@@ -69,7 +69,6 @@ def train_images(
     return state, scores
 
 
-RECIPE = 'cifar10/cnn_simple'
 FLAGS = {
     'network': {'choices': sorted(NETWORKS), 'help': 'network'},
     'side': {'type': cli.whole_number(8), 'help': 'pixels of a side that pictures are resized to'},
@@ -109,7 +108,7 @@ FLAGS = {
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train_images', __doc__)
-    recipe = add_recipe(made, RECIPE, PixelRecipe, argv)
+    recipe = add_recipe(made, USUAL_NETWORK, PixelRecipe, argv)
     made.add_argument('--list', action='store_true', help='name all recipes and end')
     made.add_argument(
         '--name', dest='data_set', type=cli.plain_name, default=recipe.data_set, help='default: %(default)s'
@@ -134,20 +133,13 @@ def main(argv: list[str] | None = None) -> None:
                 say(f'{name:<30} {what(name)}')
         return
     recipe = PixelRecipe(**{field.name: getattr(args, field.name) for field in fields(PixelRecipe)})
-    model = args.model or model_for(args.recipe, recipe)
+    model = args.model or network_model(args.recipe, recipe.data_set)
     records = open_records(recipe.data_set)
     say(f'{recipe.network} on {records_line(records, recipe)}')
     with at_work(paths.checkpoints(model)):
         state, scores = train_images(records, model, recipe, args.recipe, args.fresh)
     tell(records, model, state, scores)
-    next_step(
-        f'python -m src.freezing.freeze --name {shlex.quote(recipe.data_set)} --model {shlex.quote(model)}'
-    )
-
-
-def model_for(recipe_name: str, recipe: PixelRecipe) -> str:
-    """The model's name unless one is given: the recipe's, under the name of its data set."""
-    return f'{recipe.data_set}_{recipe_name.partition("/")[2]}'
+    next_step(to_freeze(recipe.data_set, model))
 
 
 def records_line(records: Records, recipe: PixelRecipe) -> str:

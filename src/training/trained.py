@@ -11,6 +11,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation.dataset import Records
+from src.data_preparation.next_commands import MODEL_FILE, how_to_train
 from src.recipes.changes import changes
 from src.recipes.recipe import HeadRecipe, PixelRecipe
 from src.training.advice import warnings
@@ -20,7 +21,6 @@ from src.training.pixel_sources import pixel_parts
 from src.training.scores import table
 from src.training.sources import parts_of
 
-MODEL_FILE = 'model.json'
 # Of a recipe: what is told apart, and what may change between a run and its resumption.
 NO_SETTINGS = ('data_set', 'patience')
 
@@ -121,12 +121,13 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     return ''
 
 
-def read_model(model: str) -> dict[str, Any]:
-    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there."""
+def read_model(model: str, name: str | None = None) -> dict[str, Any]:
+    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there, with what
+    trains it on the data set `name` (default: the model's namesake)."""
     path = paths.checkpoints(model) / MODEL_FILE
     if not path.exists():
         raise UserError(
-            f'there is no trained model {model} ({paths.shown(path)}): run python -m src.training.train'
+            f'there is no trained model {model} ({paths.shown(path)}): {how_to_train(name or model, model)}'
         )
     return files.read_json(path)
 

@@ -196,7 +196,7 @@ def test_the_source_is_a_line_of_its_own(tmp_path):
 
 
 def test_long_sources_keep_their_end():
-    font = sheets._Fonts().small
+    font = sheets.Face(12)
     assert sheets._cut_start('dog_1.jpg', font, 200) == 'dog_1.jpg'
     cut = sheets._cut_start('holidays_' * 9 + 'dog_1.jpg', font, 200)
     assert cut.startswith('…') and cut.endswith('_dog_1.jpg')
@@ -204,7 +204,7 @@ def test_long_sources_keep_their_end():
 
 
 def test_wrapping():
-    font = sheets._Fonts().text
+    font = sheets.Face(15)
     assert sheets._wrap('', font, 200, 2) == []
     assert sheets._wrap('one two', font, 200, 2) == ['one two']
     lines = sheets._wrap('american staffordshire terrier and many more words than fit', font, 200, 2)

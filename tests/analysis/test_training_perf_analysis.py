@@ -230,7 +230,7 @@ def test_another_backbone_is_refused():
 
 
 def test_a_missing_model_is_named_with_the_command_that_makes_it():
-    with pytest.raises(UserError, match=r'src\.freezing\.freeze --name tiny --model nowhere'):
+    with pytest.raises(UserError, match=r'src\.training\.train --name tiny --model nowhere'):
         analyse('--model', 'nowhere')
 
 

@@ -112,7 +112,7 @@ def dogs(site, tmp_path):
         remote(site, IMAGES, name='images.tar'),
         remote(site, LISTS, name='lists.tar', extract_to='lists'),
     )
-    return Download('dogs', tmp_path / 'dogs', archives, 'terms', 'next')
+    return Download('dogs', tmp_path / 'dogs', archives, 'terms', 'use{data}')
 
 
 def test_install_unpacks_each_archive_where_it_belongs(dogs, site):
@@ -120,8 +120,8 @@ def test_install_unpacks_each_archive_where_it_belongs(dogs, site):
     assert (dogs.folder / 'Images/n2/b_jpg').read_bytes() == b'cat'
     assert (dogs.folder / 'lists/two_mat').read_bytes() == b'2'
     assert sorted(path.name for path in dogs.folder.iterdir()) == [
-        '.images.tar.done', '.images.tar.lock', '.lists.tar.done', '.lists.tar.lock', 'Images', 'images.tar', 'lists',
-        'lists.tar'
+        '.images.tar.done', '.images.tar.lock', '.lists.tar.done', '.lists.tar.lock',
+        'Images', 'images.tar', 'lists', 'lists.tar',
     ]  # fmt: skip
     assert json.loads((dogs.folder / '.images.tar.done').read_text()) == {
         'size': len(IMAGES), 'sha256': sha(IMAGES), 'unpacked': ['Images']
@@ -213,7 +213,7 @@ def test_main_tells_what_lies_where(dogs, monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(download.DOWNLOADS, 'dogs', dogs)
     download.main(['dogs', '--dest', str(tmp_path / 'there')])
     said = capsys.readouterr().out
-    assert said.startswith('terms\n') and said.endswith('next: next\n')
+    assert said.startswith('terms\n') and said.endswith(f'next: use --data {tmp_path}/there\n')
     assert 'there/Images' in said and 'there/lists/one_mat' in said and 'there/images.tar' in said
     download.main(['dogs', '--dest', str(tmp_path / 'there')])
     assert 'dogs: nothing to do, all is there' in capsys.readouterr().out

@@ -100,7 +100,7 @@ def test_an_interrupted_conversion_goes_on_and_ends_the_same(
     standing = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}
     assert 0 < len(standing) < len(shards(undisturbed))
     monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'data' / 'records')
-    with pytest.raises(UserError, match='is not finished: run it again to go on'):
+    with pytest.raises(UserError, match='is not finished: to go on run python -m'):
         open_records('cut')
 
     assert 'going on after' in finish(photos, tmp_path)

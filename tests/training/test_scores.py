@@ -45,3 +45,13 @@ def test_even_odds_are_no_hit():
 def test_the_table_is_aligned():
     scores = {'train': score(np.eye(3), np.arange(3)), 'test': score(np.eye(3), np.array([1, 1, 1]))}
     assert len({len(line) for line in table(scores)}) == 1
+
+
+@pytest.mark.parametrize('classes', [2, 5, 6])
+def test_top_5_is_shown_where_it_says_something(classes):
+    got = score(np.eye(classes), np.arange(classes))
+    assert ('top_5' in got) == (classes > 5)
+    assert ('top_5' in merged([got, got])) == (classes > 5)
+    lines = table({'train': got, 'test': got})
+    assert ('top-5' in lines[0]) == (classes > 5)
+    assert len({len(line) for line in lines}) == 1

@@ -69,8 +69,10 @@ def test_summaries_hold_cost_errors_and_histograms(clusters):
         'test_error',
         'test_log_loss',
     }
-    assert scalars | {'W1', 'b1', 'W2', 'b2'} == tags.keys()
-    assert 300 in tags['test_error']
+    histograms = {f'weights/{name}' for name in ('W1', 'b1', 'W2', 'b2')}
+    assert {f'curves/{name}' for name in scalars} | histograms == tags.keys()
+    assert min(tags).startswith('curves/')  # what TensorBoard shows first
+    assert 300 in tags['curves/test_error']
 
 
 @pytest.mark.parametrize('where', ['memory', 'records'])

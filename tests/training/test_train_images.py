@@ -181,10 +181,13 @@ def test_tensorboard_gets_scalars_inputs_and_parameters(coloured):
     for file in paths.summaries('boarded').iterdir():
         for event in tf.train.summary_iterator(str(file)):
             tags.update(value.tag for value in event.summary.value)
-    assert {'cost', 'train_error', 'train_log_loss', 'validation_error', 'validation_log_loss'} <= tags
-    assert 'inputs/image/15' in tags
+    scalars = {'cost', 'train_error', 'train_log_loss', 'validation_error', 'validation_log_loss'}
+    assert {f'curves/{name}' for name in scalars} <= tags and 'visual/inputs/image/15' in tags
+    # TensorBoard shows these groups in this order, and opens two of them.
+    groups = sorted({tag.partition('/')[0] for tag in tags} - {'_hparams_', ''})
+    assert groups in (['curves', 'final', 'visual', 'weights'], ['curves', 'visual', 'weights'])
     pytest.importorskip('tensorboard')
-    assert '_hparams_/session_start_info' in tags and 'test/top_1' in tags
+    assert '_hparams_/session_start_info' in tags and 'final/test_top_1' in tags
 
 
 def test_curves_tables_and_mistakes_of_a_run(coloured, capsys, tmp_path):
@@ -208,7 +211,9 @@ def test_curves_tables_and_mistakes_of_a_run(coloured, capsys, tmp_path):
 
 
 def test_what_is_missing_is_told(coloured):
-    with pytest.raises(UserError, match=r'train nowhere first'):
+    with pytest.raises(
+        UserError, match=r'run python -m src\.training\.train_images --name coloured --model nowhere'
+    ):
         training_curves.main(['--name', coloured, '--model', 'nowhere'])
     with pytest.raises(UserError, match='holds no runs'):
         compare_runs.main(['--name', 'of_nothing'])

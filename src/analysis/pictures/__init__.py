@@ -5,14 +5,14 @@
 
 Charts are Matplotlib's, on its Agg canvas and without pyplot, so that no window system is needed and
 a notebook's own figures are left alone. Matplotlib takes half a second to load: functions that need
-it import it. Text may hold any character of DejaVu Sans (Latin, Greek, Cyrillic, Hebrew, Arabic, not
-Chinese, Japanese or Korean); others show as boxes.
+it import it. Names may be in any script that DejaVu Sans or an installed font has (`fonts`).
 """
 
 from src.analysis.pictures.bars import bar_chart_pairs
+from src.analysis.pictures.fonts import families, writable
 from src.analysis.pictures.heat_maps import heat_map
 from src.analysis.pictures.sheets import Tile, contact_sheet
-from src.analysis.pictures.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER, STYLE, drawing
+from src.analysis.pictures.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER, STYLE, drawing, spoken
 
 __all__ = [
     'BLUE',
@@ -26,5 +26,8 @@ __all__ = [
     'bar_chart_pairs',
     'contact_sheet',
     'drawing',
+    'families',
     'heat_map',
+    'spoken',
+    'writable',
 ]

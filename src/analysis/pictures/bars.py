@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, short, title_above
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from src.analysis.pictures.fonts import LEFT_TO_RIGHT
+from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, legend_above, short, title_above
 
 
 def bar_chart_pairs(
@@ -19,7 +16,8 @@ def bar_chart_pairs(
 ) -> None:
     """A PNG with a bar for each pair (left name, right name, left number, right number), from the top
     down; the two numbers are stacked in two colours, which `legend` explains."""
-    with drawing(path, 6.5, 0.32 * len(pairs) + 0.3) as figure:
+    names = [name for pair in pairs for name in pair[:2]]
+    with drawing(path, 6.5, 0.32 * len(pairs) + 0.3, [*names, title]) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         places = range(len(pairs))
         left, right = (np.array([pair[i] for pair in pairs]) for i in (2, 3))
@@ -30,7 +28,7 @@ def bar_chart_pairs(
             axes.annotate(
                 told, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
             )
-        axes.set_yticks(places, [f'{short(pair[0])}  ·  {short(pair[1])}' for pair in pairs])
+        axes.set_yticks(places, [f'{LEFT_TO_RIGHT}{short(a)}  ·  {short(b)}' for a, b, *_ in pairs])
         axes.set_ylim(len(pairs) - 0.4, -0.6)
         axes.tick_params(length=0)
         axes.spines['bottom'].set_visible(False)
@@ -38,12 +36,5 @@ def bar_chart_pairs(
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.xaxis.set_major_formatter('{x:,.0f}')
         axes.set_xlabel(x_title)
-        _legend_above(axes)
+        legend_above(axes)
         title_above(figure, extent(figure, axes), title)
-
-
-def _legend_above(axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
-    )

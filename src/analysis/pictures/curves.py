@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.analysis.pictures.style import BLUE, MUTED, ORANGE, drawing, extent, title_above
+from src.analysis.pictures.style import BLUE, ORANGE, drawing, extent, legend_above, title_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +25,10 @@ class Panel:
 
 
 def line_charts(panels: list[Panel], path: Path, title: str, x_title: str) -> None:
-    """A PNG with the charts side by side. The line `validation` is drawn strong and its best point marked;
-    a chart in percent has its best at the top, others at the bottom."""
-    with drawing(path, 5.2 * len(panels), 3.6) as figure:
+    """A PNG with the charts side by side. The line `validation` is drawn strong and its best point is marked:
+    the highest of a chart in percent, else the lowest. All texts are outside the charts, so that none lies on
+    a line."""
+    with drawing(path, 5.2 * len(panels), 3.6, [title]) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
             _draw(axis, panel)
@@ -36,23 +37,15 @@ def line_charts(panels: list[Panel], path: Path, title: str, x_title: str) -> No
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
+    form = '{:.1%}'.format if panel.percent else '{:.3f}'.format
     for name, (x, y) in panel.lines.items():
         strong = name == 'validation'
         axes.plot(x, y, color=BLUE if strong else ORANGE, linewidth=2 if strong else 1.4, label=name)
         if strong and len(y):
             best = int(np.argmax(y) if panel.percent else np.argmin(y))
-            axes.plot(x[best], y[best], 'o', color=BLUE, markersize=5)
-            told = f'{y[best]:.1%}' if panel.percent else f'{y[best]:.3f}'
-            axes.annotate(
-                told,
-                (x[best], y[best]),
-                (0, -12 if panel.percent else 8),
-                textcoords='offset points',
-                ha='right',
-                color=MUTED,
-            )
-    axes.set_title(panel.title, fontsize=10, loc='left')
+            axes.plot(x[best], y[best], 'o', color=BLUE, markersize=5, label=f'best {form(y[best])}')
+    axes.set_title(panel.title, fontsize=10, loc='left', pad=24)
     if panel.percent:
         axes.yaxis.set_major_formatter('{x:.0%}')
     axes.grid(axis='y')
-    axes.legend(loc='lower right' if panel.percent else 'upper right')
+    legend_above(axes)

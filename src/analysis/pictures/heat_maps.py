@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from src.analysis.pictures.style import FAINT, INK, PAPER, drawing, extent, short, title_above
+from src.common import columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def heat_map(
     the cells, but for zeros.
     """
     height, width = (_cell_size(len(names), cells is not None) for names in (rows, columns))
-    with drawing(path, width * len(columns), height * len(rows)) as figure:
+    with drawing(path, width * len(columns), height * len(rows), [*rows, *columns, title]) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         # Not `imshow`, which takes a gigabyte to enlarge the cells of a large map.
         colours, norm = _heat_colours()
@@ -94,7 +95,7 @@ def _column_names(names: Sequence[str], letters: int) -> tuple[list[str], int]:
     four lines if all fit, else upright."""
     names = [short(name) for name in names]
     wrapped = [textwrap.wrap(name, max(letters, 1), break_long_words=False) for name in names]
-    if all(len(lines) <= 4 and max(map(len, lines), default=0) <= letters for lines in wrapped):
+    if all(len(lines) <= 4 and max(map(columns.width, lines), default=0) <= letters for lines in wrapped):
         return ['\n'.join(lines) for lines in wrapped], 0
     return names, 90
 

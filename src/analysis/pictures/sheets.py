@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
+from src.analysis.pictures import fonts
+from src.analysis.pictures.fonts import writable
 from src.analysis.pictures.style import INK, MUTED, PAPER, spoken
 from src.common import files
 from src.images.decode import decode_with_pillow
@@ -16,6 +18,8 @@ from src.images.faults import BadImage
 
 SIDE, GAP, MARGIN = 240, 24, 40  # pixels: a tile, between tiles, around them
 TEXT_LINES = 2  # of a title or subtitle, before it is cut
+# Of a line as a whole: '31% ' stays at the left of a Hebrew name. Pillow without libraqm takes no direction.
+DIRECTION = 'ltr' if features.check('raqm') else None
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,13 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
 
     A picture that is missing or damaged is a grey tile. Texts that are too long wrap, then are cut.
     """
-    fonts = _Fonts()
+    faces = _Faces()
     width = 2 * MARGIN + columns * (SIDE + GAP) - GAP
-    heading = [(line, fonts.heading, INK) for line in _wrap(title, fonts.heading, width - 2 * MARGIN, 3)]
-    heading += [(line, fonts.text, MUTED) for line in _wrap(note, fonts.text, width - 2 * MARGIN, 3)]
+    room = width - 2 * MARGIN
+    heading = [(line, faces.heading, INK) for line in _wrap(writable(title), faces.heading, room, 3)]
+    heading += [(line, faces.text, MUTED) for line in _wrap(note, faces.text, room, 3)]
     rows = [
-        [(tile, _caption(tile, fonts)) for tile in tiles[i : i + columns]]
+        [(tile, _caption(tile, faces)) for tile in tiles[i : i + columns]]
         for i in range(0, len(tiles), columns)
     ]
     top = MARGIN + _text_height(heading) + (GAP if heading else 0)
@@ -57,34 +62,57 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
         sheet.save(part, format='JPEG', quality=90, subsampling=0)
 
 
-class _Fonts:
-    """Matplotlib's DejaVu Sans for Pillow, which has no such font of its own."""
+class Face:
+    """A size and weight to write in, with whatever font families a text needs."""
 
+    def __init__(self, size: int, bold: bool = False):
+        self.size, self.bold = size, bold
+        self._fonts: dict[str, ImageFont.FreeTypeFont] = {}
+
+    def getlength(self, text: str) -> float:
+        """The width of a text in pixels."""
+        return sum(self._font(name).getlength(part) for part, name in fonts.runs(text))
+
+    @property
+    def line_height(self) -> int:
+        return round(1.2 * sum(self._font(fonts.BASE).getmetrics()))
+
+    def write(self, draw: ImageDraw.ImageDraw, left: float, top: float, text: str, colour: str) -> None:
+        baseline = top + self._font(fonts.BASE).getmetrics()[0]
+        for part, name in fonts.runs(text):
+            draw.text(
+                (left, baseline), part, fill=colour, font=self._font(name), anchor='ls', direction=DIRECTION
+            )
+            left += self._font(name).getlength(part)
+
+    def _font(self, name: str) -> ImageFont.FreeTypeFont:
+        if name not in self._fonts:
+            path, place = fonts.font_file(name, self.bold)
+            self._fonts[name] = ImageFont.truetype(path, self.size, place)
+        return self._fonts[name]
+
+
+class _Faces:
     def __init__(self):
-        import matplotlib
-
-        folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
-        self.text = ImageFont.truetype(folder / 'DejaVuSans.ttf', 15)
-        self.small = ImageFont.truetype(folder / 'DejaVuSans.ttf', 12)
-        self.bold = ImageFont.truetype(folder / 'DejaVuSans-Bold.ttf', 15)
-        self.heading = ImageFont.truetype(folder / 'DejaVuSans-Bold.ttf', 24)
+        self.text, self.small = Face(15), Face(12)
+        self.bold, self.heading = Face(15, bold=True), Face(24, bold=True)
 
 
-# Text of a contact sheet, ready to be written: each line with its font and colour.
-Lines = list[tuple[str, ImageFont.FreeTypeFont, str]]
+# Text of a contact sheet, ready to be written: each line with its face and colour.
+Lines = list[tuple[str, Face, str]]
 
 
-def _caption(tile: Tile, fonts: _Fonts) -> Lines:
-    title = _wrap(spoken(tile.title), fonts.bold, SIDE, TEXT_LINES)
-    subtitle = _wrap(spoken(tile.subtitle), fonts.text, SIDE, TEXT_LINES)
-    lines = [(line, fonts.bold, INK) for line in title]
-    lines += [(line, fonts.text, MUTED) for line in subtitle]
-    if source := ' '.join(tile.source.split()):
-        lines.append((_cut_start(source, fonts.small, SIDE), fonts.small, MUTED))
+def _caption(tile: Tile, faces: _Faces) -> Lines:
+    title = _wrap(spoken(tile.title), faces.bold, SIDE, TEXT_LINES)
+    subtitle = _wrap(spoken(tile.subtitle), faces.text, SIDE, TEXT_LINES)
+    lines = [(line, faces.bold, INK) for line in title]
+    lines += [(line, faces.text, MUTED) for line in subtitle]
+    if source := writable(' '.join(tile.source.split())):
+        lines.append((_cut_start(source, faces.small, SIDE), faces.small, MUTED))
     return lines
 
 
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> list[str]:
+def _wrap(text: str, font: Face, width: int, most: int) -> list[str]:
     """`text` as at most `most` lines that are no wider than `width`; what is left over becomes '…'."""
     lines: list[str] = []
     words = text.split()
@@ -98,7 +126,7 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> lis
     return lines
 
 
-def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _cut(text: str, font: Face, width: int) -> str:
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + '…') > width:
@@ -106,7 +134,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return text + '…'
 
 
-def _cut_start(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _cut_start(text: str, font: Face, width: int) -> str:
     """As `_cut`, from the left: names of files mostly differ at their end."""
     if font.getlength(text) <= width:
         return text
@@ -115,19 +143,15 @@ def _cut_start(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return '…' + text
 
 
-def _line_height(font: ImageFont.FreeTypeFont) -> int:
-    return round(1.2 * sum(font.getmetrics()))
-
-
 def _text_height(lines: Lines) -> int:
-    return sum(_line_height(font) for _, font, _ in lines)
+    return sum(face.line_height for _, face, _ in lines)
 
 
 def _write_lines(sheet: Image.Image, left: int, top: int, lines: Lines) -> None:
     draw = ImageDraw.Draw(sheet)
-    for text, font, colour in lines:
-        draw.text((left, top), text, fill=colour, font=font)
-        top += _line_height(font)
+    for text, face, colour in lines:
+        face.write(draw, left, top, text, colour)
+        top += face.line_height
 
 
 def _thumbnail(picture: bytes | np.ndarray | None) -> Image.Image:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.analysis.pictures.fonts import BASE, families, writable
 from src.common import files
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BLUE, ORANGE = '#2f6f9f', '#e2924a'  # told apart by colour-blind eyes, and in g
 DPI = 120
 
 STYLE = {
-    'font.family': 'DejaVu Sans',
+    'font.family': BASE,
     'font.size': 9,
     'text.color': INK,
     'text.parse_math': False,  # a $ in a name is a $
@@ -51,18 +51,18 @@ NAME_LENGTH = 40  # letters of a name before it is cut
 
 
 @contextlib.contextmanager
-def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
+def drawing(path: Path, width: float, height: float, texts: Iterable[str] = ()) -> Iterator[Figure]:
     """A figure of so many inches in our style; it becomes the PNG `path` when the body ends well.
 
-    The picture grows to hold what stands outside the figure, such as long labels, so nothing is cut.
+    `texts` are names that will be written in it, in any script: they decide on the fonts. The picture grows
+    to hold what stands outside the figure, such as long labels, so nothing is cut.
     """
-    # It warns on standard error of caches it builds, and of characters that the font lacks.
-    logging.getLogger('matplotlib').setLevel(logging.ERROR)
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    style = STYLE | {'font.family': families(texts)}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         figure = Figure(figsize=(width, height), dpi=DPI)
         FigureCanvasAgg(figure)
@@ -82,16 +82,24 @@ def title_above(figure: Figure, around: Bbox, title: str) -> None:
     figure.text(
         around.x0 / width,
         (around.y1 + 0.2) / height,
-        title,
+        writable(title),
         fontsize=np.clip(width, STYLE['axes.titlesize'], 24),  # a large picture is looked at from afar
         fontweight=STYLE['axes.titleweight'],
         va='bottom',
     )
 
 
+def legend_above(axes: Axes) -> None:
+    """The legend as one line above the axes, flush left."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
+    )
+
+
 def spoken(name: str) -> str:
-    """A class name as people write it, on one line."""
-    return ' '.join(name.replace('_', ' ').split())
+    """A class name as people write it, on one line, in characters that some font has."""
+    return writable(' '.join(name.replace('_', ' ').split()))
 
 
 def short(name: str) -> str:

@@ -1,0 +1,32 @@
+"""Text in the columns of a terminal: a Chinese letter takes two, a combining accent none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wcwidth import wcswidth
+
+
+def width(text: str) -> int:
+    """The columns that `text` takes; one for each character where it holds control characters."""
+    columns = wcswidth(text)
+    return len(text) if columns < 0 else columns
+
+
+def ljust(text: str, columns: int) -> str:
+    """`text` with spaces behind it, up to so many columns."""
+    return text + ' ' * (columns - width(text))
+
+
+def rjust(text: str, columns: int) -> str:
+    """`text` with spaces before it, up to so many columns."""
+    return ' ' * (columns - width(text)) + text
+
+
+def table(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
+    """Rows of cells as lines: numbers to the right, other text to the left, two spaces between."""
+    parts = []
+    for cells, right in zip(zip(*rows, strict=True), numeric, strict=True):
+        widest = max(map(width, cells))
+        parts.append([rjust(cell, widest) if right else ljust(cell, widest) for cell in cells])
+    return ['  '.join(line).rstrip() for line in zip(*parts, strict=True)]

@@ -1,0 +1,227 @@
+"""The commands to suggest next, from what the records and the trained models say of themselves.
+
+Reads data/records/<name>/manifest.json and checkpoints/<model>/model.json, and does not load TensorFlow.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+from src.common import consts, files, paths
+from src.common.cli import name_flag
+from src.common.errors import UserError
+from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
+from src.recipes.recipe import HeadRecipe, PixelRecipe
+
+MODEL_FILE = 'model.json'
+PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
+# Where each converter looks by default, and the name it gives its records.
+CONVERTERS = {
+    'stanford_ds_to_tfrecords': (paths.STANFORD_DS_DIR, consts.CURRENT_DATASET_NAME),
+    'kaggle_images_to_tfrecords': (paths.KAGGLE_DS_DIR, 'kaggle'),
+    'cifar10_to_tfrecords': (paths.CIFAR10_DIR, 'cifar10'),
+}
+
+
+def manifest_of(name: str) -> dict:
+    """The manifest of a data set, finished or not; {} when there is none."""
+    return files.read_notes(paths.records(name) / 'manifest.json')
+
+
+def model_notes(model: str) -> dict:
+    """What checkpoints/<model> was trained from and how; {} when there is no such model."""
+    return files.read_notes(paths.checkpoints(model) / MODEL_FILE)
+
+
+def trained_on(name: str | None = None) -> list[str]:
+    """The models that were trained on a data set, or on any, the newest first."""
+    notes = sorted(paths.CHECKPOINTS_DIR.glob(f'*/{MODEL_FILE}'), key=lambda path: -path.stat().st_mtime)
+    return [path.parent.name for path in notes if name in (None, files.read_notes(path).get('data_set'))]
+
+
+def data_set_of(model: str | None, name: str | None = None) -> str:
+    """The data set to work on: `name` if one is given, else the one that the model was trained on, else the
+    model's namesake if there is one, else the current one.
+
+    Raises UserError when the model was trained on another than `name`.
+    """
+    trained = model_notes(model).get('data_set') if model else None
+    if name and trained not in (None, name):
+        raise UserError(f'model {model} was trained on {trained}, not on {name}: use --name {trained}')
+    namesake = model if model and manifest_of(model) else None
+    return name or trained or namesake or consts.CURRENT_DATASET_NAME
+
+
+def usual_model(name: str) -> str:
+    """The model to follow when none is given: the data set's namesake, unless only others were trained, or
+    only a network from pixels can be."""
+    usual, trained = paths.model_for(name), trained_on(name)
+    if trained:
+        return usual if usual in trained else trained[0]
+    return usual if _has_bottlenecks(name) else network_model(USUAL_NETWORK, name)
+
+
+def flags(name: str, model: str) -> str:
+    """' --name NAME --model MODEL', each where it is not what commands take anyway."""
+    named = name_flag(name)
+    return named if model == paths.model_for(name) else f'{named} --model {shlex.quote(model)}'
+
+
+def to_convert(name: str) -> str:
+    """The command that makes the records of a data set, or made them."""
+    manifest = manifest_of(name)
+    if not manifest.get('source'):
+        return 'python -m src.data_preparation.' + _usual_conversion(name)
+    converter = _converter_of(manifest)
+    place, default = Path(manifest['source']), CONVERTERS.get(converter)
+    words = ['python', '-m', f'src.data_preparation.{converter}']
+    if default is None:
+        words += [paths.shown(place), '--name', name]
+    else:
+        words += [] if place.absolute() == default[0] else ['--data', paths.shown(place)]
+        words += [] if name == default[1] else ['--name', name]
+    words += ['--class-folders', manifest['class_folders']] if manifest.get('class_folders') else []
+    words += ['--augment'] if manifest.get('copies') else []
+    words += ['--crop-to-box'] if manifest.get('crop_to_box') else []
+    words += ['--test-list', 'FILE'] if manifest.get('split_by') == 'test list' else []
+    words += _backbone_words(converter, manifest)
+    return shlex.join(words)
+
+
+def to_train(name: str, model: str) -> str:
+    """The command that trains a model on a data set, or goes on training it; anew where the records were
+    converted again since."""
+    notes, records = model_notes(model), manifest_of(name).get('fingerprint')
+    if notes.get('data_set') != name:
+        return _usual_training(name, model)
+    if records not in (None, notes.get('records')):
+        return f'{_usual_training(name, model)} --fresh'
+    return _trained_by(name, model, notes)
+
+
+def to_freeze(name: str, model: str) -> str:
+    return 'python -m src.freezing.freeze' + flags(name, model)
+
+
+def how_to_train(name: str, model: str) -> str:
+    """What to do when the model was not trained: the end of an error message."""
+    others = trained_on(name)
+    if not others or model in others:
+        return f'run {to_train(name, model)}'
+    more = f' and {len(others) - 3:,} more' if others[3:] else ''
+    return f'run {to_train(name, model)}, or choose what was trained: --model {", ".join(others[:3])}{more}'
+
+
+def frozen_model(name: str, model: str) -> Path:
+    """The frozen file of a model. Raises UserError when it is not there, with what to do."""
+    path = paths.frozen(model)
+    if path.exists():
+        return path
+    todo = f'run {to_freeze(name, model)}' if model_notes(model) else how_to_train(name, model)
+    raise UserError(f'there is no {paths.shown(path)}: {todo}')
+
+
+def _has_bottlenecks(name: str) -> bool:
+    manifest = manifest_of(name)
+    if 'backbone' in manifest:
+        return manifest['backbone'] is not None
+    return name != paths.CIFAR10_DIR.name
+
+
+def _holds_cifar(name: str) -> bool:
+    manifest = manifest_of(name)
+    return not manifest or _converter_of(manifest) == 'cifar10_to_tfrecords'
+
+
+def _usual_conversion(name: str) -> str:
+    if name == consts.CURRENT_DATASET_NAME:
+        return 'stanford_ds_to_tfrecords'
+    if name == 'sample':
+        drawn, backbone = (shlex.quote(paths.shown(p)) for p in (paths.SAMPLE_DS_DIR, paths.POCKET_GRAPH_DEF))
+        return f'stanford_ds_to_tfrecords --data {drawn} --name sample --backbone {backbone}'
+    if name == paths.CIFAR10_DIR.name:
+        return 'cifar10_to_tfrecords'
+    return f'image_folder_to_tfrecords DIR{name_flag(name)}'
+
+
+def _converter_of(manifest: dict) -> str:
+    """The converter that made the records, guessed where an earlier version did not note it."""
+    if converter := manifest.get('converter'):
+        return converter
+    source = Path(manifest.get('source', ''))
+    if manifest.get('split_by') == 'test batch':
+        return 'cifar10_to_tfrecords'
+    if manifest.get('split_by') == 'official' or manifest.get('crop_to_box') or (source / 'Images').is_dir():
+        return 'stanford_ds_to_tfrecords'
+    if manifest.get('copies') or consts.UNLABELLED in manifest.get('counts', ()):
+        return 'kaggle_images_to_tfrecords'
+    return 'image_folder_to_tfrecords'
+
+
+def _backbone_words(converter: str, manifest: dict) -> list[str]:
+    backbone = manifest.get('backbone')
+    if backbone is None:
+        return [] if converter == 'cifar10_to_tfrecords' else ['--no-backbone']
+    words = []
+    path = paths.ROOT / backbone.get('path', backbone.get('file', ''))
+    if path != paths.IMAGENET_GRAPH_DEF or converter == 'cifar10_to_tfrecords':
+        words += ['--backbone', paths.shown(path)]
+    if backbone.get('bottleneck', consts.BOTTLENECK_TENSOR) != consts.BOTTLENECK_TENSOR:
+        words += ['--bottleneck', backbone['bottleneck']]
+    if pixel_range := backbone.get('pixel_range'):
+        words += ['--pixel-range=' + ','.join(f'{end:g}' for end in pixel_range)]
+    changes = backbone.get('changes', {})
+    if size := changes.get('input_size'):
+        words.append('--input-size=' + ','.join(map(str, size)))
+    for tensor, value in changes.get('set', {}).items():
+        words += ['--set', f'{tensor}={str(value).lower()}']
+    words += ['--inference-mode'] if changes.get('inference_mode') else []
+    if not manifest.get('complete'):  # another precision would be another conversion
+        words += ['--precision', manifest['precision']] if manifest.get('precision') else []
+    return words
+
+
+def _usual_training(name: str, model: str) -> str:
+    if _has_bottlenecks(name):
+        return 'python -m src.training.train' + flags(name, model)
+    words = ['python', '-m', 'src.training.train_images', '--name', name]
+    words += [] if model == network_model(USUAL_NETWORK, name) else ['--model', model]
+    words += [] if _holds_cifar(name) else ['--side', str(PHOTO_SIDE)]
+    return shlex.join(words)
+
+
+def _trained_by(name: str, model: str, notes: dict) -> str:
+    """The training that `notes` describe: its recipe, and what flags changed of it."""
+    network = notes.get('backbone') is None
+    usual = USUAL_NETWORK if network else USUAL_HEAD
+    recipe_name = notes.get('recipe') or usual
+    command = f'python -m src.training.{"train_images" if network else "train"}'
+    if recipe_name != usual:
+        command += f' --recipe {shlex.quote(recipe_name)}'
+    if not network:
+        command += flags(name, model)
+    else:
+        command += f' --name {shlex.quote(name)}'
+        command += '' if model == network_model(recipe_name, name) else f' --model {shlex.quote(model)}'
+    recipe = recipes().get(recipe_name)
+    return command + (_changes(recipe, notes.get('settings', {})) if recipe else '')
+
+
+def _changes(recipe: HeadRecipe | PixelRecipe, settings: dict) -> str:
+    """The flags by which `settings` differ from the recipe's."""
+    words = []
+    for field in fields(recipe):
+        value, usual = settings.get(field.name), getattr(recipe, field.name)
+        flag = field.name.replace('_', '-')
+        if value is None or value == usual or field.name == 'precision':
+            continue
+        if isinstance(usual, bool):
+            words.append(f'--{flag}' if value else f'--no-{flag}')
+        elif field.name == 'layers':
+            if list(value[1:-1]) != list((usual or consts.HEAD_MODEL_LAYERS)[1:-1]):
+                words += ['--layers', ','.join(map(str, value))]
+        else:
+            words += [f'--{flag}', str(value).removesuffix('.0')]
+    return ''.join(f' {shlex.quote(word)}' for word in words)
