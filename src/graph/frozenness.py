@@ -87,4 +87,7 @@ def _circle(graph_def: tf.GraphDef) -> str | None:
             waits[user].discard(name)
             if not waits[user]:
                 ready.append(user)
-    return next((name for name, inputs in waits.items() if inputs), None)
+    left = next((name for name, inputs in waits.items() if inputs), None)
+    for _ in waits if left else ():  # from what waits for a circle into it
+        left = min(waits[left])
+    return left

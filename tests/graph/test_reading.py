@@ -138,7 +138,7 @@ def test_nodes_that_wait_for_each_other_are_refused(tmp_path):
     path = write_graph(graph_def, tmp_path / 'circle.pb')
     path.with_suffix('.txt').write_text('\n'.join('abcde'))
     for load in (load_backbone, load_graph):
-        with pytest.raises(UserError, match=r'circle\.pb is damaged: \w+ depends on itself'):
+        with pytest.raises(UserError, match=r'circle\.pb is damaged: [ab] depends on itself'):
             load(path)
 
 
