@@ -110,9 +110,8 @@ def _two_readings(where: str, inner: Inner, named: Mapping[str, str]) -> UserErr
     unused = [name for name in inner if not inner[name]]
     if not inside:
         return UserError(
-            f'{where}: its folders ({listed(sorted(inner))}) have names of splits and no class folders in '
-            f'them: put the photos of each class in a folder there, or, if these are the classes, add '
-            f'{FLAG} {TOP}'
+            f'{where}: its folders ({listed(sorted(inner))}) are called like splits but hold no folders: put '
+            f'the photos of each class in a folder there, or, if these are the classes, add {FLAG} {TOP}'
         )
     told = f'classes {listed(inside)}'
     if splits:

@@ -20,7 +20,7 @@ def of_classify(capsys):
 
 
 def of_runs(capsys):
-    row = dict.fromkeys(compare_runs.COLUMNS, 0.5) | {'recipe': 'head', 'seed': 1}
+    row = dict.fromkeys(compare_runs.COLUMNS, 0.5) | {'recipe': 'a head', 'seed': 1}
     return compare_runs.shown(pd.DataFrame([row | {'model': name} for name in NAMES]))
 
 
