@@ -108,7 +108,9 @@ def main(argv: list[str] | None = None) -> None:
     made.add_argument('--model', type=Path, metavar='PB', help="frozen graph (default: the data set's own)")
     made.add_argument('--out', type=Path, metavar='CSV', help='default: metrics/<name>_submission.csv')
     args = made.parse_args(argv)
-    predictor = load_model(args.model or default_model(args.name))
+    model = args.model or default_model(args.name)
+    predictor = load_model(model)
+    say(f'{paths.shown(model)}: {count(len(predictor.labels), "class", "classes")}')
     if args.dir:
         answers = answers_from_folder(args.dir, predictor)
     else:
