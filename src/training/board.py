@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from src.common.tf1 import tf
+from src.training.summaries import summary_writer
 
 SHOWN_INPUTS = 16
 INPUTS = '.inputs'  # how the name of the file with them ends
@@ -23,7 +24,7 @@ def show_inputs(session: tf.Session, network, folder: Path) -> None:
     if any(folder.glob(f'*{INPUTS}')):
         return
     shown = tf.summary.image('inputs', network.augmented, SHOWN_INPUTS)
-    with tf.summary.FileWriter(str(folder), filename_suffix=INPUTS) as writer:
+    with summary_writer(folder, suffix=INPUTS) as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
 
 
@@ -36,7 +37,7 @@ def show_picture(tag: str, picture: Path, folder: Path) -> None:
     image = tf.Summary.Image(
         height=height, width=width, colorspace=3, encoded_image_string=picture.read_bytes()
     )
-    with tf.summary.FileWriter(str(folder), filename_suffix=f'.{tag}') as writer:
+    with summary_writer(folder, suffix=f'.{tag}') as writer:
         writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=tag, image=image)]), 0)
 
 
@@ -52,7 +53,7 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
     metrics = {
         f'{part}/{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
     }
-    with tf.summary.FileWriter(str(folder), filename_suffix='.parameters') as writer:
+    with summary_writer(folder, suffix='.parameters') as writer:
         writer.add_summary(
             hparams.experiment_pb(
                 [api_pb2.HParamInfo(name=key) for key in values],

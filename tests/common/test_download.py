@@ -120,8 +120,8 @@ def test_install_unpacks_each_archive_where_it_belongs(dogs, site):
     assert (dogs.folder / 'Images/n2/b_jpg').read_bytes() == b'cat'
     assert (dogs.folder / 'lists/two_mat').read_bytes() == b'2'
     assert sorted(path.name for path in dogs.folder.iterdir()) == [
-        '.images.tar.done', '.images.tar.lock', '.lists.tar.done', '.lists.tar.lock', 'Images', 'images.tar', 'lists',
-        'lists.tar'
+        '.images.tar.done', '.images.tar.lock', '.lists.tar.done', '.lists.tar.lock',
+        'Images', 'images.tar', 'lists', 'lists.tar'
     ]  # fmt: skip
     assert json.loads((dogs.folder / '.images.tar.done').read_text()) == {
         'size': len(IMAGES), 'sha256': sha(IMAGES), 'unpacked': ['Images']
