@@ -10,6 +10,7 @@ anything from elsewhere, whose table sorts by a click on a column's name, with t
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
         stream.write(page(table, list(COLUMNS), [by_model[model] for model in table['model']]))
     wrote(args.out / 'runs.csv', 'the same with every parameter')
     wrote(args.out / 'runs.html', 'the same as a page, with curves')
-    next_step(f'open {paths.shown(args.out / "runs.html")}')
+    next_step(f'open {shlex.quote(paths.shown(args.out / "runs.html"))}')
 
 
 if __name__ == '__main__':

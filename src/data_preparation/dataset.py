@@ -219,4 +219,4 @@ def _how_to_make(name: str) -> str:
         return 'run python -m src.data_preparation.stanford_ds_to_tfrecords'
     if name == paths.CIFAR10_DIR.name:
         return 'run python -m src.data_preparation.cifar10_to_tfrecords'
-    return f'run python -m src.data_preparation.image_folder_to_tfrecords DIR --name {name}'
+    return f'run python -m src.data_preparation.image_folder_to_tfrecords DIR --name {shlex.quote(name)}'

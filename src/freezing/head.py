@@ -19,7 +19,7 @@ from src.graph.backbones import Backbone, load_backbone
 from src.graph.graph_io import with_facts
 from src.graph.optimize import optimize
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
-from src.training import loop
+from src.training import checkpoint_files, loop
 
 
 def join_head(
@@ -59,7 +59,8 @@ def _head_saver() -> tf.train.Saver:
 def checkpoint_layers(checkpoint: str) -> list[int]:
     """Layer sizes of the head in a checkpoint. Raises UserError when it holds no head."""
     try:
-        shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
+        with checkpoint_files.readable(checkpoint) as path:
+            shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(f'{paths.shown(checkpoint)} is damaged: train anew with --fresh') from error
     layers = []

@@ -20,6 +20,7 @@ import argparse
 import csv
 import glob
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -86,6 +87,9 @@ def _answering_to(name: str) -> list[str]:
         return [name]
     if path.is_dir():
         return [str(p) for p in sorted(path.rglob('*')) if p.suffix.lower() in ENDINGS and p.is_file()]
+    folder, pattern = os.path.split(name)
+    if os.path.isdir(folder):  # noqa: PTH112 - so that only the rest of the name is a pattern
+        name = os.path.join(glob.escape(folder), pattern)  # noqa: PTH118
     return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
 
 

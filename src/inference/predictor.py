@@ -10,6 +10,7 @@ A picture that cannot be read gives a BadImage in its place instead of probabili
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -203,7 +204,7 @@ def default_model(name: str | None = None) -> Path:
     if name is None and not current.exists() and paths.POCKET_DOGS.exists():
         return paths.POCKET_DOGS
     if not current.exists():
-        flag = f' --name {name}' if name else ''
+        flag = f' --name {shlex.quote(name)}' if name else ''
         raise UserError(f'there is no {paths.shown(current)}: run python -m src.freezing.freeze{flag}')
     return current
 

@@ -18,6 +18,8 @@ from src.common.errors import UserError
 from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
+from src.training import checkpoint_files
+from src.training.summaries import summary_writer
 
 STATE = 'state.json'
 LAST, BEST = 'checkpoint', 'best_checkpoint'  # which files are the newest of their kind
@@ -73,7 +75,7 @@ def best_checkpoint(folder: Path) -> str:
     kind = next((kind for kind in (BEST, LAST) if (folder / kind).exists()), None)
     if kind is None:
         raise UserError(f'there is no checkpoint in {paths.shown(folder)}: run python -m src.training.train')
-    found = tf.train.latest_checkpoint(str(folder), kind)
+    found = checkpoint_files.latest(folder, kind)
     if not found:
         raise UserError(f'{paths.shown(folder / kind)} names files that have gone: train anew with --fresh')
     return found
@@ -82,7 +84,8 @@ def best_checkpoint(folder: Path) -> str:
 def restore(session: tf.Session, saver: tf.train.Saver, checkpoint: str) -> None:
     """Raises UserError when the checkpoint is damaged or of another network."""
     try:
-        saver.restore(session, checkpoint)
+        with checkpoint_files.readable(checkpoint) as path:
+            saver.restore(session, path)
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(
             f'{paths.shown(checkpoint)} does not fit this network, or is damaged ({_first_line(error)}): '
@@ -107,7 +110,7 @@ def fit(
     keeper = _Keeper(session, task, folder)
     state = keeper.resume()
     if not state.ended:
-        with tf.summary.FileWriter(str(summaries), session.graph if state.step == 0 else None) as writer:
+        with summary_writer(summaries, session.graph if state.step == 0 else None) as writer:
             _run(session, task, state, keeper, writer, steps, evaluate_every, patience)
     keeper.restore_best()
     return state
@@ -167,7 +170,7 @@ class _Keeper:
 
     def resume(self) -> State:
         state = read_state(self.folder)
-        checkpoint = tf.train.latest_checkpoint(str(self.folder), LAST)
+        checkpoint = checkpoint_files.latest(self.folder, LAST)
         if not checkpoint:
             return State()
         restore(self.session, self.last, checkpoint)
@@ -181,7 +184,7 @@ class _Keeper:
             return
         state.best = math.inf if score is None else float(score)
         state.best_step, state.stale = state.step, 0
-        self.best.save(self.session, str(self.folder / 'best'), state.step, BEST, write_meta_graph=False)
+        checkpoint_files.save(self.session, self.best, self.folder / 'best', state.step, BEST)
 
     def save_now_and_then(self, state: State) -> None:
         if time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS:
@@ -190,7 +193,7 @@ class _Keeper:
     def save(self, state: State) -> None:
         # The checkpoint holds the step itself, so that it and the state can never disagree on it.
         files.write_json(self.folder / STATE, asdict(state))
-        self.last.save(self.session, str(self.folder / 'last'), state.step, LAST, write_meta_graph=False)
+        checkpoint_files.save(self.session, self.last, self.folder / 'last', state.step, LAST)
         self.saved_at, self.saved_step = time.monotonic(), state.step
 
     def restore_best(self) -> None:

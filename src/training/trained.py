@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import asdict
 from typing import Any
@@ -63,7 +64,7 @@ def tell(model: str, state: State, scores: dict) -> None:
     for line in table(scores):
         say(line)
     wrote(paths.checkpoints(model), 'checkpoints, best and last')
-    wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
+    wrote(paths.summaries(model), f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}')
     wrote(paths.scores(model), 'scores')
 
 

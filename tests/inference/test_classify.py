@@ -299,7 +299,7 @@ def test_the_model_that_comes_with_the_project_needs_no_flag(photos):
         (['file', 'a.jpg', '--json', '--csv'], 'not allowed with argument'),
         (['folder', 'a.jpg'], 'invalid choice'),
         (['file'], 'required'),
-        (['file', 'a.jpg', '--name', '../x'], 'is no name'),
+        (['file', 'a.jpg', '--name', '../x'], 'is a path'),
     ],
 )
 def test_flags_that_cannot_be(flags, words, capsys):
