@@ -3,7 +3,8 @@
 set -e
 cd "$(dirname "$0")/.."
 sh setup/install.sh
-run() { echo; echo "\$ python -m $*"; .venv/bin/python -m "$@"; }
+. setup/python.sh
+run() { echo; echo "\$ python -m $*"; "$PYTHON" -m "$@"; }
 run src.data_preparation.sample_dataset
 run src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample --backbone frozen/pocket/pocket_96.pb
 run src.training.train --name sample

@@ -3,6 +3,7 @@
 set -e
 cd "$(dirname "$0")/.."
 sh setup/install.sh dev,notebook,scale,serve,tensorboard
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-exec .venv/bin/python -m pytest "$@"
+. setup/python.sh
+"$PYTHON" -m ruff check .
+"$PYTHON" -m ruff format --check .
+exec "$PYTHON" -m pytest "$@"

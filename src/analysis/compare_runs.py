@@ -11,6 +11,7 @@ elsewhere, whose table sorts by a click on a column's name, with the curves belo
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
         stream.write(page(table, columns_of(table), [by_model[model] for model in table['model']]))
     wrote(args.out / 'runs.csv', 'the same with every parameter')
     wrote(args.out / 'runs.html', 'the same as a page, with curves')
-    next_step(f'open {paths.shown(args.out / "runs.html")}')
+    next_step(f'open {shlex.quote(paths.shown(args.out / "runs.html"))}')
 
 
 if __name__ == '__main__':

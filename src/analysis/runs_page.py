@@ -153,7 +153,8 @@ def _legend(curves: dict) -> str:
 
 def _chart(run: Run, curves: dict, ticks: list[float], measure: str) -> str:
     """An SVG; values beyond the last of `ticks` are drawn at the edge."""
-    last = max(curve.steps[-1] for curve in curves.values() if curve) / run.steps_in_epoch
+    # A run with one evaluation before its first step has a single point, at 0.
+    last = max(curve.steps[-1] for curve in curves.values() if curve) / run.steps_in_epoch or 1
     bottom, wide = HEIGHT - BELOW, WIDTH - LEFT - 8
 
     def y(value: float) -> float:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import shlex
 
 from src.common import commands, consts, paths
 from src.common.errors import DEBUG_FLAG, UserError
+
+LONGEST_NAME = 200  # file names take 255 bytes, and names get endings
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,10 +64,29 @@ def name_flag(name: str) -> str:
 
 
 def plain_name(text: str) -> str:
-    """A name that becomes part of file names, so it holds no path."""
-    if not text or text.startswith('.') or any(c in '/\\:\0' for c in text):
-        raise argparse.ArgumentTypeError(f'{text!r} is no name: use letters, digits, - and _')
+    """An argparse type: a name that becomes part of file names, on every system and in patterns."""
+    if fault := _fault_of_name(text):
+        raise argparse.ArgumentTypeError(f'{text!r} {fault}')
     return text
+
+
+def _fault_of_name(text: str) -> str:
+    use = 'use letters, digits, - and _'
+    if not text:
+        return f'is empty: {use}'
+    if '/' in text or '\\' in text:
+        return 'is a path, and a name without folders is needed (ROOTSTOCK_HOME moves all folders)'
+    if text[0] in '.-':
+        return f'begins with {text[0]!r}: {use}'
+    if text[-1] in '. ':
+        return f'ends with {text[-1]!r}, which Windows drops: {use}'
+    if odd := next((c for c in text if c in '[]*?:<>|"' or not c.isprintable()), ''):
+        return f'holds {odd!r}, which file names and patterns do not take: {use}'
+    if re.fullmatch(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?', text, re.IGNORECASE):
+        return 'is a device on Windows: choose another name'
+    if len(os.fsencode(text)) > LONGEST_NAME:
+        return f'is longer than {LONGEST_NAME} bytes: choose a shorter name'
+    return ''
 
 
 def whole_number(low: int, high: int | None = None):

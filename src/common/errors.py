@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 
-from src.common import commands, environment, streams
+from src.common import commands, environment, paths, streams
 
 DEBUG_FLAG = '--debug'
 # With these a command begins anew, so what was finished is kept only if they are left out the next time.
@@ -35,7 +36,10 @@ _OF_THE_DISK = {
     )
     if hasattr(errno, name)
 }
+_NUMBERS = {os.strerror(number): number for number in _OF_THE_DISK}
+_TENSORFLOW_SAYS = re.compile(rf'(?P<path>\S[^;\n]*); (?P<reason>{"|".join(map(re.escape, _NUMBERS))})')
 _FULL = {errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC), errno.EFBIG}
+_NOT_WRITABLE = {*_FULL, errno.EROFS}
 
 
 class UserError(Exception):
@@ -55,8 +59,8 @@ def disk_fault(error: BaseException) -> str:
     if isinstance(error, OSError):
         number = error.errno if error.errno in _OF_THE_DISK else None
     elif type(error).__module__.startswith('tensorflow.'):
-        said = str(error).partition('\n')[0]
-        number = next((number for number in _OF_THE_DISK if f'; {os.strerror(number)}' in said), None)
+        said = _TENSORFLOW_SAYS.search(str(error))
+        number = said and _NUMBERS[said['reason']]
     else:
         return ''
     if number is None:
@@ -96,18 +100,22 @@ def _ended(main: Callable[[], int | None]) -> int:
         return _complain(f'error: {error}', 2)
     except Exception as error:
         if fault := disk_fault(error):
-            return _complain(f'error: {_place(error)}: {fault}', 2)
+            return _complain(f'error: {place_of(error)}: {fault}', 2)
         name = (getattr(error, 'name', '') or '').partition('.')[0]
         if isinstance(error, ModuleNotFoundError) and name in environment.NEEDED:
             return _complain(f'error: {environment.fault() or error}', 2)
         return _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """What cannot be written or read, as far as the error knows."""
-    if not isinstance(error, OSError):
-        return str(error).partition(';')[0]  # TensorFlow's begin with the path
-    return 'cannot write' if error.filename is None else f'cannot use {error.filename}'
+    if isinstance(error, OSError):
+        path, reason = error.filename, error.strerror
+    else:
+        path, reason = _TENSORFLOW_SAYS.search(str(error)).group('path', 'reason')
+    if path is None:
+        return 'cannot write'
+    return f'cannot {"write" if _NUMBERS.get(reason) in _NOT_WRITABLE else "use"} {paths.shown(path)}'
 
 
 @contextlib.contextmanager

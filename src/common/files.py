@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from src.common import paths
 from src.common.errors import UserError, disk_fault
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @contextlib.contextmanager
@@ -37,6 +42,7 @@ def writing(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except Exception as error:
+        path = path.with_name(re.sub(r'^\.(.+)\.\d+\.tmp$', r'\1', path.name))  # the name it is to get
         reason = disk_fault(error)
         if not reason and not isinstance(error, OSError):
             raise
@@ -52,6 +58,18 @@ def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def write_picture(path: Path, picture: Image, **options) -> None:
+    """Save a Pillow image, with the options of `Image.save` (`format` among them).
+
+    By way of memory: when Pillow writes to a file itself (12.3, `encode_to_file`), it takes a short write, as
+    on a disk that becomes full, for success.
+    """
+    encoded = io.BytesIO()
+    picture.save(encoded, **options)
+    with atomic(path, 'wb') as stream:
+        stream.write(encoded.getvalue())
 
 
 def flush_to_disk(path: Path) -> None:

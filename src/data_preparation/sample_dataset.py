@@ -23,7 +23,7 @@ from PIL import Image
 
 from src.common import errors, paths
 from src.common.cli import parser, require, whole_number
-from src.common.files import atomic_path, count
+from src.common.files import atomic_path, count, write_picture
 from src.common.locks import at_work
 from src.common.progress import next_step, progress, wrote
 from src.data_preparation.sample_drawing.breeds import BREEDS, Breed
@@ -139,8 +139,7 @@ def draw_sample(out: Path, per_class: int = PER_CLASS, seed: int = SEED) -> list
     with progress(len(missing), 'drawing', 'pictures') as bar:
         for picture, breed_number, index in missing:
             drawn = draw_picture(seed, breed_number, index)
-            with atomic_path(picture) as part:
-                drawn.picture.save(part, 'JPEG', quality=JPEG_QUALITY)
+            write_picture(picture, drawn.picture, format='JPEG', quality=JPEG_QUALITY)
             with atomic_path(_note(picture)) as part:  # last: it says whose seed the picture is from
                 text = annotation(drawn, seed, picture.stem, BREEDS[breed_number].name)
                 part.write_text(text, encoding='utf-8', newline='\n')

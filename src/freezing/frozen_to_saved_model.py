@@ -13,13 +13,15 @@ laid on white, 16-bit and CMYK pictures and TIFF may be refused.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from src.common import cli, errors, paths
 from src.common.errors import UserError
-from src.common.files import human_size
+from src.common.files import human_size, writing
 from src.common.locks import at_work
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
@@ -41,15 +43,21 @@ def export(frozen: Path, folder: Path) -> Path:
     if folder.exists():
         raise UserError(f'{paths.shown(folder)} is there already: choose another --version')
     model = load_graph(frozen)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # TensorFlow Serving watches the folder, so the version appears whole.
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.') as scratch:
+    with writing(folder), _scratch_in(folder.parent) as scratch:
         asset = Path(scratch, LABELS_ASSET)
         asset.write_text('\n'.join(model.labels) + '\n', encoding='utf-8', newline='\n')
         part = Path(scratch, 'saved_model')
         _save(model, asset, part)
         part.rename(folder)
     return folder
+
+
+@contextlib.contextmanager
+def _scratch_in(folder: Path) -> Iterator[str]:
+    """TensorFlow Serving watches the folder, so what is written there appears whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix='.') as scratch:
+        yield scratch
 
 
 def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:

@@ -63,7 +63,8 @@ def _head_saver() -> tf.train.Saver:
 def checkpoint_layers(checkpoint: str) -> list[int]:
     """Layer sizes of the head in a checkpoint. Raises UserError when it holds no head."""
     try:
-        shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
+        with checkpoints.readable(checkpoint) as path:
+            shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(f'{paths.shown(checkpoint)} is damaged: train anew with --fresh') from error
     layers = []

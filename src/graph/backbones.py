@@ -9,6 +9,7 @@ pictures, alone and together.
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -201,7 +202,7 @@ def _width(graph_def: tf.GraphDef, bottleneck: str, front: Front, path: Path) ->
 
 
 def _how_to_get(path: Path) -> str:
-    pocket = paths.shown(paths.POCKET_GRAPH_DEF)
+    pocket = shlex.quote(paths.shown(paths.POCKET_GRAPH_DEF))
     if path.resolve() == paths.IMAGENET_GRAPH_DEF:
         return f'run sh setup/inception_download.sh, or use the small one with --backbone {pocket}'
     return f'--backbone takes the path of a frozen graph, such as {pocket}'

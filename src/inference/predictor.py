@@ -215,7 +215,7 @@ def default_model(name: str | None = None) -> Path:
         return paths.POCKET_DOGS
     own = paths.frozen(paths.model_for(name))
     if not own.exists():
-        flag = f' --name {name}' if name else ''
+        flag = f' --name {shlex.quote(name)}' if name else ''
         raise UserError(f'there is no {paths.shown(own)}: run python -m src.freezing.freeze{flag}')
     return own
 

@@ -8,8 +8,6 @@ first two. So the prefixes are in the order in which things are to be seen: scal
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from src.common.tf1 import tf
+from src.training.summaries import summary_writer
 
 SHOWN_INPUTS = 16
 INPUTS = '.inputs'  # how the name of the file with them ends
@@ -29,7 +28,7 @@ def show_inputs(session: tf.Session, network, folder: Path) -> None:
     if any(folder.glob(f'*{INPUTS}')):
         return
     shown = tf.summary.image(f'{PICTURES}inputs', network.augmented, SHOWN_INPUTS)
-    with _writer(folder, INPUTS) as writer:
+    with summary_writer(folder, suffix=INPUTS) as writer:
         writer.add_summary(session.run(shown, network.feed(0)), 0)
 
 
@@ -42,7 +41,7 @@ def show_picture(tag: str, picture: Path, folder: Path) -> None:
     image = tf.Summary.Image(
         height=height, width=width, colorspace=3, encoded_image_string=picture.read_bytes()
     )
-    with _writer(folder, f'.{tag}') as writer:
+    with summary_writer(folder, suffix=f'.{tag}') as writer:
         writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=PICTURES + tag, image=image)]), 0)
 
 
@@ -58,7 +57,7 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
     metrics = {
         f'{FINAL}{part}_{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
     }
-    with _writer(folder, '.parameters') as writer:
+    with summary_writer(folder, suffix='.parameters') as writer:
         writer.add_summary(
             hparams.experiment_pb(
                 [api_pb2.HParamInfo(name=key) for key in values],
@@ -72,10 +71,3 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
             )
         )
         writer.add_summary(hparams.session_end_pb(api_pb2.STATUS_SUCCESS).SerializeToString())
-
-
-@contextlib.contextmanager
-def _writer(folder: Path, suffix: str) -> Iterator[tf.summary.FileWriter]:
-    """A writer of events for TensorBoard into a file that ends with `suffix`."""
-    with tf.Graph().as_default(), tf.summary.FileWriter(str(folder), filename_suffix=suffix) as writer:
-        yield writer

@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +31,8 @@ from src.common.tf1 import tf
 LAST, BEST = 'checkpoint', 'best_checkpoint'  # the files that name the newest of their kind
 PREFIXES = {LAST: 'last', BEST: 'best'}
 STATE_OF_EARLIER_VERSIONS = 'state.json'
+# TensorFlow takes the path of a checkpoint to restore for a pattern (Env::GetMatchingPaths).
+PATTERN = set('[]*?' if os.name == 'nt' else '[]*?\\')
 
 
 @dataclass
@@ -64,7 +69,7 @@ def best_checkpoint(folder: Path) -> str:
     """
     kind = next((kind for kind in (BEST, LAST) if (folder / kind).exists()), None)
     if kind is None:
-        raise UserError(f'there is no checkpoint in {paths.shown(folder)}: run python -m src.training.train')
+        raise UserError(f'there is no checkpoint in {paths.shown(folder)}: train {folder.name} first')
     return _present(folder, kind)
 
 
@@ -83,12 +88,27 @@ def step_of(checkpoint: str) -> int:
 def restore(session: tf.Session, saver: tf.train.Saver, checkpoint: str) -> None:
     """Raises UserError when the checkpoint is damaged or of another network."""
     try:
-        saver.restore(session, checkpoint)
+        with readable(checkpoint) as path:
+            saver.restore(session, path)
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(
             f'{paths.shown(checkpoint)} does not fit this network, or is damaged ({first_line(error)}): '
             'train anew with --fresh'
         ) from error
+
+
+@contextlib.contextmanager
+def readable(checkpoint: str) -> Iterator[str]:
+    """A path that TensorFlow can restore from: the checkpoint, or a copy for as long as the body runs."""
+    if not PATTERN & set(checkpoint):
+        yield checkpoint
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(checkpoint)
+        for file in source.parent.iterdir():
+            if file.name.startswith(f'{source.name}.'):
+                shutil.copy(file, Path(scratch, file.name))
+        yield str(Path(scratch, source.name))
 
 
 def read_state(folder: Path, evaluate_every: int = 1) -> State:

@@ -19,6 +19,7 @@ from src.common.progress import progress
 from src.common.tf1 import tf
 from src.training.board import CURVES
 from src.training.checkpoints import Keeper, State
+from src.training.summaries import summary_writer
 
 SECONDS_BETWEEN_CHECKPOINTS = 20
 STEPS_BETWEEN_COSTS = 20
@@ -65,7 +66,7 @@ def fit(
     keeper = Keeper(session, task.weights or tf.trainable_variables(), folder)
     state = keeper.resume(evaluate_every)
     if not state.ended:
-        with tf.summary.FileWriter(str(summaries), session.graph if state.step == 0 else None) as writer:
+        with summary_writer(summaries, session.graph if state.step == 0 else None) as writer:
             if state.step:  # what a killed run wrote of later steps is void
                 writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), state.step + 1)
             _run(session, task, state, keeper, writer, steps, evaluate_every, patience)

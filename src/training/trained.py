@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import asdict
 from typing import Any
@@ -77,7 +78,7 @@ def tell(records: Records, model: str, state: State, scores: dict) -> None:
     for line in warnings(records, read_model(model), scores):
         say(line)
     wrote(paths.checkpoints(model), 'checkpoints, best and last')
-    wrote(paths.summaries(model), f'tensorboard --logdir {paths.shown(paths.SUMMARY_DIR)}')
+    wrote(paths.summaries(model), f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}')
     wrote(paths.scores(model), 'scores')
 
 

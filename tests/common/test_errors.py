@@ -70,10 +70,10 @@ FULL = 'OSError(28, os.strerror(28), {})'
     [
         (
             FULL.format('"a.csv"'),
-            'error: cannot use a.csv: No space left on device: free some space, then repeat\n',
+            'error: cannot write a.csv: No space left on device: free some space, then repeat\n',
         ),
         (FULL.format('None'), 'error: cannot write: No space left on device: free some space, then repeat\n'),
-        ('OSError(30, os.strerror(30), "a.csv")', 'error: cannot use a.csv: Read-only file system\n'),
+        ('OSError(30, os.strerror(30), "a.csv")', 'error: cannot write a.csv: Read-only file system\n'),
         ('PermissionError(13, os.strerror(13), "a.csv")', 'error: cannot use a.csv: Permission denied\n'),
     ],
 )

@@ -122,10 +122,10 @@ def drawn(monkeypatch) -> list[tuple]:
 
 
 def test_a_second_run_writes_nothing(sample, drawn, capsys):
-    before = {path: path.stat().st_mtime_ns for path in sample.rglob('*')}
+    before = {path: path.stat().st_mtime_ns for path in sample.rglob('[!.]*')}
     sample_dataset.main(['--out', str(sample), '--per-class', '3'])
     assert not drawn
-    assert {path: path.stat().st_mtime_ns for path in sample.rglob('*')} == before
+    assert {path: path.stat().st_mtime_ns for path in sample.rglob('[!.]*')} == before
     assert '24 already there' in capsys.readouterr().out
 
 

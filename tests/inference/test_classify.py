@@ -444,7 +444,7 @@ def test_the_model_that_was_taken_is_told_with_the_reason(newest, photos, capsys
         (['file', 'a.jpg', '--json', '--csv'], 'not allowed with argument'),
         ([], 'required'),
         (['a.jpg', '--name', 'x', '--model', 'y.pb'], 'not allowed with argument'),
-        (['file', 'a.jpg', '--name', '../x'], 'is no name'),
+        (['file', 'a.jpg', '--name', '../x'], 'is a path'),
     ],
 )
 def test_flags_that_cannot_be(flags, words, capsys):

@@ -4,6 +4,7 @@ undisturbed one. And checkpoints are found in the folder that they lie in."""
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -216,3 +217,30 @@ def test_missing_files_are_reported_not_replaced(tmp_path, monkeypatch, kind):
         path.unlink()
     with pytest.raises(UserError, match=f'{kind} names files that are missing: train anew with --fresh'):
         train(folder, tmp_path / 'summaries')
+
+
+# TensorFlow takes such names for patterns.
+ODD = 'my [project]' if os.name == 'nt' else 'my [project]*? {x}'
+
+
+@pytest.mark.parametrize('name', ['plain', ODD])
+def test_checkpoints_work_in_folders_of_any_name(tmp_path, name):
+    folder = tmp_path / name / 'checkpoints'
+    with tf.Graph().as_default(), tf.Session() as session:
+        variable = tf.get_variable('x', [], tf.float32)
+        value = tf.placeholder(tf.float32, [])
+        assign = variable.assign(value)
+        folder.parent.mkdir()
+        keeper = checkpoints.Keeper(session, [variable], folder)
+        for step in (1, 2, 3):
+            session.run(assign, {value: 10 * step})
+            keeper.save_best(step)
+            session.run(assign, {value: 10 * step + 1})
+            keeper.save(checkpoints.State(step, best_step=step))
+        assert {file.name.partition('.')[0] for file in folder.glob('*-*')} == {'best-3', 'last-3'}
+        for kind, expected in ((checkpoints.BEST, 30), (checkpoints.LAST, 31)):
+            found = checkpoints.newest(folder, kind)
+            checkpoints.restore(session, tf.train.Saver(), found)
+            assert session.run(variable) == expected
+            with checkpoints.readable(found) as path:
+                assert tf.train.load_checkpoint(path).get_variable_to_shape_map() == {'x': []}

@@ -57,9 +57,8 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
             sheet.paste(_thumbnail(tile.picture), (left, top))
             _write_lines(sheet, left, top + SIDE + 8, caption)
         top += height
-    with files.atomic_path(path) as part:
-        # Without chroma subsampling, which would fray the letters.
-        sheet.save(part, format='JPEG', quality=90, subsampling=0)
+    # Without chroma subsampling, which would fray the letters.
+    files.write_picture(path, sheet, format='JPEG', quality=90, subsampling=0)
 
 
 class Face:
