@@ -27,6 +27,8 @@ def own_process() -> None:
     They hold for the whole process; `errors.run` makes them for every command.
     """
     _TensorFlow.owned = True
+    if not errors.debugging():
+        os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     if _TensorFlow.loaded is not None:
         _set_up(_TensorFlow.loaded)
 
@@ -64,8 +66,6 @@ def _load() -> types.ModuleType:
 
         return tensorflow
     quiet = not errors.debugging()
-    if quiet:
-        os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     with _stderr_held_back() if quiet else contextlib.nullcontext():
         import tensorflow.compat.v1 as tensorflow
 

@@ -35,16 +35,22 @@ def summary_writer(
     TensorFlow writes them in a thread and only logs what fails. Raises UserError when the body ends well and
     some are missing in the file.
     """
-    before = set(folder.glob('events.*'))
+    before = _stamps(folder)
     with tf.Graph().as_default():  # it is not made in eager mode, which the caller may use
         writer = tf.summary.FileWriter(str(folder), graph, filename_suffix=suffix)
     with writer:
         counted = Writer(writer)
         yield counted
-    written = set(folder.glob('events.*')) - before
+    written = {Path(file) for file, _ in _stamps(folder).items() - before.items()}
     if sum(map(_summaries_in, written)) < counted.added:
         name = paths.shown(next(iter(written), folder))
         raise UserError(f'cannot write {name}, summaries are missing in it: free some space, then repeat')
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Time and size of each event file, which tell a new or changed one."""
+    stats = {str(file): file.stat() for file in folder.glob('events.*')}
+    return {file: (stat.st_mtime_ns, stat.st_size) for file, stat in stats.items()}
 
 
 def _summaries_in(file: Path) -> int:
