@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from benchmarks.task import BATCH, Task
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation.bottlenecks import Extractor, extract
-from src.data_preparation.samples import Planned, Sample
+from src.data_preparation.samples import Planned, Sample, digest_of
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import read_graph
 
@@ -35,10 +36,15 @@ def reference(task: Task) -> Vectors:
     return run
 
 
+def _planned(photo: Path) -> Planned:
+    sample = Sample(photo.name, photo, None)
+    return Planned(sample, 'train', digest_of(sample)[0])
+
+
 def ours(task: Task, precision: str) -> Vectors:
     """What a conversion does, from the photos' files, which the system holds in memory by then."""
     extractor = Extractor(load_backbone(task.released), precision)
-    items = [Planned(Sample(photo.name, photo, None), 'train', '') for photo in task.photos]
+    items = [_planned(photo) for photo in task.photos]
 
     def run() -> np.ndarray:
         return np.stack([vector for _, _, vector in extract(items, extractor)])
