@@ -83,7 +83,10 @@ def measure(row: Row, name: str) -> str:
         for predict in contenders(len(records.classes), recipe, PEERS[:1]).values()
     )
     photos = f'{len(labels):,} in {row.folds} folds' if row.folds else f'{len(labels):,} by hash'
-    cells = [f'{100 * head[key]:.1f} % ({100 * peer[key]:.1f})' for key in ('top_1', 'top_5')]
+    cells = [
+        f'{100 * head[key]:.1f} % ({100 * peer[key]:.1f})' if key in head else '–'
+        for key in ('top_1', 'top_5')
+    ]
     cells.append(f'{head["log_loss"]:.3f} ({peer["log_loss"]:.3f})')
     return '| ' + ' | '.join([row.name, photos, row.head, *cells]) + ' |'
 

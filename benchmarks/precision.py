@@ -62,7 +62,8 @@ def main(argv: list[str] | None = None) -> None:
     say(f'{count(len(first), "photo")} in {args.folds} folds')
     say(f'{"learned from -> names":<40}{"top-1":>9}{"top-5":>9}{"log loss":>10}')
     for pair, s in compare(folds, recipe).items():
-        say(f'{pair:<40}{s["top_1"]:>9.2%}{s["top_5"]:>9.2%}{s["log_loss"]:>10.4f}')
+        top_5 = f'{s["top_5"]:.2%}' if 'top_5' in s else '–'  # not for five classes or fewer
+        say(f'{pair:<40}{s["top_1"]:>9.2%}{top_5:>9}{s["log_loss"]:>10.4f}')
 
 
 if __name__ == '__main__':

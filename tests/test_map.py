@@ -18,6 +18,13 @@ from tests.graph.graphs import graph_of_2015
 from tests.pictures import encoded, photo
 
 
+@pytest.fixture(autouse=True)
+def fresh_project(tmp_path, monkeypatch):
+    """Work folders without what other tests converted and trained."""
+    for name in ('RECORDS_DIR', 'FROZEN_MODELS_DIR', 'CHECKPOINTS_DIR', 'SUMMARY_DIR', 'METRICS_DIR'):
+        monkeypatch.setattr(paths, name, tmp_path / getattr(paths, name).relative_to(paths.ROOT))
+
+
 @pytest.fixture
 def shown(capsys):
     """Shows the map of a data set; returns (box, what it does) of each step, its commands, and the next."""

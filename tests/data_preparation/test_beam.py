@@ -75,8 +75,12 @@ def with_beam(folder: Path | str, name: str, *more: str) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, temporary and hidden files too."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    """Everything in a folder, temporary and hidden files too. The manifest names the command that converted,
+    which may differ."""
+    held = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    for converter in (b'image_folder_to_tfrecords', b'beam_to_tfrecords'):
+        held['manifest.json'] = held['manifest.json'].replace(converter, b'CONVERTER')
+    return held
 
 
 def times(folder: Path) -> dict[str, int]:

@@ -37,7 +37,7 @@ def test_it_converts_trains_and_prints_markdown(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(measured, 'ROWS', rows)
     measured.main([str(folder), '--backbone', str(paths.POCKET_GRAPH_DEF), '--test-list', str(listed)])
     first, second = capsys.readouterr().out.splitlines()[-2:]
-    figures = r'\d+\.\d % \(\d+\.\d\) \| 100\.0 % \(100\.0\) \| \d\.\d{3} \(\d\.\d{3}\) \|'
+    figures = r'\d+\.\d % \(\d+\.\d\) \| – \| \d\.\d{3} \(\d\.\d{3}\) \|'
     number = open_records('measured_pocket_96_hash').counts['test']
     assert re.fullmatch(rf'\| {by_hash.name} \| {number} by hash \| `{flags}` \| {figures}', first), first
     assert re.fullmatch(rf'\| {by_list.name} \| 12 in 3 folds \| .* \| {figures}', second), second
