@@ -12,6 +12,7 @@ from src import __main__ as the_map
 from src.analysis import training_curves, training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
+from src.data_preparation import next_commands
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
 from tests.graph.graphs import graph_of_2015
@@ -247,3 +248,9 @@ def test_the_next_command_leads_to_the_end(shown, tmp_path, monkeypatch):
     _, _, module, *arguments = shlex.split(classify)
     arguments[arguments.index('PHOTO.jpg')] = str(tmp_path / 'photos')
     assert importlib.import_module(module).main(arguments) == 0
+
+
+def test_a_model_that_is_named_after_a_recipe_is_trained_by_it():
+    for recipe in ('mlp', 'cnn_deep'):
+        wanted = f'python -m src.training.train_images --recipe cifar10/{recipe} --name cifar10'
+        assert next_commands.to_train('cifar10', f'cifar10_{recipe}') == wanted

@@ -186,8 +186,12 @@ def _backbone_words(converter: str, manifest: dict) -> list[str]:
 def _usual_training(name: str, model: str) -> str:
     if _has_bottlenecks(name):
         return 'python -m src.training.train' + flags(name, model)
-    words = ['python', '-m', 'src.training.train_images', '--name', name]
-    words += [] if model == network_model(USUAL_NETWORK, name) else ['--model', model]
+    words = ['python', '-m', 'src.training.train_images']
+    named = [r for r, recipe in recipes().items() if isinstance(recipe, PixelRecipe)]
+    recipe = next((recipe for recipe in named if model == network_model(recipe, name)), None)
+    words += ['--recipe', recipe] if recipe not in (None, USUAL_NETWORK) else []
+    words += ['--name', name]
+    words += ['--model', model] if recipe is None else []
     words += [] if _holds_cifar(name) else ['--side', str(PHOTO_SIDE)]
     return shlex.join(words)
 
