@@ -15,26 +15,16 @@ from src.common import commands, environment, paths, streams
 DEBUG_FLAG = '--debug'
 # With these a command begins anew, so what was finished is kept only if they are left out the next time.
 BEGIN_ANEW = ('--fresh', '--overwrite')
+LONGEST_REASON = 300  # characters
 
 # Faults of a disk or of its permissions, which the user can mend. TensorFlow's errors end in the same words.
 _OF_THE_DISK = {
     getattr(errno, name)
     for name in (
-        *(
-            'ENOSPC',
-            'EDQUOT',
-            'EFBIG',
-            'EROFS',
-            'EACCES',
-            'EPERM',
-            'EIO',
-            'ENAMETOOLONG',
-            'ENOTDIR',
-            'EISDIR',
-        ),
-        *('ENXIO', 'EMFILE', 'ENFILE', 'ESTALE', 'ELOOP'),
+        *('ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENAMETOOLONG', 'ENOTDIR'),
+        *('EISDIR', 'ENXIO', 'EMFILE', 'ENFILE', 'ESTALE', 'ELOOP'),
     )
-    if hasattr(errno, name)
+    if hasattr(errno, name)  # Windows lacks some
 }
 _NUMBERS = {os.strerror(number): number for number in _OF_THE_DISK}
 _TENSORFLOW_SAYS = re.compile(rf'(?P<path>\S[^;\n]*); (?P<reason>{"|".join(map(re.escape, _NUMBERS))})')
@@ -95,7 +85,7 @@ def _ended(main: Callable[[], int | None]) -> int:
     except SystemExit as ended:  # of argparse
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt as stop:
-        return _complain(f'stopped{_going_on() if resumable(stop) else ""}', 130)
+        return _complain(f'stopped{_going_on() if getattr(stop, "resumes", False) else ""}', 130)
     except UserError as error:
         return _complain(f'error: {error}', 2)
     except Exception as error:
@@ -105,6 +95,12 @@ def _ended(main: Callable[[], int | None]) -> int:
         if isinstance(error, ModuleNotFoundError) and name in environment.NEEDED:
             return _complain(f'error: {environment.fault() or error}', 2)
         return _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, which TensorFlow's errors follow up with pages; its type if there is
+    none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
 
 
 def place_of(error: BaseException) -> str:
@@ -126,10 +122,6 @@ def resumes():
     except KeyboardInterrupt as stop:
         stop.resumes = True
         raise
-
-
-def resumable(stop: KeyboardInterrupt) -> bool:
-    return getattr(stop, 'resumes', False)
 
 
 def _going_on() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from src.common.tf1 import tf
 from src.graph.constants import value_of
-from src.graph.graph_io import node_of, nodes_by_name
+from src.graph.graph_io import consumers, node_of, nodes_by_name
 
 HANDS_ON = ('Identity', 'Switch', 'PlaceholderWithDefault')
 
@@ -86,10 +86,7 @@ def _become_identity(node: tf.NodeDef, source: str) -> None:
 def in_control_flow(graph_def: tf.GraphDef) -> set[str]:
     """Names of the nodes within loops and branches: behind Enter and before Exit, behind Switch and before
     Merge. They may run often, or not at all."""
-    users: dict[str, list[str]] = {}
-    for node in graph_def.node:
-        for given in node.input:
-            users.setdefault(node_of(given), []).append(node.name)
+    users = consumers(graph_def)
     within: set[str] = set()
     for begin, end in (('Enter', ('Exit',)), ('Switch', ('Merge', 'Exit'))):
         waiting = [node.name for node in graph_def.node if node.op == begin]
@@ -99,6 +96,6 @@ def in_control_flow(graph_def: tf.GraphDef) -> set[str]:
             name = waiting.pop()
             if name not in found and name not in ends:
                 found.add(name)
-                waiting.extend(users.get(name, ()))
+                waiting.extend(user.name for user in users.get(name, ()))
         within |= found
     return within

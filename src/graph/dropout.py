@@ -12,7 +12,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.graph.constants import constant, value_of
-from src.graph.graph_io import ancestors, node_of, nodes_by_name
+from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name
 
 UNIFORM = ('RandomUniform', 'StatelessRandomUniform', 'StatelessRandomUniformV2')
 NORMAL = ('RandomStandardNormal', 'StatelessRandomNormal', 'StatelessRandomNormalV2')
@@ -40,7 +40,7 @@ def without_dropout(graph_def: tf.GraphDef, target: str) -> tuple[tf.GraphDef, l
     nodes that were taken out. What else is random stays."""
     changed = tf.GraphDef()
     changed.CopyFrom(graph_def)
-    nodes, users, removed = nodes_by_name(changed), _users(changed), []
+    nodes, users, removed = nodes_by_name(changed), consumers(changed, control=False), []
     for name in random_nodes(graph_def, target):
         ends = _ends(name, nodes, users)
         if ends:
@@ -48,15 +48,6 @@ def without_dropout(graph_def: tf.GraphDef, target: str) -> tuple[tf.GraphDef, l
                 _put_mean(changed, nodes, user, mean, mask)
             removed.append(name)
     return changed, removed
-
-
-def _users(graph_def: tf.GraphDef) -> dict[str, list[tf.NodeDef]]:
-    users: dict[str, list[tf.NodeDef]] = {}
-    for node in graph_def.node:
-        for given in node.input:
-            if not given.startswith('^'):
-                users.setdefault(node_of(given), []).append(node)
-    return users
 
 
 def _ends(name: str, nodes: dict, users: dict) -> list[tuple[tf.NodeDef, float, str]]:

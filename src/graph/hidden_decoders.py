@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 
 from src.common import paths
-from src.common.errors import UserError
+from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
 from src.graph.branches import in_control_flow
-from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
+from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name, subgraph
 from src.graph.names import names_aside, renamed
 from src.graph.new_front import DECODER_NODES, RESIZER_FLAGS, put_front_before, refuse_flags
 
@@ -98,19 +98,9 @@ def _hides_decoder(graph_def: tf.GraphDef, needed: set[str]) -> bool:
     """Whether decoders are within control flow, or there are several."""
     decoders = [node.name for node in graph_def.node if node.name in needed and node.op in DECODERS]
     in_functions = any(n.op in DECODERS for f in graph_def.library.function for n in f.node_def)
-    return (
-        len(decoders) > 1
-        or bool(in_control_flow(graph_def) & set(decoders))
-        or (not decoders and in_functions)
-    )
-
-
-def _users(graph_def: tf.GraphDef) -> dict[str, list[str]]:
-    users: dict[str, list[str]] = {}
-    for node in graph_def.node:
-        for given in node.input:
-            users.setdefault(node_of(given), []).append(node.name)
-    return users
+    if not decoders:
+        return in_functions
+    return len(decoders) > 1 or decoders[0] in in_control_flow(graph_def)
 
 
 class _Probe:
@@ -124,17 +114,15 @@ class _Probe:
     def passed(self) -> list[str]:
         """The tensors outside of control flow that all that comes from the images passes through, from the
         images on up to the network."""
-        users, inside, nodes = (
-            _users(self.graph_def),
-            in_control_flow(self.graph_def),
-            nodes_by_name(self.graph_def),
-        )
+        users, nodes = consumers(self.graph_def), nodes_by_name(self.graph_def)
+        inside = in_control_flow(self.graph_def)
         needed = ancestors(self.graph_def, [self.target])
         order, passed = list(self.sources), []
         known = set(order)
         for name in order:
-            new = [user for user in users.get(name, ()) if user in needed and user not in known]
-            order.extend(dict.fromkeys(new))
+            following = dict.fromkeys(user.name for user in users.get(name, ()))
+            new = [user for user in following if user in needed and user not in known]
+            order.extend(new)
             known.update(new)
         for name in order[len(self.sources) :]:
             if name in inside or nodes[name].op in ('Switch', 'Enter'):
@@ -161,10 +149,9 @@ class _Probe:
                     fault = error
                     continue
                 return [_Seen(t.name, np.asarray(v)) for t, v in zip(found, values, strict=True)]
-        reason = str(fault).strip().splitlines()[0]
         raise UserError(
             f'{paths.shown(self.path)} decodes images within control flow and does not run on one encoded '
-            f'image at {self.image.name}:0 ({reason}): export it with a placeholder for pixels'
+            f'image at {self.image.name}:0 ({first_line(fault)}): export it with a placeholder for pixels'
         )
 
 
