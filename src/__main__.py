@@ -89,9 +89,7 @@ def _to_records(name: str) -> Iterator[Step]:
         place, step = _PICTURES[name]
         if source is None or Path(source).absolute() == place:
             yield step
-    yield Step(
-        'pictures to records', next_commands.to_convert(name), (paths.records(name) / 'manifest.json',)
-    )
+    yield Step('pictures to records', next_commands.to_convert(name), (paths.manifest(name),))
 
 
 def _typed(path: Path) -> str:
@@ -100,7 +98,7 @@ def _typed(path: Path) -> str:
 
 def is_there(output: Path) -> bool:
     """Whether a step's output is there and whole: records are once their manifest says so."""
-    if output.name != 'manifest.json':
+    if output.name != paths.MANIFEST:
         return output.exists()
     try:
         return bool(files.read_json(output).get('complete'))

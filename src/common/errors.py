@@ -85,7 +85,7 @@ def _ended(main: Callable[[], int | None]) -> int:
     except SystemExit as ended:  # of argparse
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt as stop:
-        return _complain(f'stopped{_going_on() if getattr(stop, "resumes", False) else ""}', 130)
+        return _complain(f'stopped{_going_on() if resumable(stop) else ""}', 130)
     except UserError as error:
         return _complain(f'error: {error}', 2)
     except Exception as error:
@@ -122,6 +122,11 @@ def resumes():
     except KeyboardInterrupt as stop:
         stop.resumes = True
         raise
+
+
+def resumable(stop: KeyboardInterrupt) -> bool:
+    """Whether the work that was stopped said that it resumes."""
+    return getattr(stop, 'resumes', False)
 
 
 def _going_on() -> str:

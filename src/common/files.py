@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -132,3 +132,9 @@ def human_size(size: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """'1 photo', '6,000 photos'."""
     return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """'bus, car, train and 3 more'."""
+    more = f' and {len(names) - most:,} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more

@@ -10,9 +10,10 @@ Only names are looked at here, so that a disk and an object store are read alike
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from src.common.errors import UserError
+from src.common.files import listed
 
 TOP, INSIDE = 'top', 'inside'
 FLAG = '--class-folders'
@@ -122,9 +123,3 @@ def _two_readings(where: str, inner: Inner, named: Mapping[str, str]) -> UserErr
         f'{where} can be read in two ways: its folders are the classes ({listed(sorted(inner))}): add '
         f'{FLAG} {TOP}; or the folders inside them are ({told}): add {FLAG} {INSIDE}'
     )
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """'bus, car, train and 3 more'."""
-    more = f' and {len(names) - most:,} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import bdtrc
 
 from src.common import consts
-from src.common.files import count
+from src.common.files import count, listed
 from src.data_preparation.dataset import Records, labelled
 from src.training.cross_validation import CROSS_VALIDATION
 from src.training.learned import learned_from
@@ -62,9 +62,7 @@ def _untrained(records: Records, learned: Sequence[str]) -> str:
     missing = untrained(records, learned)
     if not missing:
         return ''
-    more = f' and {len(missing) - NAMED:,} more' if len(missing) > NAMED else ''
-    told = f'{", ".join(missing[:NAMED])}{more}'
-    return f'without training photos, so never learned: {told}'
+    return f'without training photos, so never learned: {listed(missing, NAMED)}'
 
 
 def _at_chance(records: Records, scores: Mapping[str, dict]) -> str:
