@@ -60,7 +60,7 @@ def disk_fault(error: BaseException) -> str:
 
 def run(main: Callable[[], int | None]) -> None:
     """Run an entry in a process of its own, and end the process: exit code 0 when done, 2 for bad input
-    (one line on standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    (one line on standard error), 1 for a bug of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
     from src.common.tf1 import own_process  # tf1 imports this module
 
     own_process()

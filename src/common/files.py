@@ -63,8 +63,8 @@ def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
 def write_picture(path: Path, picture: Image, **options) -> None:
     """Save a Pillow image, with the options of `Image.save` (`format` among them).
 
-    By way of memory: when Pillow writes to a file itself (12.3, `encode_to_file`), it takes a short write, as
-    on a disk that becomes full, for success.
+    It is encoded in memory first: when Pillow writes to a file itself (12.3, `encode_to_file`), it does not
+    notice a short write, as on a full disk.
     """
     encoded = io.BytesIO()
     picture.save(encoded, **options)
@@ -95,7 +95,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_notes(path: Path) -> dict:
-    """What a JSON file of ours notes; nothing when it is missing or spoilt."""
+    """The object in a JSON file of ours; {} when the file is missing or damaged."""
     try:
         notes = read_json(path)
     except UserError:

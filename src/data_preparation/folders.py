@@ -48,7 +48,7 @@ def read_layout(
         if not any(inner.values()):
             raise UserError(f'{where}: {FLAG} {INSIDE}, but its folders hold no folders: use {FLAG} {TOP}')
         return _assigned({name: split_called(name) for name, folders in inner.items() if folders})
-    if any(inner.values()):  # what holds no pictures has no say
+    if any(inner.values()):  # folders without pictures do not count
         inner = {name: folders for name, folders in inner.items() if has_pictures(name)}
     named = {name: split for name in inner if (split := split_called(name))}
     if _all_share_classes(inner):

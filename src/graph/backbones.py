@@ -32,7 +32,7 @@ from src.graph.optimize import Rewrites, optimize
 from src.graph.placeholders import with_values
 from src.graph.trial import Fault, find_fault
 
-# Nodes of a frozen model that are not of its backbone.
+# Names that a frozen model needs for nodes outside its backbone.
 RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)
 
 
@@ -41,9 +41,9 @@ class Backbone:
     """A graph from one encoded image, or a batch of pixels, to the bottleneck.
 
     `sha256` is that of the file; `graph_def` holds only what the bottleneck needs; `width` is the
-    number of values of one bottleneck; `rewrites` tells how the graph was made faster; `channel_axis` is the
-    axis of the bottleneck that holds these values, 1 for a map in NCHW; `changes` are those that were asked
-    for; `cut` is the name of the bottleneck in the file, where another node has it here.
+    number of values of one bottleneck; `rewrites` reports how the graph was made faster; `channel_axis` is
+    the axis of the bottleneck that holds these values, 1 for a map in NCHW; `changes` are those that were
+    asked for; `cut` is the bottleneck's name in the file, which may differ from `bottleneck` here.
     """
 
     path: Path
@@ -142,8 +142,8 @@ def load_tried(
     pixel_range: tuple[float, float] | None = None,
     changes: Changes = NO_CHANGES,
 ) -> Backbone:
-    """The same as load_backbone, and tried out: raises UserError too when the vector of an image depends on
-    chance or on the images beside it, with the node that makes it so."""
+    """`load_backbone`, then a trial run. Raises UserError also when the vector of an image is random or
+    depends on the other images of the batch, with the node that causes it."""
     backbone = load_backbone(path, bottleneck, pixel_range, changes=changes)
     if fault := _fault(backbone):
         remedy = ''
@@ -163,7 +163,7 @@ def _fault(backbone: Backbone) -> Fault | None:
 
 
 def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None, changes: Changes) -> str:
-    """Whether inference mode mends a backbone, found by loading and trying it so."""
+    """The end of an error message: whether --inference-mode would help, found by trying it."""
     try:
         fault = _fault(load_backbone(path, bottleneck, pixel_range, changes=changes))
     except NothingToChange:

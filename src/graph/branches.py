@@ -1,4 +1,4 @@
-"""Branches that a constant decides: what is never taken leaves the graph.
+"""Branches decided by a constant: the side that is never taken is removed from the graph.
 
 A `tf.cond` of TensorFlow 1 is a Switch at each entry and a Merge at each exit. Where the predicate is a
 constant, such as a training flag, both become the identity of the side that is taken.
@@ -10,11 +10,11 @@ from src.common.tf1 import tf
 from src.graph.constants import value_of
 from src.graph.graph_io import consumers, node_of, nodes_by_name
 
-HANDS_ON = ('Identity', 'Switch', 'PlaceholderWithDefault')
+PASSES_ON = ('Identity', 'Switch', 'PlaceholderWithDefault')
 
 
 def without_decided_branches(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """A copy of a graph in which constant predicates have been followed; the graph itself if it has none."""
+    """A copy of a graph without branches that a constant decides; the graph itself if it has none."""
     nodes = nodes_by_name(graph_def)
     taken = {}  # for each decided Switch, which of its outputs carries the value
     for node in graph_def.node:
@@ -40,8 +40,8 @@ def without_decided_branches(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def _predicate(nodes: dict[str, tf.NodeDef], tensor: str) -> bool | None:
-    """The value of a constant predicate, seen through nodes that hand it on."""
-    while (node := nodes.get(node_of(tensor))) is not None and node.op in HANDS_ON:
+    """The value of a constant predicate, seen through nodes that pass it on."""
+    while (node := nodes.get(node_of(tensor))) is not None and node.op in PASSES_ON:
         tensor = node.input[0]
     value = value_of(nodes, tensor)
     if value is None and node is not None and node.op in ('LogicalNot', 'LogicalAnd', 'LogicalOr'):

@@ -1,7 +1,7 @@
 """Image decoders inside control flow: one for each kind of file (tf.cond), or for each picture (tf.map_fn).
 
-Such a decoder cannot be fed with pixels. The graph is cut behind it, where all that comes from the encoded
-images passes through one tensor, and gets a decoder of its own there:
+Such a decoder cannot be fed with pixels. The graph is cut after it, at a tensor on every path from the
+encoded images to the network, and gets a new decoder there:
 
     image ──► cond(jpeg? png?) ──► decoded [h, w, 3] ──► resize ──►       a plain decoder instead of the cond
     images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     a new front instead of the map_fn
@@ -36,7 +36,7 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class _Seen:
-    """A tensor that all that comes from the encoded images passes through, and its values for one picture."""
+    """A tensor on every path from the encoded images to the network, and its values for one picture."""
 
     tensor: str
     values: np.ndarray
@@ -70,7 +70,7 @@ def with_plain_decoder(
     if not images:
         raise UserError(
             f'{paths.shown(path)} decodes images within control flow, and no tensor [N, height, width, 3] '
-            'behind it holds all that comes from them: export the graph with a placeholder for pixels'
+            'after it is on every path from them: export the graph with a placeholder for pixels'
         )
     resized = [one for one in images if one.values.shape[1:3] != (HEIGHT, WIDTH)]
     return _with_front_at(graph_def, probe, (resized or images)[0], noise, pixel_range, input_size)
@@ -112,8 +112,8 @@ class _Probe:
         self.image = sources[0]
 
     def passed(self) -> list[str]:
-        """The tensors outside of control flow that all that comes from the images passes through, from the
-        images on up to the network."""
+        """The tensors outside control flow that are on every path from the images to the target, in order, up
+        to the network."""
         users, nodes = consumers(self.graph_def), nodes_by_name(self.graph_def)
         inside = in_control_flow(self.graph_def)
         needed = ancestors(self.graph_def, [self.target])

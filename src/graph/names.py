@@ -1,4 +1,4 @@
-"""Names of nodes: other ones for those that something else must have."""
+"""New names for nodes, where two parts of a graph need the same one."""
 
 from __future__ import annotations
 

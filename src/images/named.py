@@ -1,4 +1,4 @@
-"""Files, folders and globs to pictures.
+"""The pictures that paths, folders and globs name.
 
 pictures, left_out = pictures_named(['my_dog.jpg', 'photos', 'more/**/*.png'])
 """

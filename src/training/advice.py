@@ -1,4 +1,4 @@
-"""What a training says of scores that mean little, and of classes that it could not learn."""
+"""Warnings after a training: scores that mean little, and classes that could not be learned."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def warnings(records: Records, facts: Mapping[str, Any], scores: Mapping[str, di
 
 
 def at_chance(told: Mapping[str, float]) -> bool:
-    """Whether a score cannot be told from guessing the most frequent class: as many hits are no surprise
-    (one-sided binomial test, 5 %) where each photo is a hit with that class's share."""
+    """Whether a score is not significantly better than always guessing the most frequent class (one-sided
+    binomial test, 5 %)."""
     hits = round(told['top_1'] * told['examples'])
     chance = told['most_frequent']
     # bdtrc(k, n, p) is the probability of more than k hits.

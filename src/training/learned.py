@@ -37,5 +37,5 @@ def named(name: str, kind: str) -> str:
 
 
 def by_kind(scores: Mapping[str, dict]) -> dict[str, dict]:
-    """The scores of a training by its parts, the part `train` under the name of its kind."""
+    """Scores by part, with the part `train` renamed to 'training score'."""
     return {TRAINING if part == 'train' else part: told for part, told in scores.items()}
