@@ -35,7 +35,8 @@ from src.common.progress import progress, say
 from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.images.named import pictures_named
-from src.inference.predictor import Predictor, default_model, load_model, why_default
+from src.inference.default_model import default_model, why_default
+from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ A picture that cannot be read gives a BadImage in its place instead of probabili
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -203,31 +202,6 @@ def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
     if len(sizes) < 2 or sizes[0] is not None or sizes[-1] is None or set(sizes[1:-1]) - {1}:
         raise UserError(f'{paths.shown(path)}: {output} is {tensor.shape}, not [N, classes]')
     return sizes[-1]
-
-
-def default_model(name: str | None = None) -> Path:
-    """The frozen model of the data set `name`, or without a name the model that ships with Rootstock:
-    training and freezing never replace it.
-
-    Raises UserError when the data set has no frozen model.
-    """
-    if name is None and paths.POCKET_DOGS.exists():
-        return paths.POCKET_DOGS
-    own = paths.frozen(paths.model_for(name))
-    if not own.exists():
-        flag = f' --name {shlex.quote(name)}' if name else ''
-        raise UserError(f'there is no {paths.shown(own)}: run python -m src.freezing.freeze{flag}')
-    return own
-
-
-def why_default(path: Path) -> str:
-    """Why `default_model()` gave `path`, and how to use the newest of the user's own models."""
-    if path != paths.POCKET_DOGS:
-        return 'the model that consts.py names, as no --model is given'
-    others = [file for file in paths.FROZEN_MODELS_DIR.glob('*.pb') if file != path and file.is_file()]
-    newest = max(others, key=lambda file: file.stat().st_mtime, default=None)
-    instead = f'; for your newest: --model {shlex.quote(paths.shown(newest))}' if newest else ''
-    return f'the model that ships with Rootstock, as no --model is given{instead}'
 
 
 def output_of(graph_def: tf.GraphDef, path: Path) -> str:
