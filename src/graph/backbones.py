@@ -21,16 +21,16 @@ from src.graph.backbone_flags import add_graph_flags
 from src.graph.batching import feed_batches
 from src.graph.branches import without_decided_branches
 from src.graph.changes import NO_CHANGES, Changes, changes_of
+from src.graph.consistency import Fault, find_fault
 from src.graph.fronts import Front, ensure_front
-from src.graph.frozenness import frozen_part
+from src.graph.frozen_check import frozen_part
 from src.graph.graph_io import INFO_NODE, LABELS_NODE, inferred, node_of, read_graph, require_tensor, subgraph
 from src.graph.inference_mode import NothingToChange, in_inference_mode
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.modernise import modernise
-from src.graph.names import names_aside, renamed
+from src.graph.node_names import new_names, renamed
 from src.graph.optimize import Rewrites, optimize
 from src.graph.placeholders import with_values
-from src.graph.trial import Fault, find_fault
 
 # Names that a frozen model needs for nodes outside its backbone.
 RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)
@@ -114,7 +114,7 @@ def load_backbone(
     elif faster or changes.values:
         changed = without_decided_branches(changed)
     graph_def = modernise(frozen_part(changed, bottleneck, path))
-    aside = names_aside(graph_def, RESERVED)
+    aside = new_names(graph_def, RESERVED)
     graph_def, cut = renamed(graph_def, aside), bottleneck
     if node_of(cut) in aside:
         bottleneck = cut.replace(node_of(cut), aside[node_of(cut)], 1)

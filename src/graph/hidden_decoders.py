@@ -24,8 +24,8 @@ from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
 from src.graph.branches import in_control_flow
 from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name, subgraph
-from src.graph.names import names_aside, renamed
 from src.graph.new_front import DECODER_NODES, RESIZER_FLAGS, put_front_before, refuse_flags
+from src.graph.node_names import new_names, renamed
 
 DECODERS = ('DecodeJpeg', 'DecodePng', 'DecodeImage', 'DecodeAndCropJpeg', 'DecodeBmp')
 RESIZERS = ('ResizeBilinear', 'ResizeBicubic', 'ResizeArea', 'ResizeNearestNeighbor', 'ScaleAndTranslate')
@@ -164,7 +164,7 @@ def _with_decoder_at(graph_def: tf.GraphDef, name: str) -> tf.GraphDef:
         plain = list(graph.as_graph_def().node)
     rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     rest.node.extend(node for node in graph_def.node if node.name != name)
-    rest = renamed(rest, names_aside(rest, DECODER_NODES))
+    rest = renamed(rest, new_names(rest, DECODER_NODES))
     rest = renamed(rest, {name: decoder})
     rest.node.extend(plain)
     return rest

@@ -24,7 +24,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches, pixels_of_many
 from src.graph.fronts import Front, find_front
-from src.graph.frozenness import frozen_part
+from src.graph.frozen_check import frozen_part
 from src.graph.graph_io import (
     inferred,
     node_of,
@@ -37,7 +37,7 @@ from src.graph.graph_io import (
 )
 from src.graph.hidden_decoders import with_plain_decoder
 from src.graph.modernise import modernise
-from src.graph.names import free_name
+from src.graph.node_names import free_name
 from src.graph.optimize import leaves_to_rewrite, optimize
 from src.graph.thaw import Weights, import_thawed, put_weights, take_weights
 from src.images.faults import BadImage

@@ -31,7 +31,7 @@ def kind_of_score(splits: Sequence[str], learned: Sequence[str]) -> str:
     return TRAINING if all(inside) else PARTLY if any(inside) else HELD_OUT
 
 
-def named(name: str, kind: str) -> str:
+def with_kind(name: str, kind: str) -> str:
     """'test', but 'test (training score)'."""
     return name if kind == HELD_OUT else f'{name} ({kind})'
 

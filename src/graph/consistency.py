@@ -80,12 +80,12 @@ class _Trial:
             return Fault(f'gives no finite number for any of {len(together)} test pictures{self.overflow()}')
         if not self.same(together, self.run(self.pixels)):
             text = 'gives another vector for the same image each time'
-            return self.named(text, self.pixels, self.pixels)
+            return self.with_cause(text, self.pixels, self.pixels)
         for place, vector in enumerate(alone):
             if not self.same(vector, together[place:]):
                 text = 'gives an image another vector beside other images'
                 others = self.pixels[place:] + self.pixels[:place]
-                return self.named(text, others[:1], others)
+                return self.with_cause(text, others[:1], others)
         return None
 
     def run(self, pixels: list[np.ndarray], fetched=None):
@@ -104,7 +104,7 @@ class _Trial:
         most = np.abs(alone[finite]).max(initial=0)
         return bool((np.abs(alone[finite] - among[finite]) <= self.tolerance * most).all())
 
-    def named(self, text: str, *runs: list[np.ndarray]) -> Fault:
+    def with_cause(self, text: str, *runs: list[np.ndarray]) -> Fault:
         """The fault with the first node whose inputs agree between two runs and whose outputs do not."""
         tensors = self.tensors()
         before, after = (

@@ -13,7 +13,7 @@ from src.common import consts
 from src.common.files import count, listed
 from src.data_preparation.dataset import Records, labelled
 from src.training.cross_validation import CROSS_VALIDATION
-from src.training.learned import learned_from
+from src.training.score_kinds import learned_from
 
 FEW = 30  # photos of a split, below which one photo moves its accuracy by more than three points
 SIGNIFICANCE = 0.05
