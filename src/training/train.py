@@ -90,7 +90,7 @@ def cross_validated(
         if not fits_in_memory(records):
             raise UserError(
                 f'{paths.shown(records.folder)} needs more memory than MAX_BOTTLENECK_BYTES in '
-                'src/common/consts.py allows, and --folds works in memory only: leave it out, or raise that'
+                'src/common/consts.py allows, and --folds needs all in memory: leave --folds out, or raise it'
             )
         told = cross_validate(load(records, *parts_of(records, True)['train']), recipe, folds)
         files.write_json(kept, told)
