@@ -3,8 +3,8 @@
     python -m src
     python -m src --name flowers
 
-The next command is the first whose output is missing behind all that is there. The commands follow the
-manifest of the records and what was trained on them: a head on bottlenecks, or a network from pixels.
+The next command is that of the first step after the last one that is done. The commands follow the manifest
+of the records and what was trained on them: a head on bottlenecks, or a network from pixels.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def _to_records(name: str) -> Iterator[Step]:
         place, step = _PICTURES[name]
         if source is None or Path(source).absolute() == place:
             yield step
-    yield Step(
-        'pictures to records', next_commands.to_convert(name), (paths.records(name) / 'manifest.json',)
-    )
+    yield Step('pictures to records', next_commands.to_convert(name), (paths.manifest(name),))
 
 
 def _typed(path: Path) -> str:
@@ -100,7 +98,7 @@ def _typed(path: Path) -> str:
 
 def is_there(output: Path) -> bool:
     """Whether a step's output is there and whole: records are once their manifest says so."""
-    if output.name != 'manifest.json':
+    if output.name != paths.MANIFEST:
         return output.exists()
     try:
         return bool(files.read_json(output).get('complete'))

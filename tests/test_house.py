@@ -9,6 +9,7 @@ import re
 import pytest
 
 from src.common import paths
+from src.common.commands import COMMANDS
 
 FLOORS = {
     'common': 0,
@@ -62,3 +63,19 @@ def test_the_commands_and_files_that_a_page_names_are_there(page):
         re.findall(r'\b(?:setup|docs|tests|notebooks)/[\w/]+\.(?:sh|md|py|png|ipynb|txt)\b', text)
     ):
         assert (paths.CHECKOUT / file).is_file(), file
+
+
+def test_the_readme_lists_every_command_of_rootstock():
+    text = (paths.CHECKOUT / 'README.md').read_text(encoding='utf-8')
+    listed = set(re.findall(r'^\| `(src[\w.]*)` \|', text, re.MULTILINE))
+    assert listed == {command.module for command in COMMANDS.values()}
+
+
+def test_the_architecture_names_every_module():
+    text = (paths.CHECKOUT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    words = set(re.findall(r'`(\w+)/?`', text))
+    optional = {'__init__', '__main__'}  # and those of a folder that is named as a whole
+    for path in MODULES:
+        inside = path.relative_to(paths.CHECKOUT / 'src').with_suffix('').parts
+        named = path.stem in words | optional or set(inside[1:-1]) & {'pictures', 'sample_drawing'}
+        assert named or inside[0] in ('models', 'recipes') or path.stem.endswith('_to_tfrecords'), path

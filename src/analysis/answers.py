@@ -16,7 +16,7 @@ from src.data_preparation import dataset
 from src.data_preparation.dataset import Records
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor
-from src.training.learned import kind_of_score, learned_from
+from src.training.score_kinds import kind_of_score, learned_from
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Analysis:
 
     @property
     def kind(self) -> str:
-        """What scores over all examples are called: `learned.TRAINING`, PARTLY or HELD_OUT."""
+        """What scores over all examples are called: `score_kinds.TRAINING`, PARTLY or HELD_OUT."""
         return kind_of_score(self.splits, self.learned)
 
     @property

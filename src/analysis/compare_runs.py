@@ -24,7 +24,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
 from src.training.cross_validation import CROSS_VALIDATION
-from src.training.learned import learned_from
+from src.training.score_kinds import learned_from
 
 # Columns of the table, and whether more is better.
 COLUMNS = {
@@ -58,7 +58,7 @@ def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 def data_set_names(runs: Sequence[Run]) -> list[str]:
     """The data set of each run. Runs on other photos or classes under one name are told apart by the numbers
-    of photos in their splits, as their scores are no rivals."""
+    of photos in their splits, as their scores cannot be compared."""
     contents: dict[str, set] = {}
     for run in runs:
         contents.setdefault(run.facts.get('data_set'), set()).add(_contents(run))

@@ -15,7 +15,7 @@ from src.common.files import count
 from src.common.progress import say, wrote
 from src.data_preparation import dataset
 from src.data_preparation.dataset import Records
-from src.training.learned import HELD_OUT, kind_of_score, named
+from src.training.score_kinds import HELD_OUT, kind_of_score, with_kind
 from src.training.scores import score, table
 
 PAIRS, MISTAKES = 30, 30  # in the files
@@ -66,7 +66,7 @@ def tell(analysis: Analysis, split: str) -> None:
         learned = ', '.join(analysis.learned)
         say(f'{analysis.kind}: the model learned from {learned}; expect less on photos that it has not seen')
     average = ', '.join(f'{name} {value:.1%}' for name, value in macro.items())
-    say(f'{named("macro average", analysis.kind)}: {average}')
+    say(f'{with_kind("macro average", analysis.kind)}: {average}')
     pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_TOLD)
     if len(pairs):
         say('\nmost confused:')
@@ -83,12 +83,12 @@ def _scores(analysis: Analysis, name: str) -> dict[str, dict[str, float]]:
     of = analysis.table['split'].to_numpy()
     parts = {split: of == split for split in analysis.splits}
     told = {
-        named(split, kind_of_score([split], analysis.learned)): score(
+        with_kind(split, kind_of_score([split], analysis.learned)): score(
             analysis.probabilities[rows], analysis.labels[rows]
         )
         for split, rows in parts.items()
     }
-    whole = {named(name, analysis.kind): score(analysis.probabilities, analysis.labels)}
+    whole = {with_kind(name, analysis.kind): score(analysis.probabilities, analysis.labels)}
     return told | whole if len(parts) > 1 else whole
 
 

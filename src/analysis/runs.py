@@ -14,7 +14,7 @@ from src.common.tf1 import tf
 from src.data_preparation.next_commands import how_to_train
 from src.recipes.changes import changes_of, in_words, used
 from src.training.board import CURVES
-from src.training.learned import learned_from
+from src.training.score_kinds import learned_from
 
 PARTS = ('train', 'validation')
 MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do

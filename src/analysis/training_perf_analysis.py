@@ -35,7 +35,7 @@ from src.data_preparation import dataset
 from src.data_preparation.next_commands import data_set_of, frozen_model
 from src.inference.predictor import load_model
 from src.training.board import show_picture
-from src.training.learned import named
+from src.training.score_kinds import with_kind
 from src.training.scores import score
 
 ALL = 'all'
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     top_1 = score(analysis.probabilities, analysis.labels)['top_1']
     photos = count(len(analysis.ids), 'photo' if args.split == ALL else f'{args.split} photo')
     write_tables(analysis, out)
-    subject = named(f'{model} on {photos}, top-1 {top_1:.1%}', analysis.kind)
+    subject = with_kind(f'{model} on {photos}, top-1 {top_1:.1%}', analysis.kind)
     first = draw(analysis, records, out, subject)
     show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model))
     next_step(f'open {shlex.quote(paths.shown(first))}')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 
 from src.common import commands, consts, paths
 from src.common.errors import DEBUG_FLAG, UserError
@@ -55,12 +54,8 @@ def add_model(made: argparse.ArgumentParser) -> None:
 
 
 def model_of(args: argparse.Namespace) -> str:
+    """The model that the flags of `add_model` name."""
     return args.model or paths.model_for(args.name)
-
-
-def name_flag(name: str) -> str:
-    """' --name NAME' for the next command to suggest, or nothing for the current data set."""
-    return '' if name == consts.CURRENT_DATASET_NAME else f' --name {shlex.quote(name)}'
 
 
 def plain_name(text: str) -> str:

@@ -8,18 +8,18 @@ from wcwidth import wcswidth
 
 
 def width(text: str) -> int:
-    """The columns that `text` takes; one for each character where it holds control characters."""
+    """The columns that `text` takes; for text with control characters its number of characters."""
     columns = wcswidth(text)
     return len(text) if columns < 0 else columns
 
 
 def ljust(text: str, columns: int) -> str:
-    """`text` with spaces behind it, up to so many columns."""
+    """`text` padded with spaces on the right to a width of `columns`."""
     return text + ' ' * (columns - width(text))
 
 
 def rjust(text: str, columns: int) -> str:
-    """`text` with spaces before it, up to so many columns."""
+    """`text` padded with spaces on the left to a width of `columns`."""
     return ' ' * (columns - width(text)) + text
 
 

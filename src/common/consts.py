@@ -1,6 +1,7 @@
-"""The knobs. Edit them here, or override most of them by a flag of the command (`--help`)."""
+"""Settings. Edit them here, or override most of them by a flag of the command (`--help`)."""
 
-# The data set and the model that every command works on unless `--name` or `--model` say otherwise.
+# The data set and the model that converting, training, freezing and analysis work on without `--name` and
+# `--model`. `classify` and `serve` then use the model that ships (paths.POCKET_DOGS).
 CURRENT_DATASET_NAME = 'stanford'
 CURRENT_MODEL_NAME = 'stanford_5_64_0001'
 
@@ -10,11 +11,11 @@ HEAD_MODEL_LAYERS = [2048, 1024, 120]
 
 # Training of the head.
 BATCH_SIZE = 64
-LEARNING_RATE = 0.0004  # falls to zero along half a cosine over STEPS
+LEARNING_RATE = 0.0004  # at first; cosine decay to zero over STEPS
 STEPS = 2500
 DROPOUT = 0.5
 L2 = 0.0
-MIXUP = 1.0  # training blends examples: 0 not at all, 1 in all shares alike, between: mostly one of the two
+MIXUP = 1.0  # mixup alpha: lambda ~ Beta(alpha, alpha); 0 disables it
 SEED = 1
 PATIENCE = 10  # evaluations without a better validation log loss before training stops
 

@@ -15,26 +15,16 @@ from src.common import commands, environment, paths, streams
 DEBUG_FLAG = '--debug'
 # With these a command begins anew, so what was finished is kept only if they are left out the next time.
 BEGIN_ANEW = ('--fresh', '--overwrite')
+LONGEST_REASON = 300  # characters
 
 # Faults of a disk or of its permissions, which the user can mend. TensorFlow's errors end in the same words.
 _OF_THE_DISK = {
     getattr(errno, name)
     for name in (
-        *(
-            'ENOSPC',
-            'EDQUOT',
-            'EFBIG',
-            'EROFS',
-            'EACCES',
-            'EPERM',
-            'EIO',
-            'ENAMETOOLONG',
-            'ENOTDIR',
-            'EISDIR',
-        ),
-        *('ENXIO', 'EMFILE', 'ENFILE', 'ESTALE', 'ELOOP'),
+        *('ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENAMETOOLONG', 'ENOTDIR'),
+        *('EISDIR', 'ENXIO', 'EMFILE', 'ENFILE', 'ESTALE', 'ELOOP'),
     )
-    if hasattr(errno, name)
+    if hasattr(errno, name)  # Windows lacks some
 }
 _NUMBERS = {os.strerror(number): number for number in _OF_THE_DISK}
 _TENSORFLOW_SAYS = re.compile(rf'(?P<path>\S[^;\n]*); (?P<reason>{"|".join(map(re.escape, _NUMBERS))})')
@@ -70,7 +60,7 @@ def disk_fault(error: BaseException) -> str:
 
 def run(main: Callable[[], int | None]) -> None:
     """Run an entry in a process of its own, and end the process: exit code 0 when done, 2 for bad input
-    (one line on standard error), 1 for a fault of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    (one line on standard error), 1 for a bug of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
     from src.common.tf1 import own_process  # tf1 imports this module
 
     own_process()
@@ -107,6 +97,12 @@ def _ended(main: Callable[[], int | None]) -> int:
         return _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, which TensorFlow's errors follow up with pages; its type if there is
+    none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+
+
 def place_of(error: BaseException) -> str:
     """What cannot be written or read, as far as the error knows."""
     if isinstance(error, OSError):
@@ -129,6 +125,7 @@ def resumes():
 
 
 def resumable(stop: KeyboardInterrupt) -> bool:
+    """Whether the work that was stopped said that it resumes."""
     return getattr(stop, 'resumes', False)
 
 

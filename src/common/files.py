@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -63,8 +63,8 @@ def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
 def write_picture(path: Path, picture: Image, **options) -> None:
     """Save a Pillow image, with the options of `Image.save` (`format` among them).
 
-    By way of memory: when Pillow writes to a file itself (12.3, `encode_to_file`), it takes a short write, as
-    on a disk that becomes full, for success.
+    It is encoded in memory first: when Pillow writes to a file itself (12.3, `encode_to_file`), it does not
+    notice a short write, as on a full disk.
     """
     encoded = io.BytesIO()
     picture.save(encoded, **options)
@@ -95,7 +95,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_notes(path: Path) -> dict:
-    """What a JSON file of ours notes; nothing when it is missing or spoilt."""
+    """The object in a JSON file of ours; {} when the file is missing or damaged."""
     try:
         notes = read_json(path)
     except UserError:
@@ -132,3 +132,9 @@ def human_size(size: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """'1 photo', '6,000 photos'."""
     return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """'bus, car, train and 3 more'."""
+    more = f' and {len(names) - most:,} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more

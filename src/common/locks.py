@@ -31,7 +31,7 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-# Where a lock is refused because another process has it; other errors mean that the disk knows no locks.
+# Errors when another process holds the lock; others mean that the file system has no locks.
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _FAR = 1 << 30  # Windows forbids reading a byte that is locked, so one beyond the note is
 _WAIT_FOR_NOTE = 0.05
@@ -70,8 +70,8 @@ def lock_of(target: Path) -> Path:
 
 
 def _acquire(path: Path, target: Path) -> IO[bytes] | None:
-    """The locked file; None where no lock can be had, on a read-only disk or one that knows none: what is
-    written next tells what is wrong with it."""
+    """The locked file; None where nothing can be locked: on a file system without locks, or on a read-only
+    disk, where the command's own writing then fails with the reason. Raises UserError if it is taken."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), 'r+b', buffering=0)

@@ -27,6 +27,8 @@ SUMMARY_DIR = ROOT / 'summary'
 METRICS_DIR = ROOT / 'metrics'
 SAVED_MODELS_DIR = FROZEN_MODELS_DIR / 'saved_models'
 
+MANIFEST = 'manifest.json'  # in a folder of records
+
 # What comes with the project itself, wherever ROOT is.
 SHIPPED = PACKAGE if INSTALLED else CHECKOUT
 POCKET_GRAPH_DEF = SHIPPED / 'frozen' / 'pocket' / 'pocket_96.pb'
@@ -38,6 +40,11 @@ WORK_DIRS = (DATA_DIR, FROZEN_MODELS_DIR / 'inception', CHECKPOINTS_DIR, SUMMARY
 def records(name: str) -> Path:
     """Folder with the TFRecords and the manifest of the data set `name`."""
     return RECORDS_DIR / name
+
+
+def manifest(name: str) -> Path:
+    """What says where the records of the data set `name` came from."""
+    return records(name) / MANIFEST
 
 
 def model_for(name: str | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def prepare(quiet: bool) -> None:
-    """Make all three streams usable, and keep what libraries print to themselves if `quiet`.
+    """Make all three streams usable, and, if `quiet`, suppress what libraries print.
 
     A stream that was closed (`>&-`) leads to the null device, also for native code: else the next file that
     is opened would take its number, and receive what is printed.
@@ -30,7 +30,7 @@ def prepare(quiet: bool) -> None:
 
 
 def _hold_back_libraries() -> None:
-    """Warnings of libraries name no file, so they help nobody: a picture that is left out is listed anyway.
+    """Suppress warnings of libraries: they name no file, and a picture that is left out is listed anyway.
 
     libjpeg (inside TensorFlow) writes "Corrupt JPEG data" to file descriptor 2, Pillow warns through Python.
     Python's own standard error keeps the place that descriptor 2 had.
@@ -49,8 +49,8 @@ def _hold_back_libraries() -> None:
 
 
 def finish() -> str:
-    """Write what is still buffered. Returns the reason if standard output took it not, '' otherwise; a
-    reader that has seen enough, such as `head`, is no fault. Nothing is written after this."""
+    """Write what is still buffered. Returns the reason if standard output cannot be written, else ''; a
+    reader that closed the pipe, such as `head`, is no fault. Nothing can be written after this."""
     reason = ''
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from src.common import files, paths
 from src.common.errors import UserError
-from src.common.files import count
+from src.common.files import count, listed
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
-from src.data_preparation.folders import listed
 from src.data_preparation.manifest import MANIFEST, Job, claim, complete, describe
 from src.data_preparation.next_commands import to_train, usual_model
 from src.data_preparation.samples import NOT_USED, class_names, plan, with_copies, with_test_list

@@ -84,9 +84,9 @@ def joined(parts: Sequence[Examples]) -> Examples:
 def open_records(name: str) -> Records:
     """The records of the data set `name`. Raises UserError when there are none, or not all."""
     folder = paths.records(name)
-    if not (folder / MANIFEST).exists():
+    if not paths.manifest(name).exists():
         raise UserError(f'there are no records {paths.shown(folder)}: run {to_convert(name)}')
-    manifest = files.read_json(folder / MANIFEST)
+    manifest = files.read_json(paths.manifest(name))
     if not manifest.get('complete'):
         raise UserError(
             f'the conversion to {paths.shown(folder)} is not finished: to go on run {to_convert(name)}'

@@ -10,9 +10,10 @@ Only names are looked at here, so that a disk and an object store are read alike
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from src.common.errors import UserError
+from src.common.files import listed
 
 TOP, INSIDE = 'top', 'inside'
 FLAG = '--class-folders'
@@ -47,7 +48,7 @@ def read_layout(
         if not any(inner.values()):
             raise UserError(f'{where}: {FLAG} {INSIDE}, but its folders hold no folders: use {FLAG} {TOP}')
         return _assigned({name: split_called(name) for name, folders in inner.items() if folders})
-    if any(inner.values()):  # what holds no pictures has no say
+    if any(inner.values()):  # folders without pictures do not count
         inner = {name: folders for name, folders in inner.items() if has_pictures(name)}
     named = {name: split for name in inner if (split := split_called(name))}
     if _all_share_classes(inner):
@@ -122,9 +123,3 @@ def _two_readings(where: str, inner: Inner, named: Mapping[str, str]) -> UserErr
         f'{where} can be read in two ways: its folders are the classes ({listed(sorted(inner))}): add '
         f'{FLAG} {TOP}; or the folders inside them are ({told}): add {FLAG} {INSIDE}'
     )
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """'bus, car, train and 3 more'."""
-    more = f' and {len(names) - most:,} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more

@@ -55,8 +55,8 @@ class Listing:
 
 
 def image_folder_samples(folder: Path, choice: str | None = None) -> list[Sample]:
-    """Every file below the class folders of `folder`, hidden ones left out, sorted by name; and for all that
-    is not used of it a sample whose path is `Unused`. `choice` is `--class-folders`.
+    """A sample for every file below the class folders of `folder`, hidden ones left out, sorted by name, and
+    one whose path is `Unused` for everything else in it. `choice` is `--class-folders`.
 
     Raises UserError when there are no class folders or no files in them, when the folder can be read in two
     ways, or one cannot be read.

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
+from src.common.paths import MANIFEST
 from src.data_preparation.samples import Planned, Remark, Sample, shown
 from src.data_preparation.shards import ALL_SPLITS, Shard, note_of
 from src.graph.backbones import Backbone
 
-MANIFEST = 'manifest.json'
 FORMAT = 2  # 1 filled the shards in the order of all hashes
 
 

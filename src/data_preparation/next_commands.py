@@ -6,14 +6,14 @@ Reads data/records/<name>/manifest.json and checkpoints/<model>/model.json, and 
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from src.common import consts, files, paths
-from src.common.cli import name_flag
 from src.common.errors import UserError
-from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
-from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.recipes.changes import changes_of
+from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model
 
 MODEL_FILE = 'model.json'
 PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
@@ -27,7 +27,7 @@ CONVERTERS = {
 
 def manifest_of(name: str) -> dict:
     """The manifest of a data set, finished or not; {} when there is none."""
-    return files.read_notes(paths.records(name) / 'manifest.json')
+    return files.read_notes(paths.manifest(name))
 
 
 def model_notes(model: str) -> dict:
@@ -65,8 +65,12 @@ def usual_model(name: str) -> str:
 
 def flags(name: str, model: str) -> str:
     """' --name NAME --model MODEL', each where it is not what commands take anyway."""
-    named = name_flag(name)
+    named = _name_flag(name)
     return named if model == paths.model_for(name) else f'{named} --model {shlex.quote(model)}'
+
+
+def _name_flag(name: str) -> str:
+    return '' if name == consts.CURRENT_DATASET_NAME else f' --name {shlex.quote(name)}'
 
 
 def to_convert(name: str) -> str:
@@ -110,8 +114,7 @@ def how_to_train(name: str, model: str) -> str:
     others = trained_on(name)
     if not others or model in others:
         return f'run {to_train(name, model)}'
-    more = f' and {len(others) - 3:,} more' if others[3:] else ''
-    return f'run {to_train(name, model)}, or choose what was trained: --model {", ".join(others[:3])}{more}'
+    return f'run {to_train(name, model)}, or choose what was trained: --model {files.listed(others, 3)}'
 
 
 def frozen_model(name: str, model: str) -> Path:
@@ -143,7 +146,7 @@ def _usual_conversion(name: str) -> str:
         return f'stanford_ds_to_tfrecords --data {drawn} --name sample --backbone {backbone}'
     if name == paths.CIFAR10_DIR.name:
         return 'cifar10_to_tfrecords'
-    return f'image_folder_to_tfrecords DIR{name_flag(name)}'
+    return f'image_folder_to_tfrecords DIR{_name_flag(name)}'
 
 
 def _converter_of(manifest: dict) -> str:
@@ -209,23 +212,18 @@ def _trained_by(name: str, model: str, notes: dict) -> str:
     else:
         command += f' --name {shlex.quote(name)}'
         command += '' if model == network_model(recipe_name, name) else f' --model {shlex.quote(model)}'
-    recipe = recipes().get(recipe_name)
-    return command + (_changes(recipe, notes.get('settings', {})) if recipe else '')
+    return command + ''.join(f' {shlex.quote(word)}' for word in _changed_by(changes_of(notes)))
 
 
-def _changes(recipe: HeadRecipe | PixelRecipe, settings: dict) -> str:
-    """The flags by which `settings` differ from the recipe's."""
-    words = []
-    for field in fields(recipe):
-        value, usual = settings.get(field.name), getattr(recipe, field.name)
-        flag = field.name.replace('_', '-')
-        if value is None or value == usual or field.name == 'precision':
+def _changed_by(changes: dict[str, Any]) -> Iterator[str]:
+    """The flags that make such changes of a recipe."""
+    for key, value in changes.items():
+        flag = '--' + key.replace('_', '-')
+        if key == 'data_set':  # --name says it
             continue
-        if isinstance(usual, bool):
-            words.append(f'--{flag}' if value else f'--no-{flag}')
-        elif field.name == 'layers':
-            if list(value[1:-1]) != list((usual or consts.HEAD_MODEL_LAYERS)[1:-1]):
-                words += ['--layers', ','.join(map(str, value))]
+        if isinstance(value, bool):
+            yield flag if value else flag.replace('--', '--no-', 1)
+        elif isinstance(value, list | tuple):
+            yield from (flag, ','.join(map(str, value)))
         else:
-            words += [f'--{flag}', str(value).removesuffix('.0')]
-    return ''.join(f' {shlex.quote(word)}' for word in words)
+            yield from (flag, str(value).removesuffix('.0'))

@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Unused:
-    """Stands in a sample for a file or folder that no photo is taken from, so that it is listed."""
+    """In place of a sample's path: a file or folder that is not used, to be listed with the reason."""
 
     place: Any
     reason: str

@@ -28,7 +28,7 @@ from src.freezing.head import backbone_of, join_head, prove_head
 from src.freezing.network import join_network, prove_network
 from src.graph.graph_io import write_graph
 from src.training import checkpoints
-from src.training.learned import learned_from
+from src.training.score_kinds import learned_from
 from src.training.trained import read_model, scores_of
 
 

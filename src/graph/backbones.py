@@ -21,18 +21,18 @@ from src.graph.backbone_flags import add_graph_flags
 from src.graph.batching import feed_batches
 from src.graph.branches import without_decided_branches
 from src.graph.changes import NO_CHANGES, Changes, changes_of
+from src.graph.consistency import Fault, find_fault
 from src.graph.fronts import Front, ensure_front
-from src.graph.frozenness import frozen_part
+from src.graph.frozen_check import frozen_part
 from src.graph.graph_io import INFO_NODE, LABELS_NODE, inferred, node_of, read_graph, require_tensor, subgraph
 from src.graph.inference_mode import NothingToChange, in_inference_mode
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.modernise import modernise
-from src.graph.names import names_aside, renamed
+from src.graph.node_names import new_names, renamed
 from src.graph.optimize import Rewrites, optimize
 from src.graph.placeholders import with_values
-from src.graph.trial import Fault, find_fault
 
-# Nodes of a frozen model that are not of its backbone.
+# Names that a frozen model needs for nodes outside its backbone.
 RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)
 
 
@@ -41,9 +41,9 @@ class Backbone:
     """A graph from one encoded image, or a batch of pixels, to the bottleneck.
 
     `sha256` is that of the file; `graph_def` holds only what the bottleneck needs; `width` is the
-    number of values of one bottleneck; `rewrites` tells how the graph was made faster; `channel_axis` is the
-    axis of the bottleneck that holds these values, 1 for a map in NCHW; `changes` are those that were asked
-    for; `cut` is the name of the bottleneck in the file, where another node has it here.
+    number of values of one bottleneck; `rewrites` reports how the graph was made faster; `channel_axis` is
+    the axis of the bottleneck that holds these values, 1 for a map in NCHW; `changes` are those that were
+    asked for; `cut` is the bottleneck's name in the file, which may differ from `bottleneck` here.
     """
 
     path: Path
@@ -114,7 +114,7 @@ def load_backbone(
     elif faster or changes.values:
         changed = without_decided_branches(changed)
     graph_def = modernise(frozen_part(changed, bottleneck, path))
-    aside = names_aside(graph_def, RESERVED)
+    aside = new_names(graph_def, RESERVED)
     graph_def, cut = renamed(graph_def, aside), bottleneck
     if node_of(cut) in aside:
         bottleneck = cut.replace(node_of(cut), aside[node_of(cut)], 1)
@@ -142,8 +142,8 @@ def load_tried(
     pixel_range: tuple[float, float] | None = None,
     changes: Changes = NO_CHANGES,
 ) -> Backbone:
-    """The same as load_backbone, and tried out: raises UserError too when the vector of an image depends on
-    chance or on the images beside it, with the node that makes it so."""
+    """`load_backbone`, then a trial run. Raises UserError also when the vector of an image is random or
+    depends on the other images of the batch, with the node that causes it."""
     backbone = load_backbone(path, bottleneck, pixel_range, changes=changes)
     if fault := _fault(backbone):
         remedy = ''
@@ -163,7 +163,7 @@ def _fault(backbone: Backbone) -> Fault | None:
 
 
 def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None, changes: Changes) -> str:
-    """Whether inference mode mends a backbone, found by loading and trying it so."""
+    """The end of an error message: whether --inference-mode would help, found by trying it."""
     try:
         fault = _fault(load_backbone(path, bottleneck, pixel_range, changes=changes))
     except NothingToChange:

@@ -1,4 +1,4 @@
-"""Branches that a constant decides: what is never taken leaves the graph.
+"""Branches decided by a constant: the side that is never taken is removed from the graph.
 
 A `tf.cond` of TensorFlow 1 is a Switch at each entry and a Merge at each exit. Where the predicate is a
 constant, such as a training flag, both become the identity of the side that is taken.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from src.common.tf1 import tf
 from src.graph.constants import value_of
-from src.graph.graph_io import node_of, nodes_by_name
+from src.graph.graph_io import consumers, node_of, nodes_by_name
 
-HANDS_ON = ('Identity', 'Switch', 'PlaceholderWithDefault')
+PASSES_ON = ('Identity', 'Switch', 'PlaceholderWithDefault')
 
 
 def without_decided_branches(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """A copy of a graph in which constant predicates have been followed; the graph itself if it has none."""
+    """A copy of a graph without branches that a constant decides; the graph itself if it has none."""
     nodes = nodes_by_name(graph_def)
     taken = {}  # for each decided Switch, which of its outputs carries the value
     for node in graph_def.node:
@@ -40,8 +40,8 @@ def without_decided_branches(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def _predicate(nodes: dict[str, tf.NodeDef], tensor: str) -> bool | None:
-    """The value of a constant predicate, seen through nodes that hand it on."""
-    while (node := nodes.get(node_of(tensor))) is not None and node.op in HANDS_ON:
+    """The value of a constant predicate, seen through nodes that pass it on."""
+    while (node := nodes.get(node_of(tensor))) is not None and node.op in PASSES_ON:
         tensor = node.input[0]
     value = value_of(nodes, tensor)
     if value is None and node is not None and node.op in ('LogicalNot', 'LogicalAnd', 'LogicalOr'):
@@ -86,10 +86,7 @@ def _become_identity(node: tf.NodeDef, source: str) -> None:
 def in_control_flow(graph_def: tf.GraphDef) -> set[str]:
     """Names of the nodes within loops and branches: behind Enter and before Exit, behind Switch and before
     Merge. They may run often, or not at all."""
-    users: dict[str, list[str]] = {}
-    for node in graph_def.node:
-        for given in node.input:
-            users.setdefault(node_of(given), []).append(node.name)
+    users = consumers(graph_def)
     within: set[str] = set()
     for begin, end in (('Enter', ('Exit',)), ('Switch', ('Merge', 'Exit'))):
         waiting = [node.name for node in graph_def.node if node.op == begin]
@@ -99,6 +96,6 @@ def in_control_flow(graph_def: tf.GraphDef) -> set[str]:
             name = waiting.pop()
             if name not in found and name not in ends:
                 found.add(name)
-                waiting.extend(users.get(name, ()))
+                waiting.extend(user.name for user in users.get(name, ()))
         within |= found
     return within

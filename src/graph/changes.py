@@ -1,7 +1,7 @@
 """What a user asks to be changed in a graph before it serves as a backbone.
 
-Such changes alter what the graph computes, so they stand in the facts of the backbone: whoever loads it
-again, to freeze it or on another machine, loads it the same way.
+Such changes alter what the graph computes, so they are recorded in the facts of the backbone: whoever
+loads it again, to freeze it or on another machine, loads it the same way.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.graph.constants import constant, value_of
-from src.graph.graph_io import ancestors, node_of, nodes_by_name
+from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name
 
 UNIFORM = ('RandomUniform', 'StatelessRandomUniform', 'StatelessRandomUniformV2')
 NORMAL = ('RandomStandardNormal', 'StatelessRandomNormal', 'StatelessRandomNormalV2')
@@ -37,10 +37,10 @@ def random_nodes(graph_def: tf.GraphDef, target: str) -> list[str]:
 
 def without_dropout(graph_def: tf.GraphDef, target: str) -> tuple[tf.GraphDef, list[str]]:
     """A copy of the graph without dropout and additive noise before `target`, and the names of the random
-    nodes that were taken out. What else is random stays."""
+    nodes that were taken out. Other random nodes stay."""
     changed = tf.GraphDef()
     changed.CopyFrom(graph_def)
-    nodes, users, removed = nodes_by_name(changed), _users(changed), []
+    nodes, users, removed = nodes_by_name(changed), consumers(changed, control=False), []
     for name in random_nodes(graph_def, target):
         ends = _ends(name, nodes, users)
         if ends:
@@ -50,20 +50,11 @@ def without_dropout(graph_def: tf.GraphDef, target: str) -> tuple[tf.GraphDef, l
     return changed, removed
 
 
-def _users(graph_def: tf.GraphDef) -> dict[str, list[tf.NodeDef]]:
-    users: dict[str, list[tf.NodeDef]] = {}
-    for node in graph_def.node:
-        for given in node.input:
-            if not given.startswith('^'):
-                users.setdefault(node_of(given), []).append(node)
-    return users
-
-
 def _ends(name: str, nodes: dict, users: dict) -> list[tuple[tf.NodeDef, float, str]]:
     """Where random values meet those of the network: the node, the mean of the random values, and their
     name. Empty when they go anywhere that is not understood."""
     uniform = nodes[name].op in UNIFORM
-    ends, waiting = [], [(name, 1.0, 0.0)]  # the values are scale * drawn + shift
+    ends, waiting = [], [(name, 1.0, 0.0)]  # node, scale, shift: its values are scale * random + shift
     while waiting:
         at, scale, shift = waiting.pop()
         for user in users.get(at, ()):
@@ -77,9 +68,8 @@ def _ends(name: str, nodes: dict, users: dict) -> list[tuple[tf.NodeDef, float, 
                 ends.extend(_masked(user.name, shift, users))
             elif uniform and user.op in COMPARISONS and number is not None and scale > 0:
                 below = min(max((number - shift) / scale, 0.0), 1.0)
-                ends.extend(
-                    _masked(user.name, 1 - below if user.op.startswith('G') == first else below, users)
-                )
+                mean = 1 - below if user.op.startswith('G') == first else below
+                ends.extend(_masked(user.name, mean, users))
             elif not uniform and user.op in SUMS and number is None and len(others) == 1:
                 ends.append((user, shift, at))
             else:
@@ -124,7 +114,7 @@ def _put_mean(graph_def: tf.GraphDef, nodes: dict, user: tf.NodeDef, mean: float
 
 
 def _factor(tensor: str, nodes: dict) -> tuple[str, float]:
-    """What a tensor is a multiple of, and how many times it."""
+    """(source, factor), where `tensor` is factor * source; (tensor, 1) if it is no such product."""
     node = nodes[node_of(tensor)]
     if node.op in ('Mul', 'RealDiv', 'Div'):
         number = _number(node.input[1], nodes)

@@ -32,11 +32,8 @@ SIGNATURES = (
     (0, b'BZh', ARCHIVE),
     (0, b'\xfd7zXZ', ARCHIVE),
     (257, b'ustar', ARCHIVE),
-    (
-        -8,
-        b'\x57\xfb\x80\x8b\x24\x75\x47\xdb',
-        CHECKPOINT,
-    ),  # kTableMagicNumber in tensorflow/core/lib/io/format.h
+    # kTableMagicNumber in tensorflow/core/lib/io/format.h, at the end of the file
+    (-8, b'\x57\xfb\x80\x8b\x24\x75\x47\xdb', CHECKPOINT),
     (0, b'\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.', PYTORCH),  # torch.serialization.MAGIC_NUMBER
 )
 

@@ -20,7 +20,7 @@ from src.graph.hidden_decoders import DECODERS, RESIZERS, with_plain_decoder
 from src.graph.new_front import new_front, put_front_before, refuse_flags
 from src.graph.placeholders import pixel_placeholder, refuse_placeholders
 
-# What a network begins with, so no resizing behind it belongs to the front.
+# Ops that a network begins with: resizing after one of them is not part of the front.
 NETWORK_OPS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'MaxPool', 'AvgPool', 'QuantizedConv2D')
 
 

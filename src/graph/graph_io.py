@@ -78,6 +78,17 @@ def nodes_by_name(graph_def: tf.GraphDef) -> dict[str, tf.NodeDef]:
     return {node.name: node for node in graph_def.node}
 
 
+def consumers(graph_def: tf.GraphDef, control: bool = True) -> dict[str, list[tf.NodeDef]]:
+    """The nodes that take an output of each node, by its name; without `control` only those that take a
+    tensor."""
+    found: dict[str, list[tf.NodeDef]] = {}
+    for node in graph_def.node:
+        for given in node.input:
+            if control or not given.startswith('^'):
+                found.setdefault(node_of(given), []).append(node)
+    return found
+
+
 def require_tensor(graph_def: tf.GraphDef, tensor: str, path: Path) -> None:
     """Raise UserError, with near names, unless the graph has the node that makes `tensor`."""
     names = [node.name for node in graph_def.node if node.op not in ('Const', 'NoOp')]

@@ -1,7 +1,7 @@
 """Image decoders inside control flow: one for each kind of file (tf.cond), or for each picture (tf.map_fn).
 
-Such a decoder cannot be fed with pixels. The graph is cut behind it, where all that comes from the encoded
-images passes through one tensor, and gets a decoder of its own there:
+Such a decoder cannot be fed with pixels. The graph is cut after it, at a tensor on every path from the
+encoded images to the network, and gets a new decoder there:
 
     image ──► cond(jpeg? png?) ──► decoded [h, w, 3] ──► resize ──►       a plain decoder instead of the cond
     images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     a new front instead of the map_fn
@@ -20,12 +20,12 @@ import numpy as np
 from PIL import Image
 
 from src.common import paths
-from src.common.errors import UserError
+from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
 from src.graph.branches import in_control_flow
-from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
-from src.graph.names import names_aside, renamed
+from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name, subgraph
 from src.graph.new_front import DECODER_NODES, RESIZER_FLAGS, put_front_before, refuse_flags
+from src.graph.node_names import new_names, renamed
 
 DECODERS = ('DecodeJpeg', 'DecodePng', 'DecodeImage', 'DecodeAndCropJpeg', 'DecodeBmp')
 RESIZERS = ('ResizeBilinear', 'ResizeBicubic', 'ResizeArea', 'ResizeNearestNeighbor', 'ScaleAndTranslate')
@@ -36,7 +36,7 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class _Seen:
-    """A tensor that all that comes from the encoded images passes through, and its values for one picture."""
+    """A tensor on every path from the encoded images to the network, and its values for one picture."""
 
     tensor: str
     values: np.ndarray
@@ -70,7 +70,7 @@ def with_plain_decoder(
     if not images:
         raise UserError(
             f'{paths.shown(path)} decodes images within control flow, and no tensor [N, height, width, 3] '
-            'behind it holds all that comes from them: export the graph with a placeholder for pixels'
+            'after it is on every path from them: export the graph with a placeholder for pixels'
         )
     resized = [one for one in images if one.values.shape[1:3] != (HEIGHT, WIDTH)]
     return _with_front_at(graph_def, probe, (resized or images)[0], noise, pixel_range, input_size)
@@ -98,19 +98,9 @@ def _hides_decoder(graph_def: tf.GraphDef, needed: set[str]) -> bool:
     """Whether decoders are within control flow, or there are several."""
     decoders = [node.name for node in graph_def.node if node.name in needed and node.op in DECODERS]
     in_functions = any(n.op in DECODERS for f in graph_def.library.function for n in f.node_def)
-    return (
-        len(decoders) > 1
-        or bool(in_control_flow(graph_def) & set(decoders))
-        or (not decoders and in_functions)
-    )
-
-
-def _users(graph_def: tf.GraphDef) -> dict[str, list[str]]:
-    users: dict[str, list[str]] = {}
-    for node in graph_def.node:
-        for given in node.input:
-            users.setdefault(node_of(given), []).append(node.name)
-    return users
+    if not decoders:
+        return in_functions
+    return len(decoders) > 1 or decoders[0] in in_control_flow(graph_def)
 
 
 class _Probe:
@@ -122,19 +112,17 @@ class _Probe:
         self.image = sources[0]
 
     def passed(self) -> list[str]:
-        """The tensors outside of control flow that all that comes from the images passes through, from the
-        images on up to the network."""
-        users, inside, nodes = (
-            _users(self.graph_def),
-            in_control_flow(self.graph_def),
-            nodes_by_name(self.graph_def),
-        )
+        """The tensors outside control flow that are on every path from the images to the target, in order, up
+        to the network."""
+        users, nodes = consumers(self.graph_def), nodes_by_name(self.graph_def)
+        inside = in_control_flow(self.graph_def)
         needed = ancestors(self.graph_def, [self.target])
         order, passed = list(self.sources), []
         known = set(order)
         for name in order:
-            new = [user for user in users.get(name, ()) if user in needed and user not in known]
-            order.extend(dict.fromkeys(new))
+            following = dict.fromkeys(user.name for user in users.get(name, ()))
+            new = [user for user in following if user in needed and user not in known]
+            order.extend(new)
             known.update(new)
         for name in order[len(self.sources) :]:
             if name in inside or nodes[name].op in ('Switch', 'Enter'):
@@ -161,10 +149,9 @@ class _Probe:
                     fault = error
                     continue
                 return [_Seen(t.name, np.asarray(v)) for t, v in zip(found, values, strict=True)]
-        reason = str(fault).strip().splitlines()[0]
         raise UserError(
             f'{paths.shown(self.path)} decodes images within control flow and does not run on one encoded '
-            f'image at {self.image.name}:0 ({reason}): export it with a placeholder for pixels'
+            f'image at {self.image.name}:0 ({first_line(fault)}): export it with a placeholder for pixels'
         )
 
 
@@ -177,7 +164,7 @@ def _with_decoder_at(graph_def: tf.GraphDef, name: str) -> tf.GraphDef:
         plain = list(graph.as_graph_def().node)
     rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     rest.node.extend(node for node in graph_def.node if node.name != name)
-    rest = renamed(rest, names_aside(rest, DECODER_NODES))
+    rest = renamed(rest, new_names(rest, DECODER_NODES))
     rest = renamed(rest, {name: decoder})
     rest.node.extend(plain)
     return rest

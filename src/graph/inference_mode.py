@@ -1,7 +1,7 @@
 """A graph saved in training mode, rewritten for inference.
 
-training flags            become false, and their branches leave the graph
-batch norms               take their moving averages instead of the mean and variance of the batch
+training flags            become false, and their branches are removed
+batch norms               use their moving averages instead of the mean and variance of the batch
 dropout, additive noise   are removed
 """
 
@@ -30,7 +30,7 @@ MOVING = (
     ('running_mean', 'running_var'),  # converted from PyTorch
     ('moments/Squeeze/ExponentialMovingAverage', 'moments/Squeeze_1/ExponentialMovingAverage'),
 )
-HANDS_ON = ('Identity', 'ReadVariableOp', 'Cast')
+PARAMETER_PASSES = ('Identity', 'ReadVariableOp', 'Cast')
 
 
 class NothingToChange(UserError):
@@ -145,8 +145,8 @@ def _size_of_vector(tensor: str, nodes: dict[str, tf.NodeDef]) -> int | None:
 
 
 def _origin(tensor: str, nodes: dict[str, tf.NodeDef]) -> str:
-    """The node where a parameter stands, seen through those that hand it on."""
-    while (node := nodes.get(node_of(tensor))) is not None and node.op in HANDS_ON and node.input:
+    """The node that holds a parameter, seen through those that pass it on."""
+    while (node := nodes.get(node_of(tensor))) is not None and node.op in PARAMETER_PASSES and node.input:
         tensor = node.input[0]
     return node_of(tensor)
 

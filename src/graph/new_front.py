@@ -8,7 +8,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import node_of, nodes_by_name
-from src.graph.names import names_aside, renamed
+from src.graph.node_names import new_names, renamed
 from src.graph.placeholders import shape_of
 
 DECODER_NODES = (node_of(consts.IMAGE_TENSOR), 'DecodeJpeg')
@@ -39,14 +39,14 @@ def put_front_before(
         )
     height, width = _size(placeholder, path, input_size)
     if placeholder.name in DECODER_NODES:
-        aside = names_aside(graph_def, DECODER_NODES)
+        aside = new_names(graph_def, DECODER_NODES)
         graph_def = renamed(graph_def, aside)
         placeholder = nodes_by_name(graph_def)[aside[placeholder.name]]
     order = [0, 3, 1, 2] if _in_nchw(placeholder) else None
     front = new_front(placeholder.name, height, width, pixel_range, dtype, resizer, order).node
     rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     rest.node.extend(node for node in graph_def.node if node.name != placeholder.name)
-    rest = renamed(rest, names_aside(rest, {node.name for node in front}))
+    rest = renamed(rest, new_names(rest, {node.name for node in front}))
     rest.node.extend(front)
     return rest
 

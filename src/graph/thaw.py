@@ -20,7 +20,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.graph.graph_io import node_of
-from src.graph.names import free_name
+from src.graph.node_names import free_name
 
 LEAST_BYTES = 16_384  # smaller constants (biases, shapes) stay in the graph, where Grappler may use them
 SCOPE = 'thawed'

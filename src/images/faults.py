@@ -15,9 +15,8 @@ PNG_START = b'\x89PNG\r\n\x1a\n'
 START_BYTES = 32  # what `check_start` looks at
 
 _STARTS = (JPEG_START, PNG_START, b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')  # the last four are TIFF
-_BMP_HEADERS = range(
-    12, 257
-)  # bytes of the header that follows; text that begins with BM has other ones there
+# Bytes of the header that follows; text that begins with BM has another number there.
+_BMP_HEADERS = range(12, 257)
 
 # Kinds of pictures that are not read. The brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands
 # (others, such as isom and qt, are films).
@@ -39,11 +38,11 @@ class BadImage(Exception):
 
 
 class NotAPicture(BadImage):
-    """What was never a picture: other content, nothing at all, no regular file."""
+    """No picture at all: other content, an empty file, no regular file."""
 
 
 def check_start(start: bytes) -> None:
-    """Tell by the first START_BYTES bytes of a file, or all of a shorter one, whether it is a picture.
+    """Check that a file is a picture, by its first START_BYTES bytes (all of a shorter one).
 
     Raises NotAPicture when it is none, and BadImage for a kind of picture that is not read.
     """

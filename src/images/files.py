@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from src.images.faults import START_BYTES, BadImage, NotAPicture, check_start
 
-# Endings of picture files, read here or not. An ending never makes a file a picture: it tells whether a file
-# that is none was meant as one.
+# Endings of picture files, also of kinds that are not read. An ending does not make a file a picture: it only
+# decides whether a file that is none counts as a bad picture or as another file.
 ENDINGS = (
     *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff'),
     *('.heic', '.heif', '.avif'),
@@ -114,6 +114,20 @@ def walk(folder: Path | str, strict: bool = True) -> Iterator[tuple[str, str]]:
         waiting.extend(sorted(followed, reverse=True))
 
 
+def no_picture(path: str) -> str:
+    """Why a file that was found in a folder is no picture; '' for a picture, and for a file that is named
+    like one or cannot be read, which is reported when it is read."""
+    if named_like_picture(path):
+        return ''
+    try:
+        check_file(path)
+    except NotAPicture as fault:
+        return str(fault)
+    except (BadImage, OSError):
+        return ''
+    return ''
+
+
 def pictures_below(folder: Path | str) -> tuple[list[str], list[tuple[str, str]]]:
     """The pictures below a folder, and what was left out, each with the reason.
 
@@ -156,7 +170,7 @@ def ancestors(folder: Path | str) -> set[tuple[int, int]]:
 
 
 def identity(folder: Path | str) -> tuple[int, int] | None:
-    """What is the same for all names of one folder; None when it is missing."""
+    """Device and inode, which are the same for all paths of one folder; None when it is missing."""
     try:
         found = os.stat(folder)  # noqa: PTH116
     except OSError:
@@ -188,19 +202,6 @@ def _is_folder(entry: os.DirEntry) -> bool:
 def _is_link(folder: os.DirEntry) -> bool:
     """Whether it is a symbolic link, or a junction of Windows (which Python knows from 3.12 on)."""
     return folder.is_symlink() or (hasattr(folder, 'is_junction') and folder.is_junction())
-
-
-def no_picture(path: str) -> str:
-    """Why a file that was found in a folder is left out; '' for what is a picture or was meant as one."""
-    if named_like_picture(path):
-        return ''
-    try:
-        check_file(path)
-    except NotAPicture as fault:
-        return str(fault)
-    except (BadImage, OSError):  # reading it tells
-        return ''
-    return ''
 
 
 def _require_regular(mode: int, path: Path | str) -> None:

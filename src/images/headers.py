@@ -60,13 +60,12 @@ class Header:
     height: int
     plain: bool  # DecodeJpeg with channels=3 gives the right pixels
     orientation: int = 1  # EXIF: 1 as stored, 2 to 8 to be turned
-    scalable: bool = (
-        False  # a JPEG that is decoded row by row, so at half its size it needs a quarter of the memory
-    )
+    # A JPEG that is decoded row by row: at half its size it needs a quarter of the memory.
+    scalable: bool = False
 
     @property
     def least_ratio(self) -> int:
-        """What the sides are to be divided by while decoding, so that consts.MAX_IMAGE_PIXELS are left."""
+        """The number that decoding must divide the sides by to stay within consts.MAX_IMAGE_PIXELS."""
         return 1 if self.width * self.height <= consts.MAX_IMAGE_PIXELS else LARGE_RATIO
 
 

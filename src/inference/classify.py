@@ -34,8 +34,9 @@ from src.common.files import count
 from src.common.progress import progress, say
 from src.images.faults import BadImage
 from src.images.files import read_picture
-from src.images.named import pictures_named
-from src.inference.predictor import Predictor, default_model, load_model, why_default
+from src.images.find import find_pictures
+from src.inference.default_model import default_model, why_default
+from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def names_in(source: str | None, words: Sequence[str]) -> tuple[list[str], dict[
     found: dict[str, None] = {}
     left_out: dict[str, str] = {}
     for word in words:
-        names, others = ([word], {}) if is_address(source, word) else pictures_named([word])
+        names, others = ([word], {}) if is_address(source, word) else find_pictures([word])
         found.update(dict.fromkeys(names))
         left_out.update(others)
     return list(found), left_out

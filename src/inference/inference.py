@@ -29,8 +29,9 @@ from src.data_preparation.samples import EVEN_ODDS, by_id
 from src.images.faults import BadImage
 from src.images.files import pictures_below
 from src.inference import classify
+from src.inference.default_model import default_model
 from src.inference.from_records import answered, same_backbone
-from src.inference.predictor import Predictor, default_model, load_model
+from src.inference.predictor import Predictor, load_model
 
 # The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
 Answer = tuple[str, np.ndarray | Exception]

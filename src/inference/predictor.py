@@ -10,7 +10,6 @@ A picture that cannot be read gives a BadImage in its place instead of probabili
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches, pixels_of_many
 from src.graph.fronts import Front, find_front
-from src.graph.frozenness import frozen_part
+from src.graph.frozen_check import frozen_part
 from src.graph.graph_io import (
     inferred,
     node_of,
@@ -38,7 +37,7 @@ from src.graph.graph_io import (
 )
 from src.graph.hidden_decoders import with_plain_decoder
 from src.graph.modernise import modernise
-from src.graph.names import free_name
+from src.graph.node_names import free_name
 from src.graph.optimize import leaves_to_rewrite, optimize
 from src.graph.thaw import Weights, import_thawed, put_weights, take_weights
 from src.images.faults import BadImage
@@ -203,31 +202,6 @@ def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
     if len(sizes) < 2 or sizes[0] is not None or sizes[-1] is None or set(sizes[1:-1]) - {1}:
         raise UserError(f'{paths.shown(path)}: {output} is {tensor.shape}, not [N, classes]')
     return sizes[-1]
-
-
-def default_model(name: str | None = None) -> Path:
-    """The frozen model of the data set `name`, or without a name the model that ships with Rootstock:
-    training and freezing never replace it.
-
-    Raises UserError when the data set has no frozen model.
-    """
-    if name is None and paths.POCKET_DOGS.exists():
-        return paths.POCKET_DOGS
-    own = paths.frozen(paths.model_for(name))
-    if not own.exists():
-        flag = f' --name {shlex.quote(name)}' if name else ''
-        raise UserError(f'there is no {paths.shown(own)}: run python -m src.freezing.freeze{flag}')
-    return own
-
-
-def why_default(path: Path) -> str:
-    """Why `default_model()` gave `path`, and how to use the newest of the user's own models."""
-    if path != paths.POCKET_DOGS:
-        return 'the model that consts.py names, as no --model is given'
-    others = [file for file in paths.FROZEN_MODELS_DIR.glob('*.pb') if file != path and file.is_file()]
-    newest = max(others, key=lambda file: file.stat().st_mtime, default=None)
-    instead = f'; for your newest: --model {shlex.quote(paths.shown(newest))}' if newest else ''
-    return f'the model that ships with Rootstock, as no --model is given{instead}'
 
 
 def output_of(graph_def: tf.GraphDef, path: Path) -> str:

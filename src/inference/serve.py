@@ -23,7 +23,7 @@ from pathlib import Path
 from src.common import cli, commands, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
-from src.inference.predictor import default_model, why_default
+from src.inference.default_model import default_model, why_default
 
 MB = 1_000_000
 # Threads beyond those that may wait for the graph: they tell the others that there is no room.

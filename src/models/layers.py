@@ -20,11 +20,6 @@ def glorot() -> tf.Initializer:
     return tf.glorot_uniform_initializer()
 
 
-def he() -> tf.Initializer:
-    """Weights of layers before ReLU (He et al. 2015, arXiv:1502.01852)."""
-    return tf.variance_scaling_initializer(2.0)
-
-
 def dirac():
     """Filters of which the first hand on a channel each, unchanged (Zagoruyko and Komodakis 2017,
     arXiv:1706.00388), and those that are more than the channels are random."""

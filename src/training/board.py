@@ -3,7 +3,7 @@
 Each is in a file of its own, as a writer that is opened in the same second as another would overwrite it.
 
 TensorBoard's first view groups all tags by what is before the slash, sorts the groups by name, and opens the
-first two. So the prefixes are in the order in which things are to be seen: scalars, then the rest.
+first two. So the prefixes sort in the order in which to see things: scalars first.
 """
 
 from __future__ import annotations

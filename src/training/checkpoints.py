@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from src.common import files, paths
-from src.common.errors import UserError
+from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
 
 LAST, BEST = 'checkpoint', 'best_checkpoint'  # the files that name the newest of their kind
@@ -216,7 +216,3 @@ class Keeper:
 
 def _index(checkpoint: Path) -> Path:
     return checkpoint.with_name(checkpoint.name + '.index')
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]

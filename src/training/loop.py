@@ -30,8 +30,8 @@ EVALUATIONS_BETWEEN_HISTOGRAMS = 5
 class Task:
     """What is trained, as tensors of the default graph, and how it is fed and judged.
 
-    `feed` gives the feed of a step; `evaluate` gives scalars for TensorBoard by their tags, among
-    them `judge`, which is to fall, or None to take the last step as the best. `weights` are what the best
+    `feed` gives the feed of a step; `evaluate` gives scalars for TensorBoard by their tags. `judge` is the
+    tag of the scalar to minimize, or None to take the last step as the best. `weights` are what the best
     checkpoint holds, by the names they get there (default: all that is trained). Progress counts `each`
     `unit`s a step.
     """

@@ -15,7 +15,7 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     there is no `top_5`, which would always be 1.
     """
     truth = probabilities[np.arange(len(labels)), labels]
-    # Among equals the first class comes first, as for argmax: even odds for all are no hits.
+    # Among equals the first class comes first, as for argmax: uniform probabilities are no hits.
     before = np.arange(probabilities.shape[1]) < labels[:, None]
     rank = ((probabilities > truth[:, None]) | ((probabilities == truth[:, None]) & before)).sum(1)
     top_5 = {'top_5': float((rank < 5).mean())} if probabilities.shape[1] > 5 else {}

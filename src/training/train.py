@@ -11,7 +11,7 @@ at any time: the same command goes on where it was.
 
     python -m src.training.train --name flowers --all-splits --folds 5
 
-trains on every photo, for the model that ships. No photo is left to score it on: --folds 5 first trains five
+trains on every photo, for a final model. No photo is left to score it on: --folds 5 first trains five
 heads, each on four fifths of the photos, and scores them on the rest. This cross-validation estimates how the
 model does on photos that it has not seen.
 """
@@ -90,7 +90,7 @@ def cross_validated(
         if not fits_in_memory(records):
             raise UserError(
                 f'{paths.shown(records.folder)} needs more memory than MAX_BOTTLENECK_BYTES in '
-                'src/common/consts.py allows, which --folds cannot do without: leave --folds out, or raise it'
+                'src/common/consts.py allows, and --folds needs all in memory: leave --folds out, or raise it'
             )
         told = cross_validate(load(records, *parts_of(records, True)['train']), recipe, folds)
         files.write_json(kept, told)
@@ -119,7 +119,7 @@ def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> N
         '--dropout',
         type=cli.real_number(0, 1),
         default=recipe.dropout,
-        help='share dropped (default: %(default)s)',
+        help='dropout rate (default: %(default)s)',
     )
     made.add_argument(
         '--l2', type=cli.real_number(0, 100), default=recipe.l2, help='weight decay (default: %(default)s)'
@@ -128,7 +128,7 @@ def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> N
         '--mixup',
         type=cli.real_number(0, 100),
         default=recipe.mixup,
-        help='blend examples: 0 not at all, 1 in all shares alike (default: %(default)s)',
+        help='mixup alpha, 0: no mixup (default: %(default)s)',
     )
     made.add_argument('--seed', type=cli.whole_number(0), default=recipe.seed, help='default: %(default)s')
     made.add_argument(
@@ -142,7 +142,7 @@ def add_settings(made: argparse.ArgumentParser, recipe: HeadRecipe = USUAL) -> N
         '--all-splits',
         action=argparse.BooleanOptionalAction,
         default=recipe.all_splits,
-        help='train on every photo, for the model that ships: no validation, no early stop; see --folds',
+        help='train on every photo, for a final model: no validation, no early stop; see --folds',
     )
 
 
@@ -166,7 +166,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='K',
         help='with --all-splits: estimate the score by cross-validation in K folds, such as 5',
     )
-    made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
+    made.add_argument(
+        '--fresh', action='store_true', help='delete what was trained under this name, and train anew'
+    )
     return made.parse_args(argv)
 
 

@@ -76,14 +76,14 @@ FLAGS = {
     'batch_size': {'type': cli.whole_number(1), 'help': 'pictures in a step'},
     'optimiser': {'choices': OPTIMISERS, 'help': 'optimiser'},
     'learning_rate': {'type': cli.real_number(1e-9, 1e9), 'help': 'highest learning rate'},
-    'momentum': {'type': cli.real_number(0, 1), 'help': 'of sgd and muon'},
-    'schedule': {'choices': SCHEDULES, 'help': 'of the learning rate'},
+    'momentum': {'type': cli.real_number(0, 1), 'help': 'momentum of sgd and muon'},
+    'schedule': {'choices': SCHEDULES, 'help': 'schedule of the learning rate'},
     'warmup': {'type': cli.real_number(0, 1), 'help': 'share of the steps over which the rate rises'},
     'weight_decay': {'type': cli.real_number(0, 100), 'help': 'decay of the weights'},
-    'label_smoothing': {'type': cli.real_number(0, 1), 'help': 'share of the truth given to all classes'},
+    'label_smoothing': {'type': cli.real_number(0, 1), 'help': 'label smoothing'},
     'averaging': {
         'type': cli.real_number(0, 1),
-        'help': 'decay of the averaged weights, 0: none',
+        'help': 'EMA decay of the weights, 0: none',
     },
     'crop': {'type': cli.whole_number(0), 'help': 'pixels that pictures are moved by, at most'},
     'cutout': {'type': cli.whole_number(0), 'help': 'side of a square that is greyed out'},
@@ -91,7 +91,7 @@ FLAGS = {
     'views': {
         'type': int,
         'choices': VIEWS,
-        'help': 'in use, the mean answer to so many views of a picture: mirrored, and moved by a pixel',
+        'help': 'test-time augmentation: average over so many views (mirrored, shifted by a pixel)',
     },
     'precision': {'choices': precision.CHOICES, 'help': 'what training computes in'},
     'patience': {
@@ -102,7 +102,7 @@ FLAGS = {
         'action': argparse.BooleanOptionalAction,
         'help': 'train on the validation pictures too',
     },
-    'seed': {'type': cli.whole_number(0), 'help': 'of all that is random'},
+    'seed': {'type': cli.whole_number(0), 'help': 'random seed'},
 }
 
 
@@ -116,7 +116,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument(
         '--model', type=cli.plain_name, help="name of the model (default: the recipe's, with _ for /)"
     )
-    made.add_argument('--fresh', action='store_true', help='forget what was trained under this name')
+    made.add_argument(
+        '--fresh', action='store_true', help='delete what was trained under this name, and train anew'
+    )
     group = made.add_argument_group('parts of the recipe')
     for name, options in FLAGS.items():
         default = getattr(recipe, name)

@@ -15,10 +15,10 @@ from src.data_preparation.dataset import Records
 from src.data_preparation.next_commands import MODEL_FILE, how_to_train
 from src.recipes.changes import changes
 from src.recipes.recipe import HeadRecipe, PixelRecipe
-from src.training.advice import warnings
 from src.training.checkpoints import State, step_of
-from src.training.learned import by_kind
 from src.training.pixel_sources import pixel_parts
+from src.training.score_kinds import by_kind
+from src.training.score_warnings import warnings
 from src.training.scores import table
 from src.training.sources import parts_of
 

@@ -90,7 +90,8 @@ def test_the_same_folder_by_another_path_is_the_same(tmp_path):
 def test_where_no_lock_can_be_had_the_work_goes_on(tmp_path):
     (tmp_path / 'file').write_text('in place of the folder')
     with at_work(tmp_path / 'file' / 'flowers'):
-        pass
+        worked = True
+    assert worked and not lock_of(tmp_path / 'file' / 'flowers').exists()
 
 
 @pytest.mark.parametrize('goes_on', [True, False])

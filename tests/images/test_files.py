@@ -8,7 +8,7 @@ import pytest
 
 from src.images.faults import BadImage, NotAPicture
 from src.images.files import LINKED_BEFORE, folders_in, ignored, pictures_below, read_picture, walk
-from src.images.named import pictures_named
+from src.images.find import find_pictures
 from tests.pictures import encoded, photo
 
 JPEG = encoded(photo())
@@ -62,7 +62,7 @@ def test_folders_that_link_to_one_another_are_not_walked_by_every_way(tmp_path):
             (tmp_path / str(depth) / name).symlink_to(tmp_path / str(depth + 1))
     put(tmp_path, '30/1.jpg')
     assert sum(path.endswith('1.jpg') for path, _ in walk(tmp_path / '0')) == 1
-    pictures, _ = pictures_named([f'{tmp_path}/0/**/*.jpg'])
+    pictures, _ = find_pictures([f'{tmp_path}/0/**/*.jpg'])
     assert len(pictures) == 1
 
 
@@ -97,22 +97,3 @@ def test_content_decides_and_of_what_is_no_picture_only_the_start_is_read(tmp_pa
     pictures, left_out = pictures_below(tmp_path)
     assert [os.path.basename(path) for path in pictures] == ['a.heic', 'film.jpg', 'photo.txt']  # noqa: PTH119
     assert left_out == []
-
-
-def test_names_folders_and_globs(tmp_path):
-    put(tmp_path, 'a.jpg', 'b[1].jpg', 'deep/er/c.png', 'deep/d', '.hidden/e.jpg')
-    (tmp_path / 'deep' / 'notes').write_text('no picture')
-
-    def named(*names: str) -> tuple[list[str], list[str]]:
-        found = pictures_named([str(tmp_path / name) for name in names])
-        return tuple([os.path.relpath(path, tmp_path) for path in part] for part in found)
-
-    everything = ['a.jpg', 'b[1].jpg', 'deep/d', 'deep/er/c.png']
-    assert named('') == (everything, ['deep/notes'])
-    assert named('*') == (everything, ['deep/notes'])
-    assert named('**') == (everything, ['deep/notes'])
-    assert named('**/er') == (['deep/er/c.png'], [])
-    assert named('**/*.png', 'b[1].jpg', 'a.jpg', '*.jpg') == (['deep/er/c.png', 'b[1].jpg', 'a.jpg'], [])
-    assert named('.hidden/*') == (['.hidden/e.jpg'], [])
-    assert named('*/notes') == (['deep/notes'], [])  # it alone matches, so it is meant
-    assert named('gone.jpg', 'none*.jpg', 'none/**/x') == (['gone.jpg', 'none*.jpg', 'none/**/x'], [])

@@ -457,7 +457,7 @@ def test_flags_that_cannot_be(flags, words, capsys):
 
 def test_no_model_of_that_name():
     with pytest.raises(
-        UserError, match=r'frozen/nobody\.pb: run python -m src\.freezing\.freeze --name nobody'
+        UserError, match=r'frozen/nobody\.pb: run python -m src\.training\.train --name nobody'
     ):
         classify.main(['file', 'a.jpg', '--name', 'nobody'])
 

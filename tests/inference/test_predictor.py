@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import with_facts, write_graph
 from src.images.faults import BadImage
 from src.inference import predictor
-from src.inference.predictor import default_model, load_graph, load_model
+from src.inference.predictor import load_graph, load_model
 from tests.graph.graphs import graph_of_2015, graph_of_pixels
 from tests.inference.models import NAMES, SHARPNESS, SIDES, bright_above, brightest_side, somebody_elses
 from tests.pictures import encoded, photo
@@ -187,24 +186,3 @@ def test_missing_and_damaged_files(ours):
     ours.write_bytes(ours.read_bytes()[:-9])
     with pytest.raises(UserError, match='is no TensorFlow graph'):
         load_model(ours)
-
-
-def test_the_model_to_use():
-    current = paths.frozen(consts.CURRENT_MODEL_NAME)
-    assert default_model() == paths.POCKET_DOGS
-    with pytest.raises(UserError, match=r'run python -m src\.freezing\.freeze --name stanford$'):
-        default_model(consts.CURRENT_DATASET_NAME)
-    try:
-        brightest_side(current)
-        assert default_model() == paths.POCKET_DOGS  # what ships is replaced by nothing
-        assert default_model(consts.CURRENT_DATASET_NAME) == current != default_model_of_flowers()
-    finally:
-        current.unlink()
-
-
-def default_model_of_flowers():
-    path = paths.frozen('flowers')
-    try:
-        return default_model(brightest_side(path).stem)
-    finally:
-        path.unlink()

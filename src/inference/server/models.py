@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from src.common import paths
-from src.common.errors import UserError
+from src.common.errors import UserError, first_line
 from src.common.progress import say
 from src.images.decode import encode_jpeg
 from src.inference.predictor import Predictor, load_model
@@ -94,7 +94,7 @@ class Slot:
         try:
             fresh = Served(self.name, version, load_model(found.path, thaw=False), self._observe)
         except Exception as error:
-            self.failure = version, _first_line(error)
+            self.failure = version, first_line(error)
             raise
         old, self.served, self.failure = self.served, fresh, None
         if old:
@@ -111,10 +111,6 @@ class Slot:
             return newest and _found(newest, int(newest.stem))
         except OSError:  # it goes away while we look
             return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _found(path: Path, version: int | None) -> Found:
@@ -172,7 +168,7 @@ class Models:
                     if slot.refresh():
                         say(f'{slot.name}: version {slot.served.version} is served now')
                 except Exception as error:  # whatever a file does, the others are still to be watched
-                    say(f'{slot.name}: {_first_line(error)}; version {slot.served.version} is served on')
+                    say(f'{slot.name}: {first_line(error)}; version {slot.served.version} is served on')
 
     def close(self) -> None:
         for slot in self._slots.values():

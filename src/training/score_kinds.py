@@ -31,11 +31,11 @@ def kind_of_score(splits: Sequence[str], learned: Sequence[str]) -> str:
     return TRAINING if all(inside) else PARTLY if any(inside) else HELD_OUT
 
 
-def named(name: str, kind: str) -> str:
+def with_kind(name: str, kind: str) -> str:
     """'test', but 'test (training score)'."""
     return name if kind == HELD_OUT else f'{name} ({kind})'
 
 
 def by_kind(scores: Mapping[str, dict]) -> dict[str, dict]:
-    """The scores of a training by its parts, the part `train` under the name of its kind."""
+    """Scores by part, with the part `train` renamed to 'training score'."""
     return {TRAINING if part == 'train' else part: told for part, told in scores.items()}

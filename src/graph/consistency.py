@@ -1,8 +1,7 @@
-"""A backbone tried out: the same picture alone, again, and among others must give the same vector.
+"""Consistency of a backbone: a picture must give the same vector alone, again, and in a batch with others.
 
-A graph saved in training mode, or made for one image at a time, loads and runs, but what it says of a
-picture depends on chance or on the pictures beside it. That is found here in a few runs, and the node that
-makes it so is named.
+A graph saved in training mode, or made for one image at a time, loads and runs, but its vectors are random or
+depend on the other pictures of the batch. A few runs find this, and the node that causes it.
 """
 
 from __future__ import annotations
@@ -23,13 +22,11 @@ from src.graph.fronts import Front
 from src.graph.graph_io import ancestors, node_of
 from src.graph.thaw import import_thawed, take_weights
 
-# Shares of the largest value that a vector may differ by: batches sum in another order.
+# How far vectors may differ, as a share of the largest value: sums over batches run in another order.
 TOLERANCE, HALF_TOLERANCE = 1e-3, 2e-2
 RANGES = (
-    'RequantizationRange',
-    'RequantizationRangePerChannel',
-    'QuantizedConv2D',
-    'QuantizeDownAndShrinkRange',
+    *('RequantizationRange', 'RequantizationRangePerChannel'),
+    *('QuantizedConv2D', 'QuantizeDownAndShrinkRange'),
 )
 
 
@@ -43,8 +40,10 @@ class Fault:
 
 
 def find_fault(graph_def: tf.GraphDef, front: Front, target: str, path: Path) -> Fault | None:
-    """Why a graph from `front.decoded` to the tensor `target` is no function of single pictures; None if it
-    is one. Raises UserError when it does not run at all."""
+    """Why the tensor `target` is not the same for a picture alone and in a batch; None if it is.
+
+    `graph_def` is fed at `front.decoded` and `front.pixels`. Raises UserError when it does not run at all.
+    """
     light = tf.GraphDef()
     light.CopyFrom(graph_def)
     weights = take_weights(light)
@@ -81,12 +80,12 @@ class _Trial:
             return Fault(f'gives no finite number for any of {len(together)} test pictures{self.overflow()}')
         if not self.same(together, self.run(self.pixels)):
             text = 'gives another vector for the same image each time'
-            return self.named(text, self.pixels, self.pixels)
+            return self.with_cause(text, self.pixels, self.pixels)
         for place, vector in enumerate(alone):
             if not self.same(vector, together[place:]):
                 text = 'gives an image another vector beside other images'
                 others = self.pixels[place:] + self.pixels[:place]
-                return self.named(text, others[:1], others)
+                return self.with_cause(text, others[:1], others)
         return None
 
     def run(self, pixels: list[np.ndarray], fetched=None):
@@ -105,7 +104,7 @@ class _Trial:
         most = np.abs(alone[finite]).max(initial=0)
         return bool((np.abs(alone[finite] - among[finite]) <= self.tolerance * most).all())
 
-    def named(self, text: str, *runs: list[np.ndarray]) -> Fault:
+    def with_cause(self, text: str, *runs: list[np.ndarray]) -> Fault:
         """The fault with the first node whose inputs agree between two runs and whose outputs do not."""
         tensors = self.tensors()
         before, after = (
@@ -168,10 +167,8 @@ def _cause(op: tf.Operation) -> tuple[str, bool]:
         return 'is a batch norm in training mode: it takes mean and variance from the batch', True
     users = [user.type for output in op.outputs for user in output.consumers()]
     if op.type in RANGES or any('Quant' in kind for kind in (op.type, *users) if kind != 'Dequantize'):
-        return (
-            'takes the range of its numbers from the whole batch: freeze the graph with fixed ranges',
-            False,
-        )
+        reason = 'takes the range of its numbers from the whole batch: freeze the graph with fixed ranges'
+        return reason, False
     if op.type in ('Mean', 'Sum', 'Max', 'Min', 'Prod'):
         return 'runs over all images of the batch, not over one', op.type == 'Mean'
     if op.type in ('Reshape', 'Transpose'):

@@ -1,6 +1,6 @@
-"""Files, folders and globs to pictures.
+"""The pictures that paths, folders and globs name.
 
-pictures, left_out = pictures_named(['my_dog.jpg', 'photos', 'more/**/*.png'])
+pictures, left_out = find_pictures(['my_dog.jpg', 'photos', 'more/**/*.png'])
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from src.images.files import ignored, no_picture, pictures_below
 Found = tuple[list[str], list[tuple[str, str]]]  # pictures; what was left out, each with the reason
 
 
-def pictures_named(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def find_pictures(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """The files that paths, folders and globs name, in the order given, each once; and what lies in the
     folders or matches the globs and is no picture, each with the reason.
 

@@ -10,7 +10,7 @@ from src.common import files, paths
 from src.data_preparation.dataset import Records, open_records
 from src.data_preparation.manifest import MANIFEST
 from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
-from src.training import advice, train
+from src.training import score_warnings, train
 from tests.training.conftest import CLASSES, WIDTH
 
 
@@ -29,11 +29,11 @@ from tests.training.conftest import CLASSES, WIDTH
 def test_chance_is_what_a_binomial_test_says(examples, hits, chance):
     told = {'examples': examples, 'top_1': hits / examples, 'most_frequent': chance}
     p = stats.binomtest(hits, examples, chance, alternative='greater').pvalue
-    assert advice.at_chance(told) == (p > 0.05)
+    assert score_warnings.at_chance(told) == (p > 0.05)
 
 
 def test_one_class_alone_is_at_chance_however_it_is_named():
-    assert advice.at_chance({'examples': 40, 'top_1': 1.0, 'most_frequent': 1.0})
+    assert score_warnings.at_chance({'examples': 40, 'top_1': 1.0, 'most_frequent': 1.0})
 
 
 def write(name: str, noise: bool, **numbers: list[int]) -> None:
@@ -106,13 +106,13 @@ def test_untrained_classes_of_records_without_that_note_are_counted(clusters):
     records = open_records('untrained')
     manifest = {key: value for key, value in records.manifest.items() if key != 'untrained'}
     old = Records(records.folder, manifest)
-    assert advice.untrained(old, ['train']) == ['durian']
-    assert advice.untrained(old, ['train', 'validation']) == []
-    assert advice.untrained(records, ['train']) == ['durian']
+    assert score_warnings.untrained(old, ['train']) == ['durian']
+    assert score_warnings.untrained(old, ['train', 'validation']) == []
+    assert score_warnings.untrained(records, ['train']) == ['durian']
 
 
 def test_records_with_lists_of_their_own_are_told_so(clusters):
     records = open_records('small_splits')
     listed = Records(records.folder, records.manifest | {'split_by': 'test list'})
     scores = {'test': {'examples': 3, 'top_1': 1.0, 'most_frequent': 0.5}}
-    assert 'each split 30 in all' in advice.warnings(listed, {}, scores)[-1]
+    assert 'each split 30 in all' in score_warnings.warnings(listed, {}, scores)[-1]

@@ -1,4 +1,4 @@
-"""What a training says of scores that mean little, and of classes that it could not learn."""
+"""Warnings after a training: scores that mean little, and classes that could not be learned."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from scipy.special import bdtrc
 
 from src.common import consts
-from src.common.files import count
+from src.common.files import count, listed
 from src.data_preparation.dataset import Records, labelled
 from src.training.cross_validation import CROSS_VALIDATION
-from src.training.learned import learned_from
+from src.training.score_kinds import learned_from
 
 FEW = 30  # photos of a split, below which one photo moves its accuracy by more than three points
 SIGNIFICANCE = 0.05
@@ -31,8 +31,8 @@ def warnings(records: Records, facts: Mapping[str, Any], scores: Mapping[str, di
 
 
 def at_chance(told: Mapping[str, float]) -> bool:
-    """Whether a score cannot be told from guessing the most frequent class: as many hits are no surprise
-    (one-sided binomial test, 5 %) where each photo is a hit with that class's share."""
+    """Whether a score is not significantly better than always guessing the most frequent class (one-sided
+    binomial test, 5 %)."""
     hits = round(told['top_1'] * told['examples'])
     chance = told['most_frequent']
     # bdtrc(k, n, p) is the probability of more than k hits.
@@ -62,9 +62,7 @@ def _untrained(records: Records, learned: Sequence[str]) -> str:
     missing = untrained(records, learned)
     if not missing:
         return ''
-    more = f' and {len(missing) - NAMED:,} more' if len(missing) > NAMED else ''
-    told = f'{", ".join(missing[:NAMED])}{more}'
-    return f'without training photos, so never learned: {told}'
+    return f'without training photos, so never learned: {listed(missing, NAMED)}'
 
 
 def _at_chance(records: Records, scores: Mapping[str, dict]) -> str:

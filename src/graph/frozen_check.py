@@ -1,4 +1,4 @@
-"""Whether a graph is frozen: it holds all values that it needs, and runs without anything beside it."""
+"""Checks that a graph is frozen: it holds all its weights, reads nothing else, and is not damaged."""
 
 from __future__ import annotations
 
@@ -12,32 +12,23 @@ from src.graph.file_kinds import FREEZE_1, FREEZE_2
 from src.graph.graph_io import node_of, subgraph
 
 VARIABLES = (
-    'Variable',
-    'VariableV2',
-    'AutoReloadVariable',
-    'VarHandleOp',
-    '_VarHandlesOp',
-    'TemporaryVariable',
+    *('Variable', 'VariableV2', 'AutoReloadVariable', 'VarHandleOp', '_VarHandlesOp', 'TemporaryVariable'),
 )
 # Beginnings of the names of ops that read from a table, a queue, a file or a data set.
 OUTSIDE = (
     *('HashTable', 'MutableHashTable', 'MutableDenseHashTable', 'AnonymousHashTable', 'AnonymousMutable'),
     *('Iterator', 'OneShotIterator', 'MultiDeviceIterator', 'AnonymousIterator', 'QueueDequeue', 'FIFOQueue'),
-    *(
-        'RandomShuffleQueue',
-        'PaddingFIFOQueue',
-        'PriorityQueue',
-        'ReaderRead',
-        'Restore',
-        'PyFunc',
-        'EagerPyFunc',
-    ),
+    *('RandomShuffleQueue', 'PaddingFIFOQueue', 'PriorityQueue', 'ReaderRead', 'Restore'),
+    *('PyFunc', 'EagerPyFunc'),
 )
 
 
 def frozen_part(graph_def: tf.GraphDef, target: str, path: Path) -> tf.GraphDef:
-    """The part of a graph that the tensor `target` needs. Raises UserError, with names, when that needs
-    values from outside: variables, tables, or an input pipeline; or when it is damaged."""
+    """The part of a graph that the tensor `target` needs.
+
+    Raises UserError, with the names of nodes, when this part needs values from outside (variables, tables, an
+    input pipeline) or is damaged.
+    """
     graph_def = subgraph(graph_def, [target])
     _refuse_damage(graph_def, path)
     variables = [node.name for node in graph_def.node if _is_variable(node)]
@@ -63,8 +54,8 @@ def _is_variable(node: tf.NodeDef) -> bool:
 
 
 def _refuse_damage(graph_def: tf.GraphDef, path: Path) -> None:
-    """Raise UserError for what TensorFlow or a walk through the graph would not survive: a constant of
-    another type than its node, and nodes that wait for each other outside of loops."""
+    """Raise UserError for damage that would crash TensorFlow, or never let a walk through the graph end: a
+    constant of another type than its node, and nodes that depend on each other outside loops."""
     for node in graph_def.node:
         if node.op == 'Const' and node.attr['dtype'].type != node.attr['value'].tensor.dtype:
             raise UserError(f'{paths.shown(path)} is damaged: the constant {node.name} holds another type')

@@ -1,4 +1,4 @@
-"""Names of nodes: other ones for those that something else must have."""
+"""New names for nodes, where two parts of a graph need the same one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def renamed(graph_def: tf.GraphDef, names: Mapping[str, str]) -> tf.GraphDef:
     return copy
 
 
-def names_aside(graph_def: tf.GraphDef, wanted: Collection[str]) -> dict[str, str]:
+def new_names(graph_def: tf.GraphDef, wanted: Collection[str]) -> dict[str, str]:
     """New names for those nodes of a graph that have a `wanted` one."""
     taken = {node.name for node in graph_def.node} | set(wanted)
     return {
