@@ -84,10 +84,10 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
 
 
 def _to_records(name: str) -> Iterator[Step]:
-    source = next_commands.manifest_of(name).get('source')
+    source = next_commands.source_of(next_commands.manifest_of(name))
     if name in _PICTURES:
         place, step = _PICTURES[name]
-        if source is None or Path(source).absolute() == place:
+        if source in (None, place):
             yield step
     yield Step('pictures to records', next_commands.to_convert(name), (paths.manifest(name),))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from src.analysis import training_curves, training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.data_preparation import next_commands
+from src.data_preparation.manifest import Job, described
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
 from tests.graph.graphs import graph_of_2015
@@ -180,6 +182,28 @@ def test_it_follows_the_manifest(shown, made, name, manifest, convert, train):
     assert commands[at] == f'python -m src.data_preparation.{convert}'
     assert commands[at + 1] == following == f'python -m src.training.{train}'
     assert steps[at + 1][1] == ('train the network' if 'train_images' in train else 'train the head')
+
+
+def test_its_conversion_works_from_any_folder(shown, made, tmp_path, monkeypatch):
+    for folder in ('home/photos', 'elsewhere/photos', 'work'):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(paths, 'ROOT', tmp_path / 'home')
+    for source, typed in (('home/photos', '../home/photos'), ('elsewhere/photos', '../elsewhere/photos')):
+        monkeypatch.chdir(tmp_path)
+        notes = described(Job('photos', Path(source), ()), None, ['a', 'b'], 1)
+        pocket = {'path': paths.from_root(paths.POCKET_GRAPH_DEF)}
+        made(**notes | {'converter': 'image_folder_to_tfrecords', 'backbone': pocket, 'complete': True})
+        monkeypatch.chdir(tmp_path / 'work')
+        _, _, _, given, *_, backbone = shlex.split(shown('--name', 'photos')[1][0])
+        assert Path(given).samefile(typed)
+        assert Path(backbone).samefile(paths.POCKET_GRAPH_DEF)
+
+
+def test_it_repeats_the_address_of_another_store(shown, made):
+    made('far', source='gs://photos/x', converter='beam_to_tfrecords', backbone={'path': 'gs://graphs/b.pb'})
+    assert shown('--name', 'far')[1][0] == (
+        'python -m src.data_preparation.beam_to_tfrecords gs://photos/x --name far --backbone gs://graphs/b.pb'
+    )
 
 
 def test_it_follows_what_was_trained(shown, made):

@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parent  # only where the package was not installed
 # A wheel carries the models that come with the project inside the package (setup.py).
 INSTALLED = (PACKAGE / 'frozen').is_dir()
-ROOT = Path(os.environ.get('ROOTSTOCK_HOME') or (Path.cwd() if INSTALLED else CHECKOUT)).resolve()
+# A ~ that no shell has replaced, as in an .env file or in quotes, is the home folder too.
+HOME = os.path.expanduser(os.environ.get('ROOTSTOCK_HOME', ''))  # noqa: PTH111  (this raises nothing)
+ROOT = Path(HOME or (Path.cwd() if INSTALLED else CHECKOUT)).resolve()
 
 DATA_DIR = ROOT / 'data'
 STANFORD_DS_DIR = DATA_DIR / 'stanford_ds'

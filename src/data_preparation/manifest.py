@@ -79,7 +79,7 @@ def described(job: Job, backbone: dict | None, classes: Sequence[str], numbers: 
     manifest = {
         'format': FORMAT,
         'name': job.name,
-        'source': shown(job.source),
+        'source': paths.from_root(job.source) if isinstance(job.source, Path) else str(job.source),
         'classes': list(classes),
         'backbone': backbone,
         'precision': job.precision if backbone else None,

@@ -30,6 +30,12 @@ def manifest_of(name: str) -> dict:
     return files.read_notes(paths.manifest(name))
 
 
+def source_of(manifest: dict) -> Path | None:
+    """Where the photos of a data set lay on this machine; None when that is not noted."""
+    source = manifest.get('source')
+    return paths.ROOT / source if source and not _is_address(source) else None
+
+
 def model_notes(model: str) -> dict:
     """What checkpoints/<model> was trained from and how; {} when there is no such model."""
     return files.read_notes(paths.checkpoints(model) / MODEL_FILE)
@@ -79,12 +85,12 @@ def to_convert(name: str) -> str:
     if not manifest.get('source'):
         return 'python -m src.data_preparation.' + _usual_conversion(name)
     converter = _converter_of(manifest)
-    place, default = Path(manifest['source']), CONVERTERS.get(converter)
+    place, default = source_of(manifest), CONVERTERS.get(converter)
     words = ['python', '-m', f'src.data_preparation.{converter}']
     if default is None:
-        words += [paths.shown(place), '--name', name]
+        words += [_typed(manifest['source']), '--name', name]
     else:
-        words += [] if place.absolute() == default[0] else ['--data', paths.shown(place)]
+        words += [] if place == default[0] else ['--data', _typed(manifest['source'])]
         words += [] if name == default[1] else ['--name', name]
     words += ['--class-folders', manifest['class_folders']] if manifest.get('class_folders') else []
     words += ['--augment'] if manifest.get('copies') else []
@@ -153,7 +159,7 @@ def _converter_of(manifest: dict) -> str:
     """The converter that made the records, guessed where an earlier version did not note it."""
     if converter := manifest.get('converter'):
         return converter
-    source = Path(manifest.get('source', ''))
+    source = source_of(manifest) or paths.ROOT
     if manifest.get('split_by') == 'test batch':
         return 'cifar10_to_tfrecords'
     if manifest.get('split_by') == 'official' or manifest.get('crop_to_box') or (source / 'Images').is_dir():
@@ -163,14 +169,24 @@ def _converter_of(manifest: dict) -> str:
     return 'image_folder_to_tfrecords'
 
 
+def _typed(noted: str) -> str:
+    """A path that a manifest notes from ROOT (`paths.from_root`), as it is typed in the current folder."""
+    return noted if _is_address(noted) else paths.shown(paths.located(paths.ROOT / noted))
+
+
+def _is_address(noted: str) -> bool:
+    """Whether it lies in another store (`gs://...`), which Beam reads."""
+    return '://' in noted
+
+
 def _backbone_words(converter: str, manifest: dict) -> list[str]:
     backbone = manifest.get('backbone')
     if backbone is None:
         return [] if converter == 'cifar10_to_tfrecords' else ['--no-backbone']
     words = []
-    path = paths.ROOT / backbone.get('path', backbone.get('file', ''))
-    if path != paths.IMAGENET_GRAPH_DEF or converter == 'cifar10_to_tfrecords':
-        words += ['--backbone', paths.shown(path)]
+    path = backbone.get('path', backbone.get('file', ''))
+    if paths.ROOT / path != paths.IMAGENET_GRAPH_DEF or converter == 'cifar10_to_tfrecords':
+        words += ['--backbone', _typed(path)]
     if backbone.get('bottleneck', consts.BOTTLENECK_TENSOR) != consts.BOTTLENECK_TENSOR:
         words += ['--bottleneck', backbone['bottleneck']]
     if pixel_range := backbone.get('pixel_range'):

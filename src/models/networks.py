@@ -17,7 +17,7 @@ from src.models.logistic_regression import logistic_regression
 from src.models.mlp import mlp
 from src.models.views import looks, mean_answer
 
-Network = Callable[[tf.Tensor, int, Mode], tf.Tensor]
+Network = Callable[['tf.Tensor', int, Mode], 'tf.Tensor']  # quoted: `tf` loads TensorFlow at its first use
 
 NETWORKS: dict[str, Network] = {
     network.__name__: network for network in (logistic_regression, mlp, cnn_simple, cnn_deep, cnn_best)

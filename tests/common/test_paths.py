@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 from src.common import paths
 
 
@@ -10,3 +16,18 @@ def test_a_path_is_shown_as_people_would_type_it(tmp_path, monkeypatch):
     assert paths.shown(tmp_path / 'photos' / 'a.jpg') == 'photos/a.jpg'
     assert paths.shown('photos/../link.jpg') == 'link.jpg'
     assert paths.shown('/elsewhere/a.jpg') == '/elsewhere/a.jpg'
+
+
+@pytest.mark.parametrize('given', ['~/my project', 'my project'])
+def test_the_home_may_be_relative_or_begin_with_a_tilde(tmp_path, given):
+    code = 'from src.common import paths; print(paths.ROOT)'
+    at = os.environ | {
+        'HOME': str(tmp_path),
+        'USERPROFILE': str(tmp_path),
+        'ROOTSTOCK_HOME': given,
+        'PYTHONPATH': str(paths.CHECKOUT),
+    }
+    told = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=at, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == str(tmp_path.resolve() / 'my project')

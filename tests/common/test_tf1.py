@@ -90,3 +90,15 @@ def test_a_program_keeps_its_tensorflow_as_it_was(order, picture, tmp_path):
     wanted = classify('file', picture).head(2)
     assert told['answered']['breed'] == list(wanted.breed)
     assert told['answered']['prob'] == pytest.approx(list(wanted.prob), abs=1e-6)
+
+
+def test_no_command_loads_tensorflow_before_it_knows_what_to_do():
+    # errors.run keeps TensorFlow's own log quiet, so it must come first; and --help answers at once.
+    code = (
+        'import importlib, sys\nfrom src.common.commands import COMMANDS\n'
+        'for command in COMMANDS.values():\n'
+        '    importlib.import_module(command.module)\n'
+        '    if "tensorflow" in sys.modules: sys.exit(command.module)'
+    )
+    told = subprocess.run([sys.executable, '-c', code], cwd=paths.CHECKOUT, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
