@@ -14,7 +14,7 @@ import difflib
 import importlib
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +22,17 @@ from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.data_preparation import next_commands
+from src.training import checkpoints
 
 
 class Step(NamedTuple):
-    """What it does, its command, and what it leaves behind; a step without outputs only shows."""
+    """What it does, its command, and what it leaves behind; a step without outputs only shows. `source` is
+    the file that the outputs are made from, where that one may be made anew."""
 
     what: str
     command: str
     outputs: tuple[Path, ...] = ()
+    source: Path | None = None
 
 
 # The data sets that Rootstock brings: where their pictures lie, and the step that puts them there.
@@ -62,23 +65,26 @@ _PICTURES = {
 def steps(args: argparse.Namespace) -> Iterator[Step]:
     """The way of the data set `args.name` and the model `args.model` made from it."""
     name, model = args.name, args.model
-    flags, frozen = next_commands.flags(name, model), _typed(paths.frozen(model))
+    flags, pb = next_commands.flags(name, model), paths.frozen(model)
+    frozen, trained = _typed(pb), paths.checkpoints(model) / checkpoints.BEST
     yield from _to_records(name)
     train = next_commands.to_train(name, model)
     network = ' src.training.train_images' in train
     yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
     what = 'freeze it' if network else 'freeze backbone and head'
-    yield Step(what, next_commands.to_freeze(name, model), (paths.frozen(model),))
+    yield Step(what, next_commands.to_freeze(name, model), (pb,), trained)
     yield Step('name a picture', f'python -m src.inference.classify PHOTO.jpg --model {frozen}')
     yield Step(
         'look at the mistakes',
         f'python -m src.analysis.training_perf_analysis{flags}',
         (paths.analysis(model) / 'training_confusion.csv',),
+        pb,
     )
     yield Step(
         'export for TensorFlow Serving',
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),
+        pb,
     )
     yield Step('serve it: a page and an API', f'python -m src.inference.serve --model {frozen}')
 
@@ -106,6 +112,19 @@ def is_there(output: Path) -> bool:
         return False
 
 
+def state_of(step: Step, outdated: Collection[Path]) -> str:
+    """' ' where an output is missing, '~' where one is older than its source or made from one of `outdated`,
+    else 'x'."""
+    if not all(map(is_there, step.outputs)):
+        return ' '
+    if step.source in outdated:
+        return '~'
+    if step.source is None or not step.source.exists():
+        return 'x'
+    oldest = min(output.stat().st_mtime for output in step.outputs)
+    return '~' if oldest < step.source.stat().st_mtime else 'x'
+
+
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
     cli.add_model(made)
@@ -113,14 +132,19 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     args.name = next_commands.data_set_of(args.model, args.name)
     args.model = args.model or next_commands.usual_model(args.name)
-    say(f'data set {args.name}, model {args.model}    [x] is there, [ ] is not yet')
-    following = None
+    say(f'data set {args.name}, model {args.model}    [x] is there, [ ] is not yet, [~] is out of date')
+    following, outdated = None, []
     for number, step in enumerate(steps(args), 1):
-        there = all(map(is_there, step.outputs))
+        state = state_of(step, outdated)
         if step.outputs:
             # Photos may lie elsewhere, so what is missing before something that is there is not wanted.
-            following = None if there else following or step.command
-        box = f'[{"x" if there else " "}]' if step.outputs else '   '
+            if state != ' ' and not outdated:
+                following = None
+            if state != 'x':
+                following = following or step.command
+            if state == '~':
+                outdated += step.outputs
+        box = f'[{state}]' if step.outputs else '   '
         say()
         say(f'{number}. {box} {step.what:<32} {", ".join(map(paths.shown, step.outputs))}'.rstrip())
         say(f'       {step.command}')

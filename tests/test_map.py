@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shlex
 from pathlib import Path
@@ -17,6 +18,7 @@ from src.data_preparation import next_commands
 from src.data_preparation.manifest import Job, described
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
+from src.training import checkpoints
 from tests.graph.graphs import graph_of_2015
 from tests.pictures import encoded, photo
 
@@ -231,6 +233,35 @@ def test_a_namesake_is_followed_before_a_newer_model(shown, made):
         'python -m src.training.train --name photos --layers 512,64,9',
         'python -m src.freezing.freeze --name photos',
     ]
+
+
+def test_what_is_older_than_its_source_is_out_of_date_and_next(shown, made, monkeypatch, tmp_path):
+    for place in ('FROZEN_MODELS_DIR', 'METRICS_DIR', 'SAVED_MODELS_DIR'):
+        monkeypatch.setattr(paths, place, tmp_path / place)
+    made('photos', backbone=POCKET, **FOLDER)
+    made('photos', 'photos', backbone=POCKET, records='f', settings={})
+    best, pb = paths.checkpoints('photos') / checkpoints.BEST, paths.frozen('photos')
+    table = paths.analysis('photos') / 'training_confusion.csv'
+    exported = paths.SAVED_MODELS_DIR / 'photos' / '1' / 'saved_model.pb'
+    for age, path in enumerate((exported, table, pb, best, paths.scores('photos'))):
+        files.write_json(path, {})
+        os.utime(path, (1e9 - age, 1e9 - age))
+    os.utime(exported.parent.parent, (1e9, 1e9))
+
+    def boxes():
+        steps, commands, following = shown('--name', 'photos')
+        return ''.join(box[1] for box, _ in steps), commands.index(following) if following else None
+
+    assert boxes() == ('xxx xx ', None)
+    os.utime(best, (1e9 - 1.5, 1e9 - 1.5))  # trained anew since it was frozen
+    assert boxes() == ('xx~ ~~ ', 2)
+    os.utime(pb, (1e9 + 2, 1e9 + 2))  # frozen anew since it was analysed and exported
+    assert boxes() == ('xxx ~~ ', 4)
+    os.utime(table, (1e9 + 3, 1e9 + 3))
+    exported.unlink()
+    exported.parent.rmdir()
+    exported.parent.parent.rmdir()
+    assert boxes() == ('xxx x  ', 5)
 
 
 def test_commands_without_their_model_name_the_one_that_was_trained(made):
