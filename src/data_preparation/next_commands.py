@@ -13,7 +13,8 @@ from typing import Any
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.recipes.changes import changes_of
-from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model
+from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
+from src.recipes.recipe import PixelRecipe
 
 MODEL_FILE = 'model.json'
 PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
