@@ -113,7 +113,7 @@ def columns_of(table: pd.DataFrame) -> list[str]:
 def shown(table: pd.DataFrame) -> list[str]:
     """The columns COLUMNS as lines for the terminal: the recipe last, an empty line between data sets."""
     names = [*(name for name in columns_of(table) if name != 'recipe'), 'recipe']
-    rows = [[name.replace('_', ' ') for name in names]]
+    rows = [[_title(name) for name in names]]
     rows += [[_told(name, row[name]) for name in names] for row in table.to_dict('records')]
     header, *lines = columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in names])
     printed = [header]
@@ -122,6 +122,12 @@ def shown(table: pd.DataFrame) -> list[str]:
             printed.append('')
         printed.append(line)
     return printed
+
+
+def _title(name: str) -> str:
+    """The header of a column, short, so that a line of the table fits more terminals."""
+    name = name.replace('cross_validation', 'CV').replace('validation', 'val')
+    return name.replace('top_1', 'top-1').replace('_', ' ')
 
 
 def _told(name: str, value) -> str:

@@ -20,6 +20,7 @@ from src.training.scores import score, table
 
 PAIRS, MISTAKES = 30, 30  # in the files
 PAIRS_TOLD, WEAKEST_TOLD = 10, 5  # on the screen
+PAIR_TITLES = ['A', 'B', 'A→B', 'B→A', 'total']  # A→B: photos of A taken for B
 SHEET_COLUMNS = (3, 6)  # at least, so that there is room for a title, and at most
 # Up to so many classes the map is alphabetical and has numbers in its cells: it can be read through.
 # In a larger one the eye looks for clusters.
@@ -69,8 +70,8 @@ def tell(analysis: Analysis, split: str) -> None:
     say(f'{with_kind("macro average", analysis.kind)}: {average}')
     pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_TOLD)
     if len(pairs):
-        say('\nmost confused:')
-        for line in _aligned(pairs):
+        say('\nmost confused (A→B: photos of A taken for B):')
+        for line in _aligned(pairs.set_axis(PAIR_TITLES, axis=1)):
             say('  ' + line)
         say('\nweakest classes:')
         for line in _aligned(confusion.weakest(scores[scores['f1'] < 1], WEAKEST_TOLD)):
@@ -143,7 +144,7 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
         title=f'Worst mistakes: {subject}',
         note='In bold what it is; below, what the model took it for, how certain it was, and the file.',
     )
-    wrote(path, f'{count(len(tiles), "mistake")}, the most certain first')
+    wrote(path, f'{count(len(tiles), "mistake")}{", the most certain first" if len(tiles) > 1 else ""}')
 
 
 def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:

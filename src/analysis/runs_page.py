@@ -119,7 +119,7 @@ def _breakable(name: str) -> str:
 
 
 def _spoken(name: str) -> str:
-    return name.replace('_', ' ')
+    return name.replace('_', ' ').replace('top 1', 'top-1')
 
 
 def _charts(measure: str, runs: Sequence[Run]) -> str:

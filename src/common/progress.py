@@ -58,7 +58,7 @@ def say(line: str = '') -> None:
 
 def wrote(path: Path, what: str) -> None:
     """Name a file or folder that a command made."""
-    say(f'  {columns.ljust(paths.shown(path), 44)} {what}')
+    say(f'  {columns.ljust(paths.shown(path), 43)}  {what}')
 
 
 def next_step(command: str) -> None:

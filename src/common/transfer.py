@@ -43,9 +43,11 @@ def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
             if size_of(part) - have >= PROGRESS:
                 delay, tries = FIRST_DELAY, 1
             if tries == TRIES:
+                kept = (
+                    f'; {human_size(have)} of {human_size(size)} are kept' if (have := size_of(part)) else ''
+                )
                 raise UserError(
-                    f'cannot fetch {shown_url(url)} ({fault}): check the network and repeat; '
-                    f'{human_size(size_of(part))} of {human_size(size)} are kept'
+                    f'cannot fetch {shown_url(url)} ({fault}): check the network and repeat{kept}'
                 ) from fault
             wait = min(max(delay, fault.wait), LONGEST_DELAY)
             say(f'{part.stem}: {fault} at {human_size(size_of(part))}, trying again in {wait:.0f} s')

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from src.common import files, paths
+from src.common import errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count, listed
 from src.common.locks import at_work
@@ -89,7 +89,9 @@ def run(job: Job, args: argparse.Namespace) -> None:
         return
     job = replace(job, precision=precision.resolve(args.precision))
     backbone = tried_from(args, args.backbone)
-    say(f'{paths.shown(backbone.path)}: {backbone.rewrites}; computes in {job.precision}')
+    say(f'{paths.shown(backbone.path)}: backbone loaded ({job.precision})')
+    if errors.debugging():
+        say(f'rewritten for speed: {backbone.rewrites}')
     report(convert(job, backbone, args.overwrite))
 
 

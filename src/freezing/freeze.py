@@ -48,7 +48,9 @@ def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]
     facts = checkpoint, trained['classes'], _model_info(model, trained, checkpoint)
     if trained['backbone']:
         backbone = backbone_of(trained['backbone'])
-        say(f'{paths.shown(backbone.path)}: {backbone.rewrites}')
+        say(f'{paths.shown(backbone.path)}: backbone loaded')
+        if errors.debugging():
+            say(f'rewritten for speed: {backbone.rewrites}')
         graph_def = join_head(backbone, *facts)
     else:
         graph_def = join_network(trained['settings'], *facts)
@@ -86,8 +88,8 @@ def main(argv: list[str] | None = None) -> None:
     with at_work(paths.checkpoints(model), goes_on=False):
         path, gap, number = freeze_model(model, args.name)
     parts = ('backbone', 'head') if read_model(model)['backbone'] else ('network',)
-    proved = f'proved on {count(number, "picture")}: differs from {" and ".join(parts)}'
-    say(f'{proved} in {paths.shown(paths.checkpoints(model))} by at most {gap:.1e}')
+    checked = f'checked on {count(number, "picture")}: same probabilities as {" and ".join(parts)}'
+    say(f'{checked} in {paths.shown(paths.checkpoints(model))} (maximum difference {gap:.1e})')
     size = human_size(path.stat().st_size)
     wrote(path, f'{size}: {", ".join(("decoding", *parts))} and labels in one file')
     next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}')

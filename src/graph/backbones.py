@@ -215,10 +215,11 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     backbone = tried_from(args, args.pb)
     front = backbone.front
-    say(f'{paths.shown(backbone.path)} is a backbone: {backbone.rewrites}')
+    say(f'{paths.shown(backbone.path)} is a backbone')
     say(f'  encoded image   {front.image}')
     say(f'  pixels          {front.pixels}  [N, {front.height}, {front.width}, 3]')
     say(f'  bottleneck      {backbone.cut}  [N, {backbone.width}]')
+    say(f'  made faster     {backbone.rewrites}')
     say(f'  SHA-256         {backbone.sha256}')
 
 

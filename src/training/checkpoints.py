@@ -30,6 +30,7 @@ from src.common.tf1 import tf
 
 LAST, BEST = 'checkpoint', 'best_checkpoint'  # the files that name the newest of their kind
 PREFIXES = {LAST: 'last', BEST: 'best'}
+ALL_STEPS = 'all steps'  # how a run that was not stopped early ended
 STATE_OF_EARLIER_VERSIONS = 'state.json'
 # TensorFlow takes the path of a checkpoint to restore for a pattern (Env::GetMatchingPaths).
 PATTERN = set('[]*?' if os.name == 'nt' else '[]*?\\')

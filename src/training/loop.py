@@ -18,7 +18,7 @@ from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
 from src.training.board import CURVES
-from src.training.checkpoints import Keeper, State
+from src.training.checkpoints import ALL_STEPS, Keeper, State
 from src.training.summaries import summary_writer
 
 SECONDS_BETWEEN_CHECKPOINTS = 20
@@ -107,7 +107,7 @@ def _run(session, task: Task, state: State, keeper: Keeper, writer, steps, evalu
                 if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
                     keeper.save(state)
                     saved_at = time.monotonic()
-            state.ended = state.ended or 'all steps'
+            state.ended = state.ended or ALL_STEPS
         finally:
             if settled and math.isfinite(cost):
                 keeper.save(state)

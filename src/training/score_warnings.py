@@ -17,6 +17,7 @@ from src.training.score_kinds import learned_from
 
 FEW = 30  # photos of a split, below which one photo moves its accuracy by more than three points
 SIGNIFICANCE = 0.05
+CERTAINTY = 1.64  # standard deviations: 95 of 100 such data sets have FEW photos in a split
 # The scores that are held against guessing: the first of these that there is.
 JUDGED = ('test', CROSS_VALIDATION, 'validation', 'train')
 NAMED = 5  # classes, at most
@@ -90,10 +91,11 @@ def _few(part: str, examples: int) -> str:
 def _needs(records: Records) -> str:
     """What a class needs, so that a hash of the photos' bytes puts FEW of them into each split."""
     if records.manifest.get('split_by', 'hash') != 'hash':
-        return f'a class needs about {FEW} photos to learn from or more, and each split {FEW} in all'
-    whole = FEW / min(consts.TEST_SHARE, consts.VALIDATION_SHARE)
+        return f'a class needs at least {FEW} training photos, and each split {FEW} photos in all'
+    share = min(consts.TEST_SHARE, consts.VALIDATION_SHARE)
+    deviations = CERTAINTY * math.sqrt(share * (1 - share))
+    # Solves whole * share - deviations * sqrt(whole) = FEW: the lower bound of a binomial number of photos.
+    whole = ((deviations + math.sqrt(deviations**2 + 4 * share * FEW)) / (2 * share)) ** 2
     each = max(FEW, math.ceil(whole / len(records.classes)))
-    return (
-        f'a class needs about {each} photos here: {FEW} or more of its own, and {whole:.0f} in all classes '
-        f'together, of which {FEW} each fall to validation and test'
-    )
+    photos = f'{each:,} photos ({each * len(records.classes):,} in all)'
+    return f'a class needs about {photos} here, so that each split gets {FEW}: a hash decides the split'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from src.data_preparation.dataset import Records
 from src.data_preparation.next_commands import MODEL_FILE, how_to_train
 from src.recipes.changes import changes
 from src.recipes.recipe import HeadRecipe, PixelRecipe
-from src.training.checkpoints import State, step_of
+from src.training.checkpoints import ALL_STEPS, State, step_of
 from src.training.pixel_sources import pixel_parts
 from src.training.score_kinds import by_kind
 from src.training.score_warnings import warnings
@@ -72,7 +73,9 @@ def outcome(state: State, scores: dict) -> dict[str, Any]:
 def tell(records: Records, model: str, state: State, scores: dict) -> None:
     """Say how a run ended, its scores, what to know of them, and what it left."""
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
-    say(f'{took}: {state.ended}; best at step {state.best_step:,}')
+    ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
+    best = ' (best validation score)' if math.isfinite(state.best) else ''
+    say(f'{ended}; kept step {state.best_step:,}{best}')
     for line in table(by_kind(scores)):
         say(line)
     for line in warnings(records, read_model(model), scores):
@@ -95,7 +98,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
         differing = _differing(earlier, description)
         if differing:
             raise UserError(
-                f'{paths.shown(folder)} was trained with another {differing}: '
+                f'{paths.shown(folder)} was trained with {differing}: '
                 'add --fresh to train it anew, or choose another --model'
             )
         return
@@ -115,10 +118,15 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
         ('records', 'set of records'),
     ):
         if earlier.get(key) != now[key]:
-            return words
+            return f'another {words}'
     for key, value in now['settings'].items():
-        if earlier['settings'].get(key) != value:
-            return f'{key.replace("_", " ")} ({earlier["settings"].get(key)})'
+        if (before := earlier['settings'].get(key)) != value:
+            words = key.replace('_', ' ')
+            return (
+                f'another setting of {words} ({before})'
+                if isinstance(value, bool)
+                else f'another {words} ({before})'
+            )
     return ''
 
 

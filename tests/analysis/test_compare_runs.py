@@ -75,6 +75,7 @@ def test_scores_are_those_of_the_saved_model(home, capsys):
     assert table['validation_top_1'].tolist() == [0.71, 0.64]
     assert table['model'].tolist() == ['steady', 'lucky']
     assert '64.0%' in told and '93' not in told
+    assert 'val top-1  val log loss  test top-1  test log loss' in told
     (rows,) = rows_of(page)
     assert [row[0] for row in rows] == ['steady', 'lucky'] and '64.0%' in rows[1]
     assert '0.93' not in page.replace('0.9300', '')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,6 +104,7 @@ def test_everything_is_written(capfd):
             image.load()
         assert str(out / name) in told
     assert complaints == ''
+    assert re.search(r'A +B +A→B +B→A +total\n +bär +cat +1 +1 +2\n +cat +dog +1 +0 +1\n', told)
     assert 'next: open' in told and 'top-1' in told and '40.0%' in told
 
 

@@ -95,10 +95,17 @@ def test_silence_is_tried_again_and_ends(site, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, 'TRIES', 2)
     silent = threading.Event()
     site.answers = [lambda handler: silent.wait(5)]
-    with pytest.raises(UserError, match=r'no answer in time.*repeat; 0 bytes of 300\.0 kB are kept'):
+    with pytest.raises(UserError, match=r'no answer in time.*repeat$'):
         bring(site, tmp_path)
     silent.set()
     assert len(site.asked) == 2
+
+
+def test_what_has_arrived_is_kept_and_said_to_be(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, 'TRIES', 1)
+    site.answers = [serves(BODY, cut=100_000)]
+    with pytest.raises(UserError, match=r'repeat; 100\.0 kB of 300\.0 kB are kept$'):
+        bring(site, tmp_path)
 
 
 def test_tries_are_counted_anew_after_progress(site, tmp_path, monkeypatch):

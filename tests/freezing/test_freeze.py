@@ -88,7 +88,7 @@ def softmax(logits):
 
 def test_the_file_answers_as_backbone_and_head_in_numpy(capsys):
     freeze.main(['--name', 'small'])
-    assert 'proved on 20 pictures: differs from backbone and head in' in capsys.readouterr().out
+    assert 'checked on 20 pictures: same probabilities as backbone and head in' in capsys.readouterr().out
     w1, b1, w2, b2 = head_of(checkpoint())
     pictures = [photo(SIDE, SIDE, seed=n) for n in (3, 30, 31)]
     bottlenecks = bottleneck_of(np.stack(pictures).astype(float))

@@ -93,7 +93,7 @@ def test_small_splits_and_what_a_class_needs_are_told(capsys):
     told = warned(capsys, 'small_splits')
     assert 'validation has 12 photos, fewer than 30: each is 8.3% of the accuracy' in told
     assert 'test has 29 photos' in told and 'train has' not in told
-    assert 'a class needs about 75 photos here' in told
+    assert 'a class needs about 100 photos (400 in all) here' in told
 
 
 def test_classes_without_training_photos_are_named(capsys):
@@ -115,4 +115,4 @@ def test_records_with_lists_of_their_own_are_told_so(clusters):
     records = open_records('small_splits')
     listed = Records(records.folder, records.manifest | {'split_by': 'test list'})
     scores = {'test': {'examples': 3, 'top_1': 1.0, 'most_frequent': 0.5}}
-    assert 'each split 30 in all' in score_warnings.warnings(listed, {}, scores)[-1]
+    assert 'each split 30 photos in all' in score_warnings.warnings(listed, {}, scores)[-1]

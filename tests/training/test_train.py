@@ -242,6 +242,15 @@ def test_a_damaged_checkpoint_is_told(clusters):
     assert run('spoilt', '--fresh', steps=20)['steps'] == 20
 
 
+def test_a_run_with_other_flags_is_refused_with_what_differs(clusters, capsys):
+    run('kept', steps=20)
+    assert 'ran all 20 steps in' in capsys.readouterr().out
+    with pytest.raises(UserError, match=r'trained with another setting of all splits \(False\): add --fresh'):
+        run('kept', '--all-splits', steps=20)
+    with pytest.raises(UserError, match=r'trained with another steps \(20\): add --fresh'):
+        run('kept', steps=21)
+
+
 def test_a_best_checkpoint_that_has_gone_is_told_not_replaced(clusters):
     run('gone', steps=20)
     for path in paths.checkpoints('gone').glob('best-*'):
