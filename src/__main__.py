@@ -3,8 +3,9 @@
     python -m src
     python -m src --name flowers
 
-The next command is that of the first step after the last one that is done. The commands follow the manifest
-of the records and what was trained on them: a head on bottlenecks, or a network from pixels.
+The next command is that of the first step after the last one that is done. A step marked [~] is out of date:
+what it was made from has changed since, and it comes next. The commands follow the manifest of the records
+and what was trained on them: a head on bottlenecks, or a network from pixels.
 """
 
 from __future__ import annotations
