@@ -111,6 +111,7 @@ def place_of(error: BaseException) -> str:
         path, reason = _TENSORFLOW_SAYS.search(str(error)).group('path', 'reason')
     if path is None:
         return 'cannot write'
+    path = re.sub(r'\.tempstate\d+$', '', str(path))  # the name that TensorFlow's file was to get
     return f'cannot {"write" if _NUMBERS.get(reason) in _NOT_WRITABLE else "use"} {paths.shown(path)}'
 
 

@@ -50,7 +50,7 @@ def _stderr_held_back():
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # Ctrl-C is no failure
             log.seek(0)
             if sys.stderr:
                 sys.stderr.write(log.read().decode('utf-8', 'replace'))

@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     model = cli.model_of(args)
     with at_work(paths.checkpoints(model), goes_on=False):
+        files.remove_leftovers(paths.frozen(model))
         path, gap, number = freeze_model(model, args.name)
     parts = ('backbone', 'head') if read_model(model)['backbone'] else ('network',)
     checked = f'checked on {count(number, "picture")}: same probabilities as {" and ".join(parts)}'

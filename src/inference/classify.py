@@ -114,6 +114,8 @@ def _read(source: str | None, path: str) -> bytes:
         return sys.stdin.buffer.read()
     if not path:
         raise UserError('an empty path names no picture')
+    if '\0' in path:
+        raise UserError(f'{path!r}: no path holds a zero byte')
     try:
         return read_picture(path)
     except BadImage as fault:

@@ -75,6 +75,11 @@ def _at_chance(records: Records, scores: Mapping[str, dict]) -> str:
     if not records.has_bottlenecks:
         advice = 'train longer, or add photos'
     photos = count(told['examples'], 'photo')
+    if told['examples'] < FEW:  # which says little about the backbone, and a perfect score can be among them
+        return (
+            f'{part} top-1 of {told["top_1"]:.1%} cannot be told from chance on {photos}: always naming the '
+            f'most frequent class gives {told["most_frequent"]:.1%}'
+        )
     return (
         f'{part} top-1 of {told["top_1"]:.1%} is at chance: on {photos} it is not distinguishable from '
         f'always guessing the most frequent class ({told["most_frequent"]:.1%}); {advice}'

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from src.common import paths
+from src.common import paths, tf1
 from src.inference.classify import classify
 from tests.pictures import encoded, photo
 
@@ -102,3 +102,13 @@ def test_no_command_loads_tensorflow_before_it_knows_what_to_do():
     )
     told = subprocess.run([sys.executable, '-c', code], cwd=paths.CHECKOUT, capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize('stop, shown', [(KeyboardInterrupt, ''), (ImportError, 'why it failed\n')])
+def test_what_libraries_log_while_tensorflow_loads_is_shown_when_it_fails_but_not_for_ctrl_c(
+    capfd, stop, shown
+):
+    with pytest.raises(stop), tf1._stderr_held_back():
+        os.write(2, b'why it failed\n')
+        raise stop
+    assert capfd.readouterr().err == shown

@@ -173,6 +173,16 @@ def test_a_file_that_fails_the_proof_is_not_kept(monkeypatch):
     assert not list(paths.FROZEN_MODELS_DIR.glob('.*small*'))
 
 
+def test_what_a_killed_process_left_is_removed():
+    left = paths.FROZEN_MODELS_DIR / '.small.pb.1.tmp'
+    other = paths.FROZEN_MODELS_DIR / '.small.pbtxt.1.tmp'
+    for path in (left, other):
+        path.write_bytes(b'half a model')
+    freeze.main(['--name', 'small'])
+    assert not left.exists() and other.exists()
+    other.unlink()
+
+
 def test_a_head_of_other_sizes_is_refused(small):
     with pytest.raises(UserError, match=r'head of layers 6-4-2, but .*pocket_96\.pb is 512 wide.*--fresh'):
         head.join_head(load_backbone(paths.POCKET_GRAPH_DEF), checkpoint(), CLASSES, {})

@@ -402,6 +402,8 @@ def test_from_python_it_is_a_table_best_first(model, photos, web):
         classify.classify('url', web.url, model)
     with pytest.raises(UserError, match=r'notes\.txt: not an image'):
         classify.classify('file', photos / 'notes.txt', model)
+    with pytest.raises(UserError, match='no path holds a zero byte'):
+        classify.classify('file', 'a\0b', model)
 
 
 def test_the_model_that_comes_with_the_project_needs_no_flag(photos):

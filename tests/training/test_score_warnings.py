@@ -83,6 +83,16 @@ def test_a_head_that_guesses_is_told(capsys):
     assert 'always guessing the most frequent class (25.0%)' in told
 
 
+def test_few_photos_of_one_class_do_not_blame_the_backbone(capsys):
+    write('one_class_tested', False, train=[60] * 4, validation=[10] * 4, test=[5, 0, 0, 0])
+    told = warned(capsys, 'one_class_tested')
+    assert (
+        'test top-1 of 100.0% cannot be told from chance on 5 photos: always naming the most frequent class '
+        'gives 100.0%' in told
+    )
+    assert 'backbone' not in told
+
+
 def test_a_good_head_on_enough_photos_is_not_warned_of(capsys):
     write('plain', False, train=[60] * 4, validation=[10] * 4, test=[10] * 4)
     assert warned(capsys, 'plain') == ''
