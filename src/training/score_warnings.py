@@ -103,4 +103,7 @@ def _needs(records: Records) -> str:
     whole = ((deviations + math.sqrt(deviations**2 + 4 * share * FEW)) / (2 * share)) ** 2
     each = max(FEW, math.ceil(whole / len(records.classes)))
     photos = f'{each:,} photos ({each * len(records.classes):,} in all)'
-    return f'a class needs about {photos} here, so that each split gets {FEW}: a hash decides the split'
+    return (
+        f'a class needs about {photos}, so that a hash puts {FEW} into each split; split folders of your own '
+        f'need {FEW} photos each'
+    )

@@ -103,7 +103,7 @@ def test_small_splits_and_what_a_class_needs_are_told(capsys):
     told = warned(capsys, 'small_splits')
     assert 'validation has 12 photos, fewer than 30: each is 8.3% of the accuracy' in told
     assert 'test has 29 photos' in told and 'train has' not in told
-    assert 'a class needs about 100 photos (400 in all) here' in told
+    assert 'a class needs about 100 photos (400 in all)' in told
 
 
 def test_classes_without_training_photos_are_named(capsys):
