@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ os.environ['ROOTSTOCK_HOME'] = tempfile.mkdtemp(prefix='rootstock-tests-')
 
 import pytest
 
+from src.common import paths
 from src.common.tf1 import own_process
 
 own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py has programs of others
@@ -20,11 +22,25 @@ own_process()  # as `errors.run` does for every command; tests/common/test_tf1.p
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_unconfigure() -> None:
+    shutil.rmtree(paths.ROOT, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On Windows leave out what is marked as posix."""
     for item in items:
         if os.name != 'posix' and item.get_closest_marker('posix'):
             item.add_marker(pytest.mark.skip(reason='needs signals or sh'))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def empty_project() -> None:
+    """Each module begins with empty work folders, so data sets and models of the same name do not meet."""
+    for path in paths.ROOT.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @pytest.fixture(scope='session')

@@ -121,12 +121,7 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
             return f'another {words}'
     for key, value in now['settings'].items():
         if (before := earlier['settings'].get(key)) != value:
-            words = key.replace('_', ' ')
-            return (
-                f'another setting of {words} ({before})'
-                if isinstance(value, bool)
-                else f'another {words} ({before})'
-            )
+            return f'another setting of {key.replace("_", " ")} ({before})'
     return ''
 
 

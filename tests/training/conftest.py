@@ -15,7 +15,7 @@ COUNTS = {'train': 240, 'validation': 40, 'test': 40}
 SHARD = 50  # records in a file
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def clusters() -> str:
     """The name of a data set of four classes that overlap a little."""
     random = np.random.default_rng(5)

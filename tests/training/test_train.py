@@ -247,7 +247,7 @@ def test_a_run_with_other_flags_is_refused_with_what_differs(clusters, capsys):
     assert 'ran all 20 steps in' in capsys.readouterr().out
     with pytest.raises(UserError, match=r'trained with another setting of all splits \(False\): add --fresh'):
         run('kept', '--all-splits', steps=20)
-    with pytest.raises(UserError, match=r'trained with another steps \(20\): add --fresh'):
+    with pytest.raises(UserError, match=r'trained with another setting of steps \(20\): add --fresh'):
         run('kept', steps=21)
 
 
