@@ -6,7 +6,7 @@ import contextlib
 import struct
 from collections.abc import Iterator
 
-from PIL import Image
+from PIL import Image, features
 
 from src.common import consts
 
@@ -18,12 +18,11 @@ _STARTS = (JPEG_START, PNG_START, b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+
 # Bytes of the header that follows; text that begins with BM has another number there.
 _BMP_HEADERS = range(12, 257)
 
-# Kinds of pictures that are not read. The brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands
-# (others, such as isom and qt, are films).
-_HEIF_BRANDS = (
-    *(b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs'),
-    *(b'mif1', b'mif2', b'msf1', b'miaf', b'avif', b'avis'),
-)
+READS_AVIF = bool(features.check('avif'))  # Pillow's own packages do from 11.3 on
+# Brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands (others, such as isom and qt, are films).
+_AVIF_BRANDS = (b'avif', b'avis')
+_HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs')
+_SHARED_BRANDS = (b'mif1', b'mif2', b'msf1', b'miaf')
 _OTHER_KINDS = {
     b'8BPS': 'a Photoshop file',
     b'\xff\x0a': 'JPEG XL',
@@ -55,8 +54,13 @@ def check_start(start: bytes) -> None:
 
 
 def _kind_not_read(start: bytes) -> str:
-    if start[4:8] == b'ftyp' and start[8:12] in _HEIF_BRANDS:  # what iPhones write, and some web sites
-        return 'HEIC or AVIF'
+    if start[4:8] == b'ftyp':
+        if start[8:12] in _HEIC_BRANDS:  # what iPhones write
+            return 'HEIC'
+        if start[8:12] in _SHARED_BRANDS:
+            return 'HEIC or AVIF'
+        if start[8:12] in _AVIF_BRANDS and not READS_AVIF:
+            return 'AVIF'
     return next((kind for begin, kind in _OTHER_KINDS.items() if start.startswith(begin)), '')
 
 
@@ -65,6 +69,8 @@ def _may_be_picture(start: bytes) -> bool:
         return start[8:12] == b'WEBP' or len(start) < 12
     if start.startswith(b'BM'):
         return len(start) < 18 or struct.unpack_from('<I', start, 14)[0] in _BMP_HEADERS
+    if start[4:8] == b'ftyp':
+        return start[8:12] in _AVIF_BRANDS
     return start.startswith(_STARTS)
 
 

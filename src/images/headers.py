@@ -26,11 +26,19 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from src.common import consts
-from src.images.faults import JPEG_START, PNG_START, START_BYTES, BadImage, check_start, only_bad_image
+from src.images.faults import (
+    JPEG_START,
+    PNG_START,
+    READS_AVIF,
+    START_BYTES,
+    BadImage,
+    check_start,
+    only_bad_image,
+)
 
 # Never more than these: Pillow also opens formats for which it starts other programs (EPS).
 # What many phones write into .jpg, several JPEGs in one file (MPO), is among JPEG: the first is taken.
-FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')
+FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF', *(('AVIF',) if READS_AVIF else ()))
 
 LARGE_RATIO = 2  # JPEGs beyond the limit are decoded with their sides divided by this
 
@@ -55,7 +63,7 @@ logging.getLogger('PIL').addHandler(logging.NullHandler())
 class Header:
     """What the first bytes say of a picture."""
 
-    format: str  # 'JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF'
+    format: str  # one of FORMATS
     width: int  # upright
     height: int
     plain: bool  # DecodeJpeg with channels=3 gives the right pixels

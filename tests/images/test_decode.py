@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from src.common import consts, paths
 from src.common.tf1 import tf
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
-from src.images.faults import BadImage
+from src.images.faults import READS_AVIF, BadImage
 from src.images.headers import read_header
 from tests.pictures import (
     bomb,
@@ -309,6 +309,21 @@ def test_tiff_of_measurements():
     np.testing.assert_array_equal(wide[:, :, 0], PHOTO[:, :, 0])
 
 
+@pytest.mark.skipif(not READS_AVIF, reason='this Pillow does not read AVIF')
+def test_avif_is_read_upright_and_its_faults_are_told():
+    data = encoded(PHOTO, 'AVIF', quality=100, subsampling='4:4:4')
+    assert_close(decode_with_pillow(data), PHOTO, most=4)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(PHOTO, 'AVIF', quality=100, subsampling='4:4:4', exif=exif)
+    header = read_header(turned)
+    assert (header.format, header.width, header.height) == ('AVIF', PHOTO.shape[0], PHOTO.shape[1])
+    assert_close(decode_with_pillow(turned), np.rot90(PHOTO, -1), most=4)
+    for damaged in (data[:40], data[: len(data) // 2], data[:200] + bytes(len(data) - 200)):
+        with pytest.raises(BadImage):
+            decode_with_pillow(damaged)
+
+
 NO_PICTURES = {
     'nothing': (b'', 'empty file'),
     'text renamed .jpg': (b'dear diary, ' * 40, 'not an image'),
@@ -325,7 +340,7 @@ NO_PICTURES = {
     'film of an iPhone': (b'\0\0\0\x14ftypqt  \0\0\0\0qt  ', 'not an image'),
     'sound': (b'RIFF\x24\0\0\0WAVEfmt \x10\0\0\0' + bytes(20), 'not an image'),
     'text that begins as BMP does': (b'BM stands for bitmap. ' * 9, 'not an image'),
-    'HEIC': (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'HEIC or AVIF, which is not read: save it as JPEG'),
+    'HEIC': (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'HEIC, which is not read: save it as JPEG'),
     'JPEG start': (b'\xff\xd8\xff\xe0', 'truncated'),
     'JPEG header': (JPEG[:200], 'truncated'),
     'JPEG without a picture': (b'\xff\xd8\xff\xd9', 'damaged'),
