@@ -278,7 +278,7 @@ def test_photos_of_a_kind_that_is_not_read_are_listed_and_said_to_be_the_reason(
     for name in ('a/1.heic', 'a/2', 'b/3.HEIC'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
-    reason = 'HEIC or AVIF, which is not read: save it as JPEG'
+    reason = 'HEIC, which is not read: save it as JPEG'
     with pytest.raises(UserError, match=f'no pictures with a label; 3 files skipped: {reason}'):
         convert(tmp_path, 'heic')
     put_classes(tmp_path, {'b': 2, 'c': 2})

@@ -100,8 +100,8 @@ def test_a_kind_that_is_not_read_is_told(model, photos, capsys):
     assert told.err.splitlines() == [
         f'left out {photos}/g.mov: not an image',
         f'left out {photos}/notes.txt: not an image',
-        f'skipped {photos}/e.heic: HEIC or AVIF, which is not read: save it as JPEG',
-        f'skipped {photos}/f: HEIC or AVIF, which is not read: save it as JPEG',
+        f'skipped {photos}/e.heic: HEIC, which is not read: save it as JPEG',
+        f'skipped {photos}/f: HEIC, which is not read: save it as JPEG',
         '4 of 6 pictures classified',
     ]
 
@@ -297,7 +297,7 @@ def test_traps_are_skipped_with_their_reasons(model, tmp_path, capsys):
         'bomb.png': (bomb(), '30,000×30,000 pixels, more than the limit'),
         'cut.jpg': (encoded(photo(), 'JPEG')[:300], 'truncated'),
         'empty.jpg': (b'', 'empty file'),
-        'heic.jpg': (b'\0\0\0\x18ftypheic' + bytes(40), 'HEIC or AVIF'),
+        'heic.jpg': (b'\0\0\0\x18ftypheic' + bytes(40), 'HEIC, which'),
         'page.jpg': (b'<!DOCTYPE html><html></html>', 'not an image'),
     }
     for name, (data, _) in traps.items():

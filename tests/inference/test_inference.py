@@ -127,7 +127,7 @@ def test_photos_are_found_whatever_their_endings_and_what_is_none_is_named(kaggl
     assert capsys.readouterr().err.splitlines() == [
         f'left out {tmp_path}/a.txt: not an image',
         f'left out {tmp_path}/notes.md: not an image',
-        f'even odds for e: {tmp_path}/e.heic: HEIC or AVIF, which is not read: save it as JPEG',
+        f'even odds for e: {tmp_path}/e.heic: HEIC, which is not read: save it as JPEG',
         f'even odds for f: {tmp_path}/f.jpg: not an image',
     ]
 
