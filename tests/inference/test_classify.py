@@ -92,7 +92,7 @@ def test_the_content_decides_what_is_a_picture(model, tmp_path, capsys):
 
 def test_a_kind_that_is_not_read_is_told(model, photos, capsys):
     (photos / 'e.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
-    (photos / 'f').write_bytes(b'\0\0\0\x18ftypavif' + bytes(40))
+    (photos / 'f').write_bytes(b'\0\0\0\x18ftypmif1' + bytes(40))
     (photos / 'g.mov').write_bytes(b'\0\0\0\x18ftypqt  ' + bytes(40))
     assert run(model, photos, '--json', '--top', '1') == 2
     told = capsys.readouterr()
@@ -101,7 +101,7 @@ def test_a_kind_that_is_not_read_is_told(model, photos, capsys):
         f'left out {photos}/g.mov: not an image',
         f'left out {photos}/notes.txt: not an image',
         f'skipped {photos}/e.heic: HEIC, which is not read: save it as JPEG',
-        f'skipped {photos}/f: HEIC, which is not read: save it as JPEG',
+        f'skipped {photos}/f: HEIC or AVIF, which is not read: save it as JPEG',
         '4 of 6 pictures classified',
     ]
 
