@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.thaw import put_weights
 from src.inference.predictor import FrozenGraph, load_graph
 
+SCRATCH = '.writing-'  # beginning of the names of folders that are being written
 INPUT, OUTPUT = 'image_raw', 'probs'
 LABELS_ASSET = 'labels.txt'
 
@@ -56,7 +58,7 @@ def export(frozen: Path, folder: Path) -> Path:
 def _scratch_in(folder: Path) -> Iterator[str]:
     """TensorFlow Serving watches the folder, so what is written there appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix='.') as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         yield scratch
 
 
@@ -115,6 +117,8 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args)
     base = args.out or paths.SAVED_MODELS_DIR / model
     with at_work(base, goes_on=False):
+        for rest in base.glob(f'{SCRATCH}*'):  # of an export that was killed
+            shutil.rmtree(rest, ignore_errors=True)
         folder = export(frozen_model(args.name, model), base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')

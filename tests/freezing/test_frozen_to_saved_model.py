@@ -27,6 +27,7 @@ def test_serving_is_told_the_absolute_folder(model, tmp_path, monkeypatch, capsy
     (tmp_path / work).mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / work)
     base = tmp_path / 'saved' / model
+    (base / '.writing-killed').mkdir(parents=True)
     frozen_to_saved_model.main(['--model', model, '--out', str(base)])
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith('serve it:'))
     assert begins in line
@@ -35,3 +36,4 @@ def test_serving_is_told_the_absolute_folder(model, tmp_path, monkeypatch, capsy
     folder, _, inside = told.partition(':')
     assert (Path(folder), inside) == (base, f'/models/{model}')
     assert (Path(folder) / '1' / 'saved_model.pb').is_file()
+    assert [path.name for path in base.iterdir()] == ['1']
