@@ -146,7 +146,7 @@ def test_a_cost_that_is_no_number_ends_with_a_line_and_keeps_the_checkpoint(colo
 
 def test_another_network_under_the_same_name_is_refused(coloured):
     run('taken', epochs=0.5)
-    with pytest.raises(UserError, match=r'another network \(cnn_simple\): add --fresh'):
+    with pytest.raises(UserError, match=r'another setting of network \(cnn_simple\): add --fresh'):
         run('taken', '--network', 'mlp', epochs=0.5)
     told = files.read_json(paths.checkpoints('taken') / 'model.json')
     told['settings']['network'] = 'cnn_deep'  # a checkpoint of another network
