@@ -233,7 +233,7 @@ def with_place(item: Planned, plan: Plan) -> tuple[tuple[str, int], Planned]:
 
 
 def shards_in(plan: Plan, split: str) -> int:
-    # As the launcher has it: a worker may have been installed with another knob.
+    # The launcher's value: the settings installed on a worker may differ.
     return shards_for(plan.counts[split], plan.manifest['shard_size'])
 
 

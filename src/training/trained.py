@@ -23,7 +23,7 @@ from src.training.score_warnings import warnings
 from src.training.scores import table
 from src.training.sources import parts_of
 
-# Of a recipe: what is told apart, and what may change between a run and its resumption.
+# Fields of a recipe that are stored elsewhere, or may change when a run is resumed.
 NO_SETTINGS = ('data_set', 'patience')
 
 
