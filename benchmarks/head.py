@@ -34,13 +34,13 @@ from benchmarks.machine import machine, machine_line, rounds
 from src.common import cli, consts, errors
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Examples, Records, load, open_records
+from src.engine.batches import Batches
+from src.engine.learners.head import head_layers
 from src.models.dense import dense_head, head_variables, probabilities
 from src.recipes.recipe import HeadRecipe
+from src.records.dataset import Examples, Records, load, open_records
+from src.scoring.scores import score
 from src.training import train
-from src.training.batches import Batches
-from src.training.head import head_layers
-from src.training.scores import score
 
 TUTORIAL_STEPS, TUTORIAL_BATCH, TUTORIAL_RATE = 5000, 64, 0.0001
 MEASURED_STEPS = 60  # of the tutorial, in each round

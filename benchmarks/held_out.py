@@ -26,11 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from src.common import cli, consts, errors
 from src.common.files import count
 from src.common.progress import say
-from src.data_preparation.dataset import Examples, Records, joined, load, open_records
 from src.recipes.recipe import HeadRecipe
+from src.records.dataset import Examples, Records, joined, load, open_records
+from src.scoring.scores import score, table
 from src.training import train
 from src.training.cross_validation import trained_head
-from src.training.scores import score, table
 
 Parts = dict[str, Examples]
 PEERS = ('peer', 'peer, std.')  # on vectors as they are, and standardised

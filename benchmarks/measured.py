@@ -23,10 +23,10 @@ from benchmarks.machine import machine_line
 from src.common import cli, errors, paths
 from src.common.progress import say
 from src.data_preparation import image_folder_to_tfrecords
-from src.data_preparation.dataset import Records, open_records
 from src.recipes.recipe import HeadRecipe
+from src.records.dataset import Records, open_records
+from src.scoring.scores import score
 from src.training import train
-from src.training.scores import score
 
 HEADER = '| backbone | test photos | head | top-1 | top-5 | log loss |\n|---|---|---|---|---|---|'
 POCKET_HEAD = (

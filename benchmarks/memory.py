@@ -29,7 +29,7 @@ from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
-from src.data_preparation.manifest import MANIFEST
+from src.data_preparation.conversion.job import MANIFEST
 
 NUMBERS = (1_000, 5_000, 20_000)
 DIFFERENT = 200  # photos that are copied with different ends

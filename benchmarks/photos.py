@@ -8,7 +8,7 @@ from pathlib import Path
 
 from src.common import paths
 from src.common.errors import UserError
-from src.data_preparation.sample_dataset import BREEDS, draw_sample
+from src.drawn_dogs.draw import BREEDS, draw_sample
 
 JPEG_ENDINGS = ('.jpg', '.jpeg')
 

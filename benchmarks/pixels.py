@@ -25,11 +25,11 @@ from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Examples
+from src.engine.learners.network import Network
+from src.engine.sources import InMemory
 from src.graph import precision
 from src.recipes.recipe import PixelRecipe
-from src.training.from_pixels import Network
-from src.training.sources import InMemory
+from src.records.dataset import Examples
 
 NETWORKS = ('cnn_deep', 'cnn_best')
 BATCHES = {'cnn_deep': 128, 'cnn_best': 1000}

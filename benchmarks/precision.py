@@ -22,11 +22,11 @@ from src.common import cli, consts, errors
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
-from src.data_preparation.dataset import load, open_records
 from src.recipes.recipe import HeadRecipe
+from src.records.dataset import load, open_records
+from src.scoring.scores import score
 from src.training import train
 from src.training.cross_validation import trained_head
-from src.training.scores import score
 
 
 def compare(folds: dict[str, list[Parts]], recipe: HeadRecipe) -> dict[str, dict]:

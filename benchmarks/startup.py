@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks.machine import machine_line, rounds
 from src.common import cli, errors, paths
 from src.common.progress import say
-from src.data_preparation.sample_dataset import draw_sample
+from src.drawn_dogs.draw import draw_sample
 
 
 def one_picture(folder: Path) -> Path:

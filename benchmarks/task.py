@@ -27,8 +27,8 @@ from src.common.tf1 import tf
 from src.graph.backbones import Backbone, load_backbone
 from src.graph.batching import feed_batches
 from src.graph.graph_io import ancestors, node_of, read_graph, subgraph, write_graph
-from src.graph.modernise import modernise
-from src.graph.optimize import optimize
+from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.optimize import optimize
 
 BATCH = consts.EXTRACTION_BATCH_SIZE  # ours, and what others get unless another suits them better
 PHOTOS_AHEAD = 16  # decoded while the network works, or two batches if that is more

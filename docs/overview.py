@@ -14,12 +14,12 @@ from pathlib import Path
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
-from src.analysis.pictures.style import BLUE, INK, MUTED, ORANGE, drawing
 from src.common import errors, paths
 from src.common.progress import wrote
-from src.data_preparation.dataset import open_records, pictures
+from src.drawing.style import BLUE, INK, MUTED, ORANGE, drawing
 from src.graph.backbones import load_backbone
 from src.inference.predictor import load_model
+from src.records.dataset import open_records, pictures
 
 PICTURE = 's00000003-ember_hound/s00000003_0016.jpg'  # of the test split
 OUT = paths.CHECKOUT / 'docs' / 'overview.png'

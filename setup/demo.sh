@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 sh setup/install.sh
 . setup/python.sh
 run() { echo; echo "\$ python -m $*"; "$PYTHON" -m "$@"; }
-run src.data_preparation.sample_dataset
+run src.drawn_dogs.draw
 run src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample --backbone frozen/pocket/pocket_96.pb
 run src.training.train --name sample
 run src.freezing.freeze --name sample

@@ -1,5 +1,5 @@
 # Sourced by the setup scripts. PYTHON is the checkout's own interpreter, or else the system's;
-# `download NAME` brings what src.common.download knows by that name.
+# `download NAME` brings what src.downloads.download knows by that name.
 if [ -x .venv/bin/python ]; then
     PYTHON=.venv/bin/python
 elif [ -x .venv/Scripts/python.exe ]; then
@@ -8,4 +8,4 @@ else
     PYTHON=python3
 fi
 
-download() { "$PYTHON" -m src.common.download "$@"; }
+download() { "$PYTHON" -m src.downloads.download "$@"; }

@@ -22,8 +22,8 @@ from typing import NamedTuple
 from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
-from src.data_preparation import next_commands
-from src.training import checkpoints
+from src.engine import checkpoints
+from src.records import next_commands
 
 
 class Step(NamedTuple):
@@ -50,7 +50,7 @@ _PICTURES = {
         paths.SAMPLE_DS_DIR,
         Step(
             'draw the sample',
-            'python -m src.data_preparation.sample_dataset',
+            'python -m src.drawn_dogs.draw',
             (paths.SAMPLE_DS_DIR / 'Images',),
         ),
     ),

@@ -13,10 +13,10 @@ from src.analysis import training_perf_analysis
 from src.analysis.runs import read_curves
 from src.common import paths
 from src.common.tf1 import tf
-from src.data_preparation import dataset
 from src.freezing import freeze
 from src.inference import classify
 from src.inference.predictor import load_model
+from src.records import dataset
 from src.training import train
 
 EARLIER = Path(__file__).parent / 'data' / 'earlier'

@@ -14,11 +14,11 @@ from src import __main__ as the_map
 from src.analysis import training_curves, training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.data_preparation import next_commands
-from src.data_preparation.manifest import Job, described
+from src.data_preparation.conversion.job import Job, described
+from src.engine import checkpoints
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
-from src.training import checkpoints
+from src.records import next_commands
 from tests.graph.graphs import graph_of_2015
 from tests.pictures import encoded, photo
 
@@ -83,7 +83,7 @@ def test_every_command_names_the_data_set_and_the_model(shown):
 def test_the_sample_has_its_own_photos_and_a_backbone_that_is_there(shown):
     steps, commands, following = shown('--name', 'sample')
     assert steps[0][1] == 'draw the sample'
-    assert following == 'python -m src.data_preparation.sample_dataset'
+    assert following == 'python -m src.drawn_dogs.draw'
     words = shlex.split(commands[1])
     assert words[words.index('--backbone') + 1] == 'frozen/pocket/pocket_96.pb'
     assert words[words.index('--data') + 1] == str(paths.SAMPLE_DS_DIR)

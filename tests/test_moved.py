@@ -15,10 +15,11 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
+from src.engine import checkpoints
 from src.freezing import freeze
 from src.graph.graph_io import write_graph
 from src.inference.classify import classify
-from src.training import checkpoints, train
+from src.training import train
 from tests.graph.graphs import DEPTH, SIDE, graph_of_2015
 from tests.pictures import encoded, photo
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from src.analysis.pictures.sheets import SIDE
 from src.common import files, paths
+from src.drawing.sheets import SIDE
 
 nbformat = pytest.importorskip('nbformat')
 nbclient = pytest.importorskip('nbclient')
@@ -92,7 +92,7 @@ def text(outputs: list) -> str:
 
 
 def with_sample(home: Path) -> Path:
-    from src.data_preparation.sample_dataset import draw_sample
+    from src.drawn_dogs.draw import draw_sample
 
     draw_sample(home / 'data' / 'sample', per_class=3)
     return home / 'data' / 'sample'
@@ -236,7 +236,7 @@ def test_exploratory_analysis_of_records(home):
 def write_records(folder: Path) -> None:
     """Twelve labelled photos, an augmented copy, a damaged file and a photo without a label."""
 
-    from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
+    from src.records.example import build_example, shard_name, write_shard
     from tests.pictures import encoded, photo
 
     others = [f'class_{number}' for number in range(8)]

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from src.common import archives, files, paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.tf_record_utils import write_shard
-from tests.common.test_archives import entry, tar
+from src.downloads import archives
+from src.records.example import write_shard
+from tests.downloads.test_archives import entry, tar
 
 SOURCES = sorted((paths.CHECKOUT / 'src').rglob('*.py'))
 # Missing on Windows, but for os.kill, which ends the process there, whatever the signal.

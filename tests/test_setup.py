@@ -14,7 +14,7 @@ import pytest
 
 from src.common import paths
 from src.common.environment import BEYOND, LOWEST, NEEDED
-from tests.common.loopback import Site, serves
+from tests.downloads.loopback import Site, serves
 
 pytestmark = pytest.mark.posix
 
@@ -146,7 +146,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'module', ['src', 'src.training.train', 'src.inference.classify', 'src.common.download']
+    'module', ['src', 'src.training.train', 'src.inference.classify', 'src.downloads.download']
 )
 def test_a_command_without_the_environment_says_how_to_activate_it(tmp_path, module):
     (tmp_path / 'src').symlink_to(paths.CHECKOUT / 'src')

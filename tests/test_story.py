@@ -13,11 +13,11 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords, stanford_ds_to_tfrecords
-from src.data_preparation.dataset import load, open_records, pictures
-from src.data_preparation.manifest import MANIFEST
-from src.data_preparation.sample_dataset import draw_sample
+from src.data_preparation.conversion.job import MANIFEST
+from src.drawn_dogs.draw import draw_sample
 from src.freezing import freeze, frozen_to_saved_model
 from src.inference import classify
+from src.records.dataset import load, open_records, pictures
 from src.training import train
 
 POCKET = ['--backbone', str(paths.POCKET_GRAPH_DEF)]

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from src.analysis import confusion
 from src.common import paths
 from src.common.errors import UserError
-from src.data_preparation import dataset
-from src.data_preparation.dataset import Records
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor
-from src.training.score_kinds import kind_of_score, learned_from
+from src.records import dataset
+from src.records.dataset import Records
+from src.scoring import confusion
+from src.scoring.kinds import kind_of_score, learned_from
 
 
 @dataclass(frozen=True)

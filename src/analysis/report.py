@@ -8,15 +8,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from src.analysis import confusion, pictures
+from src import drawing
 from src.analysis.answers import Analysis
 from src.common import columns, files
 from src.common.files import count
 from src.common.progress import say, wrote
-from src.data_preparation import dataset
-from src.data_preparation.dataset import Records
-from src.training.score_kinds import HELD_OUT, kind_of_score, with_kind
-from src.training.scores import score, table
+from src.records import dataset
+from src.records.dataset import Records
+from src.scoring import confusion
+from src.scoring.kinds import HELD_OUT, kind_of_score, with_kind
+from src.scoring.scores import score, table
 
 PAIRS, MISTAKES = 30, 30  # in the files
 PAIRS_TOLD, WEAKEST_TOLD = 10, 5  # on the screen
@@ -104,7 +105,7 @@ def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
         order = confusion.similarity_order(alike)
     names = [classes[i] for i in order]
     matrix = matrix[np.ix_(order, order)]
-    pictures.heat_map(
+    drawing.heat_map(
         confusion.row_shares(matrix),
         names,
         names,
@@ -120,7 +121,7 @@ def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
 
 def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:
     pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS)
-    pictures.bar_chart_pairs(
+    drawing.bar_chart_pairs(
         list(pairs[['class_a', 'class_b', 'a_as_b', 'b_as_a']].itertuples(index=False)),
         path,
         title=f'Most confused pairs: {subject}',
@@ -134,10 +135,10 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
     worst = confusion.worst_mistakes(analysis.table, MISTAKES)
     photos = _photos(records, [(analysis.table['split'][i], analysis.ids[i]) for i in worst.index])
     tiles = [
-        pictures.Tile(photo, row.actual, f'{row.probability:.0%} {row.pred}', PurePosixPath(row.id).name)
+        drawing.Tile(photo, row.actual, f'{row.probability:.0%} {row.pred}', PurePosixPath(row.id).name)
         for photo, row in zip(photos, worst.itertuples(), strict=True)
     ]
-    pictures.contact_sheet(
+    drawing.contact_sheet(
         tiles,
         path,
         int(np.clip(len(tiles), *SHEET_COLUMNS)),

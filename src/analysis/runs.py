@@ -11,10 +11,10 @@ import numpy as np
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.next_commands import how_to_train
+from src.engine.board import CURVES
 from src.recipes.changes import changes_of, in_words, used
-from src.training.board import CURVES
-from src.training.score_kinds import learned_from
+from src.records.next_commands import how_to_train
+from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')
 MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do

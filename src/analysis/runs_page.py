@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from src.analysis.pictures.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
 from src.analysis.runs import MEASURES, PARTS, Run
+from src.drawing.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
 
 WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
 LEFT, BELOW, ABOVE = 38, 20, 8

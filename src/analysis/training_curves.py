@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src.analysis.pictures.curves import Panel, line_charts
 from src.analysis.runs import MEASURES, PARTS, Run, read_run
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say, wrote
+from src.drawing.curves import Panel, line_charts
 
 
 def draw(run: Run, path: Path) -> None:

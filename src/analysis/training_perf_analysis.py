@@ -31,12 +31,12 @@ from src.analysis.report import draw, tell, write_tables
 from src.common import cli, consts, errors, paths
 from src.common.files import count
 from src.common.progress import next_step, say
-from src.data_preparation import dataset
-from src.data_preparation.next_commands import data_set_of, frozen_model
+from src.engine.board import show_picture
 from src.inference.predictor import load_model
-from src.training.board import show_picture
-from src.training.score_kinds import with_kind
-from src.training.scores import score
+from src.records import dataset
+from src.records.next_commands import data_set_of, frozen_model
+from src.scoring.kinds import with_kind
+from src.scoring.scores import score
 
 ALL = 'all'
 

@@ -24,8 +24,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     'map': Command('src', 'show every step, its command, and what is there already'),
-    'download': Command('src.common.download', 'download photos or a backbone: resumed, checked, unpacked'),
-    'sample': Command('src.data_preparation.sample_dataset', 'draw a small data set of invented breeds'),
+    'download': Command(
+        'src.downloads.download', 'download photos or a backbone: resumed, checked, unpacked'
+    ),
+    'sample': Command('src.drawn_dogs.draw', 'draw a small data set of invented breeds'),
     'convert': Command(
         'src.data_preparation.image_folder_to_tfrecords', 'convert a folder of class folders to records'
     ),
@@ -61,10 +63,10 @@ _NAMES = {command.module: name for name, command in COMMANDS.items()}
 
 # What a setup script does, where there is no checkout.
 _SCRIPTS = {
-    'setup': 'python -m src.common.download inception stanford_dogs',
-    'inception_download': 'python -m src.common.download inception',
-    'download_stanford_dogs_dataset': 'python -m src.common.download stanford_dogs',
-    'download_cifar10': 'python -m src.common.download cifar10',
+    'setup': 'python -m src.downloads.download inception stanford_dogs',
+    'inception_download': 'python -m src.downloads.download inception',
+    'download_stanford_dogs_dataset': 'python -m src.downloads.download stanford_dogs',
+    'download_cifar10': 'python -m src.downloads.download cifar10',
 }
 
 _script = False  # whether the process was started as `rootstock`

@@ -26,9 +26,9 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import say
-from src.data_preparation.convert import add_conversion_flags, report, report_skipped
+from src.data_preparation.conversion.convert import add_conversion_flags, report, report_skipped
+from src.data_preparation.conversion.job import MANIFEST, Job, list_skipped
 from src.data_preparation.image_folder_to_tfrecords import add_class_folders
-from src.data_preparation.manifest import MANIFEST, Job, list_skipped
 from src.graph import precision
 from src.graph.backbones import tried_from
 
@@ -58,8 +58,8 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
         raise UserError(f'Apache Beam is missing: run {commands.to_install("scale")}') from error
     from apache_beam.io.filesystems import FileSystems
 
-    from src.data_preparation.beam_files import RecordsFolder, local_copy, place
-    from src.data_preparation.beam_pipeline import Task, run
+    from src.data_preparation.beam.files import RecordsFolder, local_copy, place
+    from src.data_preparation.beam.pipeline import Task, run
 
     runner, options = _runner_and_options(beam_flags)
     FileSystems.set_options(options)  # some find their keys and addresses there

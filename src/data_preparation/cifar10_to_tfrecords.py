@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.common import archives, cli, errors, paths
+from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
-from src.data_preparation.convert import Job, add_conversion_flags, run
+from src.data_preparation.conversion.convert import Job, add_conversion_flags, run
 from src.data_preparation.samples import Sample
+from src.downloads import archives
 
 FOLDER = 'cifar-10-batches-bin'
 TRAIN = tuple(f'data_batch_{number}.bin' for number in range(1, 6))

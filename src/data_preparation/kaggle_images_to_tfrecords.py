@@ -18,7 +18,7 @@ from pathlib import Path
 
 from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
-from src.data_preparation.convert import Job, add_conversion_flags, run
+from src.data_preparation.conversion.convert import Job, add_conversion_flags, run
 from src.data_preparation.samples import EVEN_ODDS, Remark, Sample, by_id
 from src.images.copies import COPIES
 from src.images.files import pictures_below

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from src.common import cli, errors, paths
 from src.common.errors import UserError
-from src.data_preparation.convert import Job, add_conversion_flags, add_test_list, run
+from src.data_preparation.conversion.convert import Job, add_conversion_flags, add_test_list, run
 from src.data_preparation.folders import TOP
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.samples import Box, Remark, Sample, Unused
@@ -37,7 +37,7 @@ def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[S
     if not images.is_dir():
         raise UserError(
             f'{paths.shown(folder)} holds no Images folder: run sh setup/download_stanford_dogs_dataset.sh, '
-            'or draw a small set with python -m src.data_preparation.sample_dataset'
+            'or draw a small set with python -m src.drawn_dogs.draw'
         )
     samples, remarks = [], []
     annotated = (folder / 'Annotation').is_dir()

@@ -22,14 +22,14 @@ from src.common.files import count, human_size
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
-from src.data_preparation.dataset import open_records
-from src.data_preparation.next_commands import to_train
+from src.engine import checkpoints
+from src.engine.run_files import read_model, scores_of
 from src.freezing.head import backbone_of, join_head, prove_head
 from src.freezing.network import join_network, prove_network
 from src.graph.graph_io import write_graph
-from src.training import checkpoints
-from src.training.score_kinds import learned_from
-from src.training.trained import read_model, scores_of
+from src.records.dataset import open_records
+from src.records.next_commands import to_train
+from src.scoring.kinds import learned_from
 
 
 def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]:

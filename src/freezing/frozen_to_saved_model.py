@@ -26,11 +26,11 @@ from src.common.files import human_size, writing
 from src.common.locks import at_work
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
-from src.data_preparation.next_commands import frozen_model
 from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, nodes_by_name
-from src.graph.thaw import put_weights
+from src.graph.weights import put_weights
 from src.inference.predictor import FrozenGraph, load_graph
+from src.records.next_commands import frozen_model
 
 SCRATCH = '.writing-'  # beginning of the names of folders that are being written
 INPUT, OUTPUT = 'image_raw', 'probs'

@@ -13,13 +13,13 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records
+from src.engine import checkpoints
 from src.freezing.proof import prove
 from src.graph.backbones import Backbone, load_as
 from src.graph.graph_io import with_facts
-from src.graph.optimize import optimize
+from src.graph.rewrites.optimize import optimize
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
-from src.training import checkpoints
+from src.records.dataset import Records
 
 
 def join_head(

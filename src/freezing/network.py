@@ -10,15 +10,15 @@ import numpy as np
 
 from src.common import consts
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records
+from src.engine import checkpoints
 from src.freezing.proof import prove
 from src.graph.batching import feed_batches
-from src.graph.fronts import Front, front_alone
 from src.graph.graph_io import with_facts
-from src.graph.optimize import optimize
+from src.graph.preprocessing.find import Front, front_alone
+from src.graph.rewrites.optimize import optimize
 from src.models.dense import probabilities
 from src.models.networks import SCOPE, logits_of
-from src.training import checkpoints
+from src.records.dataset import Records
 
 
 def join_network(

@@ -12,12 +12,12 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records, pictures
-from src.graph.fronts import Front
 from src.graph.graph_io import read_graph
+from src.graph.preprocessing.find import Front
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
+from src.records.dataset import Records, pictures
 
 PROOF_PICTURES = 32
 TOLERANCE = 1e-4  # largest difference of a probability; float32 sums in another order stay below 1e-5

@@ -19,18 +19,18 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.backbone_flags import add_graph_flags
 from src.graph.batching import feed_batches
-from src.graph.branches import without_decided_branches
 from src.graph.changes import NO_CHANGES, Changes, changes_of
-from src.graph.consistency import Fault, find_fault
-from src.graph.fronts import Front, ensure_front
-from src.graph.frozen_check import frozen_part
+from src.graph.checks.consistency import Fault, find_fault
+from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import INFO_NODE, LABELS_NODE, inferred, node_of, read_graph, require_tensor, subgraph
-from src.graph.inference_mode import NothingToChange, in_inference_mode
 from src.graph.layout import channel_axis as channel_axis_of
-from src.graph.modernise import modernise
 from src.graph.node_names import new_names, renamed
-from src.graph.optimize import Rewrites, optimize
-from src.graph.placeholders import with_values
+from src.graph.preprocessing.find import Front, ensure_front
+from src.graph.preprocessing.placeholders import with_values
+from src.graph.rewrites.branches import without_decided_branches
+from src.graph.rewrites.inference_mode import NothingToChange, in_inference_mode
+from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.optimize import Rewrites, optimize
 
 # Names that a frozen model needs for nodes outside its backbone.
 RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)

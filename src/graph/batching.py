@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 
 from src.common.tf1 import tf
-from src.graph.fronts import Front
 from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
+from src.graph.preprocessing.find import Front
 
 
 def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:

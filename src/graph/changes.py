@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.graph.placeholders import Value, value_flag
+from src.graph.preprocessing.placeholders import Value, value_flag
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.file_kinds import kind_of_file, kind_of_folder
+from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
 
 LABELS_NODE = 'labels'
 INFO_NODE = 'model_info'

@@ -21,8 +21,8 @@ import numpy as np
 from src.common import consts
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
-from src.graph.fronts import Front
 from src.graph.graph_io import node_of, subgraph
+from src.graph.preprocessing.find import Front
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.headers import Header, read_header

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from src.common import consts, paths
-from src.data_preparation.next_commands import frozen_model, usual_model
+from src.records.next_commands import frozen_model, usual_model
 
 
 def default_model(name: str | None = None) -> Path:

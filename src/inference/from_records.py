@@ -11,11 +11,11 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.progress import progress
-from src.data_preparation import dataset
-from src.data_preparation.dataset import Examples, Records
-from src.data_preparation.pixels import image_feature
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
+from src.records import dataset
+from src.records.dataset import Examples, Records
+from src.records.pixels import image_feature
 
 
 def answered(predictor: Predictor, records: Records, split: str) -> Examples:

@@ -23,8 +23,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches, pixels_of_many
-from src.graph.fronts import Front, find_front
-from src.graph.frozen_check import frozen_part
+from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import (
     inferred,
     node_of,
@@ -35,11 +34,12 @@ from src.graph.graph_io import (
     require_tensor,
     subgraph,
 )
-from src.graph.hidden_decoders import with_plain_decoder
-from src.graph.modernise import modernise
 from src.graph.node_names import free_name
-from src.graph.optimize import leaves_to_rewrite, optimize
-from src.graph.thaw import Weights, import_thawed, put_weights, take_weights
+from src.graph.preprocessing.find import Front, find_front
+from src.graph.preprocessing.hidden_decoders import with_plain_decoder
+from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.optimize import leaves_to_rewrite, optimize
+from src.graph.weights import Weights, import_thawed, put_weights, take_weights
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 

@@ -37,8 +37,8 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
 
     sockets = listening.bind(host, port)  # first: it takes no time, and TensorFlow seconds
 
+    from src.inference.server.admission import Gate
     from src.inference.server.app import create_app
-    from src.inference.server.gate import Gate
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
 
@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> None:
     for package in ('flask', 'waitress', 'prometheus_client'):
         if not importlib.util.find_spec(package):
             raise UserError(f'the package {package} is missing: run {commands.to_install("serve")}')
-    from src.inference.server.answers import Limits
+    from src.inference.server.service import Limits
 
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
     models = args.model or [default_model()]

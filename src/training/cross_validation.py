@@ -15,12 +15,12 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Examples
+from src.engine import loop
+from src.engine.learners.head import Head, evaluate_every
+from src.engine.sources import InMemory
 from src.recipes.recipe import HeadRecipe
-from src.training import loop
-from src.training.head import Head, evaluate_every
-from src.training.scores import score, whole_score
-from src.training.sources import InMemory
+from src.records.dataset import Examples
+from src.scoring.scores import score, whole_score
 
 CROSS_VALIDATION = 'cross-validation'  # how these scores are named beside those of the splits
 

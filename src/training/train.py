@@ -27,16 +27,16 @@ from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records, load, open_records
-from src.data_preparation.next_commands import to_freeze
+from src.engine import loop
+from src.engine.checkpoints import State
+from src.engine.learners.head import Head, evaluate_every, head_layers
+from src.engine.run_files import claim, describe, outcome, tell
+from src.engine.sources import fits_in_memory, open_source, parts_of
 from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import HeadRecipe
-from src.training import loop
-from src.training.checkpoints import State
+from src.records.dataset import Records, load, open_records
+from src.records.next_commands import to_freeze
 from src.training.cross_validation import CROSS_VALIDATION, cross_validate
-from src.training.head import Head, evaluate_every, head_layers
-from src.training.sources import fits_in_memory, open_source, parts_of
-from src.training.trained import claim, describe, outcome, tell
 
 CROSS_VALIDATED = 'cross_validation.json'
 USUAL = HeadRecipe()

@@ -21,20 +21,20 @@ from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
-from src.data_preparation.dataset import Records, number_of, open_records
-from src.data_preparation.next_commands import to_freeze
-from src.data_preparation.pixels import reader_for
+from src.engine import board, loop
+from src.engine.checkpoints import State
+from src.engine.learners.network import Network
+from src.engine.pixel_sources import open_pixels, pixel_parts
+from src.engine.run_files import claim, describe_pixels, outcome, tell
 from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.views import VIEWS
 from src.recipes.changes import changes
 from src.recipes.find import USUAL_NETWORK, add_recipe, network_model, recipes, what
 from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
-from src.training import board, loop
-from src.training.checkpoints import State
-from src.training.from_pixels import Network
-from src.training.pixel_sources import open_pixels, pixel_parts
-from src.training.trained import claim, describe_pixels, outcome, tell
+from src.records.dataset import Records, number_of, open_records
+from src.records.next_commands import to_freeze
+from src.records.pixels import reader_for
 
 
 def train_images(

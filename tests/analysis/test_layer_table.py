@@ -8,7 +8,7 @@ from src.analysis.layer_table import rows_of_graph, rows_of_network, table
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.layers import Row, layer_rows
+from src.graph.layer_list import Row, layer_rows
 from src.models.networks import logits_of
 
 WEIGHTS = {

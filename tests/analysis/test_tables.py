@@ -8,7 +8,7 @@ import pytest
 
 from src.analysis import compare_runs, layer_table, report
 from src.common.columns import width
-from src.graph.layers import Row
+from src.graph.layer_list import Row
 from src.inference.printers import Table
 
 NAMES = ['dog', '柴犬', 'e\u0301pagneul', '🐶🐶', 'कुत्ता']

@@ -11,13 +11,13 @@ from PIL import Image
 from sklearn import metrics
 
 from src.analysis import report, training_perf_analysis
-from src.analysis.pictures import Tile, contact_sheet
 from src.common import errors, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation.manifest import MANIFEST
-from src.data_preparation.tf_record_utils import build_example, shard_name, write_shard
+from src.data_preparation.conversion.job import MANIFEST
+from src.drawing import Tile, contact_sheet
 from src.graph.graph_io import with_facts, write_graph
+from src.records.example import build_example, shard_name, write_shard
 from tests.pictures import encoded, photo
 
 CLASSES = ['ant_eater', 'bär', 'cat', 'dog']

@@ -12,14 +12,14 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.analysis.pictures import style
 from src.common import errors, files
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.data_preparation import sample_dataset
-from src.data_preparation.tf_record_utils import write_shard
+from src.drawing import style
+from src.drawn_dogs import draw
+from src.engine.summaries import summary_writer
 from src.graph.graph_io import write_graph
-from src.training.summaries import summary_writer
+from src.records.example import write_shard
 from tests.graph.graphs import graph_of_2015
 
 resource = pytest.importorskip('resource', reason='Windows limits no file sizes')
@@ -87,7 +87,7 @@ def test_the_name_is_the_one_that_was_to_be_made(tmp_path):
 
 def test_drawing(tmp_path):
     with pytest.raises(UserError, match=r's00000001_0001\.jpg: File too large'), full():
-        sample_dataset.draw_sample(tmp_path, 1)
+        draw.draw_sample(tmp_path, 1)
 
 
 def test_a_checkpoint_is_named_by_what_ends_the_command(tmp_path, capsys):

@@ -11,11 +11,13 @@ import sys
 
 import pytest
 
-from src.common import download, paths
-from src.common.download import Download, RemoteFile
+from src.common import paths
 from src.common.errors import UserError, resumable
 from src.common.locks import at_work, lock_of
-from src.data_preparation import cifar10_to_tfrecords, image_folder_to_tfrecords, sample_dataset
+from src.data_preparation import cifar10_to_tfrecords, image_folder_to_tfrecords
+from src.downloads import download
+from src.downloads.download import Download, RemoteFile
+from src.drawn_dogs import draw
 from src.freezing import freeze, frozen_to_saved_model
 from src.training import train_images
 from tests.data_preparation.cifar import write_cifar
@@ -136,7 +138,7 @@ def fetch(folder):
         (paths.checkpoints('locked'), train),
         (paths.checkpoints('locked'), lambda _: freeze.main(['--model', 'locked'])),
         (paths.SAVED_MODELS_DIR / 'locked', lambda _: frozen_to_saved_model.main(['--model', 'locked'])),
-        ('Images', lambda folder: sample_dataset.main(['--out', str(folder), '--per-class', '1'])),
+        ('Images', lambda folder: draw.main(['--out', str(folder), '--per-class', '1'])),
         ('images.tar', fetch),
         ('cifar-10-binary.tar.gz.unpacked', cifar10),
     ],

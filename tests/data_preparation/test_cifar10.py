@@ -13,8 +13,8 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.data_preparation import cifar10_to_tfrecords, image_folder_to_tfrecords
 from src.data_preparation.cifar10_to_tfrecords import FOLDER, RECORD, TEST, batches_in, cifar10_samples
-from src.data_preparation.dataset import load, open_records, pictures
-from src.data_preparation.pixels import load_pixels, reader_for
+from src.records.dataset import load, open_records, pictures
+from src.records.pixels import load_pixels, reader_for
 from tests.data_preparation.cifar import CLASSES, write_cifar
 from tests.pictures import encoded, photo
 

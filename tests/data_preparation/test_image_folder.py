@@ -13,13 +13,13 @@ import pytest
 
 from src.common import paths
 from src.common.errors import UserError
-from src.data_preparation import convert as conversion
 from src.data_preparation import image_folder_to_tfrecords
-from src.data_preparation.dataset import load, open_records
+from src.data_preparation.conversion import convert as conversion
+from src.data_preparation.conversion.job import claim
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
-from src.data_preparation.manifest import claim
 from src.data_preparation.samples import Unused
 from src.images.files import LINKED_BEFORE
+from src.records.dataset import load, open_records
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import kaggle_images_to_tfrecords
-from src.data_preparation.dataset import load, open_records, pictures
 from src.data_preparation.kaggle_images_to_tfrecords import kaggle_samples, read_labels
 from src.data_preparation.samples import EVEN_ODDS
+from src.records.dataset import load, open_records, pictures
 from tests.data_preparation.photos import POCKET, put
 
 

@@ -12,14 +12,15 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
-from src.data_preparation.dataset import load, open_records, pictures
+from src.engine import checkpoints
+from src.engine.run_files import read_model
 from src.freezing import freeze, frozen_to_saved_model, head, proof
-from src.graph import folding
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
+from src.graph.rewrites import folding
 from src.inference.predictor import load_model
-from src.training import checkpoints, train
-from src.training.trained import read_model
+from src.records.dataset import load, open_records, pictures
+from src.training import train
 from tests.graph.graphs import DEPTH, SIDE, answer, bottleneck_of, graph_in_nchw, graph_of_2015
 from tests.pictures import encoded, photo, with_orientation
 

@@ -11,12 +11,12 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
-from src.data_preparation.dataset import load, open_records, pictures
-from src.data_preparation.manifest import MANIFEST, Job, described
+from src.data_preparation.conversion.job import MANIFEST, Job, described
 from src.freezing import freeze, proof
 from src.graph.changes import Changes
 from src.graph.graph_io import read_graph, read_labels, write_graph
 from src.inference.predictor import load_model
+from src.records.dataset import load, open_records, pictures
 from src.training import train
 from tests.graph.graphs import SIDE, WEIGHTS, answer
 from tests.pictures import encoded, photo

@@ -9,7 +9,7 @@ from src.common import consts, paths
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
 from src.graph.batching import feed_batches
-from src.graph.fronts import Front, front_alone
+from src.graph.preprocessing.find import Front, front_alone
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.reader import ImageReader

@@ -20,7 +20,7 @@ from src.common.errors import UserError
 from src.images.files import LINKED_BEFORE
 from src.inference import classify
 from src.inference.predictor import load_model
-from tests.common.loopback import Site, serves
+from tests.downloads.loopback import Site, serves
 from tests.graph.graphs import SIDE, bottleneck_of, probabilities_of
 from tests.inference.models import NAMES, bright_above, brightest_side, somebody_elses
 from tests.pictures import bomb, encoded, exif, photo, raw_png, stored_for, with_orientation

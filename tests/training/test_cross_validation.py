@@ -8,12 +8,12 @@ import pytest
 from src.analysis import training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.data_preparation.dataset import load, open_records
+from src.engine.run_files import read_model
 from src.recipes.recipe import HeadRecipe
+from src.records.dataset import load, open_records
 from src.training import cross_validation, train
 from src.training.cross_validation import cross_validate, folds_of
-from src.training.trained import read_model
-from tests.training.conftest import COUNTS
+from tests.clusters import COUNTS
 
 FLAGS = ['--layers', '16,8,4', '--learning-rate', '0.01', '--steps', '100', '--all-splits']
 

@@ -14,8 +14,9 @@ import pytest
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.training import checkpoints, loop, train
-from src.training.trained import read_model
+from src.engine import checkpoints, loop
+from src.engine.run_files import read_model
+from src.training import train
 
 # Steps enough to be stopped in the middle of, and as many evaluations.
 ARGS = ['--layers', '16,8,4', '--learning-rate', '0.01', '--dropout', '0.3', '--patience', '0']

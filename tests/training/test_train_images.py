@@ -10,11 +10,12 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import cifar10_to_tfrecords
-from src.data_preparation.dataset import open_records, pictures
+from src.engine import checkpoints, loop
 from src.freezing import freeze, proof
 from src.graph.graph_io import read_graph
 from src.inference.predictor import load_model
-from src.training import checkpoints, loop, train, train_images
+from src.records.dataset import open_records, pictures
+from src.training import train, train_images
 from tests.data_preparation.cifar import CLASSES, write_cifar
 
 TRAINING_OPS = ('Momentum', 'Adam', 'Assign', 'Grad', 'Random', 'Variable')

@@ -18,14 +18,14 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from src.common.fetch import fetch_image
-from src.inference.server import examples, hooks, wire
-from src.inference.server.answers import Answers, Limits
-from src.inference.server.gate import Gate
+from src.downloads.picture import fetch_image
+from src.inference.server import examples, middleware, tf_serving
+from src.inference.server.admission import Gate
+from src.inference.server.fast_routes import CLASSIFY, Programs, asked
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
-from src.inference.server.programs import CLASSIFY, Programs, asked
-from src.inference.server.wire import BadRequest
+from src.inference.server.service import Answers, Limits
+from src.inference.server.tf_serving import BadRequest
 
 PAGE = Path(__file__).with_name('page')
 FETCH_SECONDS = 10
@@ -42,7 +42,7 @@ def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> 
     _add_classify(app, answers)
     _add_models(app, models)
     _add_health(app, gate, metrics)
-    app.wsgi_app = hooks.Watched(Programs(app.wsgi_app, answers), metrics, limits.request_bytes)
+    app.wsgi_app = middleware.Watched(Programs(app.wsgi_app, answers), metrics, limits.request_bytes)
     return app
 
 
@@ -50,13 +50,13 @@ def _name_routes(app: Flask) -> None:
     @app.before_request
     def name() -> None:
         if request.url_rule:
-            request.environ[hooks.ROUTE] = request.url_rule.rule
+            request.environ[middleware.ROUTE] = request.url_rule.rule
 
 
 def _answer_errors(app: Flask) -> None:
     """Every error as {"error": one line}."""
-    for kind in hooks.REFUSALS:
-        app.register_error_handler(kind, hooks.refusal)
+    for kind in middleware.REFUSALS:
+        app.register_error_handler(kind, middleware.refusal)
 
     @app.errorhandler(HTTPException)
     def other(error: HTTPException) -> Response:
@@ -96,7 +96,7 @@ def _add_classify(app: Flask, answers: Answers) -> None:
     def classify() -> Response:
         """Several pictures, or an address; a single picture is answered by `Programs`."""
         if request.mimetype == 'application/json':
-            pictures = [('', _fetched(wire.parse_json(request.get_data()), answers.limits))]
+            pictures = [('', _fetched(tf_serving.parse_json(request.get_data()), answers.limits))]
         else:
             pictures = [(file.filename or '', file.read()) for _, file in request.files.items(multi=True)]
         if not pictures:
@@ -117,11 +117,11 @@ def _add_models(app: Flask, models: Models) -> None:
 
     def status(name: str, version: int | None = None) -> Response:
         with models.use(name, version):
-            return jsonify(wire.status(models.slot(name)))
+            return jsonify(tf_serving.status(models.slot(name)))
 
     def metadata(name: str, version: int | None = None) -> Response:
         with models.use(name, version) as served:
-            return jsonify(wire.metadata(name, served.version, len(served.labels)))
+            return jsonify(tf_serving.metadata(name, served.version, len(served.labels)))
 
     for view, ending in ((status, ''), (metadata, '/metadata')):
         for rule in (f'/v1/models/<name>{ending}', f'/v1/models/<name>/versions/<int:version>{ending}'):

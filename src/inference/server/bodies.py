@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from src.inference.server.gate import Gate, TooMuch
-from src.inference.server.wire import BadRequest
+from src.inference.server.admission import Gate, TooMuch
+from src.inference.server.tf_serving import BadRequest
 
 ENCODING = 'HTTP_CONTENT_ENCODING'  # of a WSGI environment
 NAMES = ('gzip', 'x-gzip')

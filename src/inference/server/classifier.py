@@ -11,7 +11,7 @@ import numpy as np
 
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
-from src.inference.server.gate import Busy, Gate
+from src.inference.server.admission import Busy, Gate
 from src.inference.server.models import Served
 
 ANSWER_SECONDS = 60

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from src.inference.server.answers import Limits
+from src.inference.server.admission import Gate
 from src.inference.server.app import create_app
-from src.inference.server.gate import Gate
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
+from src.inference.server.service import Limits
 from tests.inference.models import brightest_side
 
 

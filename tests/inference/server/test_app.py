@@ -16,14 +16,14 @@ from tensorflow.core.framework import types_pb2
 from src.common.tf1 import tf
 from src.freezing.frozen_to_saved_model import export
 from src.inference.predictor import load_model
-from src.inference.server import hooks
-from src.inference.server.answers import Limits
+from src.inference.server import middleware
+from src.inference.server.admission import Gate
 from src.inference.server.app import create_app
 from src.inference.server.classifier import Classifier
 from src.inference.server.examples import knows_dogs
-from src.inference.server.gate import Gate
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
+from src.inference.server.service import Limits
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
 
@@ -300,7 +300,7 @@ def test_when_there_is_no_room_it_says_503_and_when_to_come_back(make_server):
 
 
 def test_bodies_wait_outside_while_there_is_no_memory_for_them(make_server, monkeypatch):
-    monkeypatch.setattr(hooks, 'BODIES_BYTES', 0)
+    monkeypatch.setattr(middleware, 'BODIES_BYTES', 0)
     server = make_server(request_bytes=2 * len(JPEG) - 1)
     inside, go = threading.Event(), threading.Event()
     classify = Classifier.classify

@@ -10,9 +10,9 @@ import zlib
 
 import pytest
 
-from src.inference.server import hooks
+from src.inference.server import middleware
+from src.inference.server.admission import Gate
 from src.inference.server.bodies import decompressed
-from src.inference.server.gate import Gate
 from tests.inference.models import bright_above
 from tests.pictures import encoded
 
@@ -91,7 +91,7 @@ def test_one_that_grows_too_large_is_413_before_it_is_large(make_server):
 
 def test_what_it_grows_to_counts_against_the_room_for_bodies(make_server, monkeypatch):
     small = gzip.compress(BMP)
-    monkeypatch.setattr(hooks, 'BODIES_BYTES', 0)  # room for one request of the largest size
+    monkeypatch.setattr(middleware, 'BODIES_BYTES', 0)  # room for one request of the largest size
     server = make_server(request_bytes=len(BMP) + len(small) - 1)
     assert post(server, '/classify', small).status_code == 503
     assert server.post('/classify', data=BMP).status_code == 200
@@ -106,6 +106,6 @@ def test_the_room_is_free_again_whatever_happens():
             with decompressed(environ, len(data), 5_000_000, room):
                 assert environ['wsgi.input'].read() == BMP and environ['CONTENT_LENGTH'] == str(len(BMP))
                 assert inside[-1] == len(BMP)
-        except hooks.REFUSALS:
+        except middleware.REFUSALS:
             pass
         assert inside[-1] == 0

@@ -1,0 +1,250 @@
+"""Download a data set or a backbone: resumed where it stopped, verified, unpacked.
+
+    python -m src.downloads.download stanford_dogs
+    python -m src.downloads.download inception --mirror http://127.0.0.1:8000
+
+Run it again after Ctrl-C or a lost connection: it goes on from there, and does nothing when all is
+done. What arrives is taken only when its size and its SHA-256 checksum are right, from a mirror too.
+Archives are kept beside what was unpacked from them; they may be deleted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.common import cli, errors, files, paths
+from src.common.errors import UserError
+from src.common.files import human_size, read_notes, size_of
+from src.common.locks import at_work
+from src.common.progress import next_step, say, wrote
+from src.downloads import archives
+from src.downloads.picture import web_address
+from src.downloads.transfer import forget, transfer, wrong_size
+
+MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
+
+# Space that unpacking takes, in sizes of the archive: 20,580 small photos fill whole blocks of the
+# disk, and the Inception graph is a little larger than its archive. Unpacking itself looks again.
+UNPACKED = 1.2
+
+STANFORD = 'http://vision.stanford.edu/aditya86/ImageNetDogs/'
+INCEPTION = 'https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/'
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An archive on a server. Without a known checksum the first one seen is remembered."""
+
+    url: str
+    size: int
+    sha256: str | None = None
+    extract_to: str = '.'  # below the download's folder
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition('/')[2]
+
+    def address(self, mirror: str | None) -> str:
+        return web_address(f'{mirror.rstrip("/")}/{self.name}' if mirror else self.url)
+
+
+@dataclass(frozen=True)
+class Download:
+    name: str
+    folder: Path
+    files: tuple[RemoteFile, ...]
+    terms: str
+    next_command: str  # {folder} stands for where it was put, {data} for --data where that is elsewhere
+
+
+DOWNLOADS = {
+    made.name: made
+    for made in (
+        Download(
+            'stanford_dogs',
+            paths.STANFORD_DS_DIR,
+            (
+                RemoteFile(
+                    STANFORD + 'images.tar',
+                    793_579_520,
+                    'a443fc2f9a851aa1a7b8e4fa4af94b8459fce2c9f5a2f4dd4669cf9673a4ec58',
+                ),
+                RemoteFile(
+                    STANFORD + 'annotation.tar',
+                    21_852_160,
+                    '662ed36f707be6b195c2fda392d8e153e83af28cedc8e2134a649f198def30fd',
+                ),
+                RemoteFile(
+                    STANFORD + 'lists.tar',
+                    481_280,
+                    '34b47cacd9a98b5d150e084f24d29391c084c55272295ec65c85651bc35f4d6c',
+                    'lists',
+                ),
+            ),
+            'Stanford Dogs: images from ImageNet, for non-commercial research and education; '
+            'cite Khosla et al. 2011',
+            'python -m src.data_preparation.stanford_ds_to_tfrecords{data}',
+        ),
+        Download(
+            'cifar10',
+            paths.CIFAR10_DIR,
+            (
+                RemoteFile(
+                    'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
+                    170_052_171,
+                    'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
+                ),
+            ),
+            'CIFAR-10: cite Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images',
+            'python -m src.data_preparation.cifar10_to_tfrecords{data}',
+        ),
+        Download(
+            'inception',
+            paths.IMAGENET_GRAPH_DEF.parent,
+            (RemoteFile(INCEPTION + 'inception-2015-12-05.tgz', 88_931_400),),
+            'Inception (Google, 2015): Apache-2.0',
+            f'python -m src.graph.backbones {{folder}}/{paths.IMAGENET_GRAPH_DEF.name}',
+        ),
+    )
+}
+
+
+def install(what: Download, folder: Path, mirror: str | None = None) -> list[RemoteFile]:
+    """Bring the archives of `what` into `folder` and unpack them; returns those that were not yet there.
+
+    Raises UserError when there is no room, when the server does not give what is expected, and when
+    an archive is unsafe to unpack.
+    """
+    missing = [remote for remote in what.files if unpacked(remote, folder) is None]
+    if missing:
+        _require_space(missing, folder)
+    for remote in missing:
+        with at_work(folder / remote.name):
+            _install(remote, folder, mirror)
+    return missing
+
+
+def _install(remote: RemoteFile, folder: Path, mirror: str | None) -> None:
+    archive, digest = obtain(remote, folder, mirror)
+    names = archives.extract(archive, folder / remote.extract_to)
+    # Last of all, as its presence says that the rest is there.
+    files.write_json(_marker(remote, folder), {'size': remote.size, 'sha256': digest, 'unpacked': names})
+    if not remote.sha256:
+        files.write_json(_first_seen(remote, folder), {'sha256': digest})
+
+
+def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
+    """What was unpacked from the archive, or None when that is still to be done."""
+    seen = read_notes(_marker(remote, folder))
+    found = [folder / remote.extract_to / name for name in seen.get('unpacked', ())]
+    same = seen.get('size') == remote.size and remote.sha256 in (None, seen.get('sha256'))
+    return found if same and all(path.exists() for path in found) else None
+
+
+def obtain(remote: RemoteFile, folder: Path, mirror: str | None = None) -> tuple[Path, str]:
+    """The verified archive in `folder` and its SHA-256; downloaded unless it lies there already."""
+    archive = folder / remote.name
+    if archive.exists():
+        return archive, _verified(archive, remote, folder, 'move it away, then repeat')
+    part = archive.with_name(archive.name + '.part')
+    transfer(remote.address(mirror), part, remote.size, blindly=bool(remote.sha256))
+    try:
+        digest = _verified(part, remote, folder, 'removed; repeat, or try another place with --mirror URL')
+    except UserError:
+        forget(part)
+        raise
+    part.replace(archive)
+    forget(part)
+    return archive, digest
+
+
+def _verified(path: Path, remote: RemoteFile, folder: Path, remedy: str) -> str:
+    """SHA-256 of a file with the right size and checksum. Raises UserError, ending with the remedy."""
+    shown = paths.shown(path)
+    if size_of(path) != remote.size:
+        raise UserError(wrong_size(shown, size_of(path), remote.size) + remedy)
+    digest, first = files.sha256(path), _first_seen(remote, folder)
+    expected, source = remote.sha256, ''
+    if expected is None and (expected := read_notes(first).get('sha256')):
+        source = f', seen first and noted in {paths.shown(first)}: delete that if you trust the new one'
+    if expected not in (None, digest):
+        raise UserError(f'{shown} has the wrong SHA-256: {digest}, expected {expected}{source}; {remedy}')
+    return digest
+
+
+def _marker(remote: RemoteFile, folder: Path) -> Path:
+    return folder / f'.{remote.name}.done'
+
+
+def _first_seen(remote: RemoteFile, folder: Path) -> Path:
+    return folder / f'{remote.name}.first_seen.json'
+
+
+def _require_space(missing: list[RemoteFile], folder: Path) -> None:
+    """Raises UserError unless the disk takes what is still to come, unpacked too; makes the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'cannot make {paths.shown(folder)}: {error.strerror}') from error
+    need = 0
+    for remote in missing:
+        lie_there = (folder / remote.name, folder / f'{remote.name}.part')
+        need += int(remote.size * (1 + UNPACKED)) - min(remote.size, sum(map(size_of, lie_there)))
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise UserError(
+            f'{paths.shown(folder)} needs {human_size(need)} and has {human_size(free)}: '
+            'free some space, or choose another disk with --dest DIR'
+        )
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    made = cli.parser('src.downloads.download', __doc__)
+    made.add_argument(
+        'names', nargs='+', choices=sorted(DOWNLOADS), metavar='NAME', help=', '.join(sorted(DOWNLOADS))
+    )
+    made.add_argument(
+        '--dest', type=Path, metavar='DIR', help='folder for it (default: where the commands look)'
+    )
+    made.add_argument(
+        '--mirror',
+        metavar='URL',
+        default=os.environ.get(MIRROR_VARIABLE),
+        help=f'take the files from URL/<file name> (default: {MIRROR_VARIABLE}, else their home)',
+    )
+    args = made.parse_args(argv)
+    cli.require(not args.dest or len(args.names) == 1, '--dest is for one name: run the command for each')
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    for name in args.names:
+        what = DOWNLOADS[name]
+        folder = args.dest or what.folder
+        say(what.terms)
+        if not install(what, folder, args.mirror):
+            say(f'{name}: nothing to do, all is there')
+        report(what, folder)
+        typed = shlex.quote(paths.shown(folder))
+        data = '' if folder == what.folder else f' --data {typed}'
+        next_step(what.next_command.format(folder=typed, data=data))
+
+
+def report(what: Download, folder: Path) -> None:
+    """Name what lies where."""
+    for remote in what.files:
+        with contextlib.suppress(OSError):  # the archive may have been deleted since
+            wrote(folder / remote.name, human_size((folder / remote.name).stat().st_size))
+        for path in unpacked(remote, folder) or ():
+            wrote(path, f'from {remote.name}')
+
+
+if __name__ == '__main__':
+    errors.run(main)

@@ -1,0 +1,164 @@
+"""Bring one address into one file, going on where an earlier try or run stopped.
+
+What has arrived lies in `part`; `part`.json beside it notes which address it came from and what the
+server calls that version of the file, so that the end of one version is never joined to the
+beginning of another. Faults that may pass are tried again, with growing delays.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from pathlib import Path
+
+import requests
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.common.files import human_size, read_notes, size_of
+from src.common.progress import progress, say
+from src.downloads.picture import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, why
+
+TRIES = 5  # in a row, none of which brings PROGRESS bytes
+PROGRESS = 1 << 20
+FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before the second try, doubled for each further one
+CONNECT_SECONDS, READ_SECONDS = 15, 60
+CHUNK = 1 << 16
+BUSY = {408, 429, *range(500, 600)}  # answers that a later try may better
+ELSEWHERE = 'try another place with --mirror URL'
+
+
+def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
+    """Bring the `size` bytes at `url` into `part`, going on from what lies there.
+
+    `blindly` also goes on when the server cannot tell whether its file is still the same one: only
+    where a checksum will tell. Raises UserError; what has arrived stays for the next time.
+    """
+    delay, tries = FIRST_DELAY, 1
+    while (have := size_of(part)) != size:
+        try:
+            _try(url, part, size, blindly)
+        except _Dropped as fault:
+            if size_of(part) - have >= PROGRESS:
+                delay, tries = FIRST_DELAY, 1
+            if tries == TRIES:
+                kept = (
+                    f'; {human_size(have)} of {human_size(size)} are kept' if (have := size_of(part)) else ''
+                )
+                raise UserError(
+                    f'cannot fetch {shown_url(url)} ({fault}): check the network and repeat{kept}'
+                ) from fault
+            wait = min(max(delay, fault.wait), LONGEST_DELAY)
+            say(f'{part.stem}: {fault} at {human_size(size_of(part))}, trying again in {wait:.0f} s')
+            time.sleep(wait)
+            delay, tries = delay * 2, tries + 1
+
+
+class _Dropped(Exception):
+    """A try that failed in a way that the next may not, after at least `wait` seconds."""
+
+    def __init__(self, why: str, wait: float = 0):
+        super().__init__(why)
+        self.wait = wait
+
+
+def _try(url: str, part: Path, size: int, blindly: bool) -> None:
+    """One request: all that is missing, or _Dropped, or UserError when another try would be in vain."""
+    validator = _remembered(part, url)
+    have = size_of(part) if size_of(part) < size and (validator or blindly) else 0
+    headers = {'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'}
+    if have:
+        headers['Range'] = f'bytes={have}-'
+        # The rest is only sent if the file is still the one whose beginning we have.
+        headers |= {'If-Range': validator} if validator else {}
+    try:
+        with requests.get(
+            url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
+        ) as answer:
+            start = _start(answer, part, have, validator, size)
+            _remember(part, url, answer)
+            _store(answer, part, start, size)
+    except (*NETWORK_FAULTS, ValueError) as error:
+        if isinstance(error, (ValueError, requests.TooManyRedirects)):
+            raise UserError(f'cannot fetch {shown_url(url)} ({why(error)}): try --mirror URL') from error
+        raise _Dropped(why(error)) from error
+    except OSError as error:
+        remedy = ': free some space, then repeat' if error.errno in (errno.ENOSPC, errno.EDQUOT) else ''
+        raise UserError(f'cannot write {paths.shown(part)}: {error.strerror or error}{remedy}') from error
+
+
+def _start(answer: requests.Response, part: Path, have: int, validator: str | None, size: int) -> int:
+    """Where in the file the answer's bytes belong."""
+    name, code = shown_url(answer.url), answer.status_code
+    if code in BUSY:
+        asked = answer.headers.get('Retry-After', '')
+        raise _Dropped(f'the server answers {status_line(code)}', float(asked) if asked.isdecimal() else 0)
+    if code not in (200, 206, 416):
+        raise UserError(f'{name} answers {status_line(code)}: {ELSEWHERE}')
+    start, total, goes_on = 0, answer.headers.get('Content-Length', ''), True
+    if code != 200:
+        sent = re.fullmatch(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)', answer.headers.get('Content-Range', ''))
+        start, total = have, sent[2] if sent else ''
+        goes_on = code == 206 and sent and sent[1] == str(have) and not _is_other(answer, validator)
+    # First of all: what a wrong place says must not cost us what has arrived.
+    if total.isdecimal() and int(total) != size:
+        raise UserError(wrong_size(name, int(total), size) + ELSEWHERE)
+    if not goes_on:
+        forget(part)
+        raise _Dropped('the server cannot go on where we stopped')
+    return start
+
+
+def _store(answer: requests.Response, part: Path, start: int, size: int) -> None:
+    """Write the answer's bytes into `part`, from `start` on."""
+    have = start
+    with part.open('ab' if start else 'wb') as out, progress(size, part.stem, 'B', start) as bar:
+        # As sent: an archive that a server calls 'gzip-encoded' must stay one.
+        for block in answer.raw.stream(CHUNK, decode_content=False):
+            have += len(block)
+            if have > size:
+                break
+            out.write(block)
+            bar.update(len(block))
+    if have > size:
+        forget(part)
+        raise UserError(wrong_size(shown_url(answer.url), have, size) + ELSEWHERE)
+    if have < size:
+        raise _Dropped('the connection ended early')
+
+
+def _validator(answer: requests.Response) -> str | None:
+    """What tells this version of the file from another; weak ETags do not tell bytes apart."""
+    tag = answer.headers.get('ETag')
+    return tag if tag and not tag.startswith('W/') else answer.headers.get('Last-Modified')
+
+
+def _is_other(answer: requests.Response, validator: str | None) -> bool:
+    """Whether a server that pays no heed to If-Range sends the rest of another file."""
+    given = (answer.headers.get('ETag'), answer.headers.get('Last-Modified'))
+    return validator is not None and any(given) and validator not in given
+
+
+def _notes(part: Path) -> Path:
+    return part.with_name(part.name + '.json')
+
+
+def _remember(part: Path, url: str, answer: requests.Response) -> None:
+    files.write_json(_notes(part), {'url': shown_url(url), 'validator': _validator(answer)})
+
+
+def _remembered(part: Path, url: str) -> str | None:
+    notes = read_notes(_notes(part))
+    return notes.get('validator') if notes.get('url') == shown_url(url) else None
+
+
+def forget(part: Path) -> None:
+    """Remove what has arrived, and what is known of it."""
+    part.unlink(missing_ok=True)
+    _notes(part).unlink(missing_ok=True)
+
+
+def wrong_size(name: str, size: int, expected: int) -> str:
+    """The beginning of an error; what to do about it is to follow."""
+    return f'{name} is another file: {size:,} bytes, expected {expected:,}; '

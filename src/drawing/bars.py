@@ -1,0 +1,40 @@
+"""Pairs of classes as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from src.drawing.fonts import LEFT_TO_RIGHT
+from src.drawing.style import BLUE, MUTED, ORANGE, drawing, extent, legend_above, short, title_above
+
+
+def bar_chart_pairs(
+    pairs: Sequence[tuple[str, str, int, int]], path: Path, title: str, legend: tuple[str, str], x_title: str
+) -> None:
+    """A PNG with a bar for each pair (left name, right name, left number, right number), from the top
+    down; the two numbers are stacked in two colours, which `legend` explains."""
+    names = [name for pair in pairs for name in pair[:2]]
+    with drawing(path, 6.5, 0.32 * len(pairs) + 0.3, [*names, title]) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        places = range(len(pairs))
+        left, right = (np.array([pair[i] for pair in pairs]) for i in (2, 3))
+        axes.barh(places, left, height=0.68, color=BLUE, label=legend[0])
+        axes.barh(places, right, left=left, height=0.68, color=ORANGE, label=legend[1])
+        for place, (a, b) in enumerate(zip(left, right, strict=True)):
+            told = f'{a:,} + {b:,}' if b else f'{a:,}'
+            axes.annotate(
+                told, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
+            )
+        axes.set_yticks(places, [f'{LEFT_TO_RIGHT}{short(a)}  ·  {short(b)}' for a, b, *_ in pairs])
+        axes.set_ylim(len(pairs) - 0.4, -0.6)
+        axes.tick_params(length=0)
+        axes.spines['bottom'].set_visible(False)
+        axes.grid(axis='x')
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_formatter('{x:,.0f}')
+        axes.set_xlabel(x_title)
+        legend_above(axes)
+        title_above(figure, extent(figure, axes), title)

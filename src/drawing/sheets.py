@@ -1,0 +1,169 @@
+"""Many photos on one sheet, each with its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, features
+
+from src.common import files
+from src.drawing import fonts
+from src.drawing.fonts import writable
+from src.drawing.style import INK, MUTED, PAPER, spoken
+from src.images.decode import decode_with_pillow
+from src.images.faults import BadImage
+
+SIDE, GAP, MARGIN = 240, 24, 40  # pixels: a tile, between tiles, around them
+TEXT_LINES = 2  # of a title or subtitle, before it is cut
+# Of a line as a whole: '31% ' stays at the left of a Hebrew name. Pillow without libraqm takes no direction.
+DIRECTION = 'ltr' if features.check('raqm') else None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture of a contact sheet with its texts; `picture` is an encoded file, or
+    [height, width, 3] uint8, or None where there is none. `source` is where to find it, one line."""
+
+    picture: bytes | np.ndarray | None
+    title: str
+    subtitle: str = ''
+    source: str = ''
+
+
+def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = '', note: str = '') -> None:
+    """A JPEG with the tiles in rows of `columns`, each picture whole and upright with its texts below.
+
+    A picture that is missing or damaged is a grey tile. Texts that are too long wrap, then are cut.
+    """
+    faces = _Faces()
+    width = 2 * MARGIN + columns * (SIDE + GAP) - GAP
+    room = width - 2 * MARGIN
+    heading = [(line, faces.heading, INK) for line in _wrap(writable(title), faces.heading, room, 3)]
+    heading += [(line, faces.text, MUTED) for line in _wrap(note, faces.text, room, 3)]
+    rows = [
+        [(tile, _caption(tile, faces)) for tile in tiles[i : i + columns]]
+        for i in range(0, len(tiles), columns)
+    ]
+    top = MARGIN + _text_height(heading) + (GAP if heading else 0)
+    heights = [SIDE + 8 + max(_text_height(caption) for _, caption in row) + GAP for row in rows]
+    sheet = Image.new('RGB', (width, top + sum(heights) - GAP + MARGIN), PAPER)
+    _write_lines(sheet, MARGIN, MARGIN, heading)
+    for row, height in zip(rows, heights, strict=True):
+        for column, (tile, caption) in enumerate(row):
+            left = MARGIN + column * (SIDE + GAP)
+            sheet.paste(_thumbnail(tile.picture), (left, top))
+            _write_lines(sheet, left, top + SIDE + 8, caption)
+        top += height
+    # Without chroma subsampling, which would fray the letters.
+    files.write_picture(path, sheet, format='JPEG', quality=90, subsampling=0)
+
+
+class Face:
+    """A size and weight to write in, with whatever font families a text needs."""
+
+    def __init__(self, size: int, bold: bool = False):
+        self.size, self.bold = size, bold
+        self._fonts: dict[str, ImageFont.FreeTypeFont] = {}
+
+    def getlength(self, text: str) -> float:
+        """The width of a text in pixels."""
+        return sum(self._font(name).getlength(part) for part, name in fonts.runs(text))
+
+    @property
+    def line_height(self) -> int:
+        return round(1.2 * sum(self._font(fonts.BASE).getmetrics()))
+
+    def write(self, draw: ImageDraw.ImageDraw, left: float, top: float, text: str, colour: str) -> None:
+        baseline = top + self._font(fonts.BASE).getmetrics()[0]
+        for part, name in fonts.runs(text):
+            draw.text(
+                (left, baseline), part, fill=colour, font=self._font(name), anchor='ls', direction=DIRECTION
+            )
+            left += self._font(name).getlength(part)
+
+    def _font(self, name: str) -> ImageFont.FreeTypeFont:
+        if name not in self._fonts:
+            path, place = fonts.font_file(name, self.bold)
+            self._fonts[name] = ImageFont.truetype(path, self.size, place)
+        return self._fonts[name]
+
+
+class _Faces:
+    def __init__(self):
+        self.text, self.small = Face(15), Face(12)
+        self.bold, self.heading = Face(15, bold=True), Face(24, bold=True)
+
+
+# Text of a contact sheet, ready to be written: each line with its face and colour.
+Lines = list[tuple[str, Face, str]]
+
+
+def _caption(tile: Tile, faces: _Faces) -> Lines:
+    title = _wrap(spoken(tile.title), faces.bold, SIDE, TEXT_LINES)
+    subtitle = _wrap(spoken(tile.subtitle), faces.text, SIDE, TEXT_LINES)
+    lines = [(line, faces.bold, INK) for line in title]
+    lines += [(line, faces.text, MUTED) for line in subtitle]
+    if source := writable(' '.join(tile.source.split())):
+        lines.append((_cut_start(source, faces.small, SIDE), faces.small, MUTED))
+    return lines
+
+
+def _wrap(text: str, font: Face, width: int, most: int) -> list[str]:
+    """`text` as at most `most` lines that are no wider than `width`; what is left over becomes '…'."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < most:
+        if len(lines) == most - 1:
+            return [*lines, _cut(' '.join(words), font, width)]
+        line = words.pop(0)
+        while words and font.getlength(f'{line} {words[0]}') <= width:
+            line += ' ' + words.pop(0)
+        lines.append(_cut(line, font, width))
+    return lines
+
+
+def _cut(text: str, font: Face, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + '…') > width:
+        text = text[:-1].rstrip()
+    return text + '…'
+
+
+def _cut_start(text: str, font: Face, width: int) -> str:
+    """As `_cut`, from the left: names of files mostly differ at their end."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength('…' + text) > width:
+        text = text[1:]
+    return '…' + text
+
+
+def _text_height(lines: Lines) -> int:
+    return sum(face.line_height for _, face, _ in lines)
+
+
+def _write_lines(sheet: Image.Image, left: int, top: int, lines: Lines) -> None:
+    draw = ImageDraw.Draw(sheet)
+    for text, face, colour in lines:
+        face.write(draw, left, top, text, colour)
+        top += face.line_height
+
+
+def _thumbnail(picture: bytes | np.ndarray | None) -> Image.Image:
+    """The whole picture, centred on a pale square of SIDE; grey where there is none to show."""
+    try:
+        pixels = decode_with_pillow(picture) if isinstance(picture, bytes) else picture
+    except BadImage:
+        pixels = None
+    if pixels is None:
+        return Image.new('RGB', (SIDE, SIDE), '#c3cad1')
+    image = Image.fromarray(pixels)
+    scale = SIDE / max(image.size)
+    size = tuple(max(1, round(side * scale)) for side in image.size)
+    tile = Image.new('RGB', (SIDE, SIDE), '#f1f3f5')
+    tile.paste(image.resize(size, Image.Resampling.LANCZOS), ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    return tile

@@ -1,0 +1,107 @@
+"""What all pictures have in common: colours, fonts, how names are written, and how a chart is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from src.common import files
+from src.drawing.fonts import BASE, families, writable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
+INK, MUTED, FAINT, PAPER = '#1f2933', '#61707f', '#e3e7eb', '#ffffff'
+BLUE, ORANGE = '#2f6f9f', '#e2924a'  # told apart by colour-blind eyes, and in grey
+DPI = 120
+
+STYLE = {
+    'font.family': BASE,
+    'font.size': 9,
+    'text.color': INK,
+    'text.parse_math': False,  # a $ in a name is a $
+    'axes.titlesize': 13,
+    'axes.titleweight': 'bold',
+    'axes.titlelocation': 'left',
+    'axes.titlepad': 12,
+    'axes.labelcolor': MUTED,
+    'axes.edgecolor': FAINT,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.axisbelow': True,
+    'axes.prop_cycle': "cycler('color', ['#2f6f9f', '#e2924a', '#5b8c5a', '#9c5c8f', '#61707f'])",
+    'grid.color': FAINT,
+    'xtick.color': MUTED,
+    'ytick.color': MUTED,
+    'xtick.labelcolor': INK,
+    'ytick.labelcolor': INK,
+    'legend.frameon': False,
+    'figure.facecolor': PAPER,
+    'savefig.facecolor': PAPER,
+}
+
+NAME_LENGTH = 40  # letters of a name before it is cut
+
+
+@contextlib.contextmanager
+def drawing(path: Path, width: float, height: float, texts: Iterable[str] = ()) -> Iterator[Figure]:
+    """A figure of so many inches in our style; it becomes the PNG `path` when the body ends well.
+
+    `texts` are names that will be written in it, in any script: they decide on the fonts. The picture grows
+    to hold what stands outside the figure, such as long labels, so nothing is cut.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    style = STYLE | {'font.family': families(texts)}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        figure = Figure(figsize=(width, height), dpi=DPI)
+        FigureCanvasAgg(figure)
+        yield figure
+        with files.atomic_path(path) as part:
+            figure.savefig(part, format='png', dpi=DPI, bbox_inches='tight', pad_inches=0.25)
+
+
+def extent(figure: Figure, axes: Axes) -> Bbox:
+    """Where the axes with all their labels lie, in inches from the figure's lower left corner."""
+    return axes.get_tightbbox(figure.canvas.get_renderer()).transformed(figure.dpi_scale_trans.inverted())
+
+
+def title_above(figure: Figure, around: Bbox, title: str) -> None:
+    """The title above everything, flush with the labels on the left, so that it has the whole width."""
+    width, height = figure.get_size_inches()
+    figure.text(
+        around.x0 / width,
+        (around.y1 + 0.2) / height,
+        writable(title),
+        fontsize=np.clip(width, STYLE['axes.titlesize'], 24),  # a large picture is looked at from afar
+        fontweight=STYLE['axes.titleweight'],
+        va='bottom',
+    )
+
+
+def legend_above(axes: Axes) -> None:
+    """The legend as one line above the axes, flush left."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
+    )
+
+
+def spoken(name: str) -> str:
+    """A class name as people write it, on one line, in characters that some font has."""
+    return writable(' '.join(name.replace('_', ' ').split()))
+
+
+def short(name: str) -> str:
+    name = spoken(name)
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1].rstrip() + '…'

@@ -1,0 +1,73 @@
+"""What TensorBoard shows of a run besides its scalars: pictures, and its hyper-parameters.
+
+Each is in a file of its own, as a writer that is opened in the same second as another would overwrite it.
+
+TensorBoard's first view groups all tags by what is before the slash, sorts the groups by name, and opens the
+first two. So the prefixes sort in the order in which to see things: scalars first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from src.common.tf1 import tf
+from src.engine.summaries import summary_writer
+
+SHOWN_INPUTS = 16
+INPUTS = '.inputs'  # how the name of the file with them ends
+CURVES, FINAL, PICTURES, WEIGHTS = 'curves/', 'final/', 'visual/', 'weights/'
+
+
+def show_inputs(session: tf.Session, network, folder: Path) -> None:
+    """The first pictures that the network learns from, as augmentation leaves them; a run that goes on has
+    them already."""
+    if any(folder.glob(f'*{INPUTS}')):
+        return
+    shown = tf.summary.image(f'{PICTURES}inputs', network.augmented, SHOWN_INPUTS)
+    with summary_writer(folder, suffix=INPUTS) as writer:
+        writer.add_summary(session.run(shown, network.feed(0)), 0)
+
+
+def show_picture(tag: str, picture: Path, folder: Path) -> None:
+    """Put a picture file among the images of a run; nothing where it, or the run's folder, is missing."""
+    if not (picture.exists() and folder.is_dir()):
+        return
+    with Image.open(picture) as opened:
+        width, height = opened.size
+    image = tf.Summary.Image(
+        height=height, width=width, colorspace=3, encoded_image_string=picture.read_bytes()
+    )
+    with summary_writer(folder, suffix=f'.{tag}') as writer:
+        writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=PICTURES + tag, image=image)]), 0)
+
+
+def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: Path) -> None:
+    """Settings (a dataclass) and scores for TensorBoard's HParams, which compares runs; nothing where
+    TensorBoard is not installed."""
+    try:
+        from tensorboard.plugins.hparams import api_pb2
+        from tensorboard.plugins.hparams import summary as hparams
+    except ImportError:
+        return
+    values = {key: value for key, value in asdict(settings).items() if isinstance(value, int | float | str)}
+    metrics = {
+        f'{FINAL}{part}_{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
+    }
+    with summary_writer(folder, suffix='.parameters') as writer:
+        writer.add_summary(
+            hparams.experiment_pb(
+                [api_pb2.HParamInfo(name=key) for key in values],
+                [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics],
+            ).SerializeToString()
+        )
+        writer.add_summary(hparams.session_start_pb(values).SerializeToString())
+        writer.add_summary(
+            tf.Summary(
+                value=[tf.Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()]
+            )
+        )
+        writer.add_summary(hparams.session_end_pb(api_pb2.STATUS_SUCCESS).SerializeToString())

@@ -1,0 +1,61 @@
+"""Optimisers with their learning rates over time, by the names that recipes use."""
+
+from __future__ import annotations
+
+import math
+
+from src.common.tf1 import tf
+from src.engine.muon import step_of_muon
+
+# Of a network that 'muon' trains, what is no filter learns by Adam at this share of its learning rate.
+SHARE_OF_THE_REST = 0.1
+
+
+def learning_rate(schedule: str, highest: float, warmup: float, step: tf.Tensor, steps: int) -> tf.Tensor:
+    """The rate of a step, float32: up from zero over the `warmup`, a share of all steps, to `highest`. Then
+    'constant' stays, 'linear' falls to zero along a line, 'cosine' along half a cosine (Loshchilov and Hutter
+    2017, arXiv:1608.03983)."""
+    done = tf.cast(step, tf.float32) / steps
+    begun = tf.minimum(1.0, done / warmup) if warmup else 1.0
+    rest = tf.math.divide_no_nan(tf.maximum(0.0, done - warmup), 1 - warmup)
+    shares = {'constant': 1.0, 'linear': 1 - rest, 'cosine': 0.5 * (1 + tf.cos(math.pi * rest))}
+    return highest * begun * shares[schedule]
+
+
+def minimise(
+    loss: tf.Tensor,
+    rate: tf.Tensor,
+    step: tf.Variable,
+    optimiser: str,
+    momentum: float,
+    weight_decay: float,
+    updates: list[tf.Operation],
+    dtype: str = 'float32',
+) -> tf.Operation:
+    """One step of 'adam', of 'sgd' with Nesterov's momentum, or of 'muon' for the filters of convolutions and
+    Adam for all else; and the `updates` of batch norm.
+
+    Weights (variables named W, but not Muon's, whose norm is fixed) decay as if half their squares, times
+    `weight_decay`, were part of the loss; with Adam apart from the gradient (Loshchilov and Hutter 2019,
+    arXiv:1711.05101). Muon computes in `dtype`.
+    """
+    variables = tf.trainable_variables()
+    filters = [v for v in variables if v.shape.ndims == 4] if optimiser == 'muon' else []
+    rest = [v for v in variables if v.shape.ndims != 4] if optimiser == 'muon' else variables
+    decaying = [v for v in rest if v.op.name.endswith('/W')] if weight_decay else []
+    if optimiser == 'sgd':
+        made = tf.train.MomentumOptimizer(rate, momentum, use_nesterov=True)
+        if decaying:
+            loss += weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in decaying])
+    else:
+        rate_of_rest = SHARE_OF_THE_REST * rate if optimiser == 'muon' else rate
+        made = tf.train.AdamOptimizer(rate_of_rest)
+    # By default the two gradients of a convolution, of its input and of its filters, wait for each other.
+    gradients = made.compute_gradients(loss, rest + filters, made.GATE_GRAPH)
+    with tf.control_dependencies(updates):
+        applied = [made.apply_gradients(gradients[: len(rest)], step)]
+        if filters:
+            applied.append(step_of_muon(gradients[len(rest) :], rate, momentum, dtype))
+    with tf.control_dependencies(applied):
+        shrunk = [] if optimiser == 'sgd' else [tf.assign_sub(v, rate * weight_decay * v) for v in decaying]
+        return tf.group(*shrunk)

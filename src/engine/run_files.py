@@ -1,0 +1,146 @@
+"""What checkpoints/<model> says of itself: the data, the backbone and the settings it was trained with."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import shutil
+from dataclasses import asdict
+from typing import Any
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.common.files import count
+from src.common.progress import say, wrote
+from src.engine.checkpoints import ALL_STEPS, State, step_of
+from src.engine.pixel_sources import pixel_parts
+from src.engine.score_warnings import warnings
+from src.engine.sources import parts_of
+from src.recipes.changes import changes
+from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.records.dataset import Records
+from src.records.next_commands import MODEL_FILE, how_to_train
+from src.scoring.kinds import by_kind
+from src.scoring.scores import table
+
+# Fields of a recipe that are stored elsewhere, or may change when a run is resumed.
+NO_SETTINGS = ('data_set', 'patience')
+
+
+def describe(records: Records, recipe: HeadRecipe, name: str = '') -> dict[str, Any]:
+    """What a head depends on, as JSON, trained by the recipe `name` or what flags made of it. Two runs of
+    equal descriptions are one run, resumed."""
+    facts = {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
+    learned = parts_of(records, recipe.all_splits).get('train', [])
+    return _described(records, recipe, name, learned) | facts
+
+
+def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
+    """The same of a network from pixels."""
+    learned = pixel_parts(records, recipe.with_validation).get('train', [])
+    facts = {'backbone': None, 'precision': recipe.precision}
+    return _described(records, recipe, name, learned) | facts
+
+
+def _described(
+    records: Records, recipe: HeadRecipe | PixelRecipe, name: str, learned: list[str]
+) -> dict[str, Any]:
+    manifest = records.manifest
+    settings = {key: value for key, value in asdict(recipe).items() if key not in NO_SETTINGS}
+    return {
+        'data_set': manifest['name'],
+        'recipe': name,
+        'changed': changes(recipe, name),
+        'records': manifest['fingerprint'],
+        'classes': manifest['classes'],
+        'counts': manifest['counts'],
+        'learned_from': learned,
+        'settings': settings,
+    }
+
+
+def outcome(state: State, scores: dict) -> dict[str, Any]:
+    """What became of a run, as JSON."""
+    return {
+        'steps': state.step,
+        'best_step': state.best_step,
+        'ended': state.ended,
+        'seconds': round(state.seconds, 1),
+        'scores': scores,
+    }
+
+
+def tell(records: Records, model: str, state: State, scores: dict) -> None:
+    """Say how a run ended, its scores, what to know of them, and what it left."""
+    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
+    ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
+    best = ' (best validation score)' if math.isfinite(state.best) else ''
+    say(f'{ended}; kept step {state.best_step:,}{best}')
+    for line in table(by_kind(scores)):
+        say(line)
+    for line in warnings(records, read_model(model), scores):
+        say(line)
+    wrote(paths.checkpoints(model), 'checkpoints, best and last')
+    wrote(paths.summaries(model), f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}')
+    wrote(paths.scores(model), 'scores')
+
+
+def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
+    """Make checkpoints/<model> and summary/<model> this run's own, emptied unless it goes on there. Scores of
+    the model that was there before go with it.
+
+    Raises UserError when they are those of another description, unless `fresh`.
+    """
+    folder = paths.checkpoints(model)
+    path = folder / MODEL_FILE
+    if path.exists() and not fresh:
+        earlier = files.read_json(path)
+        differing = _differing(earlier, description)
+        if differing:
+            raise UserError(
+                f'{paths.shown(folder)} was trained with {differing}: '
+                'add --fresh to train it anew, or choose another --model'
+            )
+        return
+    # First of all, so that a run which is killed here leaves nothing that looks like a model.
+    for old in (path, paths.scores(model)):
+        old.unlink(missing_ok=True)
+    for old in (folder, paths.summaries(model)):
+        shutil.rmtree(old, ignore_errors=True)
+    files.write_json(path, description)
+
+
+def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first thing that differs, in words; '' when nothing does."""
+    for key, words in (
+        ('backbone', 'backbone'),
+        ('classes', 'list of classes'),
+        ('records', 'set of records'),
+    ):
+        if earlier.get(key) != now[key]:
+            return f'another {words}'
+    for key, value in now['settings'].items():
+        if (before := earlier['settings'].get(key)) != value:
+            return f'another setting of {key.replace("_", " ")} ({before})'
+    return ''
+
+
+def read_model(model: str, name: str | None = None) -> dict[str, Any]:
+    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there, with what
+    trains it on the data set `name` (default: the model's namesake)."""
+    path = paths.checkpoints(model) / MODEL_FILE
+    if not path.exists():
+        raise UserError(
+            f'there is no trained model {model} ({paths.shown(path)}): {how_to_train(name or model, model)}'
+        )
+    return files.read_json(path)
+
+
+def scores_of(model: str, checkpoint: str) -> dict[str, Any]:
+    """The scores of a checkpoint of checkpoints/<model> by split: those in metrics/<model>.json when they are
+    of this one; none while its run has not ended."""
+    told = files.read_json(paths.scores(model)) if paths.scores(model).exists() else {}
+    same = told.get('records') == read_model(model)['records'] and told.get('best_step') == step_of(
+        checkpoint
+    )
+    return told.get('scores', {}) if same else {}

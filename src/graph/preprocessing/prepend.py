@@ -1,0 +1,130 @@
+"""A new front: decoding, resizing and scaling put before a graph that begins with pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src.common import consts, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.graph_io import node_of, nodes_by_name
+from src.graph.node_names import new_names, renamed
+from src.graph.preprocessing.placeholders import shape_of
+
+DECODER_NODES = (node_of(consts.IMAGE_TENSOR), 'DecodeJpeg')
+RESIZER_FLAGS = ('align_corners', 'half_pixel_centers')  # attributes that say where an op samples
+
+
+def put_front_before(
+    graph_def: tf.GraphDef,
+    placeholder: tf.NodeDef,
+    path: Path,
+    pixel_range: tuple[float, float] | None,
+    input_size: tuple[int, int] | None,
+    resizer: tf.NodeDef | None = None,
+) -> tf.GraphDef:
+    """A copy of the graph with a new front in the place of its placeholder for pixels.
+
+    `pixel_range` is the range of values there, needed for floating point; `input_size` its height and
+    width, needed where the graph does not say. Raises UserError when one is missing or contradicts the
+    graph. `resizer` is as in `new_front`.
+    """
+    dtype = tf.as_dtype(placeholder.attr['dtype'].type)
+    if pixel_range is None and dtype.is_integer:
+        pixel_range = (-128, 127) if dtype == tf.int8 else (0, 255)
+    if pixel_range is None:
+        raise UserError(
+            f'{paths.shown(path)} takes pixels at {placeholder.name}:0, and the file does not say in which '
+            'range: add --pixel-range=-1,1 (as for Inception and MobileNet), 0,1 or 0,255'
+        )
+    height, width = _size(placeholder, path, input_size)
+    if placeholder.name in DECODER_NODES:
+        aside = new_names(graph_def, DECODER_NODES)
+        graph_def = renamed(graph_def, aside)
+        placeholder = nodes_by_name(graph_def)[aside[placeholder.name]]
+    order = [0, 3, 1, 2] if _in_nchw(placeholder) else None
+    front = new_front(placeholder.name, height, width, pixel_range, dtype, resizer, order).node
+    rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    rest.node.extend(node for node in graph_def.node if node.name != placeholder.name)
+    rest = renamed(rest, new_names(rest, {node.name for node in front}))
+    rest.node.extend(front)
+    return rest
+
+
+def refuse_flags(
+    path: Path, pixel_range: tuple[float, float] | None, input_size: tuple[int, int] | None
+) -> None:
+    """Raise UserError when something was given that only a new front needs."""
+    if pixel_range or input_size:
+        flag = '--pixel-range' if pixel_range else '--input-size'
+        raise UserError(f'{paths.shown(path)} decodes images itself: leave {flag} out')
+
+
+def new_front(
+    end: str,
+    height: int,
+    width: int,
+    pixel_range: tuple[float, float] = (0, 255),
+    dtype: tf.DType | None = None,
+    resizer: tf.NodeDef | None = None,
+    order: list[int] | None = None,
+) -> tf.GraphDef:
+    """From one encoded image to the node `end`, [1, height, width, 3] of `dtype` (float32) in `pixel_range`.
+
+    Images are resized as the node `resizer` does it, by default bilinearly with antialiasing; `order` is a
+    permutation of the axes at the end.
+    """
+    low, high = pixel_range
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.string, [], name=DECODER_NODES[0])
+        # Accurate as Pillow and as fast as the default, which rounds more.
+        decoded = tf.image.decode_jpeg(
+            image, channels=3, dct_method='INTEGER_ACCURATE', name=DECODER_NODES[1]
+        )
+        with tf.name_scope(end + '/front/'):
+            pixels = _resized(decoded[None], height, width, resizer)
+        if end != node_of(consts.PIXELS_TENSOR):
+            pixels = tf.identity(pixels, name=node_of(consts.PIXELS_TENSOR))
+        with tf.name_scope(end + '/front/'):
+            if dtype is not None and dtype.is_integer:
+                pixels = tf.round(pixels)
+            pixels = pixels * ((high - low) / 255) + low
+            if dtype is not None and dtype != tf.float32:
+                pixels = tf.saturate_cast(pixels, dtype)
+        if order:
+            tf.transpose(pixels, order, name=end)
+        else:
+            tf.identity(pixels, name=end)
+        return graph.as_graph_def()
+
+
+def _resized(images: tf.Tensor, height: int, width: int, resizer: tf.NodeDef | None) -> tf.Tensor:
+    if resizer is None or resizer.op == 'ScaleAndTranslate':
+        return tf.compat.v2.image.resize(images, [height, width], antialias=True)
+    kind = {name: resizer.attr[name].b for name in RESIZER_FLAGS if name in resizer.attr}
+    resize = getattr(tf.raw_ops, resizer.op)
+    return tf.cast(resize(images=images, size=[height, width], **kind), tf.float32)
+
+
+def _size(placeholder: tf.NodeDef, path: Path, input_size: tuple[int, int] | None) -> tuple[int, int]:
+    shape = shape_of(placeholder) or [None] * 4
+    if _in_nchw(placeholder):
+        shape = [shape[0], *shape[2:], 3]
+    name = f'{paths.shown(path)}: {placeholder.name}:0'
+    if shape[3] not in (3, None):
+        raise UserError(f'{name} is {shape}, not [N, height, width, 3]')
+    if input_size is None and None in shape[1:3]:
+        raise UserError(
+            f'{name} takes images of any size: add --input-size with the height and width that the network '
+            'was trained on, such as --input-size 224,224'
+        )
+    height, width = input_size or shape[1:3]
+    if any(size not in (None, asked) for size, asked in zip(shape[1:3], (height, width), strict=True)):
+        raise UserError(f'{name} takes images of {shape[1]} x {shape[2]}: leave --input-size out')
+    return height, width
+
+
+def _in_nchw(placeholder: tf.NodeDef) -> bool:
+    """Whether the shape of a placeholder is [N, 3, height, width]."""
+    shape = shape_of(placeholder)
+    return bool(shape) and shape[1] == 3 and shape[3] != 3

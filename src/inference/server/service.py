@@ -1,0 +1,87 @@
+"""What is answered to pictures, as JSON objects: nothing here knows of HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.images.faults import BadImage
+from src.inference.printers import best
+from src.inference.server import tf_serving
+from src.inference.server.admission import Gate
+from src.inference.server.classifier import Classifier
+from src.inference.server.models import Models
+from src.inference.server.tf_serving import BadRequest
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may bring: bytes of a picture and in all, and addresses to fetch pictures from."""
+
+    picture_bytes: int = 20_000_000
+    request_bytes: int = 60_000_000
+    urls: bool = False
+
+
+class Answers:
+    """Pictures in, answers out, by the models that are served. Besides what is named below, the methods
+    raise NoSuchModel, Busy and TooMuch."""
+
+    def __init__(self, models: Models, gate: Gate, limits: Limits):
+        self.limits = limits
+        self._models, self._classifier = models, Classifier(gate)
+
+    def classify(
+        self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
+    ) -> dict:
+        """The best classes of each (name, encoded picture), or what is wrong with it. Raises BadRequest
+        when one is too large or the only one is missing, and BadImage when there is but one and it is bad."""
+        for name, data in pictures:
+            if not data and not name:
+                raise BadRequest('the request is empty: send an encoded picture as its body')
+            self._check_bytes(data)
+        begun = time.perf_counter()
+        with self._models.use(model) as served:
+            answers = self._classifier.classify(served, [data for _, data in pictures])
+        if len(answers) == 1 and isinstance(answers[0], BadImage):
+            raise answers[0]
+        return {
+            'model': served.name,
+            'version': str(served.version),
+            'milliseconds': round(1000 * (time.perf_counter() - begun), 1),
+            'pictures': [
+                {'name': name, **_told(answer, served.labels, top)}
+                for (name, _), answer in zip(pictures, answers, strict=True)
+            ],
+        }
+
+    def predict(self, body: bytes, name: str, version: int | None = None) -> dict:
+        """The answer to a request in TensorFlow Serving's format. Raises BadRequest."""
+        pictures, answered = tf_serving.parse_predict(body)
+        for data in pictures:
+            self._check_bytes(data)
+        with self._models.use(name, version) as served:
+            answers = self._classifier.classify(served, pictures)
+        for i, answer in enumerate(answers):
+            if isinstance(answer, BadImage):
+                raise BadRequest(f'picture {i}: {answer}')
+        return tf_serving.predictions(answers, answered)
+
+    def _check_bytes(self, data: bytes) -> None:
+        if len(data) > self.limits.picture_bytes:
+            raise BadRequest(f'a picture of more than {self.limits.picture_bytes:,} bytes: send it smaller')
+
+
+def _told(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> dict:
+    if isinstance(answer, BadImage):
+        return {'error': str(answer)}
+    return {
+        'classes': [
+            {'label': labels[i], 'probability': round(float(answer[i]), 6)} for i in best(answer, top)
+        ]
+    }

@@ -1,0 +1,216 @@
+"""TFRecords to examples: what a records folder holds, its splits and classes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from src.common import consts, files, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.data_preparation.conversion.job import MANIFEST
+from src.records.next_commands import to_convert, to_train, usual_model
+
+
+@dataclass(frozen=True)
+class Records:
+    """A complete folder of records with what its manifest says."""
+
+    folder: Path
+    manifest: dict
+
+    @property
+    def classes(self) -> list[str]:
+        return self.manifest['classes']
+
+    @property
+    def width(self) -> int:
+        """Values of one bottleneck. Raises UserError when the records were made without a backbone."""
+        if not self.has_bottlenecks:
+            name = self.folder.name
+            raise UserError(
+                f'{paths.shown(self.folder)} holds pictures without bottlenecks: train on them with '
+                f'{to_train(name, usual_model(name))}, or convert with a --backbone'
+            )
+        return self.manifest['backbone']['width']
+
+    @property
+    def has_bottlenecks(self) -> bool:
+        return self.manifest['backbone'] is not None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Records in each split that has any."""
+        return self.manifest['counts']
+
+    def shards(self, split: str) -> list[Path]:
+        return [self.folder / name for name in self.manifest['shards'] if name.startswith(split + '-')]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Some examples in memory: ids [N] str, labels [N] int32 (-1 when unknown), and what is learned from:
+    bottlenecks [N, width] float32, or pixels [N, height, width, 3] uint8."""
+
+    ids: list[str]
+    labels: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, some: slice) -> Examples:
+        return Examples(self.ids[some], self.labels[some], self.values[some])
+
+    def where(self, chosen: np.ndarray) -> Examples:
+        """The examples for which `chosen` [N] bool is true."""
+        ids = [id_ for id_, wanted in zip(self.ids, chosen, strict=True) if wanted]
+        return Examples(ids, self.labels[chosen], self.values[chosen])
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """The examples of all parts, one after another."""
+    return Examples(
+        [id_ for part in parts for id_ in part.ids],
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+def open_records(name: str) -> Records:
+    """The records of the data set `name`. Raises UserError when there are none, or not all."""
+    folder = paths.records(name)
+    if not paths.manifest(name).exists():
+        raise UserError(f'there are no records {paths.shown(folder)}: run {to_convert(name)}')
+    manifest = files.read_json(paths.manifest(name))
+    if not manifest.get('complete'):
+        raise UserError(
+            f'the conversion to {paths.shown(folder)} is not finished: to go on run {to_convert(name)}'
+        )
+    return Records(folder, manifest)
+
+
+def load(records: Records, *splits: str, most: int | None = None) -> Examples:
+    """The examples of some splits with their bottlenecks, or the first `most` of them, in the order of the
+    shards.
+
+    Memory: 4 bytes x width x N, once. Raises UserError when there are fewer than the manifest says.
+    """
+    held = np.empty((number_of(records, splits, most), records.width), np.float32)
+    return filled(held, records, chunks(records, *splits))
+
+
+def number_of(records: Records, splits: Sequence[str], most: int | None = None) -> int:
+    """How many examples some splits hold, `most` at most."""
+    number = sum(records.counts.get(split, 0) for split in splits)
+    return number if most is None else min(number, most)
+
+
+def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> Examples:
+    """The first N examples of `parts`, their values written into `values` [N, ...]. Raises UserError when
+    there are fewer."""
+    number = len(values)
+    ids: list[str] = []
+    labels = np.empty(number, np.int32)
+    for part in parts:
+        begin, end = len(ids), min(len(ids) + len(part), number)
+        labels[begin:end] = part.labels[: end - begin]
+        values[begin:end] = part.values[: end - begin]
+        ids.extend(part.ids[: end - begin])
+        if end == number:
+            break
+    if len(ids) < number:
+        raise UserError(
+            f'{paths.shown(records.folder)} holds {len(ids):,} of the {number:,} records that its '
+            f'{MANIFEST} tells of: run the conversion again with --overwrite'
+        )
+    return Examples(ids, labels, values)
+
+
+def chunks(records: Records, *splits: str, size: int = 512) -> Iterator[Examples]:
+    """The same, up to `size` at a time. Raises UserError for a damaged shard."""
+    vector = {consts.INCEPTION_OUTPUT_FIELD: tf.FixedLenFeature([records.width], tf.float32)}
+    for ids, labels, fields in labelled(records, splits, vector, size):
+        yield Examples(ids, labels, fields[consts.INCEPTION_OUTPUT_FIELD])
+
+
+def labelled(
+    records: Records, splits: Sequence[str], fields: dict, size: int
+) -> Iterator[tuple[list[str], np.ndarray, dict[str, np.ndarray]]]:
+    """Ids, labels [N] int32 and the given fields of the examples of some splits, up to `size` at a time.
+    Raises UserError for a damaged shard."""
+    for split in splits:
+        features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | fields
+        if split != consts.UNLABELLED:
+            features |= label_feature(records)
+        for batch in _batches(records.shards(split), features, size):
+            one_hot = batch.get(consts.LABEL_ONE_HOT_FIELD)
+            labels = np.full(len(batch[consts.ID_FIELD]), -1) if one_hot is None else one_hot.argmax(1)
+            ids = [id_.decode('utf-8', 'surrogateescape') for id_ in batch[consts.ID_FIELD]]
+            yield ids, labels.astype(np.int32), batch
+
+
+def label_feature(records: Records) -> dict:
+    """The field of the label, for tf.io.parse_example."""
+    return {consts.LABEL_ONE_HOT_FIELD: tf.FixedLenFeature([len(records.classes)], tf.float32)}
+
+
+def pictures(records: Records, split: str, ids: Iterable[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """(id, encoded picture) of the examples of a split, or of those named, one at a time."""
+    wanted = None if ids is None else set(ids)
+    features = {
+        field: tf.FixedLenFeature([], tf.string) for field in (consts.ID_FIELD, consts.IMAGE_RAW_FIELD)
+    }
+    for batch in _batches(records.shards(split), features, 16):
+        for id_, image in zip(batch[consts.ID_FIELD], batch[consts.IMAGE_RAW_FIELD], strict=True):
+            id_ = id_.decode('utf-8', 'surrogateescape')
+            if wanted is None or id_ in wanted:
+                yield id_, image
+
+
+def damages() -> tuple[type[Exception], ...]:
+    """What TensorFlow raises while it reads a shard that is missing or damaged."""
+    return tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError
+
+
+def damage(shards: Sequence[Path], features: dict) -> UserError:
+    """The error that names the damaged one of some shards, sought by reading them one by one."""
+    for shard in shards:
+        try:
+            for _ in _parsed([shard], features, 512):
+                pass
+        except damages():
+            return UserError(
+                f'{paths.shown(shard)} is missing or damaged: delete it and run the conversion again, '
+                'which writes this file anew and keeps the others'
+            )
+    return UserError(f'a file in {paths.shown(shards[0].parent)} could not be read, now it can: try again')
+
+
+def _batches(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """Parsed records of some shards, `size` at a time. Raises UserError for a damaged shard."""
+    try:
+        yield from _parsed(shards, features, size)
+    except damages() as error:
+        raise damage(shards, features) from error
+
+
+def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
+    if not shards:
+        return
+    with tf.Graph().as_default() as graph:
+        # One pipeline for all shards: to begin one takes longer than to read a shard.
+        dataset = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(size)
+        dataset = dataset.map(lambda serialised: tf.io.parse_example(serialised, features))
+        following = tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
+    # Nobody's default session: whoever asks for a batch may have one of their own.
+    with (
+        contextlib.closing(tf.Session(graph=graph)) as session,
+        contextlib.suppress(tf.errors.OutOfRangeError),
+    ):
+        while True:
+            yield session.run(following)

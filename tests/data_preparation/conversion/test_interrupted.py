@@ -1,0 +1,165 @@
+"""A conversion that is killed or stopped in the middle, in a process of its own, and run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from src.common import paths
+from src.common.errors import UserError
+from src.records.dataset import open_records
+from tests.data_preparation.photos import POCKET, put_classes
+
+# Small shards, so that there is a middle.
+CONVERT = """
+import sys
+from src.common import consts, errors
+from src.data_preparation.image_folder_to_tfrecords import main
+consts.SHARD_SIZE = 2
+errors.run(lambda: main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    """160 photos of two classes, and a file that is none."""
+    folder = put_classes(tmp_path_factory.mktemp('photos'), {'a': 80, 'b': 80})
+    (folder / 'a' / 'text.jpg').write_text('no picture')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def undisturbed(photos, tmp_path_factory):
+    home = tmp_path_factory.mktemp('undisturbed')
+    finish(photos, home)
+    return home
+
+
+def start(photos: Path, home: Path) -> subprocess.Popen:
+    command = [sys.executable, '-c', CONVERT, str(photos), '--name', 'cut', *POCKET]
+    environment = os.environ | {'ROOTSTOCK_HOME': str(home)}
+    return subprocess.Popen(
+        command, env=environment, cwd=paths.CHECKOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finish(photos: Path, home: Path) -> str:
+    """Convert to the end; returns what was printed."""
+    process = start(photos, home)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, '')
+    return out
+
+
+def interrupted(photos: Path, home: Path, number: signal.Signals) -> tuple[int, str]:
+    """Convert until the first shard stands, then send the signal. Returns exit code and error output."""
+    process = start(photos, home)
+    try:
+        while not shards(home):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(number)
+        return process.wait(), process.communicate()[1]
+    finally:
+        process.kill()
+
+
+def shards(home: Path) -> dict[str, Path]:
+    return {path.name: path for path in (home / 'data' / 'records' / 'cut').glob('*.tfrecord')}
+
+
+def content(home: Path) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in shards(home).items()}
+
+
+def manifest(home: Path) -> dict:
+    return json.loads((home / 'data' / 'records' / 'cut' / 'manifest.json').read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+@pytest.mark.parametrize('number', [9, signal.SIGINT], ids=['killed', 'stopped'])
+def test_an_interrupted_conversion_goes_on_and_ends_the_same(
+    photos, undisturbed, tmp_path, monkeypatch, number
+):
+    code, complaint = interrupted(photos, tmp_path, number)
+    if number == signal.SIGINT:
+        assert code == 130
+        assert complaint == 'stopped; what was finished is kept, the same command goes on from there\n'
+    else:
+        assert (code, complaint) == (-number, '')
+    standing = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}
+    assert 0 < len(standing) < len(shards(undisturbed))
+    monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'data' / 'records')
+    with pytest.raises(UserError, match='is not finished: to go on run python -m'):
+        open_records('cut')
+
+    assert 'going on after' in finish(photos, tmp_path)
+    assert {name: shards(tmp_path)[name].stat().st_mtime_ns for name in standing} == standing
+    assert content(tmp_path) == content(undisturbed)
+    assert manifest(tmp_path) == manifest(undisturbed)
+    assert [r['reason'] for r in manifest(tmp_path)['remarks']] == ['not an image']
+    assert not list((tmp_path / 'data').rglob('*.tmp'))
+
+
+def killed_at_random(photos: Path, home: Path, chance: random.Random, whole: float) -> None:
+    """Convert, and kill it: at any moment of the `whole` seconds that it takes, or, as most of these are
+    TensorFlow's start, right after some more files have come."""
+    process = start(photos, home)
+    try:
+        if chance.random() < 0.3:
+            time.sleep(chance.uniform(0, whole))
+        else:
+            wanted = len(all_files(home)) + chance.randint(1, 30)
+            while len(all_files(home)) < wanted and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.03))
+        process.kill()
+        _, complaint = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL) and complaint == ''
+    finally:
+        process.kill()
+
+
+def all_files(home: Path) -> list[str]:
+    """What the conversion has written, be it half."""
+    return [name for _, _, names in os.walk(home / 'data') for name in names]
+
+
+def check_kills(photos: Path, undisturbed: Path, home: Path, seed: int, kills: int) -> int:
+    """Kill a conversion over and over, then let it end: no shard is ever half or written twice, and the end
+    is that of the undisturbed run. Returns how many kills found it in the middle."""
+    chance, whole, began = random.Random(seed), content(undisturbed), time.perf_counter()
+    finish(photos, home / 'clock')
+    seconds = time.perf_counter() - began
+    middles, standing = 0, {}
+    for _ in range(kills):
+        killed_at_random(photos, home, chance, seconds)
+        now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
+        assert standing.items() <= now.items()
+        assert content(home).items() <= whole.items()
+        middles += len(standing) < len(now) < len(whole)
+        standing = now
+    finish(photos, home)
+    now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
+    assert standing.items() <= now.items()
+    assert content(home) == whole
+    assert manifest(home) == manifest(undisturbed)
+    assert not list((home / 'data').rglob('*.tmp'))
+    return middles
+
+
+@pytest.mark.slow
+def test_a_conversion_killed_at_random_moments_ends_the_same(photos, undisturbed, tmp_path):
+    # Chance, and how busy the machine is, may let all kills of a seed fall before or after the work.
+    tries = (check_kills(photos, undisturbed, tmp_path / str(seed), seed, kills=4) for seed in range(1, 9))
+    assert any(tries)

@@ -1,0 +1,194 @@
+"""Transfers from a server on this machine that misbehaves in every way we know."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from src.common.errors import UserError
+from src.downloads import transfer
+from tests.downloads.loopback import resets, serves, serves_ranges
+
+BODY = random.Random(1).randbytes(300_000)
+OTHER = random.Random(2).randbytes(300_000)
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(transfer, 'FIRST_DELAY', 0.001)
+    monkeypatch.setattr(transfer, 'LONGEST_DELAY', 0.002)
+    monkeypatch.setattr(transfer, 'READ_SECONDS', 0.3)
+
+
+def bring(site, folder) -> bytes:
+    """What transfer() leaves of an address that should hold BODY."""
+    part = folder / 'a.tar.part'
+    transfer.transfer(f'{site.url}/x/a.tar', part, len(BODY))
+    return part.read_bytes()
+
+
+@pytest.mark.parametrize(
+    'version', [{'ETag': '"v1"'}, {'Last_Modified': 'Mon, 01 Jan 2024 00:00:00 GMT'}, {}]
+)
+def test_a_dropped_connection_is_resumed(site, tmp_path, version, capsys):
+    site.answers = [serves_ranges(BODY, cut=100_000, **version), serves_ranges(BODY, **version)]
+    assert bring(site, tmp_path) == BODY
+    assert sum(site.sent) == len(BODY), 'no byte was sent twice'
+    assert site.asked[1].get('If-Range') == next(iter(version.values()), None)
+    assert 'trying again' in capsys.readouterr().out
+
+
+def test_a_server_without_ranges_starts_over(site, tmp_path):
+    site.answers = [serves(BODY, cut=100_000), serves(BODY)]
+    assert bring(site, tmp_path) == BODY
+    assert site.asked[1]['Range'] == 'bytes=100000-' and site.sent == [100_000, 300_000]
+
+
+def test_a_changed_file_is_not_spliced(site, tmp_path):
+    site.answers = [serves_ranges(OTHER, cut=100_000, ETag='"old"'), serves_ranges(BODY, ETag='"new"')]
+    assert bring(site, tmp_path) == BODY
+    assert site.asked[1]['If-Range'] == '"old"' and site.sent[1] == 300_000
+
+
+def test_a_changed_file_is_not_spliced_when_if_range_is_ignored(site, tmp_path):
+    place = 'bytes 100000-299999/300000'
+    wrong = serves(BODY[100_000:], 206, Content_Range=place, ETag='"new"')
+    site.answers = [serves_ranges(OTHER, cut=100_000, ETag='"old"'), wrong, serves_ranges(BODY, ETag='"new"')]
+    assert bring(site, tmp_path) == BODY
+    assert 'Range' not in site.asked[2]
+
+
+@pytest.mark.parametrize('place', ['bytes 0-199999/300000', 'bytes 100001-299999/300000', 'rubbish', None])
+def test_a_wrong_content_range_starts_over(site, tmp_path, place):
+    wrong = serves(BODY[:200_000], 206, Content_Range=place)
+    site.answers = [serves_ranges(BODY, cut=100_000), wrong, serves_ranges(BODY)]
+    assert bring(site, tmp_path) == BODY
+
+
+def test_a_weak_etag_is_no_validator(site, tmp_path):
+    site.answers = [serves_ranges(BODY, cut=100_000, ETag='W/"1"'), serves_ranges(BODY)]
+    bring(site, tmp_path)
+    assert 'If-Range' not in site.asked[1]
+
+
+@pytest.mark.parametrize(
+    'fault',
+    [
+        serves(code=500),
+        serves(code=520),
+        serves(code=429, Retry_After=1),
+        resets,
+        serves(BODY, cut=0),
+        serves(code=416),
+    ],
+)
+def test_passing_faults_are_tried_again(site, tmp_path, fault):
+    site.answers = [fault, fault, serves(BODY)]
+    assert bring(site, tmp_path) == BODY
+    assert len(site.asked) == 3
+
+
+def test_silence_is_tried_again_and_ends(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, 'TRIES', 2)
+    silent = threading.Event()
+    site.answers = [lambda handler: silent.wait(5)]
+    with pytest.raises(UserError, match=r'no answer in time.*repeat$'):
+        bring(site, tmp_path)
+    silent.set()
+    assert len(site.asked) == 2
+
+
+def test_what_has_arrived_is_kept_and_said_to_be(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, 'TRIES', 1)
+    site.answers = [serves(BODY, cut=100_000)]
+    with pytest.raises(UserError, match=r'repeat; 100\.0 kB of 300\.0 kB are kept$'):
+        bring(site, tmp_path)
+
+
+def test_tries_are_counted_anew_after_progress(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, 'PROGRESS', 10_000)
+    site.answers = [serves_ranges(BODY, cut=30_000)]
+    bring(site, tmp_path)
+    assert len(site.asked) == 10 > transfer.TRIES and sum(site.sent) == len(BODY)
+
+
+def test_delays_grow_and_heed_the_server(site, tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(transfer, 'FIRST_DELAY', 1.0)
+    monkeypatch.setattr(transfer, 'LONGEST_DELAY', 60.0)
+    monkeypatch.setattr(transfer.time, 'sleep', waits.append)
+    site.answers = [
+        serves(code=500),
+        serves(code=500),
+        serves(code=429, Retry_After=30),
+        serves(code=429, Retry_After=999),
+    ]
+    with pytest.raises(UserError, match='429 Too Many Requests'):
+        bring(site, tmp_path)
+    assert waits == [1, 2, 30, 60] and len(site.asked) == 5
+
+
+@pytest.mark.parametrize('code', [401, 403, 404, 410])
+def test_lasting_refusals_are_not_tried_again(site, tmp_path, code):
+    site.answers = [serves(code=code)]
+    with pytest.raises(UserError, match=rf'/x/a\.tar answers {code} .*--mirror'):
+        bring(site, tmp_path)
+    assert len(site.asked) == 1
+
+
+def test_no_server(site, tmp_path):
+    site.close()
+    with pytest.raises(UserError, match=r'connection refused.*check the network and repeat'):
+        bring(site, tmp_path)
+
+
+def test_a_wrong_size_is_seen_before_the_body_comes(site, tmp_path):
+    site.answers = [serves(BODY + b'x')]
+    with pytest.raises(UserError, match=r'another file: 300,001 bytes, expected 300,000; .*--mirror'):
+        bring(site, tmp_path)
+    assert not (tmp_path / 'a.tar.part').exists()
+
+
+def test_another_file_elsewhere_does_not_cost_what_arrived(site, tmp_path):
+    part = tmp_path / 'a.tar.part'
+    part.write_bytes(BODY[:100_000])
+    site.answers = [serves(code=416, Content_Range='bytes */5000')]
+    with pytest.raises(UserError, match='another file: 5,000 bytes, expected 300,000'):
+        bring(site, tmp_path)
+    assert part.read_bytes() == BODY[:100_000] and len(site.asked) == 1
+
+
+def test_a_body_without_length_that_does_not_end(site, tmp_path):
+    site.answers = [serves(BODY * 3, Content_Length=None)]
+    with pytest.raises(UserError, match='another file'):
+        bring(site, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_encoding_of_an_archive_is_left_alone(site, tmp_path):
+    site.answers = [serves(BODY, Content_Encoding='gzip')]
+    assert bring(site, tmp_path) == BODY
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='there is no device that is always full')
+def test_a_full_disk_while_writing(site, tmp_path):
+    (tmp_path / 'a.tar.part').symlink_to('/dev/full')
+    site.answers = [serves(BODY)]
+    with pytest.raises(UserError, match=r'cannot write .*a\.tar\.part: No space left.*free some space'):
+        bring(site, tmp_path)
+
+
+def test_a_redirect_is_followed(site, tmp_path):
+    site.answers = [serves(code=302, Location='/elsewhere'), serves(BODY)]
+    assert bring(site, tmp_path) == BODY
+    assert site.asked[1]['path'] == '/elsewhere'
+
+
+def test_a_redirect_to_a_file_is_not_followed(site, tmp_path):
+    site.answers = [serves(code=302, Location='file:///etc/passwd')]
+    with pytest.raises(UserError, match='not a valid web address'):
+        bring(site, tmp_path)
+    assert len(site.asked) == 1 and not list(tmp_path.iterdir())

@@ -1,0 +1,1 @@
+from tests.clusters import clusters  # noqa: F401  (a fixture)

@@ -1,0 +1,87 @@
+"""The house as docs/architecture.md draws it, and the commands that the README names."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+
+import pytest
+
+from src.common import paths
+from src.common.commands import COMMANDS
+
+FLOORS = {
+    'common': 0,
+    'scoring': 1,
+    'graph': 1,
+    'models': 1,
+    'recipes': 1,
+    'downloads': 1,
+    'drawn_dogs': 1,
+    'images': 2,
+    'records': 3,
+    'drawing': 3,
+    'data_preparation': 4,
+    'engine': 4,
+    'inference': 4,
+    'training': 5,
+    'freezing': 5,
+    'analysis': 5,
+}
+MODULES = sorted((paths.CHECKOUT / 'src').rglob('*.py'))
+
+
+def imported(path) -> list[str]:
+    """The modules of ours that a module imports, anywhere in it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.ImportFrom):
+            names.extend(f'{node.module}.{alias.name}' for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+    return [name for name in names if name.startswith('src.')]
+
+
+def test_every_room_has_its_floor():
+    rooms = {path.relative_to(paths.CHECKOUT / 'src').parts[0] for path in MODULES}
+    assert rooms - {'__init__.py', '__main__.py'} == FLOORS.keys()
+
+
+@pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(paths.CHECKOUT)))
+def test_imports_go_down_only_and_leave_private_names_alone(path):
+    room = path.relative_to(paths.CHECKOUT / 'src').parts[0]
+    for name in imported(path):
+        if name.count('.') < 2:
+            continue  # src.__version__, or a room as a whole
+        other = name.split('.')[1]
+        if room in FLOORS and other != room:
+            assert FLOORS[other] < FLOORS[room], f'{path.name} imports {name}'
+        assert other == room or not name.rpartition('.')[2].startswith('_'), f'{path.name} imports {name}'
+
+
+@pytest.mark.parametrize('page', ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md'])
+def test_the_commands_and_files_that_a_page_names_are_there(page):
+    text = (paths.CHECKOUT / page).read_text(encoding='utf-8')
+    for module in set(re.findall(r'python -m ((?:src|benchmarks)[\w.]*)', text)):
+        assert importlib.util.find_spec(module), module
+    for file in set(
+        re.findall(r'\b(?:setup|docs|tests|notebooks)/[\w/]+\.(?:sh|md|py|png|ipynb|txt)\b', text)
+    ):
+        assert (paths.CHECKOUT / file).is_file(), file
+
+
+def test_the_readme_lists_every_command_of_rootstock():
+    text = (paths.CHECKOUT / 'README.md').read_text(encoding='utf-8')
+    listed = set(re.findall(r'^\| `(src[\w.]*)` \|', text, re.MULTILINE))
+    assert listed == {command.module for command in COMMANDS.values()}
+
+
+def test_the_architecture_names_every_module():
+    text = (paths.CHECKOUT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    words = set(re.findall(r'`(\w+)/?`', text))
+    optional = {'__init__', '__main__'}  # and those of a folder that is named as a whole
+    for path in MODULES:
+        inside = path.relative_to(paths.CHECKOUT / 'src').with_suffix('').parts
+        named = path.stem in words | optional or set(inside[1:-1]) & {'pictures', 'sample_drawing'}
+        assert named or inside[0] in ('models', 'recipes') or path.stem.endswith('_to_tfrecords'), path
