@@ -13,7 +13,8 @@ from benchmarks.task import BATCH, Task
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation.conversion.bottlenecks import Extractor, extract
-from src.data_preparation.samples import Planned, Sample, digest_of
+from src.data_preparation.samples import Planned, Sample
+from src.data_preparation.splits import digest_of
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import read_graph
 

@@ -24,6 +24,7 @@ from src.common.errors import UserError
 from src.common.progress import say
 from src.engine import checkpoints
 from src.records import next_commands
+from src.records.manifest import manifest_of, source_of
 
 
 class Step(NamedTuple):
@@ -91,7 +92,7 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
 
 
 def _to_records(name: str) -> Iterator[Step]:
-    source = next_commands.source_of(next_commands.manifest_of(name))
+    source = source_of(manifest_of(name))
     if name in _PICTURES:
         place, step = _PICTURES[name]
         if source in (None, place):

@@ -23,8 +23,7 @@ from src.common import cli, columns, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import next_step, say, wrote
-from src.scoring.kinds import learned_from
-from src.training.cross_validation import CROSS_VALIDATION
+from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
 # Columns of the table, and whether more is better.
 COLUMNS = {

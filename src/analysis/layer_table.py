@@ -19,12 +19,12 @@ from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
+from src.graph.frozen import output_of
 from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
 from src.graph.layer_list import Row, layer_rows
 from src.graph.preprocessing.find import find_front
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
 from src.graph.rewrites.modernise import modernise
-from src.inference.predictor import output_of
 from src.models.networks import NETWORKS, find_network, logits_of
 
 BAR = 20  # characters of the longest bar

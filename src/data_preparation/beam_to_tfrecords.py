@@ -26,7 +26,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import say
-from src.data_preparation.conversion.convert import add_conversion_flags, report, report_skipped
+from src.data_preparation.conversion.command import add_conversion_flags, report, report_skipped
 from src.data_preparation.conversion.job import MANIFEST, Job, list_skipped
 from src.data_preparation.image_folder_to_tfrecords import add_class_folders
 from src.graph import precision

@@ -23,7 +23,8 @@ from PIL import Image
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
-from src.data_preparation.conversion.convert import Job, add_conversion_flags, run
+from src.data_preparation.conversion.command import add_conversion_flags, run
+from src.data_preparation.conversion.convert import Job
 from src.data_preparation.samples import Sample
 from src.downloads import archives
 

@@ -25,7 +25,8 @@ from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
-from src.data_preparation.conversion.convert import Job, add_conversion_flags, add_test_list, run
+from src.data_preparation.conversion.command import add_conversion_flags, add_test_list, run
+from src.data_preparation.conversion.convert import Job
 from src.data_preparation.folders import FLAG, INSIDE, TOP, read_layout
 from src.data_preparation.samples import Sample, Unused
 from src.images.faults import BadImage

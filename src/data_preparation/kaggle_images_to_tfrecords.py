@@ -18,10 +18,13 @@ from pathlib import Path
 
 from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
-from src.data_preparation.conversion.convert import Job, add_conversion_flags, run
-from src.data_preparation.samples import EVEN_ODDS, Remark, Sample, by_id
+from src.data_preparation.conversion.command import add_conversion_flags, run
+from src.data_preparation.conversion.convert import Job
+from src.data_preparation.samples import Sample
 from src.images.copies import COPIES
 from src.images.files import pictures_below
+from src.images.find import by_id
+from src.records.manifest import EVEN_ODDS, Remark
 
 
 def kaggle_samples(folder: Path) -> tuple[list[Sample], list[Remark]]:

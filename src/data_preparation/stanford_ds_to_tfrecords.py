@@ -17,12 +17,14 @@ from xml.etree import ElementTree
 
 from src.common import cli, errors, paths
 from src.common.errors import UserError
-from src.data_preparation.conversion.convert import Job, add_conversion_flags, add_test_list, run
+from src.data_preparation.conversion.command import add_conversion_flags, add_test_list, run
+from src.data_preparation.conversion.convert import Job
 from src.data_preparation.folders import TOP
 from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
-from src.data_preparation.samples import Box, Remark, Sample, Unused
+from src.data_preparation.samples import Box, Sample, Unused
 from src.images.faults import BadImage
 from src.images.files import open_regular
+from src.records.manifest import Remark
 
 TEST_LIST = Path('lists', 'test_list.mat')
 

@@ -24,7 +24,7 @@ from src.common.files import human_size, read_notes, size_of
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.downloads import archives
-from src.downloads.picture import web_address
+from src.downloads.http import web_address
 from src.downloads.transfer import forget, transfer, wrong_size
 
 MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
 import ipaddress
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import urllib3
@@ -23,9 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from src.common.errors import UserError
 from src.common.files import human_size
-
-USER_AGENT = f'rootstock/0.1 python-requests/{requests.__version__}'
-NETWORK_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError)
+from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, web_address, why
 
 MAX_REDIRECTS = 5
 READ_SECONDS = 10  # the longest silence; `seconds` limits the whole
@@ -57,58 +52,6 @@ def fetch_image(
         if fault:
             raise UserError(f'cannot fetch {shown_url(url)} ({fault}): check the address and the network')
     return body
-
-
-def web_address(url: str) -> str:
-    """`url` itself. Raises UserError unless it starts with http:// or https:// and names a host."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets or a port that are none
-        good = False
-    if not good:
-        shown = 'this' if '@' in url else shown_url(url)  # where a bad address hides its password, who knows
-        raise UserError(f'{shown} is no web address: it must start with http:// or https://')
-    return url
-
-
-def shown_url(url: str) -> str:
-    """An address for people: without user, password, query and fragment."""
-    bare = url.partition('?')[0].partition('#')[0]
-    scheme, mark, rest = bare.rpartition('://')
-    host, slash, path = rest.partition('/')
-    short = scheme + mark + host.rpartition('@')[2] + slash + path
-    return short if len(short) <= 120 else short[:117] + '...'
-
-
-def status_line(code: int) -> str:
-    """'404 Not Found'; the words are ours, a server may send anything."""
-    return f'{code} {http.client.responses.get(code, "")}'.strip()
-
-
-def why(error: BaseException) -> str:
-    """A network fault in plain words, without the address."""
-    chain = list(_causes(error))
-    for kind, words in (
-        (socket.gaierror, 'no such host, or no network'),
-        (ConnectionRefusedError, 'connection refused'),
-        (urllib3.exceptions.NewConnectionError, 'no connection'),  # also a time-out, for urllib3
-        ((requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError), 'no answer in time'),
-        (ssl.SSLCertVerificationError, 'its certificate is not valid'),
-        ((ssl.SSLError, requests.exceptions.SSLError), 'no secure connection'),
-        (requests.exceptions.ProxyError, 'the proxy does not let it through'),
-        (requests.TooManyRedirects, 'too many redirects'),
-    ):
-        if any(isinstance(cause, kind) for cause in chain):
-            return words
-    # requests' InvalidURL and InvalidSchema are ValueErrors.
-    return 'not a valid web address' if isinstance(error, ValueError) else 'the connection dropped'
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def is_public(address: str) -> bool:

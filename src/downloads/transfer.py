@@ -18,7 +18,7 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import human_size, read_notes, size_of
 from src.common.progress import progress, say
-from src.downloads.picture import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, why
+from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, why
 
 TRIES = 5  # in a row, none of which brings PROGRESS bytes
 PROGRESS = 1 << 20

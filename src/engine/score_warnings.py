@@ -12,8 +12,7 @@ from scipy.special import bdtrc
 from src.common import consts
 from src.common.files import count, listed
 from src.records.dataset import Records, labelled
-from src.scoring.kinds import learned_from
-from src.training.cross_validation import CROSS_VALIDATION
+from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
 FEW = 30  # photos of a split, below which one photo moves its accuracy by more than three points
 SIGNIFICANCE = 0.05

@@ -27,9 +27,9 @@ from src.common.locks import at_work
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
+from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.weights import put_weights
-from src.inference.predictor import FrozenGraph, load_graph
 from src.records.next_commands import frozen_model
 
 SCRATCH = '.writing-'  # beginning of the names of folders that are being written

@@ -16,7 +16,7 @@ from src.common.tf1 import tf
 from src.engine import checkpoints
 from src.freezing.proof import prove
 from src.graph.backbones import Backbone, load_as
-from src.graph.graph_io import with_facts
+from src.graph.model_info import with_facts
 from src.graph.rewrites.optimize import optimize
 from src.models.dense import SCOPE, dense_head, head_variables, probabilities
 from src.records.dataset import Records

@@ -13,7 +13,7 @@ from src.common.tf1 import tf
 from src.engine import checkpoints
 from src.freezing.proof import prove
 from src.graph.batching import feed_batches
-from src.graph.graph_io import with_facts
+from src.graph.model_info import with_facts
 from src.graph.preprocessing.find import Front, front_alone
 from src.graph.rewrites.optimize import optimize
 from src.models.dense import probabilities

@@ -17,13 +17,14 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.graph.backbone_flags import add_graph_flags
+from src.graph.backbone_flags import add_graph_flags, changes_of
 from src.graph.batching import feed_batches
-from src.graph.changes import NO_CHANGES, Changes, changes_of
+from src.graph.changes import NO_CHANGES, Changes
 from src.graph.checks.consistency import Fault, find_fault
 from src.graph.checks.frozen_check import frozen_part
-from src.graph.graph_io import INFO_NODE, LABELS_NODE, inferred, node_of, read_graph, require_tensor, subgraph
+from src.graph.graph_io import inferred, node_of, read_graph, require_tensor, subgraph
 from src.graph.layout import channel_axis as channel_axis_of
+from src.graph.model_info import INFO_NODE, LABELS_NODE
 from src.graph.node_names import new_names, renamed
 from src.graph.preprocessing.find import Front, ensure_front
 from src.graph.preprocessing.placeholders import with_values

@@ -7,19 +7,14 @@ and `model_info`, a JSON text (backbone and its SHA-256, input size, data set, c
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
-
-LABELS_NODE = 'labels'
-INFO_NODE = 'model_info'
 
 MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights, which no tensor's shape depends on
 
@@ -155,37 +150,3 @@ def _without_weights(node: tf.NodeDef) -> tf.NodeDef:
     placeholder.attr['dtype'].type = node.attr['dtype'].type
     placeholder.attr['shape'].shape.CopyFrom(shape)
     return placeholder
-
-
-def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, Any]) -> tf.GraphDef:
-    """A copy of the graph that carries its class names and `model_info`."""
-    with tf.Graph().as_default() as graph:
-        tf.constant(list(labels), tf.string, name=LABELS_NODE)
-        tf.constant(json.dumps(info, ensure_ascii=False), tf.string, name=INFO_NODE)
-        facts = graph.as_graph_def().node
-    whole = tf.GraphDef()
-    whole.CopyFrom(graph_def)
-    whole.node.extend(facts)
-    return whole
-
-
-def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
-    """The class names that a graph carries, in output order; None when it carries none."""
-    value = _constant(graph_def, LABELS_NODE)
-    if value is None or value.dtype != object:  # somebody else's `labels` may be numbers
-        return None
-    return [label.decode('utf-8', 'replace') for label in value.ravel()]
-
-
-def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:
-    """What a graph says of itself; empty when it says nothing."""
-    value = _constant(graph_def, INFO_NODE)
-    try:
-        return {} if value is None else json.loads(value.item().decode())
-    except (ValueError, AttributeError):
-        return {}
-
-
-def _constant(graph_def: tf.GraphDef, name: str):
-    node = nodes_by_name(graph_def).get(name)
-    return tf.make_ndarray(node.attr['value'].tensor) if node and node.op == 'Const' else None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from src.common.errors import UserError
 from src.images.files import ignored, no_picture, pictures_below
 
 Found = tuple[list[str], list[tuple[str, str]]]  # pictures; what was left out, each with the reason
@@ -94,3 +96,15 @@ def _is_folder(name: str) -> bool:
         return Path(name).is_dir()
     except OSError:
         return False
+
+
+def by_id(pictures: Iterable[str], where: str) -> dict[str, str]:
+    """Paths of pictures in the folder `where` by their ids, the file names without the endings. Raises
+    UserError when two have the same."""
+    photos: dict[str, str] = {}
+    for path in pictures:
+        id_ = Path(path).stem
+        if (earlier := photos.setdefault(id_, path)) != path:
+            names = ' and '.join(os.path.relpath(file, where) for file in (earlier, path))
+            raise UserError(f'{where} holds two photos with the id {id_}, {names}: rename or remove one')
+    return photos

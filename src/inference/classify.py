@@ -31,7 +31,8 @@ from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import progress, say
-from src.downloads.picture import fetch_image, web_address
+from src.downloads.http import web_address
+from src.downloads.picture import fetch_image
 from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.images.find import find_pictures

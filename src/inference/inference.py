@@ -24,14 +24,15 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
-from src.data_preparation.samples import EVEN_ODDS, by_id
 from src.images.faults import BadImage
 from src.images.files import pictures_below
+from src.images.find import by_id
 from src.inference import classify
 from src.inference.default_model import default_model
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
+from src.records.manifest import EVEN_ODDS
 
 # The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
 Answer = tuple[str, np.ndarray | Exception]

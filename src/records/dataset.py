@@ -11,8 +11,8 @@ import numpy as np
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
+from src.common.paths import MANIFEST
 from src.common.tf1 import tf
-from src.data_preparation.conversion.job import MANIFEST
 from src.records.next_commands import to_convert, to_train, usual_model
 
 

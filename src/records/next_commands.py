@@ -15,6 +15,7 @@ from src.common.errors import UserError
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
 from src.recipes.recipe import PixelRecipe
+from src.records.manifest import is_address, manifest_of, source_of
 
 MODEL_FILE = 'model.json'
 PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
@@ -24,17 +25,6 @@ CONVERTERS = {
     'kaggle_images_to_tfrecords': (paths.KAGGLE_DS_DIR, 'kaggle'),
     'cifar10_to_tfrecords': (paths.CIFAR10_DIR, 'cifar10'),
 }
-
-
-def manifest_of(name: str) -> dict:
-    """The manifest of a data set, finished or not; {} when there is none."""
-    return files.read_notes(paths.manifest(name))
-
-
-def source_of(manifest: dict) -> Path | None:
-    """Where the photos of a data set lay on this machine; None when that is not noted."""
-    source = manifest.get('source')
-    return paths.ROOT / source if source and not _is_address(source) else None
 
 
 def model_notes(model: str) -> dict:
@@ -172,12 +162,7 @@ def _converter_of(manifest: dict) -> str:
 
 def _typed(noted: str) -> str:
     """A path that a manifest notes from ROOT (`paths.from_root`), as it is typed in the current folder."""
-    return noted if _is_address(noted) else paths.shown(paths.located(paths.ROOT / noted))
-
-
-def _is_address(noted: str) -> bool:
-    """Whether it lies in another store (`gs://...`), which Beam reads."""
-    return '://' in noted
+    return noted if is_address(noted) else paths.shown(paths.located(paths.ROOT / noted))
 
 
 def _backbone_words(converter: str, manifest: dict) -> list[str]:

@@ -39,3 +39,6 @@ def with_kind(name: str, kind: str) -> str:
 def by_kind(scores: Mapping[str, dict]) -> dict[str, dict]:
     """Scores by part, with the part `train` renamed to 'training score'."""
     return {TRAINING if part == 'train' else part: told for part, told in scores.items()}
+
+
+CROSS_VALIDATION = 'cross-validation'  # how these scores are named beside those of the splits

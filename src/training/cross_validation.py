@@ -22,8 +22,6 @@ from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples
 from src.scoring.scores import score, whole_score
 
-CROSS_VALIDATION = 'cross-validation'  # how these scores are named beside those of the splits
-
 
 @contextmanager
 def trained_head(

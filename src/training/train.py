@@ -36,7 +36,8 @@ from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Records, load, open_records
 from src.records.next_commands import to_freeze
-from src.training.cross_validation import CROSS_VALIDATION, cross_validate
+from src.scoring.kinds import CROSS_VALIDATION
+from src.training.cross_validation import cross_validate
 
 CROSS_VALIDATED = 'cross_validation.json'
 USUAL = HeadRecipe()

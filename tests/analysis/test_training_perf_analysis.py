@@ -16,7 +16,8 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation.conversion.job import MANIFEST
 from src.drawing import Tile, contact_sheet
-from src.graph.graph_io import with_facts, write_graph
+from src.graph.graph_io import write_graph
+from src.graph.model_info import with_facts
 from src.records.example import build_example, shard_name, write_shard
 from tests.pictures import encoded, photo
 

@@ -13,8 +13,8 @@ from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import kaggle_images_to_tfrecords
 from src.data_preparation.kaggle_images_to_tfrecords import kaggle_samples, read_labels
-from src.data_preparation.samples import EVEN_ODDS
 from src.records.dataset import load, open_records, pictures
+from src.records.manifest import EVEN_ODDS
 from tests.data_preparation.photos import POCKET, put
 
 

@@ -10,16 +10,9 @@ import pytest
 
 from src.common import consts
 from src.common.errors import UserError
-from src.data_preparation.samples import (
-    EVEN_ODDS,
-    Sample,
-    class_names,
-    plan,
-    read_list,
-    split_of,
-    with_copies,
-    with_test_list,
-)
+from src.data_preparation.samples import Sample, class_names
+from src.data_preparation.splits import plan, read_list, split_of, with_copies, with_test_list
+from src.records.manifest import EVEN_ODDS
 from tests.data_preparation.photos import put
 
 

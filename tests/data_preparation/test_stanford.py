@@ -14,10 +14,10 @@ from scipy.io import savemat
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.data_preparation import stanford_ds_to_tfrecords
-from src.data_preparation.samples import NOT_USED
 from src.data_preparation.stanford_ds_to_tfrecords import TEST_LIST, parse_annotation, stanford_samples
 from src.drawn_dogs.draw import draw_sample
 from src.records.dataset import load, open_records, pictures
+from src.records.manifest import NOT_USED
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 VOC = (

@@ -14,7 +14,8 @@ import requests
 
 from src.common.errors import UserError
 from src.downloads import picture
-from src.downloads.picture import fetch_image, is_public, shown_url, why
+from src.downloads.http import shown_url, why
+from src.downloads.picture import fetch_image, is_public
 from tests.downloads.loopback import Site, resets, serves
 
 PHOTO = b'\xff\xd8photo' * 5000

@@ -16,7 +16,8 @@ from src.engine import checkpoints
 from src.engine.run_files import read_model
 from src.freezing import freeze, frozen_to_saved_model, head, proof
 from src.graph.backbones import load_backbone
-from src.graph.graph_io import nodes_by_name, read_graph, read_info, read_labels, write_graph
+from src.graph.graph_io import nodes_by_name, read_graph, write_graph
+from src.graph.model_info import read_info, read_labels
 from src.graph.rewrites import folding
 from src.inference.predictor import load_model
 from src.records.dataset import load, open_records, pictures

@@ -14,7 +14,8 @@ from src.data_preparation import image_folder_to_tfrecords
 from src.data_preparation.conversion.job import MANIFEST, Job, described
 from src.freezing import freeze, proof
 from src.graph.changes import Changes
-from src.graph.graph_io import read_graph, read_labels, write_graph
+from src.graph.graph_io import read_graph, write_graph
+from src.graph.model_info import read_labels
 from src.inference.predictor import load_model
 from src.records.dataset import load, open_records, pictures
 from src.training import train

@@ -13,8 +13,9 @@ import pytest
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
+from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph, write_graph
-from src.inference.predictor import load_graph, load_model
+from src.inference.predictor import load_model
 from tests.graph.graphs import CLASSES, SIDE, bottleneck_of, graph_of_2015, probabilities_of
 from tests.pictures import encoded, photo
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from src.common.tf1 import tf
-from src.graph.graph_io import with_facts, write_graph
+from src.graph.graph_io import write_graph
+from src.graph.model_info import with_facts
 from tests.graph.graphs import CLASSES, graph_of_2015
 
 SIDES = ['top', 'bottom', 'left', 'right']

@@ -9,10 +9,12 @@ import pytest
 
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import with_facts, write_graph
+from src.graph.frozen import load_graph
+from src.graph.graph_io import write_graph
+from src.graph.model_info import with_facts
 from src.images.faults import BadImage
 from src.inference import predictor
-from src.inference.predictor import load_graph, load_model
+from src.inference.predictor import load_model
 from tests.graph.graphs import graph_of_2015, graph_of_pixels
 from tests.inference.models import NAMES, SHARPNESS, SIDES, bright_above, brightest_side, somebody_elses
 from tests.pictures import encoded, photo

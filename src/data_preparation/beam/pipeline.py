@@ -43,16 +43,8 @@ from src.data_preparation.image_folder_to_tfrecords import (
     unused_folder,
     unused_sample,
 )
-from src.data_preparation.samples import (
-    Planned,
-    Sample,
-    class_names,
-    digest_of,
-    one_of_each,
-    planned_as,
-    shown,
-    skipped,
-)
+from src.data_preparation.samples import Planned, Sample, class_names, shown, skipped
+from src.data_preparation.splits import digest_of, one_of_each, planned_as
 from src.graph.backbones import load_as
 from src.images.files import ignored, named_like_picture
 

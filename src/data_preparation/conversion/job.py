@@ -15,8 +15,9 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
 from src.data_preparation.conversion.shards import ALL_SPLITS, Shard, note_of
-from src.data_preparation.samples import Planned, Remark, Sample, shown
+from src.data_preparation.samples import Planned, Sample, shown
 from src.graph.backbones import Backbone
+from src.records.manifest import Remark
 
 FORMAT = 2  # 1 filled the shards in the order of all hashes
 

@@ -16,10 +16,11 @@ from src.common import consts, files
 from src.common.files import count
 from src.common.progress import progress, say
 from src.data_preparation.conversion.bottlenecks import Extractor, checked, extract
-from src.data_preparation.samples import Planned, Remark, skipped
+from src.data_preparation.samples import Planned, skipped
 from src.graph.backbones import Backbone
 from src.images.faults import BadImage
 from src.records.example import build_example, shard_name, write_shard
+from src.records.manifest import Remark
 
 ALL_SPLITS = (*consts.SPLITS, consts.UNLABELLED)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from src.common import consts
 from src.data_preparation.conversion.job import Job, described, number_of
 from src.data_preparation.conversion.shards import cut, place_of, shards_for
-from src.data_preparation.samples import Planned, Sample, planned_as, with_copies
+from src.data_preparation.samples import Planned, Sample
+from src.data_preparation.splits import planned_as, with_copies
 
 
 def planned(number: int, split: str | None = None) -> list[Planned]:

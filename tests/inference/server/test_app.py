@@ -19,11 +19,10 @@ from src.inference.predictor import load_model
 from src.inference.server import middleware
 from src.inference.server.admission import Gate
 from src.inference.server.app import create_app
-from src.inference.server.classifier import Classifier
 from src.inference.server.examples import knows_dogs
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
-from src.inference.server.service import Limits
+from src.inference.server.service import Classifier, Limits
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
 

@@ -1,0 +1,98 @@
+"""A frozen classifier as data: read from a .pb file, checked, and rewritten where it is not yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.common import consts, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.batching import feed_batches
+from src.graph.checks.frozen_check import frozen_part
+from src.graph.graph_io import inferred, node_of, nodes_by_name, read_graph, require_tensor, subgraph
+from src.graph.model_info import read_info, read_labels
+from src.graph.preprocessing.find import Front, find_front
+from src.graph.preprocessing.hidden_decoders import with_plain_decoder
+from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.optimize import leaves_to_rewrite, optimize
+from src.graph.weights import Weights, put_weights, take_weights
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A frozen classifier as data: `output` is [N, classes] for N images at `front.pixels`, `labels`
+    the class names in its order, `info` what the file says of itself. `graph_def` lacks the values of
+    its `weights`."""
+
+    graph_def: tf.GraphDef
+    weights: Weights
+    front: Front
+    output: str
+    labels: list[str]
+    info: dict[str, Any]
+
+
+def load_graph(path: Path) -> FrozenGraph:
+    """Read a frozen model of ours, or any frozen classifier that has a labels file beside it
+    (NAME.txt beside NAME.pb, one class a line in output order).
+
+    Raises UserError when the file is no frozen graph, has no output or its labels cannot be found.
+    """
+    path = Path(path)
+    graph_def = read_graph(path)
+    output = output_of(graph_def, path)
+    labels = read_labels(graph_def) or _labels_beside(path)
+    info = read_info(graph_def)
+    graph_def = with_plain_decoder(graph_def, output, path)
+    weights = take_weights(graph_def)
+    graph_def = modernise(frozen_part(graph_def, output, path))
+    front = find_front(graph_def, output, path)
+    graph_def = subgraph(feed_batches(graph_def, front), [output])
+    if leaves_to_rewrite(graph_def):
+        keep = [output, front.image, front.decoded, front.pixels, *_bottleneck(graph_def, info)]
+        graph_def, _ = optimize(put_weights(graph_def, weights), keep)
+        weights = take_weights(graph_def)
+    width = _classes(graph_def, output, path)
+    if width != len(labels):
+        raise UserError(f'{paths.shown(path)} answers with {width} classes, its labels are {len(labels)}')
+    return FrozenGraph(graph_def, weights, front, output, labels, info)
+
+
+def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:
+    """The tensors where the model was cut, if it names them."""
+    backbone, nodes = info.get('backbone') or {}, nodes_by_name(graph_def)
+    names = (backbone.get('bottleneck', ''), backbone.get('vector', ''))
+    return [name for name in names if node_of(name) in nodes]
+
+
+def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
+    tensor = inferred(graph_def, output, path)
+    sizes = tensor.shape.as_list() if tensor.shape.rank else [None]
+    if len(sizes) < 2 or sizes[0] is not None or sizes[-1] is None or set(sizes[1:-1]) - {1}:
+        raise UserError(f'{paths.shown(path)}: {output} is {tensor.shape}, not [N, classes]')
+    return sizes[-1]
+
+
+def output_of(graph_def: tf.GraphDef, path: Path) -> str:
+    """Our output node, or the last softmax of somebody else's graph."""
+    if consts.OUTPUT_NODE_NAME in nodes_by_name(graph_def):
+        return consts.OUTPUT_TENSOR_NAME
+    softmaxes = [node.name for node in graph_def.node if node.op == 'Softmax']
+    if not softmaxes:
+        require_tensor(graph_def, consts.OUTPUT_TENSOR_NAME, path)
+    return softmaxes[-1] + ':0'
+
+
+def _labels_beside(path: Path) -> list[str]:
+    beside = path.with_suffix('.txt')
+    if not beside.exists():
+        raise UserError(
+            f'{paths.shown(path)} carries no labels: put {paths.shown(beside)} beside it, one class a line'
+        )
+    try:
+        lines = beside.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f'cannot read {paths.shown(beside)} as UTF-8 text ({error})') from error
+    return [line.strip() for line in lines if line.strip()]
