@@ -22,7 +22,7 @@ OPENVINO_BATCH = 1  # with a stream for each core its fastest here, of 1, 8 and 
 
 def _reader(task: Task) -> ImageReader:
     backbone = load_backbone(task.released)
-    return ImageReader(backbone.graph_def, backbone.front)
+    return ImageReader(backbone.graph_def, backbone.preprocessing)
 
 
 def openvino(task: Task, precision: str) -> Vectors:

@@ -44,7 +44,7 @@ def rate(network: str, computes_in: str, batch: int, seconds: float) -> float:
     recipe = PixelRecipe('drawn', network, 32, 1, batch, 'sgd', 0.01, 0.9)
     with tf.Graph().as_default(), tf.Session() as session:
         trained = Network(recipe, 10, InMemory({'train': drawn}, batch, 1), 1000, computes_in)
-        trained.initialise(session)
+        trained.initialize(session)
         for step in range(3):
             session.run([trained.train_op, trained.cost], trained.feed(step))
         begun, steps = time.perf_counter(), 0

@@ -27,7 +27,7 @@ from src.common.tf1 import tf
 from src.graph.backbones import Backbone, load_backbone
 from src.graph.batching import feed_batches
 from src.graph.graph_io import ancestors, node_of, read_graph, subgraph, write_graph
-from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import optimize
 
 BATCH = consts.EXTRACTION_BATCH_SIZE  # ours, and what others get unless another suits them better
@@ -41,7 +41,7 @@ class Task:
 
     photos: tuple[Path, ...]
     released: Path  # the graph as it came
-    front: Path  # from one encoded image to what the first convolution takes, `scaled`
+    preprocessing: Path  # from one encoded image to what the first convolution takes, `scaled`
     network: Path  # from pixels to the bottleneck, batch norms as they came
     weights: Path  # of each convolution in turn, with its batch norm folded in: kernel_0, bias_0, ...
     image: str
@@ -58,20 +58,20 @@ class Task:
 def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
     """Cut the graph in the file `released` into files in `folder`. Raises UserError as load_backbone."""
     backbone = load_backbone(released)
-    front, target = backbone.front, backbone.bottleneck
-    graph_def = feed_batches(modernise(subgraph(read_graph(released), [target])), front)
+    preprocessing, target = backbone.preprocessing, backbone.bottleneck
+    graph_def = feed_batches(modernize(subgraph(read_graph(released), [target])), preprocessing)
     network = from_placeholder(graph_def, backbone)
-    folded, _ = optimize(network, [front.pixels, target])
+    folded, _ = optimize(network, [preprocessing.pixels, target])
     kernels = weights(folded)
     scaled = _first_input(folded)
     task = Task(
         photos=tuple(photos),
         released=Path(released),
-        front=write_graph(subgraph(graph_def, [scaled]), folder / 'front.pb'),
+        preprocessing=write_graph(subgraph(graph_def, [scaled]), folder / 'preprocessing.pb'),
         network=write_graph(network, folder / 'network.pb'),
         weights=folder / 'weights.npz',
-        image=front.image,
-        pixels=front.pixels,
+        image=preprocessing.image,
+        pixels=preprocessing.pixels,
         scaled=scaled,
         bottleneck=target,
         nodes=len(read_graph(released).node),
@@ -83,13 +83,13 @@ def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
 
 def from_placeholder(graph_def: tf.GraphDef, backbone: Backbone) -> tf.GraphDef:
     """The part from a placeholder for pixels to the bottleneck, as other tools want it."""
-    front = backbone.front
+    preprocessing = backbone.preprocessing
     cut = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for node in graph_def.node:
-        if node.name == node_of(front.pixels):
+        if node.name == node_of(preprocessing.pixels):
             node = tf.NodeDef(name=node.name, op='Placeholder')
             node.attr['dtype'].type = tf.float32.as_datatype_enum
-            shape = tf.TensorShape([None, front.height, front.width, 3])
+            shape = tf.TensorShape([None, preprocessing.height, preprocessing.width, 3])
             node.attr['shape'].shape.CopyFrom(shape.as_proto())
         cut.node.add().CopyFrom(node)
     return subgraph(cut, [backbone.bottleneck])

@@ -55,15 +55,15 @@ def ours(task: Task, precision: str) -> Vectors:
 
 def keras(task: Task) -> Vectors:
     """`predict` of the architecture in keras.applications with the graph's weights; tf.data decodes
-    with the graph's own front."""
+    with the graph's own preprocessing."""
     import tensorflow as tf2  # as it comes: Keras does not work in the graph mode of src.common.tf1
 
     model = _keras_model(np.load(task.weights))
-    front = tf2.compat.v1.GraphDef.FromString(task.front.read_bytes())
+    preprocessing = tf2.compat.v1.GraphDef.FromString(task.preprocessing.read_bytes())
 
     def decode(image):
         made = {task.image: image}
-        return tf2.graph_util.import_graph_def(front, made, [task.scaled], name='')[0][0]
+        return tf2.graph_util.import_graph_def(preprocessing, made, [task.scaled], name='')[0][0]
 
     size = model.input_shape[1:]
     photos = tf2.data.Dataset.from_tensor_slices(task.data()).map(decode, tf2.data.AUTOTUNE)

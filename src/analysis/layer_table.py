@@ -22,9 +22,9 @@ from src.graph.batching import feed_batches
 from src.graph.frozen import output_of
 from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
 from src.graph.layer_list import Row, layer_rows
-from src.graph.preprocessing.find import find_front
+from src.graph.preprocessing.find import find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
-from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.modernize import modernize
 from src.models.networks import NETWORKS, find_network, logits_of
 
 BAR = 20  # characters of the longest bar
@@ -46,11 +46,11 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
     for tensor in filter(None, (start, end)):
         require_tensor(graph_def, tensor, path)
     end = end or output_of(graph_def, path)
-    graph_def = modernise(subgraph(with_plain_decoder(graph_def, end, path), [end]))
+    graph_def = modernize(subgraph(with_plain_decoder(graph_def, end, path), [end]))
     if start is None:
-        front = find_front(graph_def, end, path)
-        start = front.pixels
-        graph_def = feed_batches(graph_def, front)
+        preprocessing = find_preprocessing(graph_def, end, path)
+        start = preprocessing.pixels
+        graph_def = feed_batches(graph_def, preprocessing)
     last = inferred(graph_def, end, path)
     try:
         return layer_rows(last.graph.get_tensor_by_name(start), last)

@@ -24,7 +24,7 @@ from src.data_preparation.samples import Sample
 from src.images.copies import COPIES
 from src.images.files import pictures_below
 from src.images.find import by_id
-from src.records.manifest import EVEN_ODDS, Remark
+from src.records.manifest import UNIFORM, Remark
 
 
 def kaggle_samples(folder: Path) -> tuple[list[Sample], list[Remark]]:
@@ -44,7 +44,7 @@ def kaggle_samples(folder: Path) -> tuple[list[Sample], list[Remark]]:
         for id_ in sorted(photos.keys() - breeds.keys())
     ]
     wanted = wanted_ids(folder / 'sample_submission.csv')
-    remarks += _missing(folder / 'test', wanted - asked.keys(), EVEN_ODDS, 'sample_submission.csv')
+    remarks += _missing(folder / 'test', wanted - asked.keys(), UNIFORM, 'sample_submission.csv')
     return samples, remarks + no_photos + more
 
 

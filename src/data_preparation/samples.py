@@ -18,7 +18,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.images.faults import BadImage
 from src.images.files import read_picture
-from src.records.manifest import EVEN_ODDS, NOT_USED, Remark
+from src.records.manifest import NOT_USED, UNIFORM, Remark
 
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 
@@ -63,7 +63,7 @@ class Planned:
 
 def skipped(sample: Sample, reason: str) -> Remark:
     """The remark on a photo that gets no record."""
-    outcome = EVEN_ODDS if sample.split == consts.UNLABELLED else 'skipped'
+    outcome = UNIFORM if sample.split == consts.UNLABELLED else 'skipped'
     if isinstance(sample.path, Unused):
         outcome = NOT_USED
     return Remark(shown(sample.path), outcome, reason)

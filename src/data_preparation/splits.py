@@ -53,7 +53,7 @@ def plan(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark], set[st
             labels.update({sample.label} - {None})
     chosen = []
     for digest in sorted(by_digest):
-        kept, left_out = one_of_each(by_digest[digest])
+        kept, left_out = deduplicated(by_digest[digest])
         chosen.extend(kept)
         remarks.extend(left_out)
     return chosen, remarks, labels
@@ -79,7 +79,7 @@ def planned_as(sample: Sample, digest: str) -> Planned:
     return Planned(sample, split, digest)
 
 
-def one_of_each(same: list[Planned]) -> tuple[list[Planned], list[Remark]]:
+def deduplicated(same: list[Planned]) -> tuple[list[Planned], list[Remark]]:
     """Of photos with the same bytes keep one; none if they are labelled differently.
 
     The copy that the data set's own lists put into the test split wins, so that it is never learned.

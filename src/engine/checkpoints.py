@@ -140,7 +140,7 @@ def _set_back(state: State, step: int, evaluate_every: int) -> State:
     return State(step, state.best_step, state.best, stale, seconds)
 
 
-class Keeper:
+class CheckpointManager:
     """Keeps the last checkpoint (all variables) with its state, and the best one (`weights` only)."""
 
     def __init__(self, session: tf.Session, weights: Mapping[str, tf.Variable] | list, folder: Path):

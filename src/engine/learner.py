@@ -22,14 +22,14 @@ class Learner:
             part: source.first(part, most) for part, most in samples.items() if part in source.parts
         }
 
-    def initialise(self, session: tf.Session) -> None:
+    def initialize(self, session: tf.Session) -> None:
         session.run(tf.global_variables_initializer())
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """Probabilities [N, classes] float32."""
         raise NotImplementedError
 
-    def glance(self, session: tf.Session, examples: Examples) -> np.ndarray:
+    def predict_one_view(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """The same while it learns, perhaps not as good."""
         return self.predict(session, examples)
 
@@ -42,5 +42,5 @@ class Learner:
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
         """The scalars of TensorBoard, from samples of the parts."""
-        glanced = {part: self.glance(session, held) for part, held in self._samples.items()}
+        glanced = {part: self.predict_one_view(session, held) for part, held in self._samples.items()}
         return scalars({part: score(glanced[part], held.labels) for part, held in self._samples.items()})

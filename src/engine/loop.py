@@ -18,7 +18,7 @@ from src.common.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
 from src.engine.board import CURVES
-from src.engine.checkpoints import ALL_STEPS, Keeper, State
+from src.engine.checkpoints import ALL_STEPS, CheckpointManager, State
 from src.engine.summaries import summary_writer
 
 SECONDS_BETWEEN_CHECKPOINTS = 20
@@ -63,18 +63,27 @@ def fit(
 
     Raises UserError when the cost is no longer a number; the last good checkpoint stays.
     """
-    keeper = Keeper(session, task.weights or tf.trainable_variables(), folder)
-    state = keeper.resume(evaluate_every)
+    checkpoint_manager = CheckpointManager(session, task.weights or tf.trainable_variables(), folder)
+    state = checkpoint_manager.resume(evaluate_every)
     if not state.ended:
         with summary_writer(summaries, session.graph if state.step == 0 else None) as writer:
             if state.step:  # what a killed run wrote of later steps is void
                 writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), state.step + 1)
-            _run(session, task, state, keeper, writer, steps, evaluate_every, patience)
-    keeper.restore_best()
+            _run(session, task, state, checkpoint_manager, writer, steps, evaluate_every, patience)
+    checkpoint_manager.restore_best()
     return state
 
 
-def _run(session, task: Task, state: State, keeper: Keeper, writer, steps, evaluate_every, patience) -> None:
+def _run(
+    session,
+    task: Task,
+    state: State,
+    checkpoint_manager: CheckpointManager,
+    writer,
+    steps,
+    evaluate_every,
+    patience,
+) -> None:
     begun = time.monotonic() - state.seconds
     cost = 0.0
     settled, saved_at = True, time.monotonic()  # settled: the state is that of the weights
@@ -89,7 +98,7 @@ def _run(session, task: Task, state: State, keeper: Keeper, writer, steps, evalu
                 state.step += 1
                 bar.update(task.each)
                 if not math.isfinite(cost):
-                    _fail(keeper, state, cost)
+                    _fail(checkpoint_manager, state, cost)
                 if state.step % STEPS_BETWEEN_COSTS == 0 or state.step == 1:
                     writer.add_summary(_scalars({'cost': cost}), state.step)
                 state.seconds = time.monotonic() - begun
@@ -100,31 +109,31 @@ def _run(session, task: Task, state: State, keeper: Keeper, writer, steps, evalu
                     if task.histograms is not None and before % EVALUATIONS_BETWEEN_HISTOGRAMS == 0:
                         writer.add_summary(session.run(task.histograms), state.step)
                     bar.set_postfix_str(task.shown(scores), refresh=False)
-                    _judge(state, scores.get(task.judge), keeper)
+                    _judge(state, scores.get(task.judge), checkpoint_manager)
                     if patience and state.stale >= patience:
                         state.ended = f'no better validation score in {patience} evaluations'
                 settled = True
                 if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-                    keeper.save(state)
+                    checkpoint_manager.save(state)
                     saved_at = time.monotonic()
             state.ended = state.ended or ALL_STEPS
         finally:
             if settled and math.isfinite(cost):
-                keeper.save(state)
+                checkpoint_manager.save(state)
 
 
-def _judge(state: State, score: float | None, keeper: Keeper) -> None:
+def _judge(state: State, score: float | None, checkpoint_manager: CheckpointManager) -> None:
     """Note an evaluation; without a score every evaluation is the best so far."""
     if score is not None and score >= state.best:
         state.stale += 1
         return
     state.best = math.inf if score is None else float(score)
     state.best_step, state.stale = state.step, 0
-    keeper.save_best(state.step)
+    checkpoint_manager.save_best(state.step)
 
 
-def _fail(keeper: Keeper, state: State, cost: float) -> None:
-    kept = keeper.saved_step
+def _fail(checkpoint_manager: CheckpointManager, state: State, cost: float) -> None:
+    kept = checkpoint_manager.saved_step
     raise UserError(
         f'the cost became {cost} at step {state.step}: train anew with --fresh and a lower --learning-rate'
         + (f'; the checkpoint of step {kept} is kept' if kept else '')

@@ -22,7 +22,7 @@ def learning_rate(schedule: str, highest: float, warmup: float, step: tf.Tensor,
     return highest * begun * shares[schedule]
 
 
-def minimise(
+def minimize(
     loss: tf.Tensor,
     rate: tf.Tensor,
     step: tf.Variable,

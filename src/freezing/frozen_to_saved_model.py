@@ -68,7 +68,7 @@ def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
         pixels = _pixels(images, model)
         (probs,) = tf.import_graph_def(
             put_weights(model.graph_def, model.weights),
-            input_map={model.front.pixels: pixels},
+            input_map={model.preprocessing.pixels: pixels},
             return_elements=[model.output],
             name='model',
         )
@@ -88,7 +88,7 @@ def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
 
 def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
     """[N, height, width, 3] float32 of encoded images [N] of any kind that TensorFlow decodes."""
-    decoder = nodes_by_name(model.graph_def)[node_of(model.front.decoded)]
+    decoder = nodes_by_name(model.graph_def)[node_of(model.preprocessing.decoded)]
     dct_method = decoder.attr['dct_method'].s.decode()
 
     def decode(data: tf.Tensor) -> tf.Tensor:
@@ -100,7 +100,7 @@ def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
         decoded.set_shape([None, None, 3])
         return decoded
 
-    return pixels_of_many(images, model.graph_def, model.front, decode)
+    return pixels_of_many(images, model.graph_def, model.preprocessing, decode)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -27,8 +27,8 @@ def join_head(
 ) -> tf.GraphDef:
     """Join `backbone` and the head in `checkpoint` into one GraphDef without variables.
 
-    It maps `backbone.front.image` (one encoded image, string scalar) or `backbone.front.pixels`
-    ([N, height, width, 3] float32) to `output_node:0` ([N, classes] float32, rows sum to 1), and
+    It maps `backbone.preprocessing.image` (one encoded image, string scalar) or
+    `backbone.preprocessing.pixels` ([N, height, width, 3] float32) to `output_node:0` ([N, classes] float32, rows sum to 1), and
     carries `labels` and `model_info`, which names the tensor [N, width] between backbone and head as
     `vector`. Raises UserError when the head does not fit the backbone.
     """
@@ -46,8 +46,14 @@ def join_head(
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [consts.OUTPUT_NODE_NAME]
         )
-    front = backbone.front
-    keep = [consts.OUTPUT_TENSOR_NAME, vector.name, front.image, front.decoded, front.pixels]
+    preprocessing = backbone.preprocessing
+    keep = [
+        consts.OUTPUT_TENSOR_NAME,
+        vector.name,
+        preprocessing.image,
+        preprocessing.decoded,
+        preprocessing.pixels,
+    ]
     if info.get('backbone'):
         info = info | {'backbone': info['backbone'] | {'vector': vector.name}}
     return with_facts(optimize(frozen, [*keep, backbone.bottleneck])[0], labels, info)
@@ -82,14 +88,16 @@ def prove_head(frozen: Path, backbone: Backbone, checkpoint: str, records: Recor
     def wanted(pixels: list[np.ndarray]) -> np.ndarray:
         return _expected(pixels, backbone, checkpoint)
 
-    return prove(frozen, backbone.graph_def, backbone.front, wanted, records, checkpoint)
+    return prove(frozen, backbone.graph_def, backbone.preprocessing, wanted, records, checkpoint)
 
 
 def _expected(pixels: list[np.ndarray], backbone: Backbone, checkpoint: str) -> np.ndarray:
     """What the backbone and then the checkpoint's head say, in two separate graphs."""
     with tf.Graph().as_default(), tf.Session() as session:
         bottleneck = backbone.attach()
-        vectors = np.concatenate([session.run(bottleneck, {backbone.front.pixels: p[None]}) for p in pixels])
+        vectors = np.concatenate(
+            [session.run(bottleneck, {backbone.preprocessing.pixels: p[None]}) for p in pixels]
+        )
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, backbone.width])
         answer = probabilities(dense_head(x, checkpoint_layers(checkpoint)))

@@ -14,7 +14,7 @@ from src.engine import checkpoints
 from src.freezing.proof import prove
 from src.graph.batching import feed_batches
 from src.graph.model_info import with_facts
-from src.graph.preprocessing.find import Front, front_alone
+from src.graph.preprocessing.find import Preprocessing, preprocessing_graph
 from src.graph.rewrites.optimize import optimize
 from src.models.dense import probabilities
 from src.models.networks import SCOPE, logits_of
@@ -31,14 +31,14 @@ def join_network(
     float32, rows sum to 1), and carries `labels` and `model_info`. Raises UserError when the checkpoint is
     of another network.
     """
-    graph_def, front = _front(settings)
+    graph_def, preprocessing = _front(settings)
     with tf.Graph().as_default() as graph, tf.Session() as session:
-        (pixels,) = tf.import_graph_def(graph_def, name='', return_elements=[front.pixels])
+        (pixels,) = tf.import_graph_def(graph_def, name='', return_elements=[preprocessing.pixels])
         _restored(session, pixels, settings, checkpoint, len(labels))
         frozen = tf.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [consts.OUTPUT_NODE_NAME]
         )
-    keep = [consts.OUTPUT_TENSOR_NAME, front.image, front.decoded, front.pixels]
+    keep = [consts.OUTPUT_TENSOR_NAME, preprocessing.image, preprocessing.decoded, preprocessing.pixels]
     return with_facts(optimize(frozen, keep)[0], labels, info)
 
 
@@ -46,20 +46,20 @@ def prove_network(
     frozen: Path, settings: dict[str, Any], checkpoint: str, records: Records
 ) -> tuple[float, int]:
     """See `prove`; compared is the network in the checkpoint as it was trained."""
-    graph_def, front = _front(settings)
+    graph_def, preprocessing = _front(settings)
 
     def wanted(pixels: list[np.ndarray]) -> np.ndarray:
         with tf.Graph().as_default(), tf.Session() as session:
-            x = tf.placeholder(tf.float32, [None, front.height, front.width, 3])
+            x = tf.placeholder(tf.float32, [None, preprocessing.height, preprocessing.width, 3])
             answer = _restored(session, x, settings, checkpoint, len(records.classes))
             return session.run(answer, {x: np.stack(pixels)})
 
-    return prove(frozen, graph_def, front, wanted, records, checkpoint)
+    return prove(frozen, graph_def, preprocessing, wanted, records, checkpoint)
 
 
-def _front(settings: dict[str, Any]) -> tuple[tf.GraphDef, Front]:
-    graph_def, front = front_alone(settings['side'], settings['side'])
-    return feed_batches(graph_def, front), front
+def _front(settings: dict[str, Any]) -> tuple[tf.GraphDef, Preprocessing]:
+    graph_def, preprocessing = preprocessing_graph(settings['side'], settings['side'])
+    return feed_batches(graph_def, preprocessing), preprocessing
 
 
 def _restored(

@@ -13,7 +13,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import read_graph
-from src.graph.preprocessing.find import Front
+from src.graph.preprocessing.find import Preprocessing
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
@@ -26,17 +26,18 @@ TOLERANCE = 1e-4  # largest difference of a probability; float32 sums in another
 def prove(
     frozen: Path,
     graph_def: tf.GraphDef,
-    front: Front,
+    preprocessing: Preprocessing,
     wanted: Callable[[list[np.ndarray]], np.ndarray],
     records: Records,
     checkpoint: str,
 ) -> tuple[float, int]:
     """The largest difference between the frozen file's answers and those that are `wanted` of pixels, from
-    real encoded pictures one by one and in a batch; and the number of pictures. `graph_def` holds the front.
+    real encoded pictures one by one and in a batch; and the number of pictures. `graph_def` holds the
+    preprocessing.
 
     Raises UserError when there are no pictures to prove it on, or when the answers differ.
     """
-    reader = ImageReader(graph_def, front)
+    reader = ImageReader(graph_def, preprocessing)
     pixels, readable = [], []
     for _, data in islice(_any_pictures(records), PROOF_PICTURES):
         with contextlib.suppress(BadImage):
@@ -51,7 +52,7 @@ def prove(
     batched = np.stack(list(load_model(frozen).from_pictures(readable)))
     gap = np.abs(batched - right).max()
     if any(alike):
-        single = _one_by_one(frozen, front.image, list(compress(readable, alike)))
+        single = _one_by_one(frozen, preprocessing.image, list(compress(readable, alike)))
         gap = max(gap, np.abs(single - right[alike]).max())
     if not gap <= TOLERANCE:
         raise UserError(

@@ -26,11 +26,11 @@ from src.graph.graph_io import inferred, node_of, read_graph, require_tensor, su
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.model_info import INFO_NODE, LABELS_NODE
 from src.graph.node_names import new_names, renamed
-from src.graph.preprocessing.find import Front, ensure_front
+from src.graph.preprocessing.find import Preprocessing, ensure_preprocessing
 from src.graph.preprocessing.placeholders import with_values
 from src.graph.rewrites.branches import without_decided_branches
 from src.graph.rewrites.inference_mode import NothingToChange, in_inference_mode
-from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import Rewrites, optimize
 
 # Names that a frozen model needs for nodes outside its backbone.
@@ -50,7 +50,7 @@ class Backbone:
     path: Path
     sha256: str
     graph_def: tf.GraphDef
-    front: Front
+    preprocessing: Preprocessing
     bottleneck: str
     width: int
     pixel_range: tuple[float, float] | None = None
@@ -62,8 +62,8 @@ class Backbone:
     def attach(self) -> tf.Tensor:
         """Import the backbone into the default graph under its own names.
 
-        Returns the bottleneck, [N, width] float32: N images fed at `front.pixels`, or one image fed
-        at `front.image`.
+        Returns the bottleneck, [N, width] float32: N images fed at `preprocessing.pixels`, or one image fed
+        at `preprocessing.image`.
         """
         tf.import_graph_def(self.graph_def, name='')
         return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck), self.channel_axis)
@@ -76,7 +76,7 @@ class Backbone:
             'sha256': self.sha256,
             'bottleneck': self.cut or self.bottleneck,
             'width': self.width,
-            'input_size': [self.front.height, self.front.width],
+            'input_size': [self.preprocessing.height, self.preprocessing.width],
             'pixel_range': self.pixel_range and list(self.pixel_range),
             **self.changes.facts(),
         }
@@ -114,20 +114,22 @@ def load_backbone(
         changed = in_inference_mode(changed, bottleneck, path)
     elif faster or changes.values:
         changed = without_decided_branches(changed)
-    graph_def = modernise(frozen_part(changed, bottleneck, path))
+    graph_def = modernize(frozen_part(changed, bottleneck, path))
     aside = new_names(graph_def, RESERVED)
     graph_def, cut = renamed(graph_def, aside), bottleneck
     if node_of(cut) in aside:
         bottleneck = cut.replace(node_of(cut), aside[node_of(cut)], 1)
-    graph_def, front = ensure_front(graph_def, bottleneck, path, pixel_range, changes.input_size)
-    graph_def = subgraph(feed_batches(graph_def, front), [bottleneck])
-    width, channel_axis = _width(graph_def, bottleneck, front, path)
+    graph_def, preprocessing = ensure_preprocessing(
+        graph_def, bottleneck, path, pixel_range, changes.input_size
+    )
+    graph_def = subgraph(feed_batches(graph_def, preprocessing), [bottleneck])
+    width, channel_axis = _width(graph_def, bottleneck, preprocessing, path)
     rewrites = None
     if faster:
-        keep = [bottleneck, front.image, front.decoded, front.pixels]
+        keep = [bottleneck, preprocessing.image, preprocessing.decoded, preprocessing.pixels]
         graph_def, rewrites = optimize(graph_def, keep)
         rewrites = replace(rewrites, before=len(whole.node))
-    facts = front, bottleneck, width, pixel_range, rewrites, channel_axis, changes, cut
+    facts = preprocessing, bottleneck, width, pixel_range, rewrites, channel_axis, changes, cut
     return Backbone(path, files.sha256(path), graph_def, *facts)
 
 
@@ -160,7 +162,7 @@ def tried_from(args: argparse.Namespace, path: Path) -> Backbone:
 
 
 def _fault(backbone: Backbone) -> Fault | None:
-    return find_fault(backbone.graph_def, backbone.front, backbone.bottleneck, backbone.path)
+    return find_fault(backbone.graph_def, backbone.preprocessing, backbone.bottleneck, backbone.path)
 
 
 def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None, changes: Changes) -> str:
@@ -178,12 +180,14 @@ def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None
     )
 
 
-def _width(graph_def: tf.GraphDef, bottleneck: str, front: Front, path: Path) -> tuple[int, int]:
+def _width(
+    graph_def: tf.GraphDef, bottleneck: str, preprocessing: Preprocessing, path: Path
+) -> tuple[int, int]:
     """The number of values of one bottleneck and the axis that holds them, after checking that it
     stands for one image of a batch."""
     tensor = inferred(graph_def, bottleneck, path)
     shape = tensor.shape.as_list() if tensor.shape.rank in (2, 4) else None
-    axis = channel_axis_of(tensor, front.pixels) if shape and len(shape) == 4 else -1
+    axis = channel_axis_of(tensor, preprocessing.pixels) if shape and len(shape) == 4 else -1
     if shape and axis is None:
         raise UserError(
             f'{paths.shown(path)}: the graph does not say which axis of {bottleneck}, {tensor.shape}, holds '
@@ -215,10 +219,10 @@ def main(argv: list[str] | None = None) -> None:
     add_graph_flags(made)
     args = made.parse_args(argv)
     backbone = tried_from(args, args.pb)
-    front = backbone.front
+    preprocessing = backbone.preprocessing
     say(f'{paths.shown(backbone.path)} is a backbone')
-    say(f'  encoded image   {front.image}')
-    say(f'  pixels          {front.pixels}  [N, {front.height}, {front.width}, 3]')
+    say(f'  encoded image   {preprocessing.image}')
+    say(f'  pixels          {preprocessing.pixels}  [N, {preprocessing.height}, {preprocessing.width}, 3]')
     say(f'  bottleneck      {backbone.cut}  [N, {backbone.width}]')
     say(f'  made faster     {backbone.rewrites}')
     say(f'  SHA-256         {backbone.sha256}')

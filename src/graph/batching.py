@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 from src.common.tf1 import tf
 from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
-from src.graph.preprocessing.find import Front
+from src.graph.preprocessing.find import Preprocessing
 
 
-def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:
-    """A copy of the graph whose `front.pixels` may be fed with any number of images.
+def feed_batches(graph_def: tf.GraphDef, preprocessing: Preprocessing) -> tf.GraphDef:
+    """A copy of the graph whose `preprocessing.pixels` may be fed with any number of images.
 
     The encoded image, a constant in the graph of 2015, becomes a placeholder.
     """
-    name, image = node_of(front.pixels), node_of(front.image)
+    name, image = node_of(preprocessing.pixels), node_of(preprocessing.image)
     before, nodes = ancestors(graph_def, [name]), nodes_by_name(graph_def)
     fed = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for node in graph_def.node:
@@ -30,7 +30,7 @@ def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:
         copy.CopyFrom(node)
         if node.name == name and node.op != 'PlaceholderWithDefault':
             copy.name = name + '/of_image'
-            free = _placeholder(name, tf.float32, [None, front.height, front.width, 3])
+            free = _placeholder(name, tf.float32, [None, preprocessing.height, preprocessing.width, 3])
             free.op = 'PlaceholderWithDefault'
             free.input.append(copy.name)
             fed.node.append(free)
@@ -42,7 +42,7 @@ def feed_batches(graph_def: tf.GraphDef, front: Front) -> tf.GraphDef:
 def pixels_of_many(
     images: tf.Tensor,
     graph_def: tf.GraphDef,
-    front: Front,
+    preprocessing: Preprocessing,
     decode: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> tf.Tensor:
     """[N, height, width, 3] float32 of encoded images [N], each by the front of `graph_def`, as many at once
@@ -50,12 +50,12 @@ def pixels_of_many(
 
     `decode`, from an encoded image to [h, w, 3] uint8, takes the place of the front's decoder.
     """
-    whole = subgraph(graph_def, [front.pixels])
+    whole = subgraph(graph_def, [preprocessing.pixels])
 
     def one(image: tf.Tensor) -> tf.Tensor:
-        given = {front.decoded: decode(image)} if decode else {front.image: image}
-        (pixels,) = tf.import_graph_def(whole, given, [front.pixels], name='front')
-        return tf.reshape(pixels, [front.height, front.width, 3])
+        given = {preprocessing.decoded: decode(image)} if decode else {preprocessing.image: image}
+        (pixels,) = tf.import_graph_def(whole, given, [preprocessing.pixels], name='preprocessing')
+        return tf.reshape(pixels, [preprocessing.height, preprocessing.width, 3])
 
     return tf.map_fn(one, images, fn_output_signature=tf.float32, parallel_iterations=os.cpu_count() or 1)
 

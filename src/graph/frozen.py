@@ -13,22 +13,22 @@ from src.graph.batching import feed_batches
 from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import inferred, node_of, nodes_by_name, read_graph, require_tensor, subgraph
 from src.graph.model_info import read_info, read_labels
-from src.graph.preprocessing.find import Front, find_front
+from src.graph.preprocessing.find import Preprocessing, find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
-from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import leaves_to_rewrite, optimize
 from src.graph.weights import Weights, put_weights, take_weights
 
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A frozen classifier as data: `output` is [N, classes] for N images at `front.pixels`, `labels`
+    """A frozen classifier as data: `output` is [N, classes] for N images at `preprocessing.pixels`, `labels`
     the class names in its order, `info` what the file says of itself. `graph_def` lacks the values of
     its `weights`."""
 
     graph_def: tf.GraphDef
     weights: Weights
-    front: Front
+    preprocessing: Preprocessing
     output: str
     labels: list[str]
     info: dict[str, Any]
@@ -47,17 +47,23 @@ def load_graph(path: Path) -> FrozenGraph:
     info = read_info(graph_def)
     graph_def = with_plain_decoder(graph_def, output, path)
     weights = take_weights(graph_def)
-    graph_def = modernise(frozen_part(graph_def, output, path))
-    front = find_front(graph_def, output, path)
-    graph_def = subgraph(feed_batches(graph_def, front), [output])
+    graph_def = modernize(frozen_part(graph_def, output, path))
+    preprocessing = find_preprocessing(graph_def, output, path)
+    graph_def = subgraph(feed_batches(graph_def, preprocessing), [output])
     if leaves_to_rewrite(graph_def):
-        keep = [output, front.image, front.decoded, front.pixels, *_bottleneck(graph_def, info)]
+        keep = [
+            output,
+            preprocessing.image,
+            preprocessing.decoded,
+            preprocessing.pixels,
+            *_bottleneck(graph_def, info),
+        ]
         graph_def, _ = optimize(put_weights(graph_def, weights), keep)
         weights = take_weights(graph_def)
     width = _classes(graph_def, output, path)
     if width != len(labels):
         raise UserError(f'{paths.shown(path)} answers with {width} classes, its labels are {len(labels)}')
-    return FrozenGraph(graph_def, weights, front, output, labels, info)
+    return FrozenGraph(graph_def, weights, preprocessing, output, labels, info)
 
 
 def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """Frozen graphs thawed: weights as arrays beside the graph, and as variables when it is imported.
 
     weights = take_weights(graph_def)                  # the graph is light now: rewrite and copy it freely
-    initialise = import_thawed(graph_def, weights)     # into the default graph
-    initialise(session)
+    initialize = import_with_variables(graph_def, weights)     # into the default graph
+    initialize(session)
 
 As constants in the graph, weights are copied whenever it is: by us, by its import, and several times
 by Grappler when a session first runs it. To name one picture with a graph of 96 MB took 2.1 s beyond
@@ -56,7 +56,7 @@ def put_weights(graph_def: tf.GraphDef, weights: Weights) -> tf.GraphDef:
     return whole
 
 
-def import_thawed(
+def import_with_variables(
     graph_def: tf.GraphDef, weights: Weights, given: Mapping[str, tf.Tensor] | None = None
 ) -> Callable[[tf.Session], None]:
     """Import a graph into the default graph under its own names, its weights as variables `thawed/...`
@@ -88,7 +88,7 @@ def import_thawed(
     tf.import_graph_def(light, input_map=reads | dict(given or {}), name='')
     initialisers = [variable.initializer for variable in variables]
 
-    def initialise(session: tf.Session) -> None:
+    def initialize(session: tf.Session) -> None:
         session.run(initialisers, {fed[name]: value for name, value in values.items()})
 
-    return initialise
+    return initialize

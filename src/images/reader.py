@@ -22,7 +22,7 @@ from src.common import consts
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, subgraph
-from src.graph.preprocessing.find import Front
+from src.graph.preprocessing.find import Preprocessing
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.headers import Header, read_header
@@ -36,19 +36,19 @@ ROOM = 2
 class ImageReader:
     """The front of a graph in a session of its own. Its methods may be called from many threads."""
 
-    def __init__(self, graph_def: tf.GraphDef, front: Front):
-        self.shape = (front.height, front.width, 3)
-        self._front, self._session_of_many = front, None
-        self._whole = whole = subgraph(graph_def, [front.pixels])
+    def __init__(self, graph_def: tf.GraphDef, preprocessing: Preprocessing):
+        self.shape = (preprocessing.height, preprocessing.width, 3)
+        self._front, self._session_of_many = preprocessing, None
+        self._whole = whole = subgraph(graph_def, [preprocessing.pixels])
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(whole, name='')
-            for ratio in self._ratios(whole, front):
-                tf.import_graph_def(_decoding_at(ratio, whole, front), name=f'at_{ratio}')
+            for ratio in self._ratios(whole, preprocessing):
+                tf.import_graph_def(_decoding_at(ratio, whole, preprocessing), name=f'at_{ratio}')
         self._session = tf.Session(graph=graph)
-        self._from_pixels = self._session.make_callable(front.pixels, [front.decoded])
-        self._from_bytes = {1: self._session.make_callable(front.pixels, [front.image])}
-        for ratio in self._ratios(whole, front):
-            names = f'at_{ratio}/{front.pixels}', [f'at_{ratio}/{front.image}']
+        self._from_pixels = self._session.make_callable(preprocessing.pixels, [preprocessing.decoded])
+        self._from_bytes = {1: self._session.make_callable(preprocessing.pixels, [preprocessing.image])}
+        for ratio in self._ratios(whole, preprocessing):
+            names = f'at_{ratio}/{preprocessing.pixels}', [f'at_{ratio}/{preprocessing.image}']
             self._from_bytes[ratio] = self._session.make_callable(*names)
 
     def read(self, data: bytes) -> np.ndarray:
@@ -121,8 +121,8 @@ class ImageReader:
         return next((ratio for ratio in RATIOS if ratio <= spare and ratio in offered), header.least_ratio)
 
     @staticmethod
-    def _ratios(whole: tf.GraphDef, front: Front) -> tuple[int, ...]:
-        decoder = next(node for node in whole.node if node.name == node_of(front.decoded))
+    def _ratios(whole: tf.GraphDef, preprocessing: Preprocessing) -> tuple[int, ...]:
+        decoder = next(node for node in whole.node if node.name == node_of(preprocessing.decoded))
         scalable = decoder.op == 'DecodeJpeg' and decoder.attr['ratio'].i in (0, 1)
         return RATIOS if scalable and any(map(_averages, whole.node)) else ()
 
@@ -132,10 +132,10 @@ def _averages(node: tf.NodeDef) -> bool:
     return node.op == 'ResizeArea' or (node.op == 'ScaleAndTranslate' and node.attr['antialias'].b)
 
 
-def _decoding_at(ratio: int, whole: tf.GraphDef, front: Front) -> tf.GraphDef:
+def _decoding_at(ratio: int, whole: tf.GraphDef, preprocessing: Preprocessing) -> tf.GraphDef:
     """The front with a decoder that divides sizes by `ratio`."""
     scaled = tf.GraphDef()
     scaled.CopyFrom(whole)
-    decoder = next(node for node in scaled.node if node.name == node_of(front.decoded))
+    decoder = next(node for node in scaled.node if node.name == node_of(preprocessing.decoded))
     decoder.attr['ratio'].i = ratio
     return scaled

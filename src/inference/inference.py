@@ -4,7 +4,7 @@
     python -m src.inference.inference photos/ --model frozen/kaggle.pb
 
 Without a folder it answers for the unlabelled photos of the data set (Kaggle's test/), from the
-bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it looks
+bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it all_views
 at the photos below it, and needs nothing but the frozen graph. Writes metrics/<name>_submission.csv: id,
 which is the photo's file name without its ending, and a column with the probability of each breed. A photo
 that cannot be read is named on standard error and gets even odds, as Kaggle refuses a file in which an id is
@@ -32,7 +32,7 @@ from src.inference.default_model import default_model
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
-from src.records.manifest import EVEN_ODDS
+from src.records.manifest import UNIFORM
 
 # The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
 Answer = tuple[str, np.ndarray | Exception]
@@ -47,7 +47,7 @@ def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
     unreadable = {
         Path(remark['file']).stem: BadImage(remark['reason'])
         for remark in records.manifest['remarks']
-        if remark['outcome'] == EVEN_ODDS
+        if remark['outcome'] == UNIFORM
     }
     if not records.counts.get(consts.UNLABELLED) and not unreadable:
         raise UserError(

@@ -22,7 +22,7 @@ from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.node_names import free_name
-from src.graph.weights import import_thawed, put_weights
+from src.graph.weights import import_with_variables, put_weights
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 
@@ -38,24 +38,26 @@ class Predictor:
 
     def __init__(self, model: FrozenGraph, thaw: bool = True):
         self.labels, self.info = model.labels, model.info
-        self.reader = ImageReader(model.graph_def, model.front)
+        self.reader = ImageReader(model.graph_def, model.preprocessing)
         with tf.Graph().as_default() as graph:
             # A name that the graph does not use, as its nodes keep theirs.
             scope = free_name('encoded_images', {node.name for node in model.graph_def.node})
             with tf.name_scope(scope):
                 images = tf.placeholder(tf.string, [None])
-                decoded = pixels_of_many(images, model.graph_def, model.front)
+                decoded = pixels_of_many(images, model.graph_def, model.preprocessing)
                 pixels = tf.placeholder_with_default(decoded, decoded.shape)
             if thaw:
-                initialise = import_thawed(model.graph_def, model.weights, {model.front.pixels: pixels})
+                initialize = import_with_variables(
+                    model.graph_def, model.weights, {model.preprocessing.pixels: pixels}
+                )
             else:
                 whole = put_weights(model.graph_def, model.weights)
-                tf.import_graph_def(whole, {model.front.pixels: pixels}, name='')
+                tf.import_graph_def(whole, {model.preprocessing.pixels: pixels}, name='')
             rows = graph.get_tensor_by_name(model.output)
             self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
         self._session = tf.Session(graph=graph)
         if thaw:
-            initialise(self._session)
+            initialize(self._session)
         self._from_pixels = self._session.make_callable(self._output, [pixels])
         self._from_images = self._session.make_callable(self._output, [images])
 

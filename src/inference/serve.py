@@ -37,14 +37,14 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
 
     sockets = listening.bind(host, port)  # first: it takes no time, and TensorFlow seconds
 
-    from src.inference.server.admission import Gate
+    from src.inference.server.admission import AdmissionLimit
     from src.inference.server.app import create_app
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
 
     metrics = Metrics()
     models = Models(sources, metrics.ran)
-    gate = Gate(queue, metrics.queued)
+    gate = AdmissionLimit(queue, metrics.queued)
     app = create_app(models, gate, metrics, limits)
     # The application answers 413 in JSON before waitress' own limit is reached.
     listener = listening.Listener(app, sockets, queue + SPARE_THREADS, 2 * limits.request_bytes)
@@ -113,7 +113,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         type=cli.real_number(0.1, 86400),
         metavar='S',
         default=2,
-        help='between looks for new versions (default: %(default)s)',
+        help='between all_views for new versions (default: %(default)s)',
     )
     return made.parse_args(argv)
 

@@ -15,7 +15,7 @@ from src.models.cnn_simple import cnn_simple
 from src.models.layers import USE, Mode
 from src.models.logistic_regression import logistic_regression
 from src.models.mlp import mlp
-from src.models.views import looks, mean_answer
+from src.models.test_time_augmentation import all_views, mean_over_views
 
 Network = Callable[['tf.Tensor', int, Mode], 'tf.Tensor']  # quoted: `tf` loads TensorFlow at its first use
 
@@ -23,7 +23,9 @@ NETWORKS: dict[str, Network] = {
     network.__name__: network for network in (logistic_regression, mlp, cnn_simple, cnn_deep, cnn_best)
 }
 # What some weights begin as, from pixels of the training pictures as the network gets them.
-BEGINNINGS: dict[str, Callable[[np.ndarray], dict[str, np.ndarray]]] = {'cnn_best': whitening}
+DATA_DEPENDENT_INITIALIZERS: dict[str, Callable[[np.ndarray], dict[str, np.ndarray]]] = {
+    'cnn_best': whitening
+}
 SCOPE = 'network'
 
 
@@ -37,12 +39,12 @@ def find_network(name: str) -> Network:
 
 def logits_of(name: str, pixels: tf.Tensor, classes: int, mode: Mode = USE, views: int = 1) -> tf.Tensor:
     """Logits [N, classes] float32 of pixels [N, height, width, 3] from 0 to 255 by the network `name`, whose
-    variables stand under `network/`. With several `views` their mean (models/views.py)."""
+    variables stand under `network/`. With several `views` their mean (models/test_time_augmentation.py)."""
     network = find_network(name)
     scaled = tf.cast(scaled_pixels(tf.cast(pixels, tf.float32)), mode.dtype)
     with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
-        answers = network(looks(scaled, views), classes, mode)
-    return mean_answer(tf.cast(answers, tf.float32), views)
+        answers = network(all_views(scaled, views), classes, mode)
+    return mean_over_views(tf.cast(answers, tf.float32), views)
 
 
 def scaled_pixels(pixels):
@@ -50,8 +52,12 @@ def scaled_pixels(pixels):
     return pixels * (2 / 255) - 1
 
 
-def beginnings(name: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
+def initial_values(name: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """Values by variable that the network `name` begins with instead of random ones, from training pictures
     [N, height, width, 3] uint8."""
-    found = BEGINNINGS[name](scaled_pixels(pixels.astype(np.float32))) if name in BEGINNINGS else {}
+    found = (
+        DATA_DEPENDENT_INITIALIZERS[name](scaled_pixels(pixels.astype(np.float32)))
+        if name in DATA_DEPENDENT_INITIALIZERS
+        else {}
+    )
     return {f'{SCOPE}/{variable}': value for variable, value in found.items()}

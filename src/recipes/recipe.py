@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from src.common import consts
 
-OPTIMISERS = ('adam', 'sgd', 'muon')
+OPTIMIZERS = ('adam', 'sgd', 'muon')
 SCHEDULES = ('constant', 'linear', 'cosine')
 
 
@@ -42,8 +42,8 @@ class PixelRecipe:
     of the learning rate: constant, or down to zero along a line or half a cosine; `warmup` is the share of
     steps over which it rises first. `averaging` is the decay of the averaged weights that the model is used
     with, 0 for the last ones. `views`: of how many views of a picture the mean answer counts in use
-    (models/views.py). `precision` is what training computes in. `patience` is the number of epochs without a
-    better validation error before it stops, 0 for never; `with_validation` learns from validation pictures
+    (models/test_time_augmentation.py). `precision` is what training computes in. `patience` is the number of
+    epochs without a better validation error before it stops, 0 for never; `with_validation` learns from validation pictures
     too.
     """
 

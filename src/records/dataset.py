@@ -205,7 +205,7 @@ def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[
     with tf.Graph().as_default() as graph:
         # One pipeline for all shards: to begin one takes longer than to read a shard.
         dataset = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(size)
-        dataset = dataset.map(lambda serialised: tf.io.parse_example(serialised, features))
+        dataset = dataset.map(lambda serialized: tf.io.parse_example(serialized, features))
         following = tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
     # Nobody's default session: whoever asks for a batch may have one of their own.
     with (

@@ -31,7 +31,7 @@ def float_feature(values: Sequence[float] | np.ndarray) -> tf.train.Feature:
 def build_example(
     id_: str, image: bytes, bottleneck: np.ndarray | None, label: str | None, classes: Sequence[str]
 ) -> bytes:
-    """A serialised tf.train.Example; `bottleneck` is [width] float32, `label` one of `classes`."""
+    """A serialized tf.train.Example; `bottleneck` is [width] float32, `label` one of `classes`."""
     feature = {
         consts.ID_FIELD: bytes_feature(id_.encode('utf-8', 'surrogateescape')),
         consts.IMAGE_RAW_FIELD: bytes_feature(image),
@@ -48,7 +48,7 @@ def build_example(
 
 
 def write_shard(path: Path, examples: Iterable[bytes]) -> int:
-    """Write serialised examples as one TFRecord file and see it safe on the disk. Returns their number."""
+    """Write serialized examples as one TFRecord file and see it safe on the disk. Returns their number."""
     number = 0
     with tf.io.TFRecordWriter(str(path)) as writer:
         for example in examples:

@@ -8,7 +8,7 @@ from pathlib import Path
 from src.common import files, paths
 
 # What is done about an unlabelled photo that cannot be read: leaving it out would spoil the submission.
-EVEN_ODDS = 'given even odds'
+UNIFORM = 'given even odds'
 
 
 NOT_USED = 'not used'  # files and folders that belong to no class
@@ -19,7 +19,7 @@ class Remark:
     """A file that has a fault, what was done about it, and why."""
 
     file: str
-    outcome: str  # 'skipped', 'kept', NOT_USED or EVEN_ODDS
+    outcome: str  # 'skipped', 'kept', NOT_USED or UNIFORM
     reason: str
 
 

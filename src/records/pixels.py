@@ -11,7 +11,7 @@ from src.common.errors import UserError
 from src.common.progress import progress
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
-from src.graph.preprocessing.find import front_alone
+from src.graph.preprocessing.find import preprocessing_graph
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from src.records.dataset import Examples, Records, filled, labelled, number_of
@@ -19,8 +19,8 @@ from src.records.dataset import Examples, Records, filled, labelled, number_of
 
 def reader_for(side: int) -> ImageReader:
     """A reader of pictures resized to `side` x `side`, 0 to 255."""
-    graph_def, front = front_alone(side, side)
-    return ImageReader(feed_batches(graph_def, front), front)
+    graph_def, preprocessing = preprocessing_graph(side, side)
+    return ImageReader(feed_batches(graph_def, preprocessing), preprocessing)
 
 
 def load_pixels(

@@ -65,15 +65,15 @@ def _epoch(
     """Each record once. Shards come in another order in every epoch, some are read in turn, and examples
     are drawn from a buffer: far apart on the disk they still meet in a batch."""
     order = tf.random.experimental.stateless_shuffle([str(path) for path in shards], [seed, epoch])
-    serialised = tf.data.Dataset.from_tensor_slices(order).interleave(
+    serialized = tf.data.Dataset.from_tensor_slices(order).interleave(
         tf.data.TFRecordDataset, cycle_length=SHARDS_AT_ONCE, block_length=8
     )
-    parsed = serialised.batch(PARSED_AT_ONCE).map(lambda batch: _parsed(field, features, batch))
+    parsed = serialized.batch(PARSED_AT_ONCE).map(lambda batch: _parsed(field, features, batch))
     buffered = max(1, SHUFFLED_BYTES // field.size)
     return parsed.prefetch(2).unbatch().shuffle(buffered, seed + epoch, reshuffle_each_iteration=False)
 
 
-def _parsed(field: Field, features: dict, serialised: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    batch = tf.io.parse_example(serialised, features)
+def _parsed(field: Field, features: dict, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    batch = tf.io.parse_example(serialized, features)
     labels = tf.argmax(batch[consts.LABEL_ONE_HOT_FIELD], axis=1, output_type=tf.int32)
     return batch[field.name], labels

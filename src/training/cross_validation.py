@@ -34,7 +34,7 @@ def trained_head(
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
         head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed))
-        head.initialise(session)
+        head.initialize(session)
         folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
         every = evaluate_every(recipe.steps)
         loop.fit(session, head.task(), *folders, recipe.steps, every, recipe.patience)

@@ -60,7 +60,7 @@ def train_head(
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
         head = Head(recipe, source)
-        head.initialise(session)
+        head.initialize(session)
         state = loop.fit(
             session,
             head.task(),

@@ -28,10 +28,10 @@ from src.engine.pixel_sources import open_pixels, pixel_parts
 from src.engine.run_files import claim, describe_pixels, outcome, tell
 from src.graph import precision
 from src.models.networks import NETWORKS
-from src.models.views import VIEWS
+from src.models.test_time_augmentation import VIEWS
 from src.recipes.changes import changes
 from src.recipes.find import USUAL_NETWORK, add_recipe, network_model, recipes, what
-from src.recipes.recipe import OPTIMISERS, SCHEDULES, PixelRecipe
+from src.recipes.recipe import OPTIMIZERS, SCHEDULES, PixelRecipe
 from src.records.dataset import Records, number_of, open_records
 from src.records.next_commands import to_freeze
 from src.records.pixels import reader_for
@@ -57,7 +57,7 @@ def train_images(
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
         network = Network(recipe, len(records.classes), source, steps, recipe.precision)
-        network.initialise(session)
+        network.initialize(session)
         board.show_inputs(session, network, paths.summaries(model))
         folder, summaries = paths.checkpoints(model), paths.summaries(model)
         state = loop.fit(
@@ -74,7 +74,7 @@ FLAGS = {
     'side': {'type': cli.whole_number(8), 'help': 'pixels of a side that pictures are resized to'},
     'epochs': {'type': cli.real_number(0.001, 100_000), 'help': 'how often each picture is seen'},
     'batch_size': {'type': cli.whole_number(1), 'help': 'pictures in a step'},
-    'optimiser': {'choices': OPTIMISERS, 'help': 'optimiser'},
+    'optimiser': {'choices': OPTIMIZERS, 'help': 'optimiser'},
     'learning_rate': {'type': cli.real_number(1e-9, 1e9), 'help': 'highest learning rate'},
     'momentum': {'type': cli.real_number(0, 1), 'help': 'momentum of sgd and muon'},
     'schedule': {'choices': SCHEDULES, 'help': 'schedule of the learning rate'},

@@ -29,7 +29,7 @@ from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.splits import plan
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import inferred, read_graph, write_graph
-from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.modernize import modernize
 
 NAME = Path('the graph')
 
@@ -78,7 +78,7 @@ def test_inception_has_the_ops_of_the_release(inception):
     ],
 )
 def test_inception_has_the_sizes_of_the_paper(inception, tensor, shape):
-    assert inferred(modernise(inception), tensor, NAME).shape.as_list()[1:] == shape
+    assert inferred(modernize(inception), tensor, NAME).shape.as_list()[1:] == shape
 
 
 def test_inception_gives_vectors_that_tell_photos_apart(inception, photos, tmp_path):
@@ -93,7 +93,7 @@ def test_inception_gives_vectors_that_tell_photos_apart(inception, photos, tmp_p
 
 
 def test_inception_needs_nearly_six_billion_multiplications(inception):
-    found = flops(modernise(inception), consts.BOTTLENECK_TENSOR)
+    found = flops(modernize(inception), consts.BOTTLENECK_TENSOR)
     assert found == pytest.approx(2 * 5.71e9, rel=0.01)
 
 

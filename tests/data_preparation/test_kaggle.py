@@ -14,7 +14,7 @@ from src.common.errors import UserError
 from src.data_preparation import kaggle_images_to_tfrecords
 from src.data_preparation.kaggle_images_to_tfrecords import kaggle_samples, read_labels
 from src.records.dataset import load, open_records, pictures
-from src.records.manifest import EVEN_ODDS
+from src.records.manifest import UNIFORM
 from tests.data_preparation.photos import POCKET, put
 
 
@@ -100,7 +100,7 @@ def test_a_photo_to_be_named_that_cannot_be_read_is_told_of_apart(tmp_path):
     kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', 'odds', *POCKET])
     outcomes = {r['file'].rpartition('/')[2]: r['outcome'] for r in open_records('odds').manifest['remarks']}
     assert outcomes == {
-        'text.jpg': EVEN_ODDS, 'empty.jpg': EVEN_ODDS, 'link.jpg': EVEN_ODDS, f'{0:032x}.jpg': 'skipped',
+        'text.jpg': UNIFORM, 'empty.jpg': UNIFORM, 'link.jpg': UNIFORM, f'{0:032x}.jpg': 'skipped',
     }  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def test_ids_that_the_submission_wants_and_nobody_has_are_told_of(tmp_path):
     folder = kaggle(tmp_path, number=4)
     (folder / 'sample_submission.csv').write_text('id,pug\nasked0,0.5\nmissing,0.5\n')
     assert [(r.file.rpartition('/')[2], r.outcome) for r in kaggle_samples(folder)[1]] == [
-        ('missing.jpg', EVEN_ODDS)
+        ('missing.jpg', UNIFORM)
     ]
     (folder / 'sample_submission.csv').write_text('name\n1\n')
     with pytest.raises(UserError, match=r'sample_submission.csv has no columns id'):

@@ -12,7 +12,7 @@ from src.common import consts
 from src.common.errors import UserError
 from src.data_preparation.samples import Sample, class_names
 from src.data_preparation.splits import plan, read_list, split_of, with_copies, with_test_list
-from src.records.manifest import EVEN_ODDS
+from src.records.manifest import UNIFORM
 from tests.data_preparation.photos import put
 
 
@@ -79,7 +79,7 @@ def test_files_that_cannot_be_read_are_remarks(tmp_path):
         ('skipped', 'empty file'),
         ('skipped', 'cannot be read: Is a directory'),
         ('skipped', 'no such file'),
-        (EVEN_ODDS, 'empty file'),
+        (UNIFORM, 'empty file'),
     ]
 
 

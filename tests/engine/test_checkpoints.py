@@ -141,10 +141,10 @@ def train_until(patched, folder: Path, summaries: Path, step: int) -> None:
     """Train, and fail before `step`."""
     judged = loop._judge
 
-    def judge(state, score, keeper):
+    def judge(state, score, checkpoint_manager):
         if state.step == step:
             raise ZeroDivisionError
-        judged(state, score, keeper)
+        judged(state, score, checkpoint_manager)
 
     patched.setattr(loop, '_judge', judge)
     train(folder, summaries)
@@ -231,12 +231,12 @@ def test_checkpoints_work_in_folders_of_any_name(tmp_path, name):
         value = tf.placeholder(tf.float32, [])
         assign = variable.assign(value)
         folder.parent.mkdir()
-        keeper = checkpoints.Keeper(session, [variable], folder)
+        checkpoint_manager = checkpoints.CheckpointManager(session, [variable], folder)
         for step in (1, 2, 3):
             session.run(assign, {value: 10 * step})
-            keeper.save_best(step)
+            checkpoint_manager.save_best(step)
             session.run(assign, {value: 10 * step + 1})
-            keeper.save(checkpoints.State(step, best_step=step))
+            checkpoint_manager.save(checkpoints.State(step, best_step=step))
         assert {file.name.partition('.')[0] for file in folder.glob('*-*')} == {'best-3', 'last-3'}
         for kind, expected in ((checkpoints.BEST, 30), (checkpoints.LAST, 31)):
             found = checkpoints.newest(folder, kind)

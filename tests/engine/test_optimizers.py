@@ -7,7 +7,7 @@ import pytest
 
 from src.common.tf1 import tf
 from src.engine.muon import orthogonal
-from src.engine.optimizers import learning_rate, minimise
+from src.engine.optimizers import learning_rate, minimize
 
 
 @pytest.mark.parametrize('shape', [(9 * 24, 64), (9 * 3, 64), (64, 64)])
@@ -36,7 +36,7 @@ def trained(optimiser: str, steps: int, **options) -> tuple[dict[str, np.ndarray
         logits = tf.matmul(tf.reduce_mean(x, [1, 2]), weights) + shift
         cost = tf.losses.sparse_softmax_cross_entropy([0, 1, 2, 0], logits)
         settings = {'momentum': 0.6, 'weight_decay': 0.0} | options
-        train = minimise(cost, tf.constant(0.1), step, optimiser, updates=[], **settings)
+        train = minimize(cost, tf.constant(0.1), step, optimiser, updates=[], **settings)
         session.run(tf.global_variables_initializer())
         costs = [session.run(cost)]
         for _ in range(steps):

@@ -91,7 +91,7 @@ def test_a_head_scores_alike_from_memory_and_from_the_records(records):
     streamed = Streamed(records, parts, 32, 1)
     with tf.Graph().as_default(), tf.Session() as session:
         head = Head(HeadRecipe(layers=[16, 8, 4], dropout=0.0), held)
-        head.initialise(session)
+        head.initialize(session)
         wanted, told = head.scores(session), head.evaluate(session)
         head.source = streamed
         got = head.scores(session)

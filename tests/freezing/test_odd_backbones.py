@@ -61,7 +61,7 @@ def with_our_names():
             'encoded_images',
             'encoded_images/Placeholder',
         ),
-        *('thawed/Placeholder', 'thawed/variable', 'front', 'model', 'DecodeJpeg', 'ResizeBilinear'),
+        *('thawed/Placeholder', 'thawed/variable', 'preprocessing', 'model', 'DecodeJpeg', 'ResizeBilinear'),
         *('head/MatMul', 'head/logits', 'head/Placeholder', 'at_2/x', 'save/restore_all', 'init'),
     ):
         x = tf.identity(x, name)

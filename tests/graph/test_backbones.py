@@ -29,15 +29,18 @@ def path_2015(tmp_path):
 
 def bottlenecks(backbone, pixels):
     with tf.Graph().as_default(), tf.Session() as session:
-        return session.run(backbone.attach(), {backbone.front.pixels: pixels})
+        return session.run(backbone.attach(), {backbone.preprocessing.pixels: pixels})
 
 
 def test_facts_of_a_graph_of_2015(path_2015):
     backbone = load_backbone(path_2015)
     assert backbone.sha256 == files.sha256(path_2015)
     assert backbone.width == DEPTH
-    assert (backbone.front.image, backbone.front.decoded) == ('DecodeJpeg/contents:0', 'DecodeJpeg:0')
-    assert (backbone.front.pixels, backbone.front.height, backbone.front.width) == (
+    assert (backbone.preprocessing.image, backbone.preprocessing.decoded) == (
+        'DecodeJpeg/contents:0',
+        'DecodeJpeg:0',
+    )
+    assert (backbone.preprocessing.pixels, backbone.preprocessing.height, backbone.preprocessing.width) == (
         'ResizeBilinear:0',
         SIDE,
         SIDE,
@@ -50,9 +53,9 @@ def test_a_batch_gives_what_the_old_graph_gives_one_by_one(path_2015, tensor):
     backbone = load_backbone(path_2015, tensor)
     encoded_photos = [encoded(p, 'PNG') for p in PHOTOS]
     one_by_one = [
-        answer(graph_of_2015(), 'pool_3:0', {backbone.front.image: data}) for data in encoded_photos
+        answer(graph_of_2015(), 'pool_3:0', {backbone.preprocessing.image: data}) for data in encoded_photos
     ]
-    reader = ImageReader(backbone.graph_def, backbone.front)
+    reader = ImageReader(backbone.graph_def, backbone.preprocessing)
     batched = bottlenecks(backbone, np.stack([reader.read(data) for data in encoded_photos]))
     assert batched.shape == (len(PHOTOS), DEPTH)
     np.testing.assert_allclose(batched, np.reshape(one_by_one, batched.shape), rtol=1e-5, atol=1e-6)
@@ -62,7 +65,7 @@ def test_one_encoded_image_may_be_fed_too(path_2015):
     backbone = load_backbone(path_2015)
     data = encoded(photo(SIDE, SIDE), 'PNG')
     with tf.Graph().as_default(), tf.Session() as session:
-        got = session.run(backbone.attach(), {backbone.front.image: data})
+        got = session.run(backbone.attach(), {backbone.preprocessing.image: data})
     np.testing.assert_allclose(
         got, bottleneck_of(photo(SIDE, SIDE)[None].astype(float)), rtol=1e-5, atol=1e-6
     )
@@ -186,7 +189,7 @@ def test_mobilenet_in_batches_answers_as_unmodified_one_by_one(real_data):
     path = real_data / 'backbones' / 'mobilenet_v2_1.0_224.pb'
     photos = list(dogs_and_cats(real_data, 20).values())
     backbone = load_backbone(path)
-    reader = ImageReader(backbone.graph_def, backbone.front)
+    reader = ImageReader(backbone.graph_def, backbone.preprocessing)
     batched = bottlenecks(backbone, np.stack([reader.read(data) for data in photos]))
     released = tf.GraphDef.FromString(path.read_bytes())
     with tf.Graph().as_default(), tf.Session() as session:

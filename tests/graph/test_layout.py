@@ -19,7 +19,7 @@ RIGHT = bottleneck_of(PIXELS)
 def vectors(graph_def, bottleneck, tmp_path):
     backbone = load_backbone(write_graph(graph_def, tmp_path / 'g.pb'), bottleneck, (0, 255))
     with tf.Graph().as_default(), tf.Session() as session:
-        got = session.run(backbone.attach(), {backbone.front.pixels: PIXELS})
+        got = session.run(backbone.attach(), {backbone.preprocessing.pixels: PIXELS})
     assert got.shape == (3, backbone.width)
     return got
 

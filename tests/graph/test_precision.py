@@ -46,7 +46,7 @@ def test_bfloat16_is_really_computed_in_and_stays_near_float32():
         seen = tf.RunMetadata()
         with tf.Session(graph=graph, config=precision.session_config(name)) as session:
             options = tf.RunOptions(output_partition_graphs=True)
-            got[name] = session.run(bottleneck, {backbone.front.pixels: pixels}, options, seen)
+            got[name] = session.run(bottleneck, {backbone.preprocessing.pixels: pixels}, options, seen)
         types[name] = {
             node.attr['T'].type for part in seen.partition_graphs for node in part.node if 'Conv' in node.op
         }

@@ -50,7 +50,7 @@ def test_devices_of_another_machine_are_cleared(tmp_path):
     pixels = photo(SIDE, SIDE)[None].astype(np.float32)
     backbone = load_backbone(path)
     with tf.Graph().as_default(), tf.Session() as session:
-        got = session.run(backbone.attach(), {backbone.front.pixels: pixels})
+        got = session.run(backbone.attach(), {backbone.preprocessing.pixels: pixels})
     np.testing.assert_allclose(got, bottleneck_of(pixels), rtol=1e-4, atol=1e-5)
 
 
@@ -62,7 +62,7 @@ def test_devices_in_functions_are_cleared_too(tmp_path):
     backbone = load_backbone(path, 'doubled')
     pixels = photo(SIDE, SIDE)[None].astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
-        got = session.run(backbone.attach(), {backbone.front.pixels: pixels})
+        got = session.run(backbone.attach(), {backbone.preprocessing.pixels: pixels})
     np.testing.assert_allclose(got, 2 * bottleneck_of(pixels), rtol=1e-4, atol=1e-5)
 
 

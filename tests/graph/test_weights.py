@@ -8,7 +8,7 @@ import pytest
 from src.common import paths
 from src.common.tf1 import tf
 from src.graph.graph_io import nodes_by_name, read_graph
-from src.graph.weights import import_thawed, put_weights, take_weights
+from src.graph.weights import import_with_variables, put_weights, take_weights
 
 RANDOM = np.random.default_rng(3)
 ROWS = RANDOM.normal(size=(4, 96)).astype(np.float32)
@@ -29,9 +29,9 @@ def dense(weights: np.ndarray, cast: bool = False) -> tf.GraphDef:
 
 def thawed(graph_def: tf.GraphDef, weights: dict, fetch: str = 'y:0', feed: str = 'x:0', value=ROWS):
     with tf.Graph().as_default() as graph:
-        initialise = import_thawed(graph_def, weights)
+        initialize = import_with_variables(graph_def, weights)
         with tf.Session() as session:
-            initialise(session)
+            initialize(session)
             return session.run(fetch, {feed: value}), [node.op for node in graph.as_graph_def().node]
 
 

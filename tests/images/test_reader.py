@@ -9,7 +9,7 @@ from src.common import consts, paths
 from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
 from src.graph.batching import feed_batches
-from src.graph.preprocessing.find import Front, front_alone
+from src.graph.preprocessing.find import Preprocessing, preprocessing_graph
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
@@ -23,7 +23,7 @@ def backbone():
 
 @pytest.fixture(scope='module')
 def reader(backbone):
-    reader = ImageReader(backbone.graph_def, backbone.front)
+    reader = ImageReader(backbone.graph_def, backbone.preprocessing)
     yield reader
     reader.close()
 
@@ -33,7 +33,7 @@ def in_graph(backbone):
     """Encoded image to pixels as the graph itself does it."""
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(backbone.graph_def, name='')
-        yield lambda data: session.run(backbone.front.pixels, {backbone.front.image: data})[0]
+        yield lambda data: session.run(backbone.preprocessing.pixels, {backbone.preprocessing.image: data})[0]
 
 
 @pytest.mark.parametrize('size', [(1, 1), (96, 96), (380, 250), (383, 384)])
@@ -73,29 +73,31 @@ def test_a_large_jpeg_that_is_cut_short_is_told(reader):
         reader.read(encoded(photo(1600, 1200))[:4000])
 
 
-def picking_single_pixels() -> tuple[tf.Graph, Front]:
+def picking_single_pixels() -> tuple[tf.Graph, Preprocessing]:
     """A graph that resizes without averaging, as that of 2015 does."""
     with tf.Graph().as_default() as graph:
         contents = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
         image = tf.image.decode_jpeg(contents, channels=3, name='DecodeJpeg')
         tf.image.resize_bilinear(tf.cast(image, tf.float32)[None], [96, 96], name='ResizeBilinear')
-    return graph, Front('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 96, 96)
+    return graph, Preprocessing('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 96, 96)
 
 
 def test_a_graph_that_picks_single_pixels_is_given_them_all():
-    graph, front = picking_single_pixels()
-    reader = ImageReader(graph.as_graph_def(), front)
+    graph, preprocessing = picking_single_pixels()
+    reader = ImageReader(graph.as_graph_def(), preprocessing)
     data = encoded(photo(1600, 1200))
     assert reader.as_in_graph(data)
     with tf.Session(graph=graph) as session:
-        np.testing.assert_array_equal(reader.read(data), session.run(front.pixels, {front.image: data})[0])
+        np.testing.assert_array_equal(
+            reader.read(data), session.run(preprocessing.pixels, {preprocessing.image: data})[0]
+        )
     reader.close()
 
 
 def test_a_jpeg_beyond_the_limit_is_read_at_a_fraction_for_every_graph(monkeypatch):
     """Resizing that picks single pixels is given all of them up to the limit, and a quarter beyond it."""
-    graph, front = picking_single_pixels()
-    reader = ImageReader(graph.as_graph_def(), front)
+    graph, preprocessing = picking_single_pixels()
+    reader = ImageReader(graph.as_graph_def(), preprocessing)
     data = encoded(photo(500, 400))
     whole = reader.read(data)
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 500 * 400 - 1)
@@ -108,8 +110,8 @@ def test_a_jpeg_beyond_the_limit_is_read_at_a_fraction_for_every_graph(monkeypat
 
 
 def test_many_pictures_at_once_are_those_that_come_one_by_one():
-    graph_def, front = front_alone(20, 24)
-    reader = ImageReader(feed_batches(graph_def, front), front)
+    graph_def, preprocessing = preprocessing_graph(20, 24)
+    reader = ImageReader(feed_batches(graph_def, preprocessing), preprocessing)
     good = [encoded(photo(60, 40, seed=n), kind) for n, kind in enumerate(('JPEG', 'PNG', 'JPEG'))]
     odd = with_orientation(good[0], 6)  # only Pillow turns it
     cut = good[1][:-150]

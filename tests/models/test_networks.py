@@ -12,8 +12,8 @@ from src.common.tf1 import tf
 from src.models import layers
 from src.models.cnn_best import LEAST_VARIANCE, whitening
 from src.models.layers import Mode
-from src.models.networks import NETWORKS, beginnings, find_network, logits_of, scaled_pixels
-from src.models.views import looks, mean_answer
+from src.models.networks import NETWORKS, find_network, initial_values, logits_of, scaled_pixels
+from src.models.test_time_augmentation import all_views, mean_over_views
 
 
 @pytest.mark.parametrize('name', NETWORKS)
@@ -84,9 +84,9 @@ def test_six_views_are_the_picture_and_its_neighbours_with_half_the_weight():
     padded = np.pad(pixels, [(0, 0), (1, 1), (1, 1), (0, 0)], mode='reflect')
     wanted = [pixels, padded[:, 2:, 2:], padded[:, :-2, :-2]]  # moved up and left, then down and right
     with tf.Graph().as_default(), tf.Session() as session:
-        seen = session.run(looks(tf.constant(pixels), 6)).reshape(6, *pixels.shape)
+        seen = session.run(all_views(tf.constant(pixels), 6)).reshape(6, *pixels.shape)
         answers = np.arange(6 * 3 * 2, dtype=np.float32).reshape(18, 2) ** 2
-        mean = session.run(mean_answer(tf.constant(answers), 6))
+        mean = session.run(mean_over_views(tf.constant(answers), 6))
     for i, one in enumerate(wanted):
         np.testing.assert_array_equal(seen[2 * i], one)
         np.testing.assert_array_equal(seen[2 * i + 1], one[:, :, ::-1])
@@ -159,6 +159,6 @@ def test_gelu_is_the_same_in_training_and_in_use():
 
 def test_beginnings_are_of_the_network_alone():
     pixels = np.random.default_rng(5).integers(0, 256, (9, 32, 32, 3)).astype(np.uint8)
-    assert list(beginnings('cnn_best', pixels)) == ['network/stem/W']
-    assert beginnings('cnn_deep', pixels) == {}
+    assert list(initial_values('cnn_best', pixels)) == ['network/stem/W']
+    assert initial_values('cnn_deep', pixels) == {}
     assert scaled_pixels(np.array([0, 127.5, 255])).tolist() == [-1, 0, 1]

@@ -44,7 +44,7 @@ from src.data_preparation.image_folder_to_tfrecords import (
     unused_sample,
 )
 from src.data_preparation.samples import Planned, Sample, class_names, shown, skipped
-from src.data_preparation.splits import digest_of, one_of_each, planned_as
+from src.data_preparation.splits import deduplicated, digest_of, planned_as
 from src.graph.backbones import load_as
 from src.images.files import ignored, named_like_picture
 
@@ -202,7 +202,7 @@ def hash_all(samples: list[Sample]) -> Iterator:
 
 def choose(same: tuple[str, Iterable[Planned]]) -> Iterator:
     """Of the photos with one hash those to convert, and remarks on the others."""
-    kept, left_out = one_of_each(list(same[1]))
+    kept, left_out = deduplicated(list(same[1]))
     yield from kept
     if left_out:
         yield TaggedOutput('bad', Outcome(remarks=[asdict(remark) for remark in left_out]))

@@ -36,7 +36,7 @@ class Extractor:
     """
 
     def __init__(self, backbone: Backbone, precision: str = 'float32'):
-        self.reader = ImageReader(backbone.graph_def, backbone.front)
+        self.reader = ImageReader(backbone.graph_def, backbone.preprocessing)
         with tf.Graph().as_default() as graph:
             bottleneck = backbone.attach()
         config = session_config(precision)
@@ -44,7 +44,7 @@ class Extractor:
         config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
         config.inter_op_parallelism_threads = BATCHES_AT_ONCE
         self._session = tf.Session(graph=graph, config=config)
-        self.vectors = self._session.make_callable(bottleneck, [backbone.front.pixels])
+        self.vectors = self._session.make_callable(bottleneck, [backbone.preprocessing.pixels])
 
     def __enter__(self) -> Extractor:
         return self

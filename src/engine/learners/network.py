@@ -8,12 +8,12 @@ from src.common.tf1 import tf
 from src.engine import loop
 from src.engine.board import WEIGHTS
 from src.engine.learner import Learner
-from src.engine.optimizers import learning_rate, minimise
+from src.engine.optimizers import learning_rate, minimize
 from src.engine.sources import Source
 from src.images.augment import augment
 from src.models.dense import probabilities
 from src.models.layers import Mode
-from src.models.networks import SCOPE, beginnings, logits_of
+from src.models.networks import SCOPE, initial_values, logits_of
 from src.recipes.recipe import PixelRecipe
 from src.records.dataset import Examples
 
@@ -52,7 +52,7 @@ class Network(Learner):
         self.cost = tf.losses.softmax_cross_entropy(truth, logits, label_smoothing=r.label_smoothing)
         rate = learning_rate(r.schedule, r.learning_rate, r.warmup, self.step, self.steps)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-        self.train_op = minimise(
+        self.train_op = minimize(
             self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates, self._precision
         )
         average = self._average(weights)
@@ -61,7 +61,7 @@ class Network(Learner):
             answers = [
                 logits_of(r.network, self.pixels, self._classes, views=views) for views in (1, r.views)
             ]
-        self.at_a_glance, self.probabilities = tf.nn.softmax(answers[0]), probabilities(answers[1])
+        self.one_view_probabilities, self.probabilities = tf.nn.softmax(answers[0]), probabilities(answers[1])
         histograms = [
             tf.summary.histogram(WEIGHTS + name.removeprefix(f'{SCOPE}/'), v)
             for name, v in self.weights.items()
@@ -77,11 +77,11 @@ class Network(Learner):
             self.train_op = averages.apply(variables)
         return averages.average
 
-    def initialise(self, session: tf.Session) -> None:
-        super().initialise(session)
+    def initialize(self, session: tf.Session) -> None:
+        super().initialize(session)
         seen = self.source.first('train', SEEN_AT_FIRST).values
         variables = {v.op.name: v for v in tf.global_variables()}
-        for name, value in beginnings(self.recipe.network, seen).items():
+        for name, value in initial_values(self.recipe.network, seen).items():
             for variable in (variables[name], self.weights[name]):
                 variable.load(value, session)
 
@@ -93,9 +93,9 @@ class Network(Learner):
         """Probabilities [N, classes] float32."""
         return self._answers(session, self.probabilities, examples)
 
-    def glance(self, session: tf.Session, examples: Examples) -> np.ndarray:
+    def predict_one_view(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """The same by one view alone: six views once an epoch would take an eighth of the training's time."""
-        return self._answers(session, self.at_a_glance, examples)
+        return self._answers(session, self.one_view_probabilities, examples)
 
     def _answers(self, session: tf.Session, probabilities: tf.Tensor, examples: Examples) -> np.ndarray:
         parts = range(0, len(examples), EVALUATED_AT_ONCE)

@@ -16,11 +16,11 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import ancestors, node_of
-from src.graph.preprocessing.find import Front
+from src.graph.preprocessing.find import Preprocessing
 from src.graph.rewrites.branches import in_control_flow
 from src.graph.rewrites.dropout import RANDOM
 from src.graph.rewrites.folding import BATCH_NORMS
-from src.graph.weights import import_thawed, take_weights
+from src.graph.weights import import_with_variables, take_weights
 
 # How far vectors may differ, as a share of the largest value: sums over batches run in another order.
 TOLERANCE, HALF_TOLERANCE = 1e-3, 2e-2
@@ -39,19 +39,20 @@ class Fault:
     training: bool = False
 
 
-def find_fault(graph_def: tf.GraphDef, front: Front, target: str, path: Path) -> Fault | None:
+def find_fault(graph_def: tf.GraphDef, preprocessing: Preprocessing, target: str, path: Path) -> Fault | None:
     """Why the tensor `target` is not the same for a picture alone and in a batch; None if it is.
 
-    `graph_def` is fed at `front.decoded` and `front.pixels`. Raises UserError when it does not run at all.
+    `graph_def` is fed at `preprocessing.decoded` and `preprocessing.pixels`. Raises UserError when it
+    does not run at all.
     """
     light = tf.GraphDef()
     light.CopyFrom(graph_def)
     weights = take_weights(light)
     with tf.Graph().as_default() as graph:
-        initialize = import_thawed(light, weights)
+        initialize = import_with_variables(light, weights)
     with tf.Session(graph=graph) as session:
         initialize(session)
-        trial = _Trial(session, light, front, target)
+        trial = _Trial(session, light, preprocessing, target)
         try:
             return trial.fault()
         except (tf.errors.OpError, ValueError) as error:
@@ -61,9 +62,19 @@ def find_fault(graph_def: tf.GraphDef, front: Front, target: str, path: Path) ->
 class _Trial:
     """Runs of a graph on three pictures, alone and together."""
 
-    def __init__(self, session: tf.Session, graph_def: tf.GraphDef, front: Front, target: str):
-        self.session, self.graph_def, self.front, self.target = session, graph_def, front, target
-        self.pixels = [session.run(front.pixels, {front.decoded: picture}) for picture in _pictures(front)]
+    def __init__(
+        self, session: tf.Session, graph_def: tf.GraphDef, preprocessing: Preprocessing, target: str
+    ):
+        self.session, self.graph_def, self.preprocessing, self.target = (
+            session,
+            graph_def,
+            preprocessing,
+            target,
+        )
+        self.pixels = [
+            session.run(preprocessing.pixels, {preprocessing.decoded: picture})
+            for picture in _pictures(preprocessing)
+        ]
         types = {node.attr['T'].type for node in graph_def.node if 'T' in node.attr}
         half = types & {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
         self.tolerance = HALF_TOLERANCE if half else TOLERANCE
@@ -89,7 +100,7 @@ class _Trial:
         return None
 
     def run(self, pixels: list[np.ndarray], fetched=None):
-        return self.session.run(fetched or self.target, {self.front.pixels: np.concatenate(pixels)})
+        return self.session.run(fetched or self.target, {self.preprocessing.pixels: np.concatenate(pixels)})
 
     def same(self, alone: np.ndarray, among: np.ndarray) -> bool:
         """Whether two values agree where both have one: of axes of other sizes, the first places."""
@@ -121,7 +132,7 @@ class _Trial:
 
     def tensors(self) -> list[tf.Tensor]:
         """All tensors of real numbers between the pixels and the target that can be fetched, in order."""
-        needed = ancestors(self.graph_def, [self.target], [node_of(self.front.pixels)])
+        needed = ancestors(self.graph_def, [self.target], [node_of(self.preprocessing.pixels)])
         needed -= in_control_flow(self.graph_def)
         return [
             tensor
@@ -139,12 +150,19 @@ class _Trial:
         return ''
 
 
-def _pictures(front: Front) -> list[np.ndarray]:
+def _pictures(preprocessing: Preprocessing) -> list[np.ndarray]:
     """Three pictures [height, width, 3] uint8 that differ much: a colored gradient with noise, a dark one,
     and bright stripes."""
     draw = np.random.default_rng(16)
-    y, x = np.mgrid[: front.height, : front.width]
-    gradient = np.stack([y / front.height, x / front.width, (x + y) / (front.height + front.width)], 2)
+    y, x = np.mgrid[: preprocessing.height, : preprocessing.width]
+    gradient = np.stack(
+        [
+            y / preprocessing.height,
+            x / preprocessing.width,
+            (x + y) / (preprocessing.height + preprocessing.width),
+        ],
+        2,
+    )
     noise = draw.uniform(-40, 40, gradient.shape)
     first = 40 + 175 * gradient + noise
     second = 10 + 30 * gradient[::-1] + noise / 8

@@ -18,15 +18,15 @@ from src.common.tf1 import tf
 from src.graph.graph_io import ancestors, inferred, node_of
 from src.graph.preprocessing.hidden_decoders import DECODERS, RESIZERS, with_plain_decoder
 from src.graph.preprocessing.placeholders import pixel_placeholder, refuse_placeholders
-from src.graph.preprocessing.prepend import new_front, put_front_before, refuse_flags
+from src.graph.preprocessing.prepend import new_preprocessing, prepend, refuse_flags
 
-# Ops that a network begins with: resizing after one of them is not part of the front.
+# Ops that a network begins with: resizing after one of them is not part of the preprocessing.
 NETWORK_OPS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'MaxPool', 'AvgPool', 'QuantizedConv2D')
 
 
 @dataclass(frozen=True)
-class Front:
-    """Tensor names along the front, and the size [height, width] of the pixels it ends in."""
+class Preprocessing:
+    """Tensor names along the preprocessing, and the size [height, width] of the pixels it ends in."""
 
     image: str
     decoded: str
@@ -35,14 +35,14 @@ class Front:
     width: int
 
 
-def ensure_front(
+def ensure_preprocessing(
     graph_def: tf.GraphDef,
     target: str,
     path: Path,
     pixel_range: tuple[float, float] | None = None,
     input_size: tuple[int, int] | None = None,
-) -> tuple[tf.GraphDef, Front]:
-    """A graph, and its front, in which `target` can be computed from one encoded image or from
+) -> tuple[tf.GraphDef, Preprocessing]:
+    """A graph, and its preprocessing, in which `target` can be computed from one encoded image or from
     a batch of pixels.
 
     For a graph that begins with pixels, `pixel_range` is the range of their values and `input_size` their
@@ -53,20 +53,24 @@ def ensure_front(
     needed = ancestors(plain, [target])
     if not any(node.op in DECODERS for node in plain.node if node.name in needed):
         placeholder = pixel_placeholder(plain, target, path)
-        plain = put_front_before(plain, placeholder, path, pixel_range, input_size)
+        plain = prepend(plain, placeholder, path, pixel_range, input_size)
     elif plain is graph_def:
         refuse_flags(path, pixel_range, input_size)
-    return plain, find_front(plain, target, path, settable=True)
+    return plain, find_preprocessing(plain, target, path, settable=True)
 
 
-def front_alone(height: int, width: int) -> tuple[tf.GraphDef, Front]:
-    """A graph that is only a front, for networks that learn from pixels: from one encoded image to pixels
-    [1, height, width, 3] float32, 0 to 255, under the names of 2015."""
+def preprocessing_graph(height: int, width: int) -> tuple[tf.GraphDef, Preprocessing]:
+    """A graph that is only preprocessing, for networks that learn from pixels: from one encoded image to
+    pixels [1, height, width, 3] float32, 0 to 255, under the names of 2015."""
     names = consts.IMAGE_TENSOR, 'DecodeJpeg:0', consts.PIXELS_TENSOR
-    return new_front(node_of(consts.PIXELS_TENSOR), height, width), Front(*names, height, width)
+    return new_preprocessing(node_of(consts.PIXELS_TENSOR), height, width), Preprocessing(
+        *names, height, width
+    )
 
 
-def find_front(graph_def: tf.GraphDef, target: str, path: Path, settable: bool = False) -> Front:
+def find_preprocessing(
+    graph_def: tf.GraphDef, target: str, path: Path, settable: bool = False
+) -> Preprocessing:
     """The front that leads to `target`. Raises UserError when there is none, or when it is not all that
     `target` needs; `settable` says whether the command has --set to help with that."""
     needed = ancestors(graph_def, [target])
@@ -83,7 +87,7 @@ def find_front(graph_def: tf.GraphDef, target: str, path: Path, settable: bool =
             f'{paths.shown(path)}: {pixels}:0 is {tensor.dtype.name} {tensor.shape}, '
             'not float32 [N, height, width, 3] with a fixed height and width'
         )
-    return Front(f'{image}:0', f'{decoder.name}:0', f'{pixels}:0', shape[1], shape[2])
+    return Preprocessing(f'{image}:0', f'{decoder.name}:0', f'{pixels}:0', shape[1], shape[2])
 
 
 def _resized(graph_def: tf.GraphDef, needed: set[str], decoder: tf.NodeDef | None) -> str | None:

@@ -4,10 +4,10 @@ Such a decoder cannot be fed with pixels. The graph is cut after it, at a tensor
 encoded images to the network, and gets a new decoder there:
 
     image ──► cond(jpeg? png?) ──► decoded [h, w, 3] ──► resize ──►       a plain decoder instead of the cond
-    images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     a new front instead of the map_fn
+    images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     new preprocessing instead
 
-What that part of the graph does is measured by running it on pictures made here; a new front is taken only
-if it gives the same pixels.
+What that part of the graph does is measured by running it on pictures made here; new preprocessing is taken only if
+it gives the same pixels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
 from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name, subgraph
 from src.graph.node_names import new_names, renamed
-from src.graph.preprocessing.prepend import DECODER_NODES, RESIZER_FLAGS, put_front_before, refuse_flags
+from src.graph.preprocessing.prepend import DECODER_NODES, RESIZER_FLAGS, prepend, refuse_flags
 from src.graph.rewrites.branches import in_control_flow
 
 DECODERS = ('DecodeJpeg', 'DecodePng', 'DecodeImage', 'DecodeAndCropJpeg', 'DecodeBmp')
@@ -192,9 +192,7 @@ def _with_front_at(
     whole.node.extend(node for node in graph_def.node if node.name != placeholder.name)
     whole.node.append(placeholder)
     whole = subgraph(whole, [probe.target])
-    whole = put_front_before(
-        whole, placeholder, probe.path, pixel_range, size, _resizer(graph_def, seen.tensor)
-    )
+    whole = prepend(whole, placeholder, probe.path, pixel_range, size, _resizer(graph_def, seen.tensor))
     if not asked:
         _require_same_pixels(whole, probe, seen, noise, pixel_range)
     return whole

@@ -1,4 +1,4 @@
-"""A new front: decoding, resizing and scaling put before a graph that begins with pixels."""
+"""A new preprocessing: decoding, resizing and scaling put before a graph that begins with pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DECODER_NODES = (node_of(consts.IMAGE_TENSOR), 'DecodeJpeg')
 RESIZER_FLAGS = ('align_corners', 'half_pixel_centers')  # attributes that say where an op samples
 
 
-def put_front_before(
+def prepend(
     graph_def: tf.GraphDef,
     placeholder: tf.NodeDef,
     path: Path,
@@ -27,7 +27,7 @@ def put_front_before(
 
     `pixel_range` is the range of values there, needed for floating point; `input_size` its height and
     width, needed where the graph does not say. Raises UserError when one is missing or contradicts the
-    graph. `resizer` is as in `new_front`.
+    graph. `resizer` is as in `new_preprocessing`.
     """
     dtype = tf.as_dtype(placeholder.attr['dtype'].type)
     if pixel_range is None and dtype.is_integer:
@@ -43,11 +43,13 @@ def put_front_before(
         graph_def = renamed(graph_def, aside)
         placeholder = nodes_by_name(graph_def)[aside[placeholder.name]]
     order = [0, 3, 1, 2] if _in_nchw(placeholder) else None
-    front = new_front(placeholder.name, height, width, pixel_range, dtype, resizer, order).node
+    preprocessing = new_preprocessing(
+        placeholder.name, height, width, pixel_range, dtype, resizer, order
+    ).node
     rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     rest.node.extend(node for node in graph_def.node if node.name != placeholder.name)
-    rest = renamed(rest, new_names(rest, {node.name for node in front}))
-    rest.node.extend(front)
+    rest = renamed(rest, new_names(rest, {node.name for node in preprocessing}))
+    rest.node.extend(preprocessing)
     return rest
 
 
@@ -60,7 +62,7 @@ def refuse_flags(
         raise UserError(f'{paths.shown(path)} decodes images itself: leave {flag} out')
 
 
-def new_front(
+def new_preprocessing(
     end: str,
     height: int,
     width: int,
@@ -81,11 +83,11 @@ def new_front(
         decoded = tf.image.decode_jpeg(
             image, channels=3, dct_method='INTEGER_ACCURATE', name=DECODER_NODES[1]
         )
-        with tf.name_scope(end + '/front/'):
+        with tf.name_scope(end + '/preprocessing/'):
             pixels = _resized(decoded[None], height, width, resizer)
         if end != node_of(consts.PIXELS_TENSOR):
             pixels = tf.identity(pixels, name=node_of(consts.PIXELS_TENSOR))
-        with tf.name_scope(end + '/front/'):
+        with tf.name_scope(end + '/preprocessing/'):
             if dtype is not None and dtype.is_integer:
                 pixels = tf.round(pixels)
             pixels = pixels * ((high - low) / 255) + low

@@ -42,7 +42,7 @@ def optimize(graph_def: tf.GraphDef, keep: Sequence[str]) -> tuple[tf.GraphDef, 
 
     Tensors in `keep` survive under their names and may be fetched or fed; a placeholder with a default
     that is not among them becomes its default. The batch norms of 2015 must have gone through
-    `modernise`.
+    `modernize`.
     """
     names = {node_of(tensor) for tensor in keep}
     light, folded = subgraph(_without_pass_through(graph_def, names), keep), 0

@@ -15,7 +15,7 @@ class TooMuch(Exception):
     """More than there is ever room for."""
 
 
-class Gate:
+class AdmissionLimit:
     """Lets in up to `room` of something, pictures or bytes; `observe` is told how many are inside. Closed,
     it lets none in."""
 

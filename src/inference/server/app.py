@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from src.downloads.picture import fetch_image
 from src.inference.server import examples, middleware, tf_serving
-from src.inference.server.admission import Gate
+from src.inference.server.admission import AdmissionLimit
 from src.inference.server.fast_routes import CLASSIFY, Programs, asked
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
@@ -31,7 +31,7 @@ PAGE = Path(__file__).with_name('page')
 FETCH_SECONDS = 10
 
 
-def create_app(models: Models, gate: Gate, metrics: Metrics, limits: Limits) -> Flask:
+def create_app(models: Models, gate: AdmissionLimit, metrics: Metrics, limits: Limits) -> Flask:
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.json.sort_keys = False
     answers = Answers(models, gate, limits)
@@ -128,7 +128,7 @@ def _add_models(app: Flask, models: Models) -> None:
             app.add_url_rule(rule, view.__name__, view)
 
 
-def _add_health(app: Flask, gate: Gate, metrics: Metrics) -> None:
+def _add_health(app: Flask, gate: AdmissionLimit, metrics: Metrics) -> None:
     @app.get('/healthz')
     def healthz() -> str:
         return 'alive\n'

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from src.inference.server.admission import Gate, TooMuch
+from src.inference.server.admission import AdmissionLimit, TooMuch
 from src.inference.server.tf_serving import BadRequest
 
 ENCODING = 'HTTP_CONTENT_ENCODING'  # of a WSGI environment
@@ -22,8 +22,8 @@ class UnknownEncoding(Exception):
 
 
 @contextmanager
-def decompressed(environ: dict, size: int, most: int, room: Gate) -> Iterator[None]:
-    """Inside, the request in `environ` looks as if its body of `size` bytes had come uncompressed.
+def decompressed(environ: dict, size: int, most: int, room: AdmissionLimit) -> Iterator[None]:
+    """Inside, the request in `environ` all_views as if its body of `size` bytes had come uncompressed.
 
     The bytes it grows to are counted in `room` as they appear, so that a small body that grows to gigabytes
     is refused early. Raises UnknownEncoding, BadRequest when the body is damaged, TooMuch when it grows to

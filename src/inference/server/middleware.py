@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from src.common.errors import UserError
 from src.images.faults import BadImage
-from src.inference.server.admission import Busy, Gate, TooMuch
+from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
@@ -52,7 +52,7 @@ class Watched:
 
     def __init__(self, app, metrics: Metrics, most: int):
         self._app, self._metrics, self._most = app, metrics, most
-        self._bodies = Gate(max(BODIES_BYTES, most))
+        self._bodies = AdmissionLimit(max(BODIES_BYTES, most))
 
     def __call__(self, environ: dict, start_response) -> Iterable[bytes]:
         begun = time.perf_counter()

@@ -15,7 +15,7 @@ from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from src.inference.printers import best
 from src.inference.server import tf_serving
-from src.inference.server.admission import Busy, Gate
+from src.inference.server.admission import AdmissionLimit, Busy
 from src.inference.server.models import Models, Served
 from src.inference.server.tf_serving import BadRequest
 
@@ -35,7 +35,7 @@ class Answers:
     """Pictures in, answers out, by the models that are served. Besides what is named below, the methods
     raise NoSuchModel, Busy and TooMuch."""
 
-    def __init__(self, models: Models, gate: Gate, limits: Limits):
+    def __init__(self, models: Models, gate: AdmissionLimit, limits: Limits):
         self.limits = limits
         self._models, self._classifier = models, Classifier(gate)
 
@@ -100,7 +100,7 @@ class Classifier:
     """Pictures to probabilities for all requests, in batches. Most are decoded in the graph; large and odd
     ones before that, by as many threads as there are cores, so that memory stays flat."""
 
-    def __init__(self, gate: Gate):
+    def __init__(self, gate: AdmissionLimit):
         self._gate = gate
         self._decoding = threading.Semaphore(os.cpu_count() or 1)
 

@@ -142,7 +142,7 @@ TRAINING = {
 
 def vectors(backbone):
     with tf.Graph().as_default(), tf.Session() as session:
-        return session.run(backbone.attach(), {backbone.front.pixels: PIXELS})
+        return session.run(backbone.attach(), {backbone.preprocessing.pixels: PIXELS})
 
 
 @pytest.mark.parametrize('name', TRAINING)

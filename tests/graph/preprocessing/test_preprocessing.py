@@ -14,7 +14,7 @@ from src.freezing import freeze
 from src.graph.backbones import load_backbone
 from src.graph.changes import Changes
 from src.graph.graph_io import read_graph, subgraph, write_graph
-from src.graph.preprocessing.find import find_front
+from src.graph.preprocessing.find import find_preprocessing
 from src.images.reader import ImageReader
 from src.inference import classify
 from src.records.dataset import load, open_records, pictures
@@ -41,11 +41,11 @@ def loaded(graph_def, tmp_path, pixel_range=None, bottleneck='pool_3', **changes
 
 def vector(backbone, data):
     """The bottleneck of one encoded picture, by way of the reader and by way of the graph alone."""
-    pixels = ImageReader(backbone.graph_def, backbone.front).read(data)
+    pixels = ImageReader(backbone.graph_def, backbone.preprocessing).read(data)
     with tf.Graph().as_default(), tf.Session() as session:
         bottleneck = backbone.attach()
-        batched = session.run(bottleneck, {backbone.front.pixels: [pixels] * 3})
-        single = session.run(bottleneck, {backbone.front.image: data})
+        batched = session.run(bottleneck, {backbone.preprocessing.pixels: [pixels] * 3})
+        single = session.run(bottleneck, {backbone.preprocessing.image: data})
     np.testing.assert_allclose(batched, np.repeat(single, 3, 0), rtol=1e-5, atol=1e-6)
     return single
 
@@ -65,7 +65,7 @@ def test_the_range_matters(tmp_path):
 @pytest.mark.parametrize('name', ['input', 'ResizeBilinear', 'a/b', 'Cast', 'mul', 'resize'])
 def test_any_name_of_the_placeholder_will_do(tmp_path, name):
     backbone = loaded(graph_of_pixels(name=name), tmp_path, (-1, 1))
-    assert backbone.front.image == 'DecodeJpeg/contents:0'
+    assert backbone.preprocessing.image == 'DecodeJpeg/contents:0'
     wanted = bottleneck_of(PHOTO[None].astype(float))
     np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
 
@@ -101,7 +101,9 @@ def test_a_large_photo_is_resized_smoothly(tmp_path):
     # A checkerboard of single pixels: without smoothing, shrinking it gives black and white again.
     board = (np.indices((8 * SIDE, 8 * SIDE)).sum(0) % 2 * 255).astype(np.uint8)
     backbone = loaded(graph_of_pixels(low=0, high=255), tmp_path, (0, 255))
-    pixels = ImageReader(backbone.graph_def, backbone.front).read(encoded(np.stack([board] * 3, 2), 'PNG'))
+    pixels = ImageReader(backbone.graph_def, backbone.preprocessing).read(
+        encoded(np.stack([board] * 3, 2), 'PNG')
+    )
     assert pixels.shape == (SIDE, SIDE, 3)
     assert np.abs(pixels - 127.5).max() < 20
 
@@ -187,9 +189,13 @@ def decoding(size):
 
 
 def test_the_last_of_several_resizers_ends_the_front(tmp_path):
-    front = loaded(decoding(lambda: [SIDE, SIDE + 2]), tmp_path).front
-    assert (front.image, front.decoded, front.pixels) == ('file:0', 'png:0', 'second:0')
-    assert (front.height, front.width) == (SIDE, SIDE + 2)
+    preprocessing = loaded(decoding(lambda: [SIDE, SIDE + 2]), tmp_path).preprocessing
+    assert (preprocessing.image, preprocessing.decoded, preprocessing.pixels) == (
+        'file:0',
+        'png:0',
+        'second:0',
+    )
+    assert (preprocessing.height, preprocessing.width) == (SIDE, SIDE + 2)
 
 
 def test_a_size_that_only_running_tells_is_refused(tmp_path):
@@ -200,7 +206,7 @@ def test_a_size_that_only_running_tells_is_refused(tmp_path):
 @pytest.mark.parametrize('shape', [(None, None, None, 3), (None, SIDE, None, None), (1, None, None, 3), None])
 def test_a_size_may_be_given(tmp_path, shape):
     backbone = loaded(graph_of_pixels(shape), tmp_path, (-1, 1), 'conv', input_size=(SIDE, SIDE + 4))
-    assert (backbone.front.height, backbone.front.width) == (SIDE, SIDE + 4)
+    assert (backbone.preprocessing.height, backbone.preprocessing.width) == (SIDE, SIDE + 4)
     assert backbone.facts()['changes'] == {'input_size': [SIDE, SIDE + 4]}
     wide = photo(SIDE + 4, SIDE)
     wanted = bottleneck_of(wide[None].astype(float))
@@ -397,7 +403,7 @@ def test_resizing_within_the_network_is_no_front(tmp_path, name):
         up = tf.image.resize_nearest_neighbor(small, [SIDE, SIDE], name=name)
         tf.reduce_mean(x + up, [1, 2], name='pool_3')
         backbone = loaded(graph.as_graph_def(), tmp_path)
-    assert backbone.front.pixels == 'first:0'
+    assert backbone.preprocessing.pixels == 'first:0'
     wanted = PHOTO[None].mean((1, 2)) + PHOTO[None, ::2, ::2].mean((1, 2))
     np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-5)
 
@@ -484,5 +490,10 @@ def test_mobilenet_without_its_decoder_answers_like_the_whole(real_data, tmp_pat
 
 def test_the_front_of_a_frozen_file_is_found_again(tmp_path):
     backbone = loaded(graph_of_pixels(), tmp_path, (-1, 1))
-    assert find_front(backbone.graph_def, 'pool_3:0', tmp_path) == backbone.front
-    assert answer(backbone.graph_def, 'pool_3:0', {backbone.front.image: PNG}).shape == (1, 1, 1, DEPTH)
+    assert find_preprocessing(backbone.graph_def, 'pool_3:0', tmp_path) == backbone.preprocessing
+    assert answer(backbone.graph_def, 'pool_3:0', {backbone.preprocessing.image: PNG}).shape == (
+        1,
+        1,
+        1,
+        DEPTH,
+    )

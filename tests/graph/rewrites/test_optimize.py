@@ -10,8 +10,8 @@ from src.common.tf1 import tf
 from src.graph.backbones import load_backbone
 from src.graph.batching import feed_batches
 from src.graph.graph_io import nodes_by_name, read_graph, write_graph
-from src.graph.preprocessing.find import find_front
-from src.graph.rewrites.modernise import modernise
+from src.graph.preprocessing.find import find_preprocessing
+from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import optimize
 from src.images.reader import ImageReader
 from tests.graph.graphs import SIDE, answer, bottleneck_of, graph_of_2015
@@ -22,9 +22,9 @@ PIXELS = photo(SIDE, SIDE, seed=4)[None].astype(np.float32)
 
 
 def fed_graph_of_2015(scale=True):
-    graph_def = modernise(graph_of_2015(scale))
-    front = find_front(graph_def, 'pool_3:0', paths.ROOT / 'made.pb')
-    return feed_batches(graph_def, front), front
+    graph_def = modernize(graph_of_2015(scale))
+    preprocessing = find_preprocessing(graph_def, 'pool_3:0', paths.ROOT / 'made.pb')
+    return feed_batches(graph_def, preprocessing), preprocessing
 
 
 def ops(graph_def):
@@ -33,43 +33,54 @@ def ops(graph_def):
 
 @pytest.mark.parametrize('scale', [True, False])
 def test_the_batch_norm_of_2015_is_folded(scale):
-    graph_def, front = fed_graph_of_2015(scale)
-    after, rewrites = optimize(graph_def, ['pool_3:0', front.image, front.pixels])
+    graph_def, preprocessing = fed_graph_of_2015(scale)
+    after, rewrites = optimize(graph_def, ['pool_3:0', preprocessing.image, preprocessing.pixels])
     assert rewrites.folded == 1
     assert str(rewrites) == f'{len(graph_def.node)} → {len(after.node)} nodes, 1 batch norm folded'
     network = ops(after)[ops(after).index('PlaceholderWithDefault') + 1 :]
     assert network == ['Sub', 'RealDiv', 'Conv2D', 'BiasAdd', 'Relu', 'AvgPool']
-    got = answer(after, 'pool_3:0', {front.pixels: PIXELS}).reshape(1, -1)
+    got = answer(after, 'pool_3:0', {preprocessing.pixels: PIXELS}).reshape(1, -1)
     np.testing.assert_allclose(got, bottleneck_of(PIXELS.astype(float), scale), rtol=1e-5, atol=1e-5)
 
 
 def test_everything_in_keep_can_be_fed_and_fetched():
-    graph_def, front = fed_graph_of_2015()
-    wanted = ['softmax:0', 'pool_3:0', 'conv/batchnorm:0', front.image, front.decoded, front.pixels]
+    graph_def, preprocessing = fed_graph_of_2015()
+    wanted = [
+        'softmax:0',
+        'pool_3:0',
+        'conv/batchnorm:0',
+        preprocessing.image,
+        preprocessing.decoded,
+        preprocessing.pixels,
+    ]
     after, _ = optimize(graph_def, wanted)
     pixels = PIXELS[0].astype(np.uint8)
-    for feed in ({front.image: encoded(pixels, 'PNG')}, {front.decoded: pixels}, {front.pixels: PIXELS}):
+    for feed in (
+        {preprocessing.image: encoded(pixels, 'PNG')},
+        {preprocessing.decoded: pixels},
+        {preprocessing.pixels: PIXELS},
+    ):
         for tensor in wanted[:3]:
             expected = answer(graph_def, tensor, feed)
             np.testing.assert_allclose(answer(after, tensor, feed), expected, rtol=1e-5, atol=1e-5)
     inner = np.random.default_rng(0).normal(0, 1, (1, SIDE, SIDE, 6)).astype(np.float32)
     for tensor in ('conv/batchnorm:0', 'pool_3:0'):
-        feed = {tensor: inner[:, :1, :1] if tensor == 'pool_3:0' else inner, front.image: b''}
+        feed = {tensor: inner[:, :1, :1] if tensor == 'pool_3:0' else inner, preprocessing.image: b''}
         expected = answer(graph_def, 'softmax:0', feed)
         np.testing.assert_allclose(answer(after, 'softmax:0', feed), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_graph_given_is_left_as_it_was():
-    graph_def, front = fed_graph_of_2015()
+    graph_def, preprocessing = fed_graph_of_2015()
     before = graph_def.SerializeToString(deterministic=True)
-    optimize(graph_def, ['pool_3:0', front.pixels])
+    optimize(graph_def, ['pool_3:0', preprocessing.pixels])
     assert graph_def.SerializeToString(deterministic=True) == before
 
 
 def test_no_node_says_more_than_its_op_may():
     """TensorFlow's other readers refuse attributes that an op does not have."""
-    graph_def, front = fed_graph_of_2015()
-    after, _ = optimize(graph_def, ['softmax:0', front.pixels])
+    graph_def, preprocessing = fed_graph_of_2015()
+    after, _ = optimize(graph_def, ['softmax:0', preprocessing.pixels])
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(after, name='')
     for node in after.node:
@@ -78,9 +89,9 @@ def test_no_node_says_more_than_its_op_may():
 
 
 def test_twice_is_as_once():
-    graph_def, front = fed_graph_of_2015()
-    once, _ = optimize(graph_def, ['softmax:0', front.pixels])
-    twice, rewrites = optimize(once, ['softmax:0', front.pixels])
+    graph_def, preprocessing = fed_graph_of_2015()
+    once, _ = optimize(graph_def, ['softmax:0', preprocessing.pixels])
+    twice, rewrites = optimize(once, ['softmax:0', preprocessing.pixels])
     assert twice == once
     assert rewrites.folded == 0
 
@@ -162,10 +173,10 @@ def assert_same_bottlenecks(path, photos):
     backbone, released = load_backbone(path), load_backbone(path, faster=False)
     assert backbone.rewrites.before == len(read_graph(path).node)
     assert backbone.rewrites.after == len(backbone.graph_def.node) <= len(released.graph_def.node)
-    reader = ImageReader(backbone.graph_def, backbone.front)
+    reader = ImageReader(backbone.graph_def, backbone.preprocessing)
     pixels = np.stack([reader.read(data) for data in photos])
     wanted, got = (
-        answer(graph_def, backbone.bottleneck, {backbone.front.pixels: pixels})
+        answer(graph_def, backbone.bottleneck, {backbone.preprocessing.pixels: pixels})
         for graph_def in (released.graph_def, backbone.graph_def)
     )
     assert wanted.std() > 0.1
@@ -246,13 +257,13 @@ def test_a_deep_network_of_batch_norms_on_real_photos(real_data, spelled):
     """MobileNet V2 as it was before its batch norms were folded: 52 of them, one behind the other."""
     backbone = load_backbone(real_data / 'backbones' / 'mobilenet_v2_1.0_224.pb')
     before, norms = with_batch_norms(backbone.graph_def, spelled)
-    after, rewrites = optimize(before, [backbone.bottleneck, backbone.front.pixels])
+    after, rewrites = optimize(before, [backbone.bottleneck, backbone.preprocessing.pixels])
     assert rewrites.folded == norms == 52
     assert len(after.node) <= len(backbone.graph_def.node)
-    reader = ImageReader(backbone.graph_def, backbone.front)
+    reader = ImageReader(backbone.graph_def, backbone.preprocessing)
     pixels = np.stack([reader.read(data) for data in dogs_and_cats(real_data, 6).values()])
     wanted, got = (
-        answer(graph_def, backbone.bottleneck, {backbone.front.pixels: pixels})
+        answer(graph_def, backbone.bottleneck, {backbone.preprocessing.pixels: pixels})
         for graph_def in (before, after)
     )
     assert wanted.std() > 0.1

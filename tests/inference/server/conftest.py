@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from src.inference.server.admission import Gate
+from src.inference.server.admission import AdmissionLimit
 from src.inference.server.app import create_app
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
@@ -20,7 +20,7 @@ class Server:
 
     client: FlaskClient
     models: Models
-    gate: Gate
+    gate: AdmissionLimit
     metrics: Metrics
     path: Path
 
@@ -40,7 +40,7 @@ def make_server(tmp_path):
         path = brightest_side(tmp_path / 'side.pb')
         metrics = Metrics()
         models = Models([path], metrics.ran)
-        gate = Gate(room, metrics.queued)
+        gate = AdmissionLimit(room, metrics.queued)
         app = create_app(models, gate, metrics, Limits(**limits))
         made.append(models)
         return Server(app.test_client(), models, gate, metrics, path)

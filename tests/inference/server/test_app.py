@@ -17,7 +17,7 @@ from src.common.tf1 import tf
 from src.freezing.frozen_to_saved_model import export
 from src.inference.predictor import load_model
 from src.inference.server import middleware
-from src.inference.server.admission import Gate
+from src.inference.server.admission import AdmissionLimit
 from src.inference.server.app import create_app
 from src.inference.server.examples import knows_dogs
 from src.inference.server.metrics import Metrics
@@ -117,7 +117,7 @@ def test_models_may_have_any_name(tmp_path):
     path = brightest_side(tmp_path / 'hünde & 犬.pb')
     models = Models([path])
     try:
-        client = create_app(models, Gate(16), Metrics(), Limits()).test_client()
+        client = create_app(models, AdmissionLimit(16), Metrics(), Limits()).test_client()
         name = quote(path.stem)
         assert client.get(f'/v1/models/{name}').status_code == 200
         for address in (f'/v1/models/{name}:predict', f'/v1/models/{name}/versions/1:predict'):
@@ -379,7 +379,7 @@ def page_of(tmp_path):
     def page(**labels: list[str]) -> str:
         models = Models([brightest_side(tmp_path / f'{name}.pb', given) for name, given in labels.items()])
         made.append(models)
-        return create_app(models, Gate(16), Metrics(), Limits()).test_client().get('/').text
+        return create_app(models, AdmissionLimit(16), Metrics(), Limits()).test_client().get('/').text
 
     yield page
     for models in made:

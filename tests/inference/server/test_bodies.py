@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from src.inference.server import middleware
-from src.inference.server.admission import Gate
+from src.inference.server.admission import AdmissionLimit
 from src.inference.server.bodies import decompressed
 from tests.inference.models import bright_above
 from tests.pictures import encoded
@@ -99,7 +99,7 @@ def test_what_it_grows_to_counts_against_the_room_for_bodies(make_server, monkey
 
 def test_the_room_is_free_again_whatever_happens():
     inside = []
-    room = Gate(10_000_000, inside.append)
+    room = AdmissionLimit(10_000_000, inside.append)
     for data in (gzip.compress(BMP), gzip.compress(BMP)[:-9], gzip.compress(bytes(9_000_000))):
         environ = {'HTTP_CONTENT_ENCODING': 'gzip', 'wsgi.input': io.BytesIO(data)}
         try:

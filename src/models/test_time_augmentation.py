@@ -13,7 +13,7 @@ _MOVED = {6: (-1, 1)}  # by how many pixels, down and right, besides not at all
 _SHARES = {1: [1.0], 2: [1.0], 6: [0.5, 0.25, 0.25]}  # of each move
 
 
-def looks(pixels: tf.Tensor, views: int) -> tf.Tensor:
+def all_views(pixels: tf.Tensor, views: int) -> tf.Tensor:
     """[views * N, height, width, 3] of [N, height, width, 3], one view of all pictures after the other."""
     if views == 1:
         return pixels
@@ -21,7 +21,7 @@ def looks(pixels: tf.Tensor, views: int) -> tf.Tensor:
     return tf.concat([look for one in moved for look in (one, tf.reverse(one, [2]))], axis=0)
 
 
-def mean_answer(answers: tf.Tensor, views: int) -> tf.Tensor:
+def mean_over_views(answers: tf.Tensor, views: int) -> tf.Tensor:
     """[N, classes] of [views * N, classes]."""
     if views == 1:
         return answers

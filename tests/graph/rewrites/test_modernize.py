@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.common.tf1 import tf
-from src.graph.rewrites.modernise import modernise
+from src.graph.rewrites.modernize import modernize
 from tests.graph.graphs import SIDE, answer, bottleneck_of, graph_of_2015
 from tests.pictures import encoded, photo
 
@@ -17,7 +17,7 @@ FEED = {'DecodeJpeg/contents:0': encoded(PICTURE, 'PNG')}
 @pytest.mark.parametrize('scale', [True, False])
 def test_old_batch_norm_is_said_anew_with_the_same_result(scale):
     old = graph_of_2015(scale)
-    new = modernise(old)
+    new = modernize(old)
     wanted = bottleneck_of(PICTURE[None].astype(float), scale)
     assert 'BatchNormWithGlobalNormalization' in {node.op for node in old.node}
     assert 'BatchNormWithGlobalNormalization' not in {node.op for node in new.node}
@@ -35,14 +35,14 @@ def test_control_inputs_stay():
     old = graph_of_2015()
     norm = next(node for node in old.node if node.name == 'conv/batchnorm')
     norm.input.append('^ExpandDims')
-    fused = next(node for node in modernise(old).node if node.name == 'conv/batchnorm')
+    fused = next(node for node in modernize(old).node if node.name == 'conv/batchnorm')
     assert list(fused.input)[5:] == ['^ExpandDims']
 
 
 def test_the_version_is_todays_and_the_old_graph_is_left_alone():
     old = graph_of_2015()
     before = old.SerializeToString(deterministic=True)
-    assert modernise(old).versions.producer == tf.version.GRAPH_DEF_VERSION
+    assert modernize(old).versions.producer == tf.version.GRAPH_DEF_VERSION
     assert old.SerializeToString(deterministic=True) == before
     assert old.versions.producer == 8
 
@@ -56,7 +56,7 @@ def test_old_placeholders_without_a_shape_take_any():
         node.attr['shape'].shape.SetInParent()
     double = old.node.add(name='double', op='Add', input=['numbers', 'numbers'])
     double.attr['T'].type = tf.float32.as_datatype_enum
-    new = modernise(old)
+    new = modernize(old)
     np.testing.assert_array_equal(answer(new, 'double:0', {'numbers:0': [[1, 2]]}), [[2, 4]])
     shapes = {node.name: node.attr['shape'].shape.unknown_rank for node in new.node if node.name != 'double'}
     assert shapes == {'numbers': True, 'image': False}  # an image is one, in any version
@@ -66,4 +66,4 @@ def test_a_graph_of_today_keeps_its_nodes():
     with tf.Graph().as_default() as graph:
         tf.identity(tf.placeholder(tf.float32, []), name='scalar')
         today = graph.as_graph_def()
-    assert list(modernise(today).node) == list(today.node)
+    assert list(modernize(today).node) == list(today.node)

@@ -14,7 +14,7 @@ from src.common.tf1 import tf
 SCALAR_PLACEHOLDERS_SINCE = 24
 
 
-def modernise(graph_def: tf.GraphDef) -> tf.GraphDef:
+def modernize(graph_def: tf.GraphDef) -> tf.GraphDef:
     """A copy of the graph of today's version; graphs without old parts keep their nodes as they are.
 
     Outputs stay equal up to float32 rounding.
