@@ -32,7 +32,7 @@ def photos_for(folder: Path | None, number: int, scratch: Path) -> list[Path]:
 
 def copies_that_differ(photos: Sequence[Path], number: int, folder: Path, classes: int) -> Iterator[Path]:
     """`number` files in class folders below `folder`, each a photo with its number behind the end of
-    the JPEG: no decoder all_views there, but no two files are equal, so none is dropped as a copy."""
+    the JPEG: no decoder looks there, but no two files are equal, so none is dropped as a copy."""
     for i in range(number):
         path = folder / f'class_{i % classes}' / f'{i:06}.jpg'
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ PAIRS_TOLD, WEAKEST_TOLD = 10, 5  # on the screen
 PAIR_TITLES = ['A', 'B', 'A→B', 'B→A', 'total']  # A→B: photos of A taken for B
 SHEET_COLUMNS = (3, 6)  # at least, so that there is room for a title, and at most
 # Up to so many classes the map is alphabetical and has numbers in its cells: it can be read through.
-# In a larger one the eye all_views for clusters.
+# In a larger one the eye looks for clusters.
 FEW_CLASSES = 20
 
 

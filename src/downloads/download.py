@@ -30,7 +30,7 @@ from src.downloads.transfer import forget, transfer, wrong_size
 MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
 
 # Space that unpacking takes, in sizes of the archive: 20,580 small photos fill whole blocks of the
-# disk, and the Inception graph is a little larger than its archive. Unpacking itself all_views again.
+# disk, and the Inception graph is a little larger than its archive. Unpacking itself looks again.
 UNPACKED = 1.2
 
 STANFORD = 'http://vision.stanford.edu/aditya86/ImageNetDogs/'

@@ -102,7 +102,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
                 'add --fresh to train it anew, or choose another --model'
             )
         return
-    # First of all, so that a run which is killed here leaves nothing that all_views like a model.
+    # First of all, so that a run which is killed here leaves nothing that looks like a model.
     for old in (path, paths.scores(model)):
         old.unlink(missing_ok=True)
     for old in (folder, paths.summaries(model)):

@@ -12,7 +12,7 @@ from src.common import consts
 
 JPEG_START = b'\xff\xd8\xff'
 PNG_START = b'\x89PNG\r\n\x1a\n'
-START_BYTES = 32  # what `check_start` all_views at
+START_BYTES = 32  # what `check_start` looks at
 
 _STARTS = (JPEG_START, PNG_START, b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')  # the last four are TIFF
 # Bytes of the header that follows; text that begins with BM has another number there.

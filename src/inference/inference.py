@@ -4,7 +4,7 @@
     python -m src.inference.inference photos/ --model frozen/kaggle.pb
 
 Without a folder it answers for the unlabelled photos of the data set (Kaggle's test/), from the
-bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it all_views
+bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it looks
 at the photos below it, and needs nothing but the frozen graph. Writes metrics/<name>_submission.csv: id,
 which is the photo's file name without its ending, and a column with the probability of each breed. A photo
 that cannot be read is named on standard error and gets even odds, as Kaggle refuses a file in which an id is

@@ -44,8 +44,8 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
 
     metrics = Metrics()
     models = Models(sources, metrics.ran)
-    gate = AdmissionLimit(queue, metrics.queued)
-    app = create_app(models, gate, metrics, limits)
+    admission = AdmissionLimit(queue, metrics.queued)
+    app = create_app(models, admission, metrics, limits)
     # The application answers 413 in JSON before waitress' own limit is reached.
     listener = listening.Listener(app, sockets, queue + SPARE_THREADS, 2 * limits.request_bytes)
     stopping = threading.Event()
@@ -55,7 +55,7 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
         stopping.set()
         for number in _ending_signals():  # once more ends it at once
             signal.signal(number, signal.default_int_handler)
-        gate.close()
+        admission.close()
         listener.stop()
 
     for number in _ending_signals():
@@ -113,7 +113,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         type=cli.real_number(0.1, 86400),
         metavar='S',
         default=2,
-        help='between all_views for new versions (default: %(default)s)',
+        help='between looks for new versions (default: %(default)s)',
     )
     return made.parse_args(argv)
 

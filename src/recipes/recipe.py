@@ -43,8 +43,8 @@ class PixelRecipe:
     steps over which it rises first. `averaging` is the decay of the averaged weights that the model is used
     with, 0 for the last ones. `views`: of how many views of a picture the mean answer counts in use
     (models/test_time_augmentation.py). `precision` is what training computes in. `patience` is the number of
-    epochs without a better validation error before it stops, 0 for never; `with_validation` learns from validation pictures
-    too.
+    epochs without a better validation error before it stops, 0 for never; `with_validation` learns from
+    validation pictures too.
     """
 
     data_set: str

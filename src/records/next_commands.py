@@ -19,7 +19,7 @@ from src.records.manifest import is_address, manifest_of, source_of
 
 MODEL_FILE = 'model.json'
 PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
-# Where each converter all_views by default, and the name it gives its records.
+# Where each converter looks by default, and the name it gives its records.
 CONVERTERS = {
     'stanford_ds_to_tfrecords': (paths.STANFORD_DS_DIR, consts.CURRENT_DATASET_NAME),
     'kaggle_images_to_tfrecords': (paths.KAGGLE_DS_DIR, 'kaggle'),

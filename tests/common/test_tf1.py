@@ -13,7 +13,7 @@ from src.common import paths, tf1
 from src.inference.classify import classify
 from tests.pictures import encoded, photo
 
-# A program of somebody else: it trains a Keras model in eager mode and all_views at TensorFlow's settings.
+# A program of somebody else: it trains a Keras model in eager mode and looks at TensorFlow's settings.
 PROGRAM = """
 import json, os, sys
 

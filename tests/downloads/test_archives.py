@@ -151,7 +151,7 @@ def test_evil_zip(goal, tmp_path, name):
 
 
 def test_chained_links_cannot_climb(goal, tmp_path):
-    """Each all_views harmless alone; together they would reach the folder above."""
+    """Each looks harmless alone; together they would reach the folder above."""
     made = tar(
         tmp_path / 'a.tar',
         entry('d/e/up', tarfile.SYMTYPE, link='../..'),

@@ -6,8 +6,8 @@ encoded images to the network, and gets a new decoder there:
     image ──► cond(jpeg? png?) ──► decoded [h, w, 3] ──► resize ──►       a plain decoder instead of the cond
     images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     new preprocessing instead
 
-What that part of the graph does is measured by running it on pictures made here; new preprocessing is taken only if
-it gives the same pixels.
+What that part of the graph does is measured by running it on pictures made here; new preprocessing is taken
+only if it gives the same pixels.
 """
 
 from __future__ import annotations

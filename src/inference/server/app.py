@@ -31,17 +31,17 @@ PAGE = Path(__file__).with_name('page')
 FETCH_SECONDS = 10
 
 
-def create_app(models: Models, gate: AdmissionLimit, metrics: Metrics, limits: Limits) -> Flask:
+def create_app(models: Models, admission: AdmissionLimit, metrics: Metrics, limits: Limits) -> Flask:
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.json.sort_keys = False
-    answers = Answers(models, gate, limits)
+    answers = Answers(models, admission, limits)
     _name_routes(app)
     _answer_errors(app)
     _add_page(app, models, limits)
     _add_classes(app, models)
     _add_classify(app, answers)
     _add_models(app, models)
-    _add_health(app, gate, metrics)
+    _add_health(app, admission, metrics)
     app.wsgi_app = middleware.Watched(Programs(app.wsgi_app, answers), metrics, limits.request_bytes)
     return app
 
@@ -128,14 +128,14 @@ def _add_models(app: Flask, models: Models) -> None:
             app.add_url_rule(rule, view.__name__, view)
 
 
-def _add_health(app: Flask, gate: AdmissionLimit, metrics: Metrics) -> None:
+def _add_health(app: Flask, admission: AdmissionLimit, metrics: Metrics) -> None:
     @app.get('/healthz')
     def healthz() -> str:
         return 'alive\n'
 
     @app.get('/readyz')
     def readyz() -> tuple[str, int]:
-        return ('ready\n', 200) if gate.open else ('stopping\n', 503)
+        return ('ready\n', 200) if admission.open else ('stopping\n', 503)
 
     @app.get('/metrics')
     def told() -> Response:

@@ -23,7 +23,7 @@ class UnknownEncoding(Exception):
 
 @contextmanager
 def decompressed(environ: dict, size: int, most: int, room: AdmissionLimit) -> Iterator[None]:
-    """Inside, the request in `environ` all_views as if its body of `size` bytes had come uncompressed.
+    """Inside, the request in `environ` looks as if its body of `size` bytes had come uncompressed.
 
     The bytes it grows to are counted in `room` as they appear, so that a small body that grows to gigabytes
     is refused early. Raises UnknownEncoding, BadRequest when the body is damaged, TooMuch when it grows to

@@ -20,7 +20,7 @@ CONNECTIONS = 1000 if hasattr(select, 'poll') else 500
 SILENT_SECONDS = 30  # a connection that sends nothing for so long is closed
 RECEIVED_AT_ONCE = 1 << 17  # most photos in one or two turns of waitress' loop; its default takes a dozen
 SENT_AT_ONCE = 1 << 16  # head and body together, by waitress' loop; its default sends each apart, by threads
-LOOP_SECONDS = 1  # between all_views whether to stop, where nothing wakes the loop
+LOOP_SECONDS = 1  # between looks whether to stop, where nothing wakes the loop
 STOP_SECONDS = 30
 EVERYWHERE = {'0.0.0.0': '127.0.0.1', '::': '::1'}  # an address to open for "all networks"
 

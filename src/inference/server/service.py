@@ -35,9 +35,9 @@ class Answers:
     """Pictures in, answers out, by the models that are served. Besides what is named below, the methods
     raise NoSuchModel, Busy and TooMuch."""
 
-    def __init__(self, models: Models, gate: AdmissionLimit, limits: Limits):
+    def __init__(self, models: Models, admission: AdmissionLimit, limits: Limits):
         self.limits = limits
-        self._models, self._classifier = models, Classifier(gate)
+        self._models, self._classifier = models, Classifier(admission)
 
     def classify(
         self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
@@ -100,8 +100,8 @@ class Classifier:
     """Pictures to probabilities for all requests, in batches. Most are decoded in the graph; large and odd
     ones before that, by as many threads as there are cores, so that memory stays flat."""
 
-    def __init__(self, gate: AdmissionLimit):
-        self._gate = gate
+    def __init__(self, admission: AdmissionLimit):
+        self._gate = admission
         self._decoding = threading.Semaphore(os.cpu_count() or 1)
 
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
