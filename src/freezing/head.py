@@ -29,8 +29,8 @@ def join_head(
 
     It maps `backbone.preprocessing.image` (one encoded image, string scalar) or
     `backbone.preprocessing.pixels` ([N, height, width, 3] float32) to `output_node:0` ([N, classes] float32,
-    rows sum to 1), and carries `labels` and `model_info`, which names the tensor [N, width] between backbone and head as
-    `vector`. Raises UserError when the head does not fit the backbone.
+    rows sum to 1), and carries `labels` and `model_info`, which names the tensor [N, width] between backbone
+    and head as `vector`. Raises UserError when the head does not fit the backbone.
     """
     layers = checkpoint_layers(checkpoint)
     if layers[0] != backbone.width or layers[-1] != len(labels):
