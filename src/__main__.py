@@ -129,11 +129,13 @@ def state_of(step: Step, outdated: Collection[Path]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
+    cli.add_name(made)
     cli.add_model(made)
     made.set_defaults(name=None)  # it follows the model
     args = made.parse_args(argv)
-    args.name = next_commands.data_set_of(args.model, args.name)
-    args.model = args.model or next_commands.usual_model(args.name)
+    model = args.model and args.model.name
+    args.name = next_commands.data_set_of(model, args.name)
+    args.model = model or next_commands.usual_model(args.name)
     say(f'data set {args.name}, model {args.model}    [x] is there, [ ] is not yet, [~] is out of date')
     following, outdated = None, []
     for number, step in enumerate(steps(args), 1):

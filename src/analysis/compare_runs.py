@@ -22,6 +22,7 @@ from src.analysis.runs_page import page
 from src.common import cli, columns, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
@@ -141,7 +142,8 @@ def _told(name: str, value) -> str:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.compare_runs', __doc__)
-    made.add_argument('--name', type=cli.plain_name, help='only runs on this data set')
+    made.add_argument('--name', type=plain_name, help='only runs on this data set')
+    cli.add_model(made, default='all; may be repeated', action='append')
     made.add_argument(
         '--sort', choices=list(COLUMNS), default='validation_top_1', help='default: %(default)s'
     )
@@ -149,9 +151,20 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
+def _only(runs: Sequence[Run], models: Sequence[str]) -> list[Run]:
+    """The runs of some models. Raises UserError for a model without one, with similar names."""
+    by_model = {run.model: run for run in runs}
+    for model in models:
+        if model not in by_model:
+            raise UserError(f'there is no run of {model}: train it first{similar(model)}')
+    return [by_model[model] for model in dict.fromkeys(models)]
+
+
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     runs = [run for run in all_runs() if args.name in (None, run.facts.get('data_set'))]
+    if args.model:
+        runs = _only(runs, [model.name for model in args.model])
     if not runs:
         raise UserError(f'{paths.shown(paths.METRICS_DIR)} holds no runs: train a model first')
     table = ranked(runs_table(runs), args.sort)

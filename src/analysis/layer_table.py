@@ -16,6 +16,7 @@ from pathlib import Path
 
 from src.common import cli, columns, errors, paths
 from src.common.errors import UserError
+from src.common.names import newest_version, resolve_model, similar
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
@@ -78,7 +79,10 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.layer_table', __doc__)
-    made.add_argument('network', metavar='MODEL|PB', help=f'a frozen graph, or {", ".join(NETWORKS)}')
+    made.add_argument(
+        'network', nargs='?', metavar='NETWORK|PB', help=f'a frozen graph, or {", ".join(NETWORKS)}'
+    )
+    cli.add_model(made, resolve_model, 'none')
     made.add_argument('--start', metavar='TENSOR', help='of a frozen graph (default: the resized pixels)')
     made.add_argument('--end', metavar='TENSOR', help='of a frozen graph (default: its output)')
     made.add_argument(
@@ -87,18 +91,29 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument(
         '--classes', type=cli.whole_number(2), default=10, help='of a network (default: %(default)s)'
     )
-    return made.parse_args(argv)
+    args = made.parse_args(argv)
+    if (args.network is None) == (args.model is None):
+        made.error('give the name of a network, a frozen graph, or --model')
+    return args
+
+
+def _frozen_file(args: argparse.Namespace) -> Path:
+    """The frozen file that the flags name. Raises UserError when there is none, with similar names."""
+    model = args.model or resolve_model(args.network)
+    path = newest_version(model.frozen) if model.frozen.is_dir() else model.frozen
+    if path and path.exists():
+        return path
+    if args.model is None and model.name == args.network:
+        find_network(args.network)
+    raise UserError(f'there is no {paths.shown(model.frozen)}{similar(model.name)}')
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    path = Path(args.network)
-    if path.suffix == '.pb' or path.is_file():
-        rows = rows_of_graph(path, args.start, args.end)
-    elif paths.frozen(args.network).is_file():
-        rows = rows_of_graph(paths.frozen(args.network), args.start, args.end)
-    else:
+    if args.model is None and args.network in NETWORKS:
         rows = rows_of_network(args.network, args.side, args.classes)
+    else:
+        rows = rows_of_graph(_frozen_file(args), args.start, args.end)
     for line in table(rows):
         say(line)
 

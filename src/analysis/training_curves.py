@@ -44,12 +44,13 @@ def panels_of(run: Run) -> list[Panel]:
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.analysis.training_curves', __doc__)
+    cli.add_name(made)
     cli.add_model(made)
     made.add_argument(
         '--out', type=Path, metavar='PNG', help='default: training_curves.png in metrics/<model>/'
     )
     args = made.parse_args(argv)
-    run = read_run(cli.model_of(args), args.name)
+    run = read_run(cli.model_of(args).name, args.name)
     out = args.out or paths.analysis(run.model) / 'training_curves.png'
     draw(run, out)
     saved = run.facts.get('best_step', 0)

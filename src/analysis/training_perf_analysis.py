@@ -30,6 +30,7 @@ from src.analysis.answers import analyse, check_belongs, doubts
 from src.analysis.report import draw, tell, write_tables
 from src.common import cli, consts, errors, paths
 from src.common.files import count
+from src.common.names import resolve_model
 from src.common.progress import next_step, say
 from src.engine.board import show_picture
 from src.inference.predictor import load_model
@@ -43,7 +44,8 @@ ALL = 'all'
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.training_perf_analysis', __doc__)
-    cli.add_model(made)
+    cli.add_name(made)
+    cli.add_model(made, resolve_model)
     made.set_defaults(name=None)  # it follows the model
     made.add_argument(
         '--split',
@@ -59,9 +61,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    args.name = data_set_of(args.model, args.name)
+    args.name = data_set_of(args.model and args.model.name, args.name)
     model = cli.model_of(args)
-    out = args.out or paths.analysis(model)
+    out = args.out or paths.analysis(model.name)
     records = dataset.open_records(args.name)
     frozen = frozen_model(args.name, model)
     predictor = load_model(frozen)
@@ -73,9 +75,9 @@ def main(argv: list[str] | None = None) -> None:
     top_1 = score(analysis.probabilities, analysis.labels)['top_1']
     photos = count(len(analysis.ids), 'photo' if args.split == ALL else f'{args.split} photo')
     write_tables(analysis, out)
-    subject = with_kind(f'{model} on {photos}, top-1 {top_1:.1%}', analysis.kind)
+    subject = with_kind(f'{model.name} on {photos}, top-1 {top_1:.1%}', analysis.kind)
     first = draw(analysis, records, out, subject)
-    show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model))
+    show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model.name))
     next_step(f'open {shlex.quote(paths.shown(first))}')
 
 

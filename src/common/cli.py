@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
+from collections.abc import Callable
 
 from src.common import commands, consts, paths
 from src.common.errors import DEBUG_FLAG, UserError
-
-LONGEST_NAME = 200  # file names take 255 bytes, and names get endings
+from src.common.names import Model, named_model, plain_name, resolve_trained
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,45 +41,20 @@ def add_name(made: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(made: argparse.ArgumentParser) -> None:
-    """`--name` of the data set and `--model`, the name of the model made from it."""
-    add_name(made)
-    made.add_argument(
-        '--model',
-        type=plain_name,
-        help=f"name of the model (default: {consts.CURRENT_MODEL_NAME}, or the data set's name with --name)",
-    )
+def add_model(
+    made: argparse.ArgumentParser,
+    meaning: Callable[[str], Model] = resolve_trained,
+    default: str = f"{consts.CURRENT_MODEL_NAME}, or the data set's name with --name",
+    **options,
+) -> None:
+    """`--model`, which gives a `names.Model` or None; `default` is text for its help."""
+    told = f'model, by its name or the path of its frozen file (default: {default})'
+    made.add_argument('--model', type=meaning, metavar='NAME|PB', help=told, **options)
 
 
-def model_of(args: argparse.Namespace) -> str:
+def model_of(args: argparse.Namespace) -> Model:
     """The model that the flags of `add_model` name."""
-    return args.model or paths.model_for(args.name)
-
-
-def plain_name(text: str) -> str:
-    """An argparse type: a name that becomes part of file names, on every system and in patterns."""
-    if fault := _fault_of_name(text):
-        raise argparse.ArgumentTypeError(f'{text!r} {fault}')
-    return text
-
-
-def _fault_of_name(text: str) -> str:
-    use = 'use letters, digits, - and _'
-    if not text:
-        return f'is empty: {use}'
-    if '/' in text or '\\' in text:
-        return 'is a path, and a name without folders is needed (ROOTSTOCK_HOME moves all folders)'
-    if text[0] in '.-':
-        return f'begins with {text[0]!r}: {use}'
-    if text[-1] in '. ':
-        return f'ends with {text[-1]!r}, which Windows drops: {use}'
-    if odd := next((c for c in text if c in '[]*?:<>|"' or not c.isprintable()), ''):
-        return f'holds {odd!r}, which file names and patterns do not take: {use}'
-    if re.fullmatch(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?', text, re.IGNORECASE):
-        return 'is a device on Windows: choose another name'
-    if len(os.fsencode(text)) > LONGEST_NAME:
-        return f'is longer than {LONGEST_NAME} bytes: choose a shorter name'
-    return ''
+    return args.model or named_model(paths.model_for(args.name))
 
 
 def whole_number(low: int, high: int | None = None):

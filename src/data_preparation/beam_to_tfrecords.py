@@ -25,6 +25,7 @@ from src.common import cli, commands, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
+from src.common.names import plain_name
 from src.common.progress import say
 from src.data_preparation.conversion.command import add_conversion_flags, report, report_skipped
 from src.data_preparation.conversion.job import MANIFEST, Job, list_skipped
@@ -88,7 +89,7 @@ def _parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """Our own flags, and what is left for Beam."""
     made = cli.parser('src.data_preparation.beam_to_tfrecords', __doc__)
     made.add_argument('dir', metavar='DIR', help='folder of class folders')
-    made.add_argument('--name', type=cli.plain_name, required=True, help='name for this data set')
+    made.add_argument('--name', type=plain_name, required=True, help='name for this data set')
     records = paths.shown(paths.RECORDS_DIR)
     made.add_argument('--output', metavar='FOLDER', help=f'folder for the records (default: {records}/NAME)')
     add_class_folders(made)

@@ -23,6 +23,7 @@ from PIL import Image
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
+from src.common.names import plain_name
 from src.data_preparation.conversion.command import add_conversion_flags, run
 from src.data_preparation.conversion.convert import Job
 from src.data_preparation.samples import Sample
@@ -139,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
         default=paths.CIFAR10_DIR,
         help=f'default: {paths.shown(paths.CIFAR10_DIR)}',
     )
-    made.add_argument('--name', type=cli.plain_name, default='cifar10', help='default: %(default)s')
+    made.add_argument('--name', type=plain_name, default='cifar10', help='default: %(default)s')
     add_conversion_flags(made, backbone=False)
     args = made.parse_args(argv)
     samples = cifar10_samples(batches_in(args.data))

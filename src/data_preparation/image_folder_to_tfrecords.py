@@ -24,6 +24,7 @@ from pathlib import Path
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.names import plain_name
 from src.common.progress import say
 from src.data_preparation.conversion.command import add_conversion_flags, add_test_list, run
 from src.data_preparation.conversion.convert import Job
@@ -185,7 +186,7 @@ def _unreadable(error: OSError) -> UserError:
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.data_preparation.image_folder_to_tfrecords', __doc__)
     made.add_argument('dir', type=Path, metavar='DIR', help='folder of class folders')
-    made.add_argument('--name', type=cli.plain_name, required=True, help='name for this data set')
+    made.add_argument('--name', type=plain_name, required=True, help='name for this data set')
     add_class_folders(made)
     add_test_list(made)
     add_conversion_flags(made)

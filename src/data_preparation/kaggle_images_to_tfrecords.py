@@ -18,6 +18,7 @@ from pathlib import Path
 
 from src.common import cli, consts, errors, paths
 from src.common.errors import UserError
+from src.common.names import plain_name
 from src.data_preparation.conversion.command import add_conversion_flags, run
 from src.data_preparation.conversion.convert import Job
 from src.data_preparation.samples import Sample
@@ -101,7 +102,7 @@ def _photos(folder: Path) -> tuple[dict[str, Path], list[Remark]]:
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.data_preparation.kaggle_images_to_tfrecords', __doc__)
     made.add_argument(
-        '--name', type=cli.plain_name, default='kaggle', help='name for this data set (default: %(default)s)'
+        '--name', type=plain_name, default='kaggle', help='name for this data set (default: %(default)s)'
     )
     made.add_argument(
         '--data',

@@ -82,9 +82,10 @@ def _model_info(model: str, trained: dict[str, Any], checkpoint: str) -> dict[st
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.freezing.freeze', __doc__)
+    cli.add_name(made)
     cli.add_model(made)
     args = made.parse_args(argv)
-    model = cli.model_of(args)
+    model = cli.model_of(args).name
     with at_work(paths.checkpoints(model), goes_on=False):
         files.remove_leftovers(paths.frozen(model))
         path, gap, number = freeze_model(model, args.name)

@@ -24,6 +24,7 @@ from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import human_size, writing
 from src.common.locks import at_work
+from src.common.names import resolve_model
 from src.common.progress import say, wrote
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
@@ -105,7 +106,8 @@ def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.freezing.frozen_to_saved_model', __doc__)
-    cli.add_model(made)
+    cli.add_name(made)
+    cli.add_model(made, resolve_model)
     made.add_argument('--version', type=cli.whole_number(1), help='default: one more than the newest there')
     made.add_argument(
         '--out',
@@ -115,7 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = made.parse_args(argv)
     model = cli.model_of(args)
-    base = args.out or paths.SAVED_MODELS_DIR / model
+    base = args.out or paths.SAVED_MODELS_DIR / model.name
     with at_work(base, goes_on=False):
         for rest in base.glob(f'{SCRATCH}*'):  # of an export that was killed
             shutil.rmtree(rest, ignore_errors=True)
@@ -124,8 +126,8 @@ def main(argv: list[str] | None = None) -> None:
     wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
     say(
         'serve it: docker run -p 127.0.0.1:8501:8501 '
-        f'-v {_shell_path(base)}:{shlex.quote(f"/models/{model}")} '
-        f'-e MODEL_NAME={shlex.quote(model)} tensorflow/serving'
+        f'-v {_shell_path(base)}:{shlex.quote(f"/models/{model.name}")} '
+        f'-e MODEL_NAME={shlex.quote(model.name)} tensorflow/serving'
     )
 
 

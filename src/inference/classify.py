@@ -30,13 +30,14 @@ import numpy as np
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.names import plain_name, resolve_model
 from src.common.progress import progress, say
 from src.downloads.http import web_address
 from src.downloads.picture import fetch_image
 from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.images.find import find_pictures
-from src.inference.default_model import default_model, why_default
+from src.inference.default_model import default_model, frozen_file, why_default
 from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
 
@@ -57,7 +58,7 @@ def classify(source: str, path: str, model: str | Path | None = None) -> pandas.
 
     if source not in SOURCES:
         raise UserError(f"source is 'file' or 'uri', not {source!r}")
-    predictor = _loaded(Path(model) if model else default_model())
+    predictor = _loaded(frozen_file(resolve_model(str(model))) if model else default_model())
     answer = next(iter(predictor.from_pictures([_read(source, str(path))])))
     if isinstance(answer, BadImage):
         raise UserError(f'{path}: {answer}')
@@ -154,8 +155,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.inference.classify', __doc__)
     made.add_argument('pictures', nargs='+', metavar='PICTURE', help="files, folders, globs, addresses, '-'")
     chosen = made.add_mutually_exclusive_group()
-    chosen.add_argument('--name', type=cli.plain_name, help='data set whose frozen model to use')
-    chosen.add_argument('--model', type=Path, metavar='PB', help='frozen graph to use')
+    chosen.add_argument('--name', type=plain_name, help='data set whose frozen model to use')
+    cli.add_model(chosen, resolve_model, 'the one that ships, or of the data set with --name')
     made.add_argument(
         '--top', type=cli.whole_number(1), default=5, help='how many classes (default: %(default)s)'
     )
@@ -172,7 +173,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    path = args.model or default_model(args.name)
+    path = frozen_file(args.model) if args.model else default_model(args.name)
     names, left_out = names_in(args.source, args.pictures)
     missing = _missing(args.source, names)
     if len(names) > 1:

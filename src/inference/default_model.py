@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 from src.common import consts, paths
-from src.records.next_commands import frozen_model, usual_model
+from src.common.names import Model, named_model
+from src.records.next_commands import data_set_of, frozen_model, usual_model
 
 
 def default_model(name: str | None = None) -> Path:
@@ -20,7 +21,18 @@ def default_model(name: str | None = None) -> Path:
     model = paths.model_for(name)
     if name and not paths.frozen(model).exists():
         model = usual_model(name)
-    return frozen_model(name or consts.CURRENT_DATASET_NAME, model)
+    return frozen_model(name or consts.CURRENT_DATASET_NAME, named_model(model))
+
+
+def frozen_file(model: Model) -> Path:
+    """The frozen file of a model that --model gives. Raises UserError when there is none, with the command
+    that makes it and with similar names."""
+    return frozen_model(data_set_of(model.name), model)
+
+
+def frozen_source(model: Model) -> Path:
+    """The same for a server: the folder where the model has versions."""
+    return model.frozen if model.frozen.is_dir() else frozen_file(model)
 
 
 def why_default(path: Path) -> str:

@@ -23,12 +23,13 @@ import numpy as np
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.names import plain_name, resolve_model
 from src.common.progress import say, wrote
 from src.images.faults import BadImage
 from src.images.files import pictures_below
 from src.images.find import by_id
 from src.inference import classify
-from src.inference.default_model import default_model
+from src.inference.default_model import default_model, frozen_file
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
@@ -106,11 +107,11 @@ def write_submission(
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.inference.inference', __doc__)
     made.add_argument('dir', type=Path, nargs='?', metavar='DIR', help='folder of photos')
-    made.add_argument('--name', type=cli.plain_name, default='kaggle', help='data set (default: %(default)s)')
-    made.add_argument('--model', type=Path, metavar='PB', help="frozen graph (default: the data set's own)")
+    made.add_argument('--name', type=plain_name, default='kaggle', help='data set (default: %(default)s)')
+    cli.add_model(made, resolve_model, "the data set's own")
     made.add_argument('--out', type=Path, metavar='CSV', help='default: metrics/<name>_submission.csv')
     args = made.parse_args(argv)
-    model = args.model or default_model(args.name)
+    model = frozen_file(args.model) if args.model else default_model(args.name)
     predictor = load_model(model)
     say(f'{paths.shown(model)}: {count(len(predictor.labels), "class", "classes")}')
     if args.dir:

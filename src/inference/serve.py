@@ -22,8 +22,9 @@ from pathlib import Path
 
 from src.common import cli, commands, errors, paths
 from src.common.errors import UserError
+from src.common.names import resolve_model
 from src.common.progress import say
-from src.inference.default_model import default_model, why_default
+from src.inference.default_model import default_model, frozen_source, why_default
 
 MB = 1_000_000
 # Threads beyond those that may wait for the graph: they tell the others that there is no room.
@@ -77,8 +78,11 @@ def _ending_signals() -> list[int]:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.inference.serve', __doc__)
-    made.add_argument(
-        '--model', type=Path, action='append', metavar='PB|DIR', help='frozen graph, or folder of versions'
+    cli.add_model(
+        made,
+        resolve_model,
+        'the one that ships; may be repeated, and may be a folder of versions',
+        action='append',
     )
     made.add_argument('--host', default='127.0.0.1', help='0.0.0.0: all networks (default: %(default)s)')
     made.add_argument(
@@ -126,7 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     from src.inference.server.service import Limits
 
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
-    models = args.model or [default_model()]
+    models = [frozen_source(model) for model in args.model or ()] or [default_model()]
     if not args.model:
         say(f'{paths.shown(models[0])}: {why_default(models[0])}')
     serve(models, args.host, args.port, args.queue, limits, args.watch_seconds)

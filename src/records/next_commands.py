@@ -12,6 +12,7 @@ from typing import Any
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
+from src.common.names import Model, newest_version, similar
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
 from src.recipes.recipe import PixelRecipe
@@ -114,13 +115,17 @@ def how_to_train(name: str, model: str) -> str:
     return f'run {to_train(name, model)}, or choose what was trained: --model {files.listed(others, 3)}'
 
 
-def frozen_model(name: str, model: str) -> Path:
-    """The frozen file of a model. Raises UserError when it is not there, with what to do."""
-    path = paths.frozen(model)
-    if path.exists():
+def frozen_model(name: str, model: Model) -> Path:
+    """The frozen file of a model, or the newest of its versions. Raises UserError when there is none, with
+    what to do and with similar names."""
+    path = newest_version(model.frozen) if model.frozen.is_dir() else model.frozen
+    if path and path.exists():
         return path
-    todo = f'run {to_freeze(name, model)}' if model_notes(model) else how_to_train(name, model)
-    raise UserError(f'there is no {paths.shown(path)}: {todo}')
+    missing = f'there is no {paths.shown(model.frozen)}'
+    if model.frozen != paths.frozen(model.name):  # a path elsewhere, which no command here would write
+        raise UserError(missing + similar(model.name))
+    todo = f'run {to_freeze(name, model.name)}' if model_notes(model.name) else how_to_train(name, model.name)
+    raise UserError(f'{missing}: {todo}{similar(model.name)}')
 
 
 def _has_bottlenecks(name: str) -> bool:

@@ -157,6 +157,7 @@ def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train', __doc__)
     recipe = add_recipe(made, USUAL_HEAD, HeadRecipe, argv)
+    cli.add_name(made)
     cli.add_model(made)
     made.set_defaults(name=recipe.data_set)
     add_settings(made, recipe)
@@ -175,7 +176,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    model = cli.model_of(args)
+    model = cli.model_of(args).name
     records = open_records(args.name)
     recipe = recipe_of(args, records)
     layers = '-'.join(map(str, recipe.layers))

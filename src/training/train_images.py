@@ -19,6 +19,7 @@ from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
+from src.common.names import plain_name
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.engine import board, loop
@@ -111,11 +112,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     recipe = add_recipe(made, USUAL_NETWORK, PixelRecipe, argv)
     made.add_argument('--list', action='store_true', help='name all recipes and end')
     made.add_argument(
-        '--name', dest='data_set', type=cli.plain_name, default=recipe.data_set, help='default: %(default)s'
+        '--name', dest='data_set', type=plain_name, default=recipe.data_set, help='default: %(default)s'
     )
-    made.add_argument(
-        '--model', type=cli.plain_name, help="name of the model (default: the recipe's, with _ for /)"
-    )
+    cli.add_model(made, default="the recipe's name, with _ for /")
     made.add_argument(
         '--fresh', action='store_true', help='delete what was trained under this name, and train anew'
     )
@@ -135,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
                 say(f'{name:<30} {what(name)}')
         return
     recipe = PixelRecipe(**{field.name: getattr(args, field.name) for field in fields(PixelRecipe)})
-    model = args.model or network_model(args.recipe, recipe.data_set)
+    model = args.model.name if args.model else network_model(args.recipe, recipe.data_set)
     records = open_records(recipe.data_set)
     say(f'{recipe.network} on {records_line(records, recipe)}')
     with at_work(paths.checkpoints(model)):

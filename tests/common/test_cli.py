@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from src.common import cli, commands, paths
+from src.common import commands, names, paths
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from src.common import cli, commands, paths
 )
 def test_a_name_that_cannot_be_a_file_name_is_refused_with_the_reason(name, fault):
     with pytest.raises(argparse.ArgumentTypeError) as told:
-        cli.plain_name(name)
+        names.plain_name(name)
     assert fault in str(told.value)
 
 
@@ -42,7 +42,7 @@ def test_a_name_that_cannot_be_a_file_name_is_refused_with_the_reason(name, faul
     'name', ['flowers', 'my pets', "it's", 'Blüten', '花', 'console', 'com', 'v1.2', 'a-b_c']
 )
 def test_other_names_are_taken(name):
-    assert cli.plain_name(name) == name
+    assert names.plain_name(name) == name
 
 
 @pytest.fixture

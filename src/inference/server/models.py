@@ -17,6 +17,7 @@ import numpy as np
 
 from src.common import paths
 from src.common.errors import UserError, first_line
+from src.common.names import newest_version
 from src.common.progress import say
 from src.images.decode import encode_jpeg
 from src.inference.predictor import Predictor, load_model
@@ -106,8 +107,7 @@ class Slot:
         try:
             if not self._source.is_dir():
                 return _found(self._source, None)
-            versions = [file for file in self._source.glob('*.pb') if file.stem.isdecimal()]
-            newest = max(versions, key=lambda file: int(file.stem), default=None)
+            newest = newest_version(self._source)
             return newest and _found(newest, int(newest.stem))
         except OSError:  # it goes away while we look
             return None
