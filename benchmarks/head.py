@@ -167,7 +167,7 @@ def table(rows: list[dict]) -> list[str]:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.head', __doc__)
     cli.add_name(made)
-    train.add_settings(made)
+    cli.add_fields(made, HeadRecipe())
     made.add_argument('--rounds', type=cli.whole_number(1), default=3, help='default: %(default)s')
     made.add_argument('--json', action='store_true', help='all figures as JSON')
     return made.parse_args(argv)

@@ -70,7 +70,7 @@ def by_peer(task: Parts, classes: int, standardise: bool) -> np.ndarray:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.held_out', __doc__)
     cli.add_name(made)
-    train.add_settings(made)
+    cli.add_fields(made, HeadRecipe())
     made.add_argument('--folds', type=cli.whole_number(2), default=0, help='default: no folds')
     made.add_argument('--no-peer', action='store_true', help='leave scikit-learn out')
     return made.parse_args(argv)

@@ -68,7 +68,7 @@ def convert(row: Row, args: argparse.Namespace) -> str:
 def recipe_by(flags: str, records: Records) -> HeadRecipe:
     """The head that flags of `train` describe."""
     made = argparse.ArgumentParser()
-    train.add_settings(made)
+    cli.add_fields(made, HeadRecipe())
     return train.recipe_of(made.parse_args(shlex.split(flags)), records)
 
 

@@ -41,9 +41,9 @@ def rate(network: str, computes_in: str, batch: int, seconds: float) -> float:
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (batch, 32, 32, 3)).astype(np.uint8)
     drawn = Examples([str(i) for i in range(batch)], rng.integers(0, 10, batch).astype(np.int32), pixels)
-    recipe = PixelRecipe('drawn', network, 32, 1, batch, 'sgd', 0.01, 0.9)
+    recipe = PixelRecipe('drawn', network, 32, 1, batch, 'sgd', 0.01, 0.9, precision=computes_in)
     with tf.Graph().as_default(), tf.Session() as session:
-        trained = Network(recipe, 10, InMemory({'train': drawn}, batch, 1), 1000, computes_in)
+        trained = Network(recipe, InMemory({'train': drawn}, batch, 1), 10)
         trained.initialize(session)
         for step in range(3):
             session.run([trained.train_op, trained.cost], trained.feed(step))

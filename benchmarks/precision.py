@@ -45,7 +45,7 @@ def compare(folds: dict[str, list[Parts]], recipe: HeadRecipe) -> dict[str, dict
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('benchmarks.precision', __doc__)
     made.add_argument('names', nargs=2, metavar='NAME', help='records of one data set in two precisions')
-    train.add_settings(made)
+    cli.add_fields(made, HeadRecipe())
     made.add_argument('--folds', type=cli.whole_number(2), default=5, help='default: %(default)s')
     args = made.parse_args(argv)
     opened = {name: open_records(name) for name in args.names}

@@ -16,7 +16,7 @@ FLOORS = {
     'scoring': 1,
     'graph': 1,
     'models': 1,
-    'recipes': 1,
+    'recipes': 2,
     'downloads': 1,
     'drawn_dogs': 1,
     'images': 2,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 from src.common import commands, consts, paths
 from src.common.errors import DEBUG_FLAG, UserError
@@ -55,6 +57,33 @@ def add_model(
 def model_of(args: argparse.Namespace) -> Model:
     """The model that the flags of `add_model` name."""
     return args.model or named_model(paths.model_for(args.name))
+
+
+def add_fresh(made: argparse.ArgumentParser) -> None:
+    """`--fresh` of the training commands."""
+    made.add_argument(
+        '--fresh', action='store_true', help='delete what was trained under this name, and train anew'
+    )
+
+
+def add_fields(made, settings: Any) -> None:
+    """A flag for each field of the dataclass instance `settings` that has a help text in its metadata, with
+    its value as the default. The other metadata are options of `add_argument`."""
+    for field in fields(settings):
+        options = dict(field.metadata)
+        if 'help' not in options:
+            continue
+        default = getattr(settings, field.name)
+        if isinstance(default, bool):
+            options['action'] = argparse.BooleanOptionalAction
+        shown = 'by consts.py and the data' if default is None else default
+        options['help'] = f'{options["help"]} (default: {shown})'.replace('%', '%%')
+        made.add_argument(flag_of(field.name), default=default, **options)
+
+
+def flag_of(field: str) -> str:
+    """The flag of a setting: '--batch-size' of 'batch_size'."""
+    return '--' + field.replace('_', '-')
 
 
 def whole_number(low: int, high: int | None = None):

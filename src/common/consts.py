@@ -19,10 +19,8 @@ MIXUP = 1.0  # mixup alpha: lambda ~ Beta(alpha, alpha); 0 disables it
 SEED = 1
 PATIENCE = 10  # evaluations without a better validation log loss before training stops
 
-# Bottlenecks of a data set that need more than this are read from the records as training goes on.
-MAX_BOTTLENECK_BYTES = 2 << 30
-# Likewise the decoded pictures that a network from pixels learns from.
-MAX_PIXEL_BYTES = 2 << 30
+# Bottlenecks or decoded pictures that need more memory are read from the records during training.
+MAX_EXAMPLE_BYTES = 2 << 30
 
 # Tensors of the 2015 Inception graph and of what `freeze` writes.
 IMAGE_TENSOR = 'DecodeJpeg/contents:0'  # one encoded image, string scalar

@@ -8,6 +8,7 @@ first two. So the prefixes sort in the order in which to see things: scalars fir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,14 @@ INPUTS = '.inputs'  # how the name of the file with them ends
 CURVES, FINAL, PICTURES, WEIGHTS = 'curves/', 'final/', 'visual/', 'weights/'
 
 
-def show_inputs(session: tf.Session, network, folder: Path) -> None:
-    """The first pictures that the network learns from, as augmentation leaves them; a run that goes on has
-    them already."""
+def show_inputs(session: tf.Session, augmented: tf.Tensor, feed: Callable[[int], dict], folder: Path) -> None:
+    """Write the first training pictures as augmentation leaves them, `augmented` [N, height, width, 3],
+    unless an earlier part of the run has written them."""
     if any(folder.glob(f'*{INPUTS}')):
         return
-    shown = tf.summary.image(f'{PICTURES}inputs', network.augmented, SHOWN_INPUTS)
+    shown = tf.summary.image(f'{PICTURES}inputs', augmented, SHOWN_INPUTS)
     with summary_writer(folder, suffix=INPUTS) as writer:
-        writer.add_summary(session.run(shown, network.feed(0)), 0)
+        writer.add_summary(session.run(shown, feed(0)), 0)
 
 
 def show_picture(tag: str, picture: Path, folder: Path) -> None:

@@ -1,46 +1,156 @@
-"""What heads and networks have in common while they learn: how they are judged."""
+"""What is trained: a subclass says what an example is, how it becomes probabilities and how it is scored.
+
+`engine.fit` trains any learner, from memory or from the records, and `freezing` writes its `TrainedGraph`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from src.common.tf1 import tf
+from src.engine import loop
 from src.engine.sources import Source
-from src.records.dataset import Examples
+from src.graph.preprocessing.find import Preprocessing
+from src.records.dataset import Examples, Records
+from src.records.fields import Field
 from src.scoring.scores import scalars, score, whole_score
 
 
 class Learner:
-    """Something that learns from the `train` part of a source; `samples` is how many examples of which parts
-    are evaluated now and then, at most."""
+    """Trainable layers in the default graph.
 
-    def __init__(self, source: Source, samples: Mapping[str, int]):
-        self.source = source
+    A subclass sets in `build`: `train_op`, `cost` (scalar), `histograms` (a merged summary, or None) and,
+    where the saved weights are not all trainable variables, `weights`: variables by their names in the
+    checkpoint.
+    """
+
+    kind: ClassVar[str]  # its name in model.json
+    # Examples of each part that are evaluated during training, at most. Only validation decides anything.
+    samples: ClassVar[Mapping[str, int]]
+    monitor: ClassVar[str]  # the scalar to minimize, where there are validation examples
+    unit: ClassVar[str] = 'steps'  # of the progress bar
+    weights: Mapping[str, tf.Variable] | None = None
+
+    def __init__(self, recipe: Any, source: Source, classes: int):
+        self.recipe, self.source, self.classes = recipe, source, classes
         self._samples = {
-            part: source.first(part, most) for part, most in samples.items() if part in source.parts
+            part: source.first(part, most) for part, most in self.samples.items() if part in source.parts
         }
+        self.step = tf.train.get_or_create_global_step()
+        self.build()
 
-    def initialize(self, session: tf.Session) -> None:
-        session.run(tf.global_variables_initializer())
+    @classmethod
+    def settled(cls, recipe: Any, records: Records) -> Any:
+        """The recipe with the values that follow from the records or the machine filled in. Raises UserError
+        when it does not fit the records."""
+        return recipe
+
+    @classmethod
+    def field(cls, recipe: Any, records: Records) -> Field:
+        """What an example is. Raises UserError when the records do not hold it."""
+        raise NotImplementedError
+
+    @classmethod
+    def facts(cls, recipe: Any, records: Records) -> dict[str, Any]:
+        """`backbone` (None without one) and `precision`, for model.json."""
+        raise NotImplementedError
+
+    @classmethod
+    def trained_graph(
+        cls, facts: Mapping[str, Any], checkpoint: str, as_released: bool = False
+    ) -> TrainedGraph:
+        """The model in a checkpoint, by the facts in its model.json, as a graph from pixels to probabilities;
+        `as_released` leaves the backbone unoptimized, to compare with."""
+        raise NotImplementedError
+
+    def build(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        raise NotImplementedError
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps between two evaluations."""
+        raise NotImplementedError
+
+    def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
+        """The feed of a training step."""
+        raise NotImplementedError
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
         """Probabilities [N, classes] float32."""
         raise NotImplementedError
 
-    def predict_one_view(self, session: tf.Session, examples: Examples) -> np.ndarray:
-        """The same while it learns, perhaps not as good."""
+    def predict_quickly(self, session: tf.Session, examples: Examples) -> np.ndarray:
+        """The same for evaluations during training, possibly less accurate."""
         return self.predict(session, examples)
+
+    def show_inputs(self, session: tf.Session, folder: Path) -> None:
+        """Write what the learner sees to the summaries in `folder`, where there is anything to see."""
+
+    def initialize(self, session: tf.Session) -> None:
+        session.run(tf.global_variables_initializer())
 
     def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
         return whole_score((self.predict(session, chunk), chunk.labels) for chunk in chunks)
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """Scores of each part on all its examples."""
+        """The scores of each part on all its examples."""
         return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
-        """The scalars of TensorBoard, from samples of the parts."""
-        glanced = {part: self.predict_one_view(session, held) for part, held in self._samples.items()}
-        return scalars({part: score(glanced[part], held.labels) for part, held in self._samples.items()})
+        """Scalars for TensorBoard by tag, from samples of the parts."""
+        predicted = {part: self.predict_quickly(session, held) for part, held in self._samples.items()}
+        return scalars({part: score(predicted[part], held.labels) for part, held in self._samples.items()})
+
+    def task(self) -> loop.Task:
+        return loop.Task(
+            train_op=self.train_op,
+            step=self.step,
+            cost=self.cost,
+            feed=self.feed,
+            evaluate=self.evaluate,
+            steps=self.steps,
+            evaluate_every=self.evaluate_every,
+            patience=self.recipe.patience,
+            monitor=self.monitor if 'validation' in self.source.parts else None,
+            histograms=self.histograms,
+            weights=self.weights,
+            examples=1 if self.unit == 'steps' else self.recipe.batch_size,
+            unit=self.unit,
+        )
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A trained model in the default graph: its `probabilities` [N, classes] float32; the names of tensors to
+    `keep` in a frozen file; `backbone`: entries to add to its facts of the backbone."""
+
+    probabilities: tf.Tensor
+    keep: list[str]
+    backbone: dict[str, Any] = field(default_factory=dict)
+
+
+class TrainedGraph:
+    """A trained model from pixels to probabilities. `graph_def` holds at least the `preprocessing`; `parts`
+    names what a frozen file of it holds."""
+
+    graph_def: tf.GraphDef
+    preprocessing: Preprocessing
+    parts: tuple[str, ...]
+
+    def attach(self, session: tf.Session, classes: int) -> Attached:
+        """Build the model in the default graph and restore its weights into `session`. Pixels are fed at
+        `preprocessing.pixels`, [N, height, width, 3] float32, or one encoded image at `preprocessing.image`.
+
+        Raises UserError when the checkpoint is damaged or does not fit.
+        """
+        raise NotImplementedError

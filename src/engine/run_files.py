@@ -13,11 +13,9 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.engine.checkpoints import ALL_STEPS, State, step_of
-from src.engine.pixel_sources import pixel_parts
 from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
-from src.recipes.changes import changes
-from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.recipes.find import Recipe
 from src.records.dataset import Records
 from src.records.next_commands import MODEL_FILE, how_to_train
 from src.scoring.kinds import by_kind
@@ -27,36 +25,23 @@ from src.scoring.scores import table
 NO_SETTINGS = ('data_set', 'patience')
 
 
-def describe(records: Records, recipe: HeadRecipe, name: str = '') -> dict[str, Any]:
-    """What a head depends on, as JSON, trained by the recipe `name` or what flags made of it. Two runs of
-    equal descriptions are one run, resumed."""
-    facts = {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
-    learned = parts_of(records, recipe.all_splits).get('train', [])
-    return _described(records, recipe, name, learned) | facts
-
-
-def describe_pixels(records: Records, recipe: PixelRecipe, name: str) -> dict[str, Any]:
-    """The same of a network from pixels."""
-    learned = pixel_parts(records, recipe.with_validation).get('train', [])
-    facts = {'backbone': None, 'precision': recipe.precision}
-    return _described(records, recipe, name, learned) | facts
-
-
-def _described(
-    records: Records, recipe: HeadRecipe | PixelRecipe, name: str, learned: list[str]
+def describe(
+    records: Records, recipe: Recipe, name: str, changed: dict[str, Any], facts: dict[str, Any]
 ) -> dict[str, Any]:
+    """Everything that a model depends on, as JSON: the `recipe`, its values that differ from the recipe
+    `name` (`changed`), and the learner's own `facts`. Runs with equal descriptions are one run, resumed."""
     manifest = records.manifest
     settings = {key: value for key, value in asdict(recipe).items() if key not in NO_SETTINGS}
     return {
         'data_set': manifest['name'],
         'recipe': name,
-        'changed': changes(recipe, name),
+        'changed': changed,
         'records': manifest['fingerprint'],
         'classes': manifest['classes'],
         'counts': manifest['counts'],
-        'learned_from': learned,
+        'learned_from': parts_of(records, recipe.learned_splits).get('train', []),
         'settings': settings,
-    }
+    } | facts
 
 
 def outcome(state: State, scores: dict) -> dict[str, Any]:
@@ -70,15 +55,13 @@ def outcome(state: State, scores: dict) -> dict[str, Any]:
     }
 
 
-def tell(records: Records, model: str, state: State, scores: dict) -> None:
-    """Say how a run ended, its scores, what to know of them, and what it left."""
+def report(records: Records, model: str, state: State, scores: dict) -> None:
+    """Print how a run ended, its scores, warnings about them, and the files it wrote."""
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
     best = ' (best validation score)' if math.isfinite(state.best) else ''
     say(f'{ended}; kept step {state.best_step:,}{best}')
-    for line in table(by_kind(scores)):
-        say(line)
-    for line in warnings(records, read_model(model), scores):
+    for line in (*table(by_kind(scores)), *warnings(records, read_model(model), scores)):
         say(line)
     wrote(paths.checkpoints(model), 'checkpoints, best and last')
     wrote(paths.summaries(model), f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}')

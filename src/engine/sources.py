@@ -1,4 +1,4 @@
-"""Where examples come from: memory while they fit there, else the records themselves."""
+"""Where a learner's examples come from: memory while they fit there, else the records themselves."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import Protocol
 import numpy as np
 
 from src.common import consts
-from src.common.tf1 import tf
 from src.engine.batches import Batches
 from src.records import dataset
 from src.records.dataset import Examples, Records
-from src.records.stream import Batch, Field, stream
+from src.records.fields import Field
+from src.records.stream import Batch, stream
+
+CHUNK = 2048  # examples of a chunk from memory
 
 
 class Source(Protocol):
-    """Examples in parts (`train` and, as there are any, `validation` and `test`) to learn from and be
-    judged by. Batches depend on the step alone."""
+    """Examples in parts: `train` and, where there are any, `validation` and `test`. A batch depends on the
+    step alone."""
 
     parts: Sequence[str]
 
     def number(self, part: str) -> int:
-        """How many examples a part holds."""
+        """The number of examples of a part."""
 
     def batch(self, step: int) -> Batch:
-        """What a step learns from, of `train`: values [size, ...] as of Examples, and labels [size] int32."""
+        """The batch of a step from the part `train`: values [size, ...] and labels [size] int32."""
 
     def first(self, part: str, most: int) -> Examples:
         """The first examples of a part, in memory."""
@@ -35,9 +37,7 @@ class Source(Protocol):
 
 
 class InMemory:
-    """A source of examples that were loaded before."""
-
-    CHUNK = 2048
+    """A source of loaded examples."""
 
     def __init__(self, examples: Mapping[str, Examples], size: int, seed: int):
         self._examples = {part: held for part, held in examples.items() if len(held)}
@@ -57,56 +57,57 @@ class InMemory:
 
     def chunks(self, part: str) -> Iterator[Examples]:
         held = self._examples[part]
-        return (held[begin : begin + self.CHUNK] for begin in range(0, len(held), self.CHUNK))
+        return (held[begin : begin + CHUNK] for begin in range(0, len(held), CHUNK))
 
 
 class Streamed:
-    """A source of bottlenecks that reads the records again in every epoch."""
+    """A source that reads the records again in every epoch."""
 
-    def __init__(self, records: Records, splits: Mapping[str, Sequence[str]], size: int, seed: int):
-        self._records, self._size, self._seed = records, size, seed
-        self._splits = splits
-        self.parts = list(splits)
+    def __init__(
+        self, records: Records, parts: Mapping[str, Sequence[str]], field: Field, size: int, seed: int
+    ):
+        self._records, self._splits, self._field = records, parts, field
+        self._size, self._seed = size, seed
+        self.parts = list(parts)
         self._stream: Iterator[Batch] = iter(())
-        self._step = -1  # that the stream has reached
+        self._step = -1  # the next step of the stream
 
     def number(self, part: str) -> int:
         return dataset.number_of(self._records, self._splits[part])
 
     def batch(self, step: int) -> Batch:
         if step != self._step:
-            start = step * self._size
-            field = vector_field(self._records)
-            self._stream = stream(self._records, self._splits['train'], field, self._size, self._seed, start)
+            splits, start = self._splits['train'], step * self._size
+            self._stream = stream(self._records, splits, self._field, self._size, self._seed, start)
         self._step = step + 1
         return next(self._stream)
 
     def first(self, part: str, most: int) -> Examples:
-        return dataset.load(self._records, *self._splits[part], most=most)
+        return dataset.load(self._records, *self._splits[part], field=self._field, most=most)
 
     def chunks(self, part: str) -> Iterator[Examples]:
-        return dataset.chunks(self._records, *self._splits[part])
+        return dataset.chunks(self._records, *self._splits[part], field=self._field)
 
 
-def vector_field(records: Records) -> Field:
-    feature = tf.FixedLenFeature([records.width], tf.float32)
-    return Field(consts.INCEPTION_OUTPUT_FIELD, feature, 4 * records.width)
-
-
-def parts_of(records: Records, all_splits: bool) -> dict[str, list[str]]:
-    """Which splits of the records make which part of a source."""
+def parts_of(records: Records, learned: Sequence[str]) -> dict[str, list[str]]:
+    """The splits of the records that make each part of a source, for a learner that learns from the splits
+    `learned`."""
     held = [split for split in consts.SPLITS if records.counts.get(split)]
-    return {'train': held} if all_splits else {split: [split] for split in held}
+    train = [split for split in held if split in learned]
+    others = {split: [split] for split in held if split not in learned}
+    return ({'train': train} if train else {}) | others
 
 
-def fits_in_memory(records: Records) -> bool:
+def fits_in_memory(records: Records, field: Field) -> bool:
+    """Whether the values of all labelled examples take no more than consts.MAX_EXAMPLE_BYTES."""
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
-    return 4 * records.width * labelled <= consts.MAX_BOTTLENECK_BYTES
+    return field.value_bytes * labelled <= consts.MAX_EXAMPLE_BYTES
 
 
-def open_source(records: Records, all_splits: bool, size: int, seed: int) -> Source:
-    """The records to train on, in batches of `size`."""
-    parts = parts_of(records, all_splits)
-    if not fits_in_memory(records):
-        return Streamed(records, parts, size, seed)
-    return InMemory({part: dataset.load(records, *splits) for part, splits in parts.items()}, size, seed)
+def open_source(records: Records, learned: Sequence[str], field: Field, size: int, seed: int) -> Source:
+    """The field of the records in batches of `size`, for a learner that learns from the splits `learned`."""
+    parts = parts_of(records, learned)
+    if not fits_in_memory(records, field):
+        return Streamed(records, parts, field, size, seed)
+    loaded = {part: dataset.load(records, *splits, field=field) for part, splits in parts.items()}
+    return InMemory(loaded, size, seed)

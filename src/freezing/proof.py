@@ -1,9 +1,9 @@
-"""The proof that a frozen file answers as what it was made from does, on real records."""
+"""The proof that a frozen file gives the probabilities of the model it was made from, on real records."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import compress, islice
 from pathlib import Path
 
@@ -12,54 +12,57 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.engine.learner import TrainedGraph
 from src.graph.graph_io import read_graph
-from src.graph.preprocessing.find import Preprocessing
 from src.images.faults import BadImage
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.records.dataset import Records, pictures
 
 PROOF_PICTURES = 32
-TOLERANCE = 1e-4  # largest difference of a probability; float32 sums in another order stay below 1e-5
+TOLERANCE = (
+    1e-4  # maximum absolute difference of a probability; float32 sums in another order stay below 1e-5
+)
 
 
-def prove(
-    frozen: Path,
-    graph_def: tf.GraphDef,
-    preprocessing: Preprocessing,
-    wanted: Callable[[list[np.ndarray]], np.ndarray],
-    records: Records,
-    checkpoint: str,
-) -> tuple[float, int]:
-    """The largest difference between the frozen file's answers and those that are `wanted` of pixels, from
-    real encoded pictures one by one and in a batch; and the number of pictures. `graph_def` holds the
-    preprocessing.
+def prove(frozen: Path, model: TrainedGraph, records: Records, trained: str) -> tuple[float, int]:
+    """Compare the frozen file with the model, from real encoded pictures, one by one and in a batch.
 
-    Raises UserError when there are no pictures to prove it on, or when the answers differ.
+    A model whose backbone is loaded as it was released proves the rewriting of the backbone too. `trained`
+    names the model in messages. Returns the maximum absolute difference of a probability, and the number of
+    pictures. Raises UserError when there are no pictures, or when the difference exceeds TOLERANCE.
     """
-    reader = ImageReader(graph_def, preprocessing)
+    reader = ImageReader(model.graph_def, model.preprocessing)
     pixels, readable = [], []
-    for _, data in islice(_any_pictures(records), PROOF_PICTURES):
+    for _, data in islice(_pictures(records), PROOF_PICTURES):
         with contextlib.suppress(BadImage):
             pixels.append(reader.read(data))
             readable.append(data)
-    # There is no Pillow in the graph itself, and no choice of scale: compared there is what it sees alike.
+    # The graph itself decodes without Pillow and at full size: only pictures that it sees alike are compared.
     alike = [reader.as_in_graph(data) for data in readable]
     reader.close()
     if not readable:
-        raise UserError(f'{paths.shown(records.folder)} holds no pictures to prove the model on')
-    right = wanted(pixels)
+        raise UserError(f'{paths.shown(records.folder)} holds no pictures to check the model on')
+    expected = _expected(model, pixels, len(records.classes))
     batched = np.stack(list(load_model(frozen).from_pictures(readable)))
-    gap = np.abs(batched - right).max()
+    difference = np.abs(batched - expected).max()
     if any(alike):
-        single = _one_by_one(frozen, preprocessing.image, list(compress(readable, alike)))
-        gap = max(gap, np.abs(single - right[alike]).max())
-    if not gap <= TOLERANCE:
+        single = _one_by_one(frozen, model.preprocessing.image, list(compress(readable, alike)))
+        difference = max(difference, np.abs(single - expected[alike]).max())
+    if not difference <= TOLERANCE:
         raise UserError(
-            f'the frozen graph does not answer as {paths.shown(checkpoint)} does: probabilities differ by '
-            f'{gap:.1e}, more than {TOLERANCE:.0e}; it was not kept'
+            f'the frozen graph does not give the probabilities of {trained}: they differ by '
+            f'{difference:.1e}, more than {TOLERANCE:.0e}; it was not kept'
         )
-    return float(gap), len(readable)
+    return float(difference), len(readable)
+
+
+def _expected(model: TrainedGraph, pixels: list[np.ndarray], classes: int) -> np.ndarray:
+    """Probabilities [N, classes] float32 of the model itself, picture by picture."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        output = model.attach(session, classes).probabilities
+        rows = [session.run(output, {model.preprocessing.pixels: one[None]}) for one in pixels]
+    return np.concatenate(rows)
 
 
 def _one_by_one(frozen: Path, image: str, encoded: list[bytes]) -> np.ndarray:
@@ -70,6 +73,6 @@ def _one_by_one(frozen: Path, image: str, encoded: list[bytes]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _any_pictures(records: Records):
+def _pictures(records: Records) -> Iterator[tuple[str, bytes]]:
     for split in reversed(consts.SPLITS):
         yield from pictures(records, split)

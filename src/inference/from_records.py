@@ -15,7 +15,7 @@ from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
 from src.records.dataset import Examples, Records
-from src.records.pixels import image_feature
+from src.records.fields import encoded_image
 
 
 def answered(predictor: Predictor, records: Records, split: str) -> Examples:
@@ -37,7 +37,7 @@ def same_backbone(predictor: Predictor, records: Records) -> bool:
 
 
 def _from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:
-    image = {consts.IMAGE_RAW_FIELD: image_feature()}
+    image = {consts.IMAGE_RAW_FIELD: encoded_image()}
     with progress(dataset.number_of(records, [split]), f'asking about {split} pictures', 'pictures') as bar:
         for ids, labels, fields in dataset.labelled(records, [split], image, 256):
             rows = list(predictor.from_pictures(fields[consts.IMAGE_RAW_FIELD]))

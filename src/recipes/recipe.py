@@ -1,70 +1,112 @@
-"""What a recipe is: an experiment named completely, so that it can be repeated and compared."""
+"""What a recipe is: one experiment with all its settings, so that it can be repeated and compared.
+
+Each field holds a setting's default, type and help text: the flags of the training commands and the tables of
+settings in the documentation are made from them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from src.common import consts
+from src.common.cli import layer_sizes, real_number, whole_number
+from src.graph import precision
+from src.models.networks import NETWORKS
+from src.models.test_time_augmentation import VIEWS
 
 OPTIMIZERS = ('adam', 'sgd', 'muon')
 SCHEDULES = ('constant', 'linear', 'cosine')
 
 
+def setting(default: Any, help_text: str, **flag: Any) -> Any:
+    """A field that is a flag too: `flag` are options of argparse's add_argument; a bool is on or off."""
+    return field(default=default, metadata={'help': help_text, **flag})
+
+
 @dataclass(frozen=True)
 class HeadRecipe:
-    """A head on the cached bottlenecks of a data set.
-
-    `layers` None: as consts.py has them, the ends by the data. `patience` is the number of evaluations
-    without a better validation log loss before it stops, 0 for never; `all_splits` learns from all examples.
-    """
+    """A head on the cached bottlenecks of a data set."""
 
     data_set: str = consts.CURRENT_DATASET_NAME
-    layers: Sequence[int] | None = None
-    steps: int = consts.STEPS
-    batch_size: int = consts.BATCH_SIZE
-    learning_rate: float = consts.LEARNING_RATE
-    dropout: float = consts.DROPOUT
-    l2: float = consts.L2
-    mixup: float = consts.MIXUP
-    patience: int = consts.PATIENCE
-    seed: int = consts.SEED
-    all_splits: bool = False
+    layers: Sequence[int] | None = setting(
+        None,
+        'units of each layer, such as 2048,1024,120: bottleneck width, hidden layers, number of classes',
+        type=layer_sizes,
+    )
+    steps: int = setting(consts.STEPS, 'training steps', type=whole_number(1))
+    batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step', type=whole_number(1))
+    learning_rate: float = setting(
+        consts.LEARNING_RATE,
+        'initial learning rate of Adam; cosine decay to zero',
+        type=real_number(1e-9, 10),
+    )
+    dropout: float = setting(
+        consts.DROPOUT, 'dropout rate of the inputs of each layer', type=real_number(0, 1)
+    )
+    l2: float = setting(consts.L2, 'L2 regularization of the weights', type=real_number(0, 100))
+    mixup: float = setting(
+        consts.MIXUP, 'mixup alpha: lambda ~ Beta(alpha, alpha); 0 disables it', type=real_number(0, 100)
+    )
+    patience: int = setting(
+        consts.PATIENCE,
+        'evaluations without a better validation log loss before training stops; 0: never',
+        type=whole_number(0),
+    )
+    seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
+    all_splits: bool = setting(
+        False, 'train on every photo, for a final model: no validation, no early stop; see --folds'
+    )
+
+    @property
+    def learned_splits(self) -> tuple[str, ...]:
+        """The splits that the head learns from."""
+        return consts.SPLITS if self.all_splits else ('train',)
 
 
 @dataclass(frozen=True)
 class PixelRecipe:
-    """A network that learns from pixels.
-
-    Pictures are resized to `side` x `side`. Of each example in a batch `crop` is by how many pixels at most
-    it is moved (mirrored at the edges), `flip` whether half of them are mirrored, the others in the next
-    epoch, `cutout` the side of the square that is greyed out. `optimiser`: training/optimisers.py. `schedule`
-    of the learning rate: constant, or down to zero along a line or half a cosine; `warmup` is the share of
-    steps over which it rises first. `averaging` is the decay of the averaged weights that the model is used
-    with, 0 for the last ones. `views`: of how many views of a picture the mean answer counts in use
-    (models/test_time_augmentation.py). `precision` is what training computes in. `patience` is the number of
-    epochs without a better validation error before it stops, 0 for never; `with_validation` learns from
-    validation pictures too.
-    """
+    """A network that learns from pixels."""
 
     data_set: str
-    network: str
-    side: int
-    epochs: float
-    batch_size: int = 128
-    optimiser: str = 'adam'
-    learning_rate: float = 0.001
-    momentum: float = 0.9
-    schedule: str = 'constant'
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    averaging: float = 0.0
-    crop: int = 0
-    flip: bool = False
-    cutout: int = 0
-    views: int = 1
-    precision: str = 'auto'
-    patience: int = 0
-    with_validation: bool = False
-    seed: int = 1
+    network: str = setting('cnn_simple', 'network', choices=sorted(NETWORKS))
+    side: int = setting(32, 'height and width that pictures are resized to, in pixels', type=whole_number(8))
+    epochs: float = setting(20, 'passes over the training pictures', type=real_number(0.001, 100_000))
+    batch_size: int = setting(128, 'pictures in a step', type=whole_number(1))
+    optimiser: str = setting('adam', 'optimizer', choices=OPTIMIZERS)
+    learning_rate: float = setting(0.001, 'highest learning rate', type=real_number(1e-9, 1e9))
+    momentum: float = setting(0.9, 'momentum of sgd and muon', type=real_number(0, 1))
+    schedule: str = setting(
+        'constant', 'learning rate schedule: constant, or linear or cosine decay to zero', choices=SCHEDULES
+    )
+    warmup: float = setting(
+        0.0, 'share of the steps over which the learning rate rises from zero', type=real_number(0, 1)
+    )
+    weight_decay: float = setting(0.0, 'weight decay', type=real_number(0, 100))
+    label_smoothing: float = setting(0.0, 'label smoothing', type=real_number(0, 1))
+    averaging: float = setting(0.0, 'EMA decay of the weights; 0: no averaging', type=real_number(0, 1))
+    crop: int = setting(
+        0, 'random shifts of up to this many pixels, with mirrored edges', type=whole_number(0)
+    )
+    flip: bool = setting(False, 'mirror each picture in every other epoch')
+    cutout: int = setting(0, 'side of a square that is grayed out, in pixels; 0: none', type=whole_number(0))
+    views: int = setting(
+        1,
+        'test-time augmentation: average the predictions over so many views, mirrored and shifted by a pixel',
+        type=int,
+        choices=VIEWS,
+    )
+    precision: str = setting('auto', 'precision of the training', choices=precision.CHOICES)
+    patience: int = setting(
+        0,
+        'epochs without a better validation error before training stops; 0: never',
+        type=whole_number(0),
+    )
+    with_validation: bool = setting(False, 'train on the validation pictures too')
+    seed: int = setting(1, 'random seed', type=whole_number(0))
+
+    @property
+    def learned_splits(self) -> tuple[str, ...]:
+        """The splits that the network learns from."""
+        return ('train', 'validation') if self.with_validation else ('train',)

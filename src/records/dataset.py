@@ -12,7 +12,10 @@ import numpy as np
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
+from src.common.progress import progress
 from src.common.tf1 import tf
+from src.images.faults import BadImage
+from src.records.fields import Field, bottlenecks
 from src.records.next_commands import to_convert, to_train, usual_model
 
 
@@ -53,7 +56,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples in memory: ids [N] str, labels [N] int32 (-1 when unknown), and what is learned from:
+    """Some examples in memory: ids [N] str, labels [N] int32 (-1 when unknown), and the values of a field:
     bottlenecks [N, width] float32, or pixels [N, height, width, 3] uint8."""
 
     ids: list[str]
@@ -94,14 +97,21 @@ def open_records(name: str) -> Records:
     return Records(folder, manifest)
 
 
-def load(records: Records, *splits: str, most: int | None = None) -> Examples:
-    """The examples of some splits with their bottlenecks, or the first `most` of them, in the order of the
-    shards.
+def load(records: Records, *splits: str, field: Field | None = None, most: int | None = None) -> Examples:
+    """The examples of some splits, or the first `most` of them, in the order of the shards, with a field
+    (default: the bottlenecks) as their values.
 
-    Memory: 4 bytes x width x N, once. Raises UserError when there are fewer than the manifest says.
+    Memory: the values, once. Raises UserError when there are fewer than the manifest says, and for a damaged
+    shard or picture.
     """
-    held = np.empty((number_of(records, splits, most), records.width), np.float32)
-    return filled(held, records, chunks(records, *splits))
+    field = field or bottlenecks(records.width)
+    number = number_of(records, splits, most)
+    bar = progress(number, f'reading {field.what}', field.what) if field.decode else contextlib.nullcontext()
+    with bar:
+        parts = chunks(records, *splits, field=field)
+        if field.decode:
+            parts = (part for part in parts if bar.update(len(part)) or True)
+        return filled(np.empty((number, *field.shape), field.dtype), records, parts)
 
 
 def number_of(records: Records, splits: Sequence[str], most: int | None = None) -> int:
@@ -131,11 +141,25 @@ def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> E
     return Examples(ids, labels, values)
 
 
-def chunks(records: Records, *splits: str, size: int = 512) -> Iterator[Examples]:
-    """The same, up to `size` at a time. Raises UserError for a damaged shard."""
-    vector = {consts.INCEPTION_OUTPUT_FIELD: tf.FixedLenFeature([records.width], tf.float32)}
-    for ids, labels, fields in labelled(records, splits, vector, size):
-        yield Examples(ids, labels, fields[consts.INCEPTION_OUTPUT_FIELD])
+def chunks(records: Records, *splits: str, field: Field | None = None, size: int = 256) -> Iterator[Examples]:
+    """The same as `load`, up to `size` examples at a time."""
+    field = field or bottlenecks(records.width)
+    for ids, labels, fields in labelled(records, splits, {field.name: field.feature}, size):
+        yield Examples(ids, labels, decoded(fields[field.name], field, records))
+
+
+def decoded(parsed: np.ndarray, field: Field, records: Records) -> np.ndarray:
+    """The values [N, *field.shape] of N parsed fields. Raises UserError for one that cannot be decoded, which
+    only damaged records hold."""
+    if field.decode is None:
+        return parsed
+    try:
+        return field.decode(parsed)
+    except BadImage as fault:
+        raise UserError(
+            f'a picture in {paths.shown(records.folder)} cannot be decoded ({fault}): run the '
+            'conversion again with --overwrite'
+        ) from fault
 
 
 def labelled(

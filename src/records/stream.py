@@ -1,46 +1,46 @@
-"""Batches of records that are too many for memory, from the shards in an order that seed and epoch decide."""
+"""Batches of records that do not fit in memory, read from the shards in an order given by seed and epoch."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from src.common import consts
+from src.common.ahead import ahead
 from src.common.tf1 import tf
 from src.records import dataset
 from src.records.dataset import Records
+from src.records.fields import Field
 
 SHARDS_AT_ONCE = 16  # open files, read in turn
 PARSED_AT_ONCE = 64
-SHUFFLED_BYTES = 64 << 20  # of examples that wait to be drawn from
+SHUFFLED_BYTES = 64 << 20  # of examples in the shuffle buffer
 
-Batch = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Field:
-    """The field of a record that is learned from, for tf.io.parse_example, and about how many bytes it
-    takes."""
-
-    name: str
-    feature: tf.FixedLenFeature
-    size: int
+Batch = tuple[np.ndarray, np.ndarray]  # values [size, ...], labels [size] int32
 
 
 def stream(
     records: Records, splits: Sequence[str], field: Field, size: int, seed: int, start: int = 0
 ) -> Iterator[Batch]:
-    """Batches (the field [size, ...] and labels [size] int32) without end, every epoch of which shows each
-    record of the splits once.
+    """Endless batches: values [size, *field.shape] and labels [size] int32. Every epoch shows each record of
+    the splits once.
 
-    `start` is the number of examples that earlier batches showed: a run is resumed there, and what it
-    then sees is what it would have seen. Memory depends on none of these. Raises UserError for a
-    damaged shard.
+    `start` is the number of examples that earlier batches showed: a resumed run sees what an uninterrupted
+    one would have seen. The memory needed does not depend on the number of records. A thread decodes a batch
+    ahead. Raises UserError for a damaged shard or picture.
     """
+    parsed = _parsed_batches(records, splits, field, size, seed, start)
+    if field.decode is None:
+        return parsed
+    return ahead(lambda batch: (dataset.decoded(batch[0], field, records), batch[1]), parsed, 2, 1)
+
+
+def _parsed_batches(
+    records: Records, splits: Sequence[str], field: Field, size: int, seed: int, start: int
+) -> Iterator[Batch]:
     shards = [path for split in splits for path in records.shards(split)]
     features = {field.name: field.feature} | dataset.label_feature(records)
     epoch, place = divmod(start, dataset.number_of(records, splits))
@@ -49,7 +49,7 @@ def stream(
         examples = epochs.flat_map(lambda epoch: _epoch(field, features, shards, seed, epoch)).skip(place)
         batches = examples.batch(size).prefetch(2)
         following = tf.data.make_one_shot_iterator(batches).get_next()
-    # A graph and a session of its own: the one that trains need not know where its batches come from.
+    # The session that trains does not need to know where its batches come from.
     with contextlib.closing(tf.Session(graph=graph)) as session:
         draw = session.make_callable(following)
         try:
@@ -62,14 +62,14 @@ def stream(
 def _epoch(
     field: Field, features: dict, shards: Sequence[Path], seed: int, epoch: tf.Tensor
 ) -> tf.data.Dataset:
-    """Each record once. Shards come in another order in every epoch, some are read in turn, and examples
-    are drawn from a buffer: far apart on the disk they still meet in a batch."""
+    """Each record once. The order of the shards changes with the epoch, some are read in turn, and examples
+    are drawn from a shuffle buffer, so that records far apart on the disk meet in a batch."""
     order = tf.random.experimental.stateless_shuffle([str(path) for path in shards], [seed, epoch])
     serialized = tf.data.Dataset.from_tensor_slices(order).interleave(
         tf.data.TFRecordDataset, cycle_length=SHARDS_AT_ONCE, block_length=8
     )
     parsed = serialized.batch(PARSED_AT_ONCE).map(lambda batch: _parsed(field, features, batch))
-    buffered = max(1, SHUFFLED_BYTES // field.size)
+    buffered = max(1, SHUFFLED_BYTES // field.record_bytes)
     return parsed.prefetch(2).unbatch().shuffle(buffered, seed + epoch, reshuffle_each_iteration=False)
 
 

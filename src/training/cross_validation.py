@@ -16,7 +16,7 @@ from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.engine import loop
-from src.engine.learners.head import Head, evaluate_every
+from src.engine.learners.head import Head
 from src.engine.sources import InMemory
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples
@@ -29,15 +29,13 @@ def trained_head(
 ) -> Iterator[Callable[[Examples], np.ndarray]]:
     """A head trained on `parts['train']`, as a function from examples to probabilities [N, classes] float32.
 
-    `parts['validation']`, if any, chooses the best step. Checkpoints go to a temporary folder.
+    `parts['validation']`, if there is one, selects the best step. Checkpoints go to a temporary folder.
     """
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
-        head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed))
+        head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed), recipe.layers[-1])
         head.initialize(session)
-        folders = Path(scratch, 'checkpoints'), Path(scratch, 'summaries')
-        every = evaluate_every(recipe.steps)
-        loop.fit(session, head.task(), *folders, recipe.steps, every, recipe.patience)
+        loop.fit(session, head.task(), Path(scratch, 'checkpoints'), Path(scratch, 'summaries'))
         yield lambda examples: head.predict(session, examples)
 
 
@@ -52,7 +50,7 @@ def folds_of(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     shuffled = random.permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
     places = np.empty(len(labels), np.int64)
-    # Dealt out in turn from class to class, like cards: no fold gets all the remainders.
+    # Dealt out class by class in turn, so that no fold gets all the remainders.
     places[by_class] = np.arange(len(labels)) % folds
     return places
 

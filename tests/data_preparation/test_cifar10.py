@@ -14,7 +14,8 @@ from src.common.errors import UserError
 from src.data_preparation import cifar10_to_tfrecords, image_folder_to_tfrecords
 from src.data_preparation.cifar10_to_tfrecords import FOLDER, RECORD, TEST, batches_in, cifar10_samples
 from src.records.dataset import load, open_records, pictures
-from src.records.pixels import load_pixels, reader_for
+from src.records.fields import pixels as pixel_field
+from src.records.fields import reader_for
 from tests.data_preparation.cifar import CLASSES, write_cifar
 from tests.pictures import encoded, photo
 
@@ -36,7 +37,7 @@ def test_pixels_arrive_as_they_were(official):
     assert records.counts['validation'] > 0
     wanted = np.frombuffer((official / TEST).read_bytes(), np.uint8).reshape(-1, RECORD)
     wanted = {f'test_batch/{i:05d}': row for i, row in enumerate(wanted)}
-    held = load_pixels(records, ['test'], reader_for(32))
+    held = load(records, 'test', field=pixel_field(reader_for(32)))
     assert held.values.shape == (60, 32, 32, 3) and held.values.dtype == np.uint8
     for id_, label, pixels in zip(held.ids, held.labels, held.values, strict=True):
         assert CLASSES[wanted[id_][0]] == records.classes[label]
@@ -115,7 +116,7 @@ def test_a_folder_of_mixed_sizes_becomes_pixels_of_one(tmp_path):
     assert sum(records.counts.values()) == 12
     assert 'broken.jpg' in paths.skipped('mixed').read_text()
     splits = [split for split in ('train', 'validation', 'test') if records.counts.get(split)]
-    held = load_pixels(records, splits, reader_for(24))
+    held = load(records, *splits, field=pixel_field(reader_for(24)))
     assert held.values.shape == (12, 24, 24, 3)
     originals = dict(pair for split in splits for pair in pictures(records, split))
     for id_, pixels in zip(held.ids, held.values, strict=True):

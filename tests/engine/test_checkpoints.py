@@ -64,13 +64,17 @@ def train(folder: Path, summaries: Path) -> checkpoints.State:
             step=step,
             cost=tf.constant(1.0),
             feed=lambda step: {},
-            evaluate=lambda session: {'validation_log_loss': SCORES[int(session.run(step)) - 1]},
-            judge='validation_log_loss',
-            histograms=None,
-            shown=str,
+            evaluate=lambda session: {
+                'validation_log_loss': SCORES[int(session.run(step)) - 1],
+                'validation_error': 0.5,
+            },
+            steps=len(SCORES),
+            evaluate_every=1,
+            patience=PATIENCE,
+            monitor='validation_log_loss',
         )
         session.run(tf.global_variables_initializer())
-        state = loop.fit(session, task, folder, summaries, len(SCORES), 1, PATIENCE)
+        state = loop.fit(session, task, folder, summaries)
         assert session.run(weight) == state.best_step  # the best weights are left in the session
     return state
 
@@ -139,14 +143,14 @@ def test_what_is_frozen_of_a_killed_run_is_its_best_so_far(tmp_path, monkeypatch
 
 def train_until(patched, folder: Path, summaries: Path, step: int) -> None:
     """Train, and fail before `step`."""
-    judged = loop._judge
+    judged = loop._record
 
     def judge(state, score, checkpoint_manager):
         if state.step == step:
             raise ZeroDivisionError
         judged(state, score, checkpoint_manager)
 
-    patched.setattr(loop, '_judge', judge)
+    patched.setattr(loop, '_record', judge)
     train(folder, summaries)
 
 

@@ -47,7 +47,7 @@ class OneBatch:
 def test_a_head_is_fed_blends_only_if_it_is_to_be():
     def fed(mixup: float, step: int) -> list[np.ndarray]:
         with tf.Graph().as_default():
-            return list(Head(HeadRecipe(layers=[6, 3], mixup=mixup), OneBatch()).feed(step).values())
+            return list(Head(HeadRecipe(layers=[6, 3], mixup=mixup), OneBatch(), 3).feed(step).values())
 
     x, y = fed(0.0, 4)
     np.testing.assert_array_equal(x, ROWS[:8])

@@ -12,12 +12,14 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.learners.head import Head
-from src.engine.sources import InMemory, Streamed, parts_of, vector_field
+from src.engine.sources import InMemory, Streamed, parts_of
 from src.recipes.recipe import HeadRecipe
 from src.records import dataset
 from src.records import stream as stream_module
 from src.records.dataset import load, open_records
+from src.records.fields import bottlenecks
 from src.records.stream import stream
+from tests.clusters import WIDTH
 
 TRAIN = ['train']
 
@@ -43,16 +45,14 @@ def rows_of(held: dataset.Examples, vectors: np.ndarray) -> list[int]:
 
 def test_every_epoch_of_a_stream_shows_each_record_once_in_another_order(records):
     held = load(records, 'train')
-    batches = list(
-        islice(stream(records, TRAIN, vector_field(records), 30, seed=1), 24)
-    )  # three epochs of 240
+    batches = list(islice(stream(records, TRAIN, bottlenecks(WIDTH), 30, seed=1), 24))  # three epochs of 240
     for vectors, labels in batches:
         np.testing.assert_array_equal(labels, held.labels[rows_of(held, vectors)])
     seen = rows_of(held, np.concatenate([vectors for vectors, _ in batches]))
     epochs = [seen[i : i + 240] for i in range(0, 720, 240)]
     assert all(sorted(epoch) == list(range(240)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
-    other = rows_of(held, next(stream(records, TRAIN, vector_field(records), 240, seed=2))[0])
+    other = rows_of(held, next(stream(records, TRAIN, bottlenecks(WIDTH), 240, seed=2))[0])
     assert other != epochs[0]
 
 
@@ -60,23 +60,21 @@ def test_a_stream_mixes_the_shards(records, monkeypatch):
     """Even where the buffer holds one example, a batch comes from several files."""
     monkeypatch.setattr(stream_module, 'SHUFFLED_BYTES', 1)
     held = load(records, 'train')
-    rows = rows_of(held, next(stream(records, TRAIN, vector_field(records), 60, seed=1))[0])
+    rows = rows_of(held, next(stream(records, TRAIN, bottlenecks(WIDTH), 60, seed=1))[0])
     assert len({row // 50 for row in rows}) >= 4
 
 
 def test_a_stream_goes_on_where_it_was(records):
-    whole = np.concatenate(
-        [x for x, _ in islice(stream(records, TRAIN, vector_field(records), 32, seed=1), 25)]
-    )
+    whole = np.concatenate([x for x, _ in islice(stream(records, TRAIN, bottlenecks(WIDTH), 32, seed=1), 25)])
     for start in (0, 32, 224, 240, 500):  # within an epoch, at its end, in the third one
-        vectors, _ = next(stream(records, TRAIN, vector_field(records), 32, seed=1, start=start))
+        vectors, _ = next(stream(records, TRAIN, bottlenecks(WIDTH), 32, seed=1, start=start))
         np.testing.assert_array_equal(vectors, whole[start : start + 32])
 
 
 def test_a_batch_depends_on_the_step_alone(records):
-    parts = parts_of(records, all_splits=False)
+    parts = parts_of(records, ['train'])
     held = {part: load(records, *splits) for part, splits in parts.items()}
-    for make in (lambda: InMemory(held, 32, 1), lambda: Streamed(records, parts, 32, 1)):
+    for make in (lambda: InMemory(held, 32, 1), lambda: Streamed(records, parts, bottlenecks(WIDTH), 32, 1)):
         source = make()
         in_order = [source.batch(step) for step in range(10)]
         again = make()
@@ -86,11 +84,11 @@ def test_a_batch_depends_on_the_step_alone(records):
 
 
 def test_a_head_scores_alike_from_memory_and_from_the_records(records):
-    parts = parts_of(records, all_splits=False)
+    parts = parts_of(records, ['train'])
     held = InMemory({part: load(records, *splits) for part, splits in parts.items()}, 32, 1)
-    streamed = Streamed(records, parts, 32, 1)
+    streamed = Streamed(records, parts, bottlenecks(WIDTH), 32, 1)
     with tf.Graph().as_default(), tf.Session() as session:
-        head = Head(HeadRecipe(layers=[16, 8, 4], dropout=0.0), held)
+        head = Head(HeadRecipe(layers=[16, 8, 4], dropout=0.0), held, 4)
         head.initialize(session)
         wanted, told = head.scores(session), head.evaluate(session)
         head.source = streamed
@@ -125,7 +123,7 @@ def test_a_damaged_shard_is_named_while_it_streams(spoilt):
     data[len(data) // 2] ^= 255
     shard.write_bytes(data)
     with pytest.raises(UserError, match=f'{shard.name} is missing or damaged'):
-        list(islice(stream(spoilt, TRAIN, vector_field(spoilt), 32, seed=1), 20))
+        list(islice(stream(spoilt, TRAIN, bottlenecks(WIDTH), 32, seed=1), 20))
     shard.unlink()
     with pytest.raises(UserError, match=f'{shard.name} is missing or damaged'):
-        list(islice(stream(spoilt, TRAIN, vector_field(spoilt), 32, seed=1), 20))
+        list(islice(stream(spoilt, TRAIN, bottlenecks(WIDTH), 32, seed=1), 20))

@@ -13,8 +13,11 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.engine import checkpoints
+from src.engine.learners.head import Head, HeadGraph
 from src.engine.run_files import read_model
-from src.freezing import freeze, frozen_to_saved_model, head, proof
+from src.freezing import freeze, frozen_to_saved_model, proof
+from src.freezing.join import join
+from src.freezing.proof import prove
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, write_graph
 from src.graph.model_info import read_info, read_labels
@@ -159,16 +162,16 @@ def test_the_proof_finds_what_was_altered(tmp_path, name):
         values = tf.make_tensor_proto(np.array([0.5, -0.5], np.float32))
         nodes_by_name(graph_def)[name].attr['value'].tensor.CopyFrom(values)
     path = write_graph(graph_def, tmp_path / 'altered.pb')
-    backbone = head.backbone_of(read_model('small')['backbone'])
-    with pytest.raises(UserError, match=r'does not answer as .*best-\d+ does: probabilities differ by'):
-        head.prove_head(path, backbone, checkpoint(), open_records('small'))
+    model = Head.trained_graph(read_model('small'), checkpoint(), as_released=True)
+    with pytest.raises(UserError, match=r'does not give the probabilities of the head: they differ by'):
+        prove(path, model, open_records('small'), 'the head')
 
 
 def test_a_file_that_fails_the_proof_is_not_kept(monkeypatch):
     freeze.main(['--name', 'small'])
     before = paths.frozen('small').read_bytes()
-    right = freeze.join_head
-    monkeypatch.setattr(freeze, 'join_head', lambda *given: altered(right(*given), 'head/W1'))
+    right = freeze.join
+    monkeypatch.setattr(freeze, 'join', lambda *given: altered(right(*given), 'head/W1'))
     with pytest.raises(UserError, match='it was not kept'):
         freeze.freeze_model('small')
     assert paths.frozen('small').read_bytes() == before
@@ -187,9 +190,9 @@ def test_what_a_killed_process_left_is_removed():
 
 def test_a_head_of_other_sizes_is_refused(small):
     with pytest.raises(UserError, match=r'head of layers 6-4-2, but .*pocket_96\.pb is 512 wide.*--fresh'):
-        head.join_head(load_backbone(paths.POCKET_GRAPH_DEF), checkpoint(), CLASSES, {})
+        join(HeadGraph(load_backbone(paths.POCKET_GRAPH_DEF), checkpoint()), CLASSES, {})
     with pytest.raises(UserError, match='there are 3 classes: train anew'):
-        head.join_head(load_backbone(small / 'backbone.pb'), checkpoint(), [*CLASSES, 'cat'], {})
+        join(HeadGraph(load_backbone(small / 'backbone.pb'), checkpoint()), [*CLASSES, 'cat'], {})
 
 
 @pytest.mark.parametrize('part', ['index', 'data-00000-of-00001'])
@@ -209,7 +212,7 @@ def test_a_checkpoint_without_a_head_is_refused(tmp_path, small):
         session.run(tf.global_variables_initializer())
         other = tf.train.Saver().save(session, str(tmp_path / 'other'))
     with pytest.raises(UserError, match='other holds no head'):
-        head.join_head(load_backbone(small / 'backbone.pb'), other, CLASSES, {})
+        join(HeadGraph(load_backbone(small / 'backbone.pb'), other), CLASSES, {})
 
 
 def test_the_last_checkpoint_will_do_when_there_is_no_best_yet():

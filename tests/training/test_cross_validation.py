@@ -100,7 +100,7 @@ def test_folds_that_do_not_apply_are_refused(clusters, monkeypatch):
         train.main(['--name', 'clusters', '--model', 'refused', *FLAGS[:-1], '--folds', '5'])
     with pytest.raises(UserError, match='320 photos cannot be cut into 321 folds'):
         run('refused', '--folds', '321', '--fresh')
-    monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', 0)
+    monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
     with pytest.raises(UserError, match='leave --folds out'):
         run('refused', '--folds', '5', '--fresh')
 

@@ -45,7 +45,7 @@ def test_it_learns_and_tells_the_scores_of_each_split(clusters, capsys):
 def test_records_too_many_for_memory_teach_as_much(clusters, monkeypatch, capsys):
     held = run('held')['scores']
     assert 'read from the records' not in capsys.readouterr().out
-    monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', 0)
+    monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
     streamed = run('streamed')['scores']
     assert 'read from the records' in capsys.readouterr().out
     for split, scores in held.items():
@@ -79,7 +79,7 @@ def test_summaries_hold_cost_errors_and_histograms(clusters):
 @pytest.mark.parametrize('where', ['memory', 'records'])
 def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch, where):
     if where == 'records':
-        monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', 0)
+        monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
     undisturbed = run('undisturbed', '--fresh')
     stopping_at = iter((70, 71, 210))
     stop = [next(stopping_at)]
@@ -184,9 +184,9 @@ def test_another_seed_gives_another_head(clusters):
     assert (weights('one')['head/W1'] != weights('two')['head/W1']).any()
 
 
-@pytest.mark.parametrize('most', [consts.MAX_BOTTLENECK_BYTES, 0])
+@pytest.mark.parametrize('most', [consts.MAX_EXAMPLE_BYTES, 0])
 def test_all_splits_trains_on_everything_and_claims_no_test_score(clusters, monkeypatch, most):
-    monkeypatch.setattr(consts, 'MAX_BOTTLENECK_BYTES', most)
+    monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', most)
     told = run('all', '--all-splits', '--fresh')
     assert told['scores'].keys() == {'train'}
     assert told['scores']['train']['examples'] == 320

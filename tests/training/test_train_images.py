@@ -113,7 +113,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch, opti
 def test_pictures_too_many_for_memory_teach_as_much(coloured, monkeypatch):
     flags = '--learning-rate', '0.003'
     held = run('held_pixels', *flags, epochs=6)['scores']
-    monkeypatch.setattr(consts, 'MAX_PIXEL_BYTES', 0)
+    monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
     streamed = run('streamed_pixels', *flags, epochs=6)['scores']
     for split, scores in held.items():
         assert streamed[split]['examples'] == scores['examples']

@@ -1,0 +1,18 @@
+"""The kinds of learners, by their names in model.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from src.engine.learner import Learner
+from src.engine.learners.head import Head
+from src.engine.learners.network import Network
+
+LEARNERS: dict[str, type[Learner]] = {learner.kind: learner for learner in (Head, Network)}
+
+
+def learner_of(facts: Mapping[str, Any]) -> type[Learner]:
+    """The kind of learner that a model.json describes. Earlier versions did not name it: only heads had a
+    backbone."""
+    return LEARNERS[facts.get('learner') or ('head' if facts['backbone'] else 'network')]

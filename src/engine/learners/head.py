@@ -1,39 +1,121 @@
-"""The head as something to train: its graph, what a step is fed, and how it is judged."""
+"""The head: fully connected layers that learn from cached bottlenecks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from src.common import consts
+from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.tf1 import tf
-from src.engine import loop
+from src.engine import checkpoints
 from src.engine.board import WEIGHTS
-from src.engine.learner import Learner
+from src.engine.learner import Attached, Learner, TrainedGraph
 from src.engine.mixup import mixed
-from src.engine.sources import Source
-from src.models.dense import dense_head, head_variables, probabilities
+from src.graph.backbones import Backbone, load_as
+from src.models.dense import SCOPE, dense_head, head_variables, probabilities
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples, Records
+from src.records.fields import Field, bottlenecks
 
-# Examples that are evaluated now and then while training, at most; the scores at the end are of all.
-# Only those of validation decide anything: they choose the best step.
-SAMPLES = {'train': 500, 'validation': 5000, 'test': 500}
-EVALUATIONS = 50  # about so many in a whole run
+EVALUATIONS = 50  # in a whole run, about
 MOST_STEPS_UNEVALUATED = 1000
 
 
-def evaluate_every(steps: int) -> int:
-    """Steps between two evaluations of a run of `steps`."""
-    return max(1, min(MOST_STEPS_UNEVALUATED, steps // EVALUATIONS))
+class Head(Learner):
+    """A head and its training; `recipe.layers` are settled. Bottlenecks are fed from memory: 64 of them take
+    some hundredths of a millisecond, a step takes several milliseconds."""
+
+    kind = 'head'
+    samples = {'train': 500, 'validation': 5000, 'test': 500}  # noqa: RUF012
+    monitor = 'validation_log_loss'
+
+    @classmethod
+    def settled(cls, recipe: HeadRecipe, records: Records) -> HeadRecipe:
+        return replace(recipe, layers=head_layers(recipe.layers, records))
+
+    @classmethod
+    def field(cls, recipe: HeadRecipe, records: Records) -> Field:
+        return bottlenecks(records.width)
+
+    @classmethod
+    def facts(cls, recipe: HeadRecipe, records: Records) -> dict[str, Any]:
+        return {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
+
+    @classmethod
+    def trained_graph(cls, facts: Mapping[str, Any], checkpoint: str, as_released: bool = False) -> HeadGraph:
+        return HeadGraph(backbone_of(facts['backbone'], not as_released), checkpoint)
+
+    def build(self) -> None:
+        r = self.recipe
+        self.x = tf.placeholder(tf.float32, [None, r.layers[0]], 'x')
+        self.y = tf.placeholder(tf.float32, [None, r.layers[-1]], 'y')
+        with tf.variable_scope('', reuse=tf.AUTO_REUSE):
+            logits = dense_head(self.x, r.layers, r.dropout, (r.seed, self.step), r.seed)
+            self.probabilities = probabilities(dense_head(self.x, r.layers))
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=self.y, logits=logits)
+        self.cost = loss = tf.reduce_mean(cross_entropy, name='cost')
+        if r.l2:  # its gradient passes over all weights, a sixth of a step's time
+            loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
+        # Cosine decay to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
+        rate = tf.train.cosine_decay(r.learning_rate, self.step, r.steps)
+        self.train_op = tf.train.AdamOptimizer(rate).minimize(loss, self.step)
+        self.histograms = tf.summary.merge(
+            [tf.summary.histogram(WEIGHTS + v.op.name.rpartition('/')[2], v) for v in head_variables()]
+        )
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.steps
+
+    @property
+    def evaluate_every(self) -> int:
+        return max(1, min(MOST_STEPS_UNEVALUATED, self.steps // EVALUATIONS))
+
+    def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
+        """Bottlenecks [size, width] float32, and labels as probabilities [size, classes] float32."""
+        x, labels = self.source.batch(step)
+        y = np.zeros((len(labels), self.recipe.layers[-1]), np.float32)
+        y[np.arange(len(labels)), labels] = 1
+        if self.recipe.mixup:
+            x, y = mixed(x, y, self.recipe.mixup, (self.recipe.seed, step))
+        return {self.x: x, self.y: y}
+
+    def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
+        return session.run(self.probabilities, {self.x: examples.values})
+
+
+class HeadGraph(TrainedGraph):
+    """A backbone and the head in a checkpoint."""
+
+    parts = ('backbone', 'head')
+
+    def __init__(self, backbone: Backbone, checkpoint: str):
+        self.backbone, self._checkpoint = backbone, checkpoint
+        self.graph_def, self.preprocessing = backbone.graph_def, backbone.preprocessing
+
+    def attach(self, session: tf.Session, classes: int) -> Attached:
+        layers = checkpoint_layers(self._checkpoint)
+        if layers[0] != self.backbone.width or layers[-1] != classes:
+            raise UserError(
+                f'{paths.shown(self._checkpoint)} is a head of layers {"-".join(map(str, layers))}, but '
+                f'{paths.shown(self.backbone.path)} is {self.backbone.width} wide and there are '
+                f'{count(classes, "class", "classes")}: train anew with --fresh'
+            )
+        vector = self.backbone.attach()
+        rows = probabilities(dense_head(vector, layers))
+        checkpoints.restore(session, _head_saver(), self._checkpoint)
+        return Attached(rows, [vector.name, self.backbone.bottleneck], {'vector': vector.name})
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
-    """The sizes asked for, checked against backbone and classes; `consts.HEAD_MODEL_LAYERS` when
-    None, whose ends then follow the data. Raises UserError on a mismatch."""
+    """The layer sizes of a head for some records: `layers`, or for None those of consts.HEAD_MODEL_LAYERS,
+    whose ends then follow the data. Raises UserError when the ends do not fit bottleneck and classes."""
     width, classes = records.width, len(records.classes)
     if layers is None:
         return [width, *consts.HEAD_MODEL_LAYERS[1:-1], classes]
@@ -46,62 +128,35 @@ def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
     return list(layers)
 
 
-class Head(Learner):
-    """A head and its training in the default graph; `recipe` has its layers. Bottlenecks are fed: 64 of them
-    cost some hundredths of a millisecond where a step costs several."""
+def checkpoint_layers(checkpoint: str) -> list[int]:
+    """The layer sizes of the head in a checkpoint. Raises UserError when it is damaged or holds no head."""
+    try:
+        with checkpoints.readable(checkpoint) as path:
+            shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError(f'{paths.shown(checkpoint)} is damaged: train anew with --fresh') from error
+    layers = []
+    while (shape := shapes.get(f'{SCOPE}/W{len(layers) + 1}')) is not None:
+        layers.append(shape)
+    if not layers:
+        raise UserError(f'{paths.shown(checkpoint)} holds no head: train anew with --fresh')
+    return [layers[0][0], *(shape[1] for shape in layers)]
 
-    def __init__(self, recipe: HeadRecipe, source: Source):
-        super().__init__(source, SAMPLES)
-        self.recipe = recipe
-        self._build()
 
-    def _build(self) -> None:
-        r = self.recipe
-        self.step = tf.train.get_or_create_global_step()
-        self.x = tf.placeholder(tf.float32, [None, r.layers[0]], 'x')
-        self.y = tf.placeholder(tf.float32, [None, r.layers[-1]], 'y')
-        with tf.variable_scope('', reuse=tf.AUTO_REUSE):
-            logits = dense_head(self.x, r.layers, r.dropout, (r.seed, self.step), r.seed)
-            self.probabilities = probabilities(dense_head(self.x, r.layers))
-        cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=self.y, logits=logits)
-        self.cost = loss = tf.reduce_mean(cross_entropy, name='cost')
-        if r.l2:  # its gradient passes over all weights: a sixth of a step
-            loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
-        # Half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
-        rate = tf.train.cosine_decay(r.learning_rate, self.step, r.steps)
-        self.train_op = tf.train.AdamOptimizer(rate).minimize(loss, self.step)
-        self.histograms = tf.summary.merge(
-            [tf.summary.histogram(WEIGHTS + v.op.name.rpartition('/')[2], v) for v in head_variables()]
+def _head_saver() -> tf.train.Saver:
+    """Restores the head in the default graph under the names it was trained with. A backbone may use the same
+    names: that of a frozen model, cut at its hidden layer, holds a `head/W1` of its own."""
+    names = (f'{SCOPE}/{kind}{layer}' for layer in itertools.count(1) for kind in 'Wb')
+    return tf.train.Saver(dict(zip(names, head_variables(), strict=False)))
+
+
+def backbone_of(facts: Mapping[str, Any], optimized: bool = True) -> Backbone:
+    """The backbone that a manifest names; without `optimized`, as it was released. Raises UserError when its
+    file is missing or has changed."""
+    path = paths.located(paths.ROOT / facts['path'])
+    if path.is_file() and files.sha256(path) != facts['sha256']:
+        raise UserError(
+            f'{paths.shown(path)} has changed since the bottlenecks were computed: put the old file back, '
+            'or convert and train again'
         )
-
-    def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
-        """What a step learns from: bottlenecks [size, width], labels as probabilities [size, classes]."""
-        x, labels = self.source.batch(step)
-        y = np.zeros((len(labels), self.recipe.layers[-1]), np.float32)
-        y[np.arange(len(labels)), labels] = 1
-        if self.recipe.mixup:
-            x, y = mixed(x, y, self.recipe.mixup, (self.recipe.seed, step))
-        return {self.x: x, self.y: y}
-
-    def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
-        """Probabilities [N, classes] float32."""
-        return session.run(self.probabilities, {self.x: examples.values})
-
-    def task(self) -> loop.Task:
-        return loop.Task(
-            train_op=self.train_op,
-            step=self.step,
-            cost=self.cost,
-            feed=self.feed,
-            evaluate=self.evaluate,
-            judge='validation_log_loss' if 'validation' in self.source.parts else None,
-            histograms=self.histograms,
-            shown=_shown,
-        )
-
-
-def _shown(scalars: dict[str, float]) -> str:
-    if 'validation_error' not in scalars:
-        return f'train top-1 {1 - scalars["train_error"]:.1%}'
-    top_1, log_loss = 1 - scalars['validation_error'], scalars['validation_log_loss']
-    return f'validation top-1 {top_1:.1%} log loss {log_loss:.3f}'
+    return load_as(facts, path, optimized)

@@ -1,75 +1,98 @@
-"""A network from pixels as something to train: its graph, what a step is fed, and how it is judged."""
+"""A network that learns from pixels."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from src.common.tf1 import tf
-from src.engine import loop
-from src.engine.board import WEIGHTS
-from src.engine.learner import Learner
+from src.engine import board, checkpoints
+from src.engine.learner import Attached, Learner, TrainedGraph
 from src.engine.optimizers import learning_rate, minimize
-from src.engine.sources import Source
+from src.graph import precision
+from src.graph.batching import feed_batches
+from src.graph.preprocessing.find import preprocessing_graph
 from src.images.augment import augment
 from src.models.dense import probabilities
 from src.models.layers import Mode
 from src.models.networks import SCOPE, initial_values, logits_of
 from src.recipes.recipe import PixelRecipe
-from src.records.dataset import Examples
+from src.records.dataset import Examples, Records
+from src.records.fields import Field, pixels, reader_for
 
-# Examples that are evaluated once an epoch, at most; the scores at the end are of all.
-SAMPLES = {'train': 500, 'validation': 2000}
-SCORED_OF_TRAIN = 5000
+SCORED_OF_TRAIN = 5000  # training pictures that the training score is computed on, at most
 EVALUATED_AT_ONCE = 500
-SEEN_AT_FIRST = 5000  # training pictures that a network may look at before it begins
+INITIAL_PICTURES = 5000  # training pictures for data-dependent initialization
 
 
 class Network(Learner):
-    """A network and its training in the default graph.
+    """A network and its training.
 
-    It is used with moving averages of its weights where the recipe says so (Polyak and Juditsky 1992); they
-    begin as plain means, so that the first weights are soon forgotten.
+    Where the recipe says so, it is used with exponential moving averages of its weights (Polyak and Juditsky
+    1992, https://doi.org/10.1137/0330046). They start as plain means, which forget the first weights soon.
     """
 
-    def __init__(self, recipe: PixelRecipe, classes: int, source: Source, steps: int, precision: str):
-        super().__init__(source, SAMPLES)
-        self.recipe, self.steps = recipe, steps
-        self._classes, self._precision = classes, precision
-        self._build()
+    kind = 'network'
+    samples = {'train': 500, 'validation': 2000}  # noqa: RUF012
+    monitor = 'validation_error'
+    unit = 'img'
 
-    def _build(self) -> None:
+    @classmethod
+    def settled(cls, recipe: PixelRecipe, records: Records) -> PixelRecipe:
+        return replace(recipe, precision=precision.resolve(recipe.precision))
+
+    @classmethod
+    def field(cls, recipe: PixelRecipe, records: Records) -> Field:
+        return pixels(reader_for(recipe.side))
+
+    @classmethod
+    def facts(cls, recipe: PixelRecipe, records: Records) -> dict[str, Any]:
+        return {'backbone': None, 'precision': recipe.precision}
+
+    @classmethod
+    def trained_graph(
+        cls, facts: Mapping[str, Any], checkpoint: str, as_released: bool = False
+    ) -> NetworkGraph:
+        return NetworkGraph(facts['settings'], checkpoint)
+
+    def build(self) -> None:
         r = self.recipe
-        self.step = tf.train.get_or_create_global_step()
         self.pixels = tf.placeholder(tf.uint8, [None, r.side, r.side, 3], 'pixels')
         self.labels = tf.placeholder(tf.int32, [None], 'labels')
         seed = (r.seed, self.step)
         order = tf.range(r.batch_size, dtype=tf.int64) + self.step * r.batch_size
         epoch = order // self.source.number('train')
         self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout, epoch)
-        logits = logits_of(r.network, self.augmented, self._classes, Mode(True, seed, self._precision))
-        weights = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')  # and no optimiser's yet
-        truth = tf.one_hot(self.labels, self._classes)
+        logits = logits_of(r.network, self.augmented, self.classes, Mode(True, seed, r.precision))
+        # Before the optimizer adds variables of its own.
+        variables = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')
+        truth = tf.one_hot(self.labels, self.classes)
         self.cost = tf.losses.softmax_cross_entropy(truth, logits, label_smoothing=r.label_smoothing)
         rate = learning_rate(r.schedule, r.learning_rate, r.warmup, self.step, self.steps)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         self.train_op = minimize(
-            self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates, self._precision
+            self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates, r.precision
         )
-        average = self._average(weights)
-        self.weights = {v.op.name: average(v) for v in weights}
+        average = self._average(variables)
+        self.weights = {v.op.name: average(v) for v in variables}
         with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):
-            answers = [
-                logits_of(r.network, self.pixels, self._classes, views=views) for views in (1, r.views)
-            ]
-        self.one_view_probabilities, self.probabilities = tf.nn.softmax(answers[0]), probabilities(answers[1])
+            one_view, all_views = (
+                logits_of(r.network, self.pixels, self.classes, views=views) for views in (1, r.views)
+            )
+        self.one_view_probabilities, self.probabilities = tf.nn.softmax(one_view), probabilities(all_views)
         histograms = [
-            tf.summary.histogram(WEIGHTS + name.removeprefix(f'{SCOPE}/'), v)
+            tf.summary.histogram(board.WEIGHTS + name.removeprefix(f'{SCOPE}/'), v)
             for name, v in self.weights.items()
         ]
         self.histograms = tf.summary.merge(histograms)
 
     def _average(self, variables: list[tf.Variable]):
-        """Adds averaging to the step; gives the function from a variable to what the model is used with."""
+        """Add the moving averages to the step; returns the function from a variable to the one that the model
+        is used with."""
         if not self.recipe.averaging:
             return lambda variable: variable
         averages = tf.train.ExponentialMovingAverage(self.recipe.averaging, self.step)
@@ -77,56 +100,67 @@ class Network(Learner):
             self.train_op = averages.apply(variables)
         return averages.average
 
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.recipe.epochs * self.source.number('train') / self.recipe.batch_size))
+
+    @property
+    def evaluate_every(self) -> int:
+        """An epoch."""
+        return min(max(1, self.source.number('train') // self.recipe.batch_size), self.steps)
+
     def initialize(self, session: tf.Session) -> None:
         super().initialize(session)
-        seen = self.source.first('train', SEEN_AT_FIRST).values
+        seen = self.source.first('train', INITIAL_PICTURES).values
         variables = {v.op.name: v for v in tf.global_variables()}
         for name, value in initial_values(self.recipe.network, seen).items():
             for variable in (variables[name], self.weights[name]):
                 variable.load(value, session)
 
+    def show_inputs(self, session: tf.Session, folder: Path) -> None:
+        board.show_inputs(session, self.augmented, self.feed, folder)
+
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
-        pixels, labels = self.source.batch(step)
-        return {self.pixels: pixels, self.labels: labels}
+        """Pixels [size, side, side, 3] uint8 and labels [size] int32."""
+        values, labels = self.source.batch(step)
+        return {self.pixels: values, self.labels: labels}
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
-        """Probabilities [N, classes] float32."""
-        return self._answers(session, self.probabilities, examples)
+        return self._run(session, self.probabilities, examples)
 
-    def predict_one_view(self, session: tf.Session, examples: Examples) -> np.ndarray:
-        """The same by one view alone: six views once an epoch would take an eighth of the training's time."""
-        return self._answers(session, self.one_view_probabilities, examples)
+    def predict_quickly(self, session: tf.Session, examples: Examples) -> np.ndarray:
+        """The same from one view: six views once an epoch would take an eighth of the training time."""
+        return self._run(session, self.one_view_probabilities, examples)
 
-    def _answers(self, session: tf.Session, probabilities: tf.Tensor, examples: Examples) -> np.ndarray:
-        parts = range(0, len(examples), EVALUATED_AT_ONCE)
-        fed = (examples.values[begin : begin + EVALUATED_AT_ONCE] for begin in parts)
-        return np.concatenate([session.run(probabilities, {self.pixels: pixels}) for pixels in fed])
+    def _run(self, session: tf.Session, tensor: tf.Tensor, examples: Examples) -> np.ndarray:
+        begins = range(0, len(examples), EVALUATED_AT_ONCE)
+        parts = (examples.values[begin : begin + EVALUATED_AT_ONCE] for begin in begins)
+        return np.concatenate([session.run(tensor, {self.pixels: part}) for part in parts])
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """Scores of each part on all its examples; of what was learned from, some are enough."""
+        """The scores of each part on all its examples; of the training pictures, some are enough."""
         return {
-            part: self.score(session, [self.source.first(part, SCORED_OF_TRAIN)])
-            if part == 'train'
-            else self.score(session, self.source.chunks(part))
+            part: self.score(
+                session,
+                [self.source.first(part, SCORED_OF_TRAIN)] if part == 'train' else self.source.chunks(part),
+            )
             for part in self.source.parts
         }
 
-    def task(self) -> loop.Task:
-        return loop.Task(
-            train_op=self.train_op,
-            step=self.step,
-            cost=self.cost,
-            feed=self.feed,
-            evaluate=self.evaluate,
-            judge='validation_error' if 'validation' in self.source.parts else None,
-            histograms=self.histograms,
-            shown=_shown,
-            weights=self.weights,
-            each=self.recipe.batch_size,
-            unit='img',
-        )
 
+class NetworkGraph(TrainedGraph):
+    """Decoding, resizing and the network in a checkpoint; `settings` are those of its PixelRecipe."""
 
-def _shown(scalars: dict[str, float]) -> str:
-    part = 'validation' if 'validation_error' in scalars else 'train'
-    return f'{part} top-1 {1 - scalars[f"{part}_error"]:.1%} log loss {scalars[f"{part}_log_loss"]:.3f}'
+    parts = ('network',)
+
+    def __init__(self, settings: Mapping[str, Any], checkpoint: str):
+        self._settings, self._checkpoint = settings, checkpoint
+        graph_def, self.preprocessing = preprocessing_graph(settings['side'], settings['side'])
+        self.graph_def = feed_batches(graph_def, self.preprocessing)
+
+    def attach(self, session: tf.Session, classes: int) -> Attached:
+        name, views = self._settings['network'], self._settings['views']
+        (inputs,) = tf.import_graph_def(self.graph_def, name='', return_elements=[self.preprocessing.pixels])
+        rows = probabilities(logits_of(name, inputs, classes, views=views))
+        checkpoints.restore(session, tf.train.Saver(tf.global_variables(f'{SCOPE}/')), self._checkpoint)
+        return Attached(rows, [])

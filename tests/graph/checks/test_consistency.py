@@ -7,7 +7,7 @@ import pytest
 
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.freezing.head import backbone_of
+from src.engine.learners.head import backbone_of
 from src.graph import backbones
 from src.graph.backbones import load_as, load_backbone, load_tried
 from src.graph.changes import Changes

@@ -1,0 +1,57 @@
+"""Training any learner: its files are claimed, its examples opened, its scores written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.engine import board, loop
+from src.engine.checkpoints import State
+from src.engine.learner import Learner
+from src.engine.run_files import claim, describe, outcome
+from src.engine.sources import open_source, parts_of
+from src.recipes.changes import changes
+from src.records.dataset import Records
+
+Scores = dict[str, dict[str, float]]
+
+
+def fit(
+    learner_type: type[Learner],
+    records: Records,
+    model: str,
+    recipe: Any,
+    name: str = '',
+    fresh: bool = False,
+    estimate: Callable[[Any], Scores] = lambda recipe: {},
+) -> tuple[State, Scores]:
+    """Train, or go on training, checkpoints/<model>. Returns the final state, and scores by part.
+
+    `recipe` is the recipe `name`, perhaps changed by flags. `estimate` computes further scores, before the
+    training starts. Raises UserError when the model was begun with other data or settings, unless `fresh`,
+    and when there are no training examples.
+    """
+    changed = changes(recipe, name)
+    recipe = learner_type.settled(recipe, records)
+    facts = learner_type.facts(recipe, records)
+    description = describe(records, recipe, name, changed, {'learner': learner_type.kind} | facts)
+    claim(model, description, fresh)
+    if 'train' not in parts_of(records, recipe.learned_splits):
+        raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
+    further = estimate(recipe)
+    field = learner_type.field(recipe, records)
+    source = open_source(records, recipe.learned_splits, field, recipe.batch_size, recipe.seed)
+    folder, summaries = paths.checkpoints(model), paths.summaries(model)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(recipe.seed)
+        learner = learner_type(recipe, source, len(records.classes))
+        learner.initialize(session)
+        learner.show_inputs(session, summaries)
+        state = loop.fit(session, learner.task(), folder, summaries)
+        scores = learner.scores(session) | further
+    files.write_json(paths.scores(model), description | outcome(state, scores))
+    board.show_parameters(recipe, scores, summaries)
+    return state, scores
