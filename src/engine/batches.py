@@ -1,4 +1,4 @@
-"""Which examples a step sees."""
+"""The order in which examples are shown."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 
 
 class Batches:
-    """Endless batches of the given rows: every epoch sees each row once, in an order that seed and
-    epoch alone decide, so that any step can be resumed at."""
+    """Endless batches of row numbers. Every epoch shows each row once, in an order that depends on seed and
+    epoch alone, so training can be resumed at any step."""
 
     def __init__(self, rows: np.ndarray, size: int, seed: int):
         self._rows, self._size, self._seed = rows, size, seed
         self._epoch, self._order = -1, rows
 
     def rows(self, step: int) -> np.ndarray:
-        """The rows of step `step` (from 0), [size] int64; a batch may reach into the next epoch."""
+        """The rows of a step (from 0), [size] int64. A batch may continue into the next epoch."""
         start = step * self._size
         picked = []
         while (missing := self._size - sum(map(len, picked))) > 0:

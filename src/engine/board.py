@@ -1,9 +1,9 @@
-"""What TensorBoard shows of a run besides its scalars: pictures, and its hyper-parameters.
+"""What TensorBoard shows of a run besides scalars: images and hyperparameters.
 
-Each is in a file of its own, as a writer that is opened in the same second as another would overwrite it.
+Each goes to an event file of its own: two writers opened in the same second would use the same file name.
 
-TensorBoard's first view groups all tags by what is before the slash, sorts the groups by name, and opens the
-first two. So the prefixes sort in the order in which to see things: scalars first.
+TensorBoard groups tags by the part before the slash, sorts the groups by name and expands the first two, so
+the prefixes are chosen to sort scalars first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from src.common.tf1 import tf
 from src.engine.summaries import summary_writer
 
 SHOWN_INPUTS = 16
-INPUTS = '.inputs'  # how the name of the file with them ends
+INPUTS = '.inputs'  # suffix of the event file with the training pictures
 CURVES, FINAL, PICTURES, WEIGHTS = 'curves/', 'final/', 'visual/', 'weights/'
 
 
@@ -34,7 +34,8 @@ def show_inputs(session: tf.Session, augmented: tf.Tensor, feed: Callable[[int],
 
 
 def show_picture(tag: str, picture: Path, folder: Path) -> None:
-    """Put a picture file among the images of a run; nothing where it, or the run's folder, is missing."""
+    """Add a picture file to the images of a run. Does nothing where the file or the run's folder is
+    missing."""
     if not (picture.exists() and folder.is_dir()):
         return
     with Image.open(picture) as opened:
@@ -47,7 +48,7 @@ def show_picture(tag: str, picture: Path, folder: Path) -> None:
 
 
 def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: Path) -> None:
-    """Settings (a dataclass) and scores for TensorBoard's HParams, which compares runs; nothing where
+    """Write settings (a dataclass instance) and scores for TensorBoard's HParams plugin. Does nothing where
     TensorBoard is not installed."""
     try:
         from tensorboard.plugins.hparams import api_pb2
@@ -56,7 +57,9 @@ def show_parameters(settings: Any, scores: dict[str, dict[str, float]], folder: 
         return
     values = {key: value for key, value in asdict(settings).items() if isinstance(value, int | float | str)}
     metrics = {
-        f'{FINAL}{part}_{name}': told[name] for part, told in scores.items() for name in ('top_1', 'log_loss')
+        f'{FINAL}{part}_{name}': of_part[name]
+        for part, of_part in scores.items()
+        for name in ('top_1', 'log_loss')
     }
     with summary_writer(folder, suffix='.parameters') as writer:
         writer.add_summary(

@@ -1,15 +1,15 @@
-"""The checkpoints of a run, and the state that belongs to each: written together, found wherever they lie.
+"""The checkpoints of a run, each with the training state that belongs to it.
 
 A folder checkpoints/<model> holds
 
-- `last-N`: all variables after step N, to go on from, and `last-N.json`: the `State` after that step.
-  `checkpoint` names the newest. It is replaced in one operation after both are on the disk, so a run that is
-  killed between the two goes on from the pair before;
-- `best-N`: the weights of the best evaluation so far. `best_checkpoint` names it. The one that the newest
-  state refers to stays until a newer state refers to another.
+- `last-N`: all variables after step N, to resume from, and `last-N.json`: the `State` after that step.
+  `checkpoint` names the newest pair. It is replaced atomically after both are on the disk, so a killed run
+  resumes from the pair before;
+- `best-N`: the weights of the best evaluation so far, named by `best_checkpoint`. The one that the newest
+  state refers to is kept until a newer state refers to another.
 
-Names are relative, so the folder may be moved or copied. Folders of earlier versions hold absolute names, of
-which only the last part counts, and one `state.json` for whichever checkpoint was the newest.
+Names are relative, so the folder may be moved or copied. Folders of earlier versions hold absolute names
+(only the last part is used) and one `state.json` for the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from src.common.tf1 import tf
 
 LAST, BEST = 'checkpoint', 'best_checkpoint'  # the files that name the newest of their kind
 PREFIXES = {LAST: 'last', BEST: 'best'}
-ALL_STEPS = 'all steps'  # how a run that was not stopped early ended
+ALL_STEPS = 'all steps'  # `State.ended` of a run that was not stopped early
 STATE_OF_EARLIER_VERSIONS = 'state.json'
-# TensorFlow takes the path of a checkpoint to restore for a pattern (Env::GetMatchingPaths).
+# TensorFlow treats the path of a checkpoint to restore as a glob pattern (Env::GetMatchingPaths).
 PATTERN = set('[]*?' if os.name == 'nt' else '[]*?\\')
 
 
 @dataclass
 class State:
-    """Where a training stands; `ended` says why it is over."""
+    """The state of a training; `ended` is the reason why it is over, `best` the lowest monitored score."""
 
     step: int = 0
     best_step: int = 0
@@ -51,12 +51,12 @@ class State:
 def newest(folder: Path, kind: str) -> str | None:
     """The checkpoint that the file `kind` (LAST or BEST) names, or None.
 
-    It lies in `folder` itself, whatever folder the file names: a copied project never reads the original's
-    weights.
+    It is looked for in `folder`, whatever folder the file names: a copied project never reads the weights of
+    the original.
     """
     if not (folder / kind).exists():
         return None
-    with contextlib.suppress(UnicodeDecodeError):  # spoilt in another way, it is None already
+    with contextlib.suppress(UnicodeDecodeError):  # other damage gives None already
         if named := tf.train.get_checkpoint_state(str(folder), kind):
             checkpoint = folder / re.split(r'[\\/]', named.model_checkpoint_path)[-1]
             return str(checkpoint) if _index(checkpoint).exists() else None
@@ -113,9 +113,9 @@ def readable(checkpoint: str) -> Iterator[str]:
 
 
 def read_state(folder: Path, evaluate_every: int = 1) -> State:
-    """The state of the newest checkpoint to go on from; a new one where there is none.
+    """The state of the newest checkpoint to resume from; a new one where there is none.
 
-    `evaluate_every`: steps between two evaluations, which counts for folders of earlier versions only.
+    `evaluate_every`: steps between two evaluations, needed for folders of earlier versions only.
     """
     checkpoint = newest(folder, LAST)
     if checkpoint is None:
@@ -129,7 +129,7 @@ def read_state(folder: Path, evaluate_every: int = 1) -> State:
 
 
 def _set_back(state: State, step: int, evaluate_every: int) -> State:
-    """`state`, or what is known of it at `step` when it is that of a later one: earlier versions could be
+    """`state`, or what is known of it at `step` when it belongs to a later step: earlier versions could be
     killed between writing the state and its checkpoint."""
     if state.step == step:
         return state
@@ -141,11 +141,11 @@ def _set_back(state: State, step: int, evaluate_every: int) -> State:
 
 
 class CheckpointManager:
-    """Keeps the last checkpoint (all variables) with its state, and the best one (`weights` only)."""
+    """Saves the last checkpoint (all variables) with its state, and the best one (`weights` only)."""
 
     def __init__(self, session: tf.Session, weights: Mapping[str, tf.Variable] | list, folder: Path):
         self.session, self.folder = session, folder
-        # Nothing is deleted by the savers: `_prune` knows what the newest state counts on.
+        # The savers delete nothing: `_prune` knows what the newest state refers to.
         options = {'max_to_keep': 0, 'save_relative_paths': True}
         self._savers = {
             LAST: tf.train.Saver(tf.global_variables(), **options),
@@ -156,7 +156,7 @@ class CheckpointManager:
 
     @property
     def saved_step(self) -> int:
-        """The step of the newest checkpoint to go on from, 0 where there is none."""
+        """The step of the newest checkpoint to resume from, 0 where there is none."""
         return self._saved.step
 
     def resume(self, evaluate_every: int) -> State:
@@ -169,7 +169,7 @@ class CheckpointManager:
         restore(self.session, self._savers[LAST], _present(self.folder, LAST))
         state = read_state(self.folder, evaluate_every)
         self._saved = State(**asdict(state))
-        # An evaluation after this state may have left a later best checkpoint: it will be made again.
+        # An evaluation after this state may have left a later best checkpoint, which will be made again.
         best = self.folder / f'best-{state.best_step}'
         if newest(self.folder, BEST) != str(best) and _index(best).exists():
             with files.atomic(self.folder / BEST) as stream:
@@ -205,13 +205,14 @@ class CheckpointManager:
             (self.folder / STATE_OF_EARLIER_VERSIONS).unlink(missing_ok=True)
 
     def _prune(self, kind: str, kept: set[int]) -> None:
-        """Delete the checkpoints of a kind, but for those of some steps and the one that its file names."""
+        """Delete the checkpoints of a kind, except those of the steps `kept` and the one that its file
+        names."""
         named = newest(self.folder, kind)
         kept = kept | ({step_of(named)} if named else set())
         for path in self.folder.glob(f'{PREFIXES[kind]}-*'):
             step = re.fullmatch(rf'{PREFIXES[kind]}-(\d+)\..*', path.name)
             if step and int(step[1]) not in kept:
-                with contextlib.suppress(OSError):  # on Windows somebody may be reading it
+                with contextlib.suppress(OSError):  # on Windows another process may be reading it
                     path.unlink()
 
 

@@ -1,16 +1,15 @@
-"""Muon: momentum, of which each step on a layer's weights is turned into the nearest orthogonal matrix.
+"""Muon: SGD with momentum whose update of each weight matrix is replaced by the nearest orthogonal matrix.
 
-So a layer learns as fast in the directions that its pictures seldom speak of as in the loud ones. By Keller
-Jordan and others 2024, "Muon: an optimizer for hidden layers in neural networks"; the numbers are those of
-the same authors' training on CIFAR-10.
+All directions of a layer then learn at the same rate, rare ones too. Method: Jordan et al. 2024,
+https://kellerjordan.github.io/posts/muon/. Constants: https://github.com/KellerJordan/cifar10-airbench.
 """
 
 from __future__ import annotations
 
 from src.common.tf1 import tf
 
-# Of a polynomial that brings the singular values of a matrix of norm 1 near 1. It does so in few steps, as it
-# need not meet 1 itself.
+# Coefficients of a quintic polynomial that moves the singular values of a matrix of norm 1 towards 1. They
+# are tuned for few steps: the values end between 0.7 and 1.2, not at 1.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 3
 
@@ -18,9 +17,12 @@ STEPS = 3
 def step_of_muon(
     gradients: list[tuple[tf.Tensor, tf.Variable]], rate: tf.Tensor, momentum: float, dtype: str
 ) -> tf.Operation:
-    """One step, with Nesterov's momentum, on filters of convolutions [height, width, channels, filters]
-    float32, given with their gradients. They are kept at the norm of as many filters of length 1; `rate` is
-    what each direction moves by. The orthogonal matrices are computed in `dtype`."""
+    """One step with Nesterov momentum on convolution filters.
+
+    `gradients`: pairs of gradient and variable, both [height, width, channels, filters] float32. Weights are
+    rescaled to norm sqrt(filters). `rate`: scalar float32, the size of the step in each direction. `dtype`:
+    what the orthogonal matrices are computed in.
+    """
     applied = []
     for gradient, variable in gradients:
         held = _momentum_of(variable)
@@ -34,9 +36,11 @@ def step_of_muon(
 
 
 def orthogonal(matrix: tf.Tensor) -> tf.Tensor:
-    """Nearly the orthogonal matrix nearest to `matrix` [m, n], by Newton and Schulz' iteration: the large
-    singular values become 0.7 to 1.2, those below some hundredths of the norm are only raised. It multiplies
-    and adds alone, so bfloat16 is exact enough."""
+    """An approximation of the orthogonal matrix nearest to `matrix` [m, n], by Newton-Schulz iteration.
+
+    Large singular values become 0.7 to 1.2; those below some hundredths of the norm are only raised. The
+    iteration needs only products and sums, so bfloat16 is accurate enough.
+    """
     rows, columns = matrix.shape.as_list()
     tall = rows >= columns
     x = matrix if tall else tf.transpose(matrix)

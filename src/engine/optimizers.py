@@ -1,4 +1,4 @@
-"""Optimisers with their learning rates over time, by the names that recipes use."""
+"""Optimizers and learning rate schedules, by the names that recipes use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import math
 from src.common.tf1 import tf
 from src.engine.muon import step_of_muon
 
-# Of a network that 'muon' trains, what is no filter learns by Adam at this share of its learning rate.
+# With 'muon', all variables that are no convolution filters use Adam with this share of the learning rate.
 SHARE_OF_THE_REST = 0.1
 
 
 def learning_rate(schedule: str, highest: float, warmup: float, step: tf.Tensor, steps: int) -> tf.Tensor:
-    """The rate of a step, float32: up from zero over the `warmup`, a share of all steps, to `highest`. Then
-    'constant' stays, 'linear' falls to zero along a line, 'cosine' along half a cosine (Loshchilov and Hutter
-    2017, arXiv:1608.03983)."""
+    """The learning rate at a step, a scalar float32.
+
+    Linear warmup from zero to `highest` over the share `warmup` of all steps; then constant, or linear or
+    cosine decay to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
+    """
     done = tf.cast(step, tf.float32) / steps
     begun = tf.minimum(1.0, done / warmup) if warmup else 1.0
     rest = tf.math.divide_no_nan(tf.maximum(0.0, done - warmup), 1 - warmup)
@@ -32,11 +34,11 @@ def minimize(
     updates: list[tf.Operation],
     dtype: str = 'float32',
 ) -> tf.Operation:
-    """One step of 'adam', of 'sgd' with Nesterov's momentum, or of 'muon' for the filters of convolutions and
-    Adam for all else; and the `updates` of batch norm.
+    """The op of one training step, which also runs the `updates` of batch norm.
 
-    Weights (variables named W, but not Muon's, whose norm is fixed) decay as if half their squares, times
-    `weight_decay`, were part of the loss; with Adam apart from the gradient (Loshchilov and Hutter 2019,
+    `optimiser`: 'adam', 'sgd' (with Nesterov momentum), or 'muon' (convolution filters by Muon, the rest by
+    Adam). `weight_decay` applies to variables named W, except Muon's, whose norm is fixed: as L2
+    regularization with sgd, decoupled from the gradient otherwise (Loshchilov and Hutter 2019,
     arXiv:1711.05101). Muon computes in `dtype`.
     """
     variables = tf.trainable_variables()
@@ -50,7 +52,7 @@ def minimize(
     else:
         rate_of_rest = SHARE_OF_THE_REST * rate if optimiser == 'muon' else rate
         made = tf.train.AdamOptimizer(rate_of_rest)
-    # By default the two gradients of a convolution, of its input and of its filters, wait for each other.
+    # The default, GATE_OP, makes the gradients of a convolution's input and filters wait for each other.
     gradients = made.compute_gradients(loss, rest + filters, made.GATE_GRAPH)
     with tf.control_dependencies(updates):
         applied = [made.apply_gradients(gradients[: len(rest)], step)]

@@ -1,4 +1,5 @@
-"""What checkpoints/<model> says of itself: the data, the backbone and the settings it was trained with."""
+"""The files of a run: model.json (what it was trained on and how), metrics/<model>.json, and what is
+printed."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.names import similar
 from src.common.progress import say, wrote
 from src.engine.checkpoints import ALL_STEPS, State, step_of
 from src.engine.score_warnings import warnings
@@ -45,7 +47,7 @@ def describe(
 
 
 def outcome(state: State, scores: dict) -> dict[str, Any]:
-    """What became of a run, as JSON."""
+    """The result of a run, as JSON."""
     return {
         'steps': state.step,
         'best_step': state.best_step,
@@ -69,10 +71,10 @@ def report(records: Records, model: str, state: State, scores: dict) -> None:
 
 
 def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
-    """Make checkpoints/<model> and summary/<model> this run's own, emptied unless it goes on there. Scores of
-    the model that was there before go with it.
+    """Prepare checkpoints/<model> and summary/<model> for a run: kept when the same run goes on, emptied
+    otherwise, along with the scores of the earlier model.
 
-    Raises UserError when they are those of another description, unless `fresh`.
+    Raises UserError when they belong to a run with another description, unless `fresh`.
     """
     folder = paths.checkpoints(model)
     path = folder / MODEL_FILE
@@ -85,7 +87,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
                 'add --fresh to train it anew, or choose another --model'
             )
         return
-    # First of all, so that a run which is killed here leaves nothing that looks like a model.
+    # The description goes first: a run that is killed here leaves nothing that looks like a model.
     for old in (path, paths.scores(model)):
         old.unlink(missing_ok=True)
     for old in (folder, paths.summaries(model)):
@@ -94,7 +96,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
 
 
 def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
-    """The first thing that differs, in words; '' when nothing does."""
+    """The first difference in words; '' when there is none."""
     for key, words in (
         ('backbone', 'backbone'),
         ('classes', 'list of classes'),
@@ -109,21 +111,20 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def read_model(model: str, name: str | None = None) -> dict[str, Any]:
-    """What checkpoints/<model> was trained from and how. Raises UserError when it is not there, with what
-    trains it on the data set `name` (default: the model's namesake)."""
+    """The description in checkpoints/<model>. Raises UserError when there is none, with the command that
+    trains it on the data set `name` (default: that of the same name), and similar names."""
     path = paths.checkpoints(model) / MODEL_FILE
     if not path.exists():
         raise UserError(
-            f'there is no trained model {model} ({paths.shown(path)}): {how_to_train(name or model, model)}'
+            f'there is no trained model {model} ({paths.shown(path)}): {how_to_train(name or model, model)}{similar(model)}'
         )
     return files.read_json(path)
 
 
 def scores_of(model: str, checkpoint: str) -> dict[str, Any]:
-    """The scores of a checkpoint of checkpoints/<model> by split: those in metrics/<model>.json when they are
-    of this one; none while its run has not ended."""
-    told = files.read_json(paths.scores(model)) if paths.scores(model).exists() else {}
-    same = told.get('records') == read_model(model)['records'] and told.get('best_step') == step_of(
-        checkpoint
-    )
-    return told.get('scores', {}) if same else {}
+    """The scores of a checkpoint by split, from metrics/<model>.json; {} when those belong to another
+    checkpoint, or when the run has not ended."""
+    result = files.read_notes(paths.scores(model))
+    same_records = result.get('records') == read_model(model)['records']
+    same_step = result.get('best_step') == step_of(checkpoint)
+    return result.get('scores', {}) if same_records and same_step else {}

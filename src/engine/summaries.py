@@ -1,4 +1,4 @@
-"""Writing summaries for TensorBoard, with a check that they arrived on the disk."""
+"""Writing summaries for TensorBoard, with a check that they are on the disk."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Writer:
 def summary_writer(
     folder: Path, graph: tf.Graph | None = None, suffix: str | None = None
 ) -> Iterator[Writer]:
-    """Write summaries into `folder`, to a file whose name ends with `suffix`.
+    """A writer of summaries into `folder`, to a file whose name ends with `suffix`.
 
-    TensorFlow writes them in a thread and only logs what fails. Raises UserError when the body ends well and
-    some are missing in the file.
+    TensorFlow writes in a thread and only logs failures. Raises UserError at the end of the `with` block when
+    summaries are missing in the file.
     """
     before = _stamps(folder)
-    with tf.Graph().as_default():  # it is not made in eager mode, which the caller may use
+    with tf.Graph().as_default():  # FileWriter refuses eager mode, which the caller may use
         writer = tf.summary.FileWriter(str(folder), graph, filename_suffix=suffix)
     with writer:
         counted = Writer(writer)
@@ -48,14 +48,14 @@ def summary_writer(
 
 
 def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """Time and size of each event file, which tell a new or changed one."""
+    """Modification time and size of each event file, to find new and changed ones."""
     stats = {str(file): file.stat() for file in folder.glob('events.*')}
     return {file: (stat.st_mtime_ns, stat.st_size) for file, stat in stats.items()}
 
 
 def _summaries_in(file: Path) -> int:
     found = 0
-    with contextlib.suppress(tf.errors.DataLossError):  # the last one is cut short
+    with contextlib.suppress(tf.errors.DataLossError):  # the last one is incomplete
         for record in tf.io.tf_record_iterator(str(file)):
             found += tf.Event.FromString(record).HasField('summary')
     return found

@@ -1,7 +1,8 @@
-"""CIFAR-10 from pixels: four networks of a tutorial (docs/cifar10.md says which), and one of our own.
+"""CIFAR-10 from pixels: four networks of a tutorial (see docs/cifar10.md), and one of our own.
 
-Scores are top-1 on the 10,000 test pictures of the JPEG copy that docs/cifar10.md describes, which also
-served to compare the recipes; times are of training alone, on 2 cores (AMD EPYC with AVX-512 and bfloat16).
+Scores are top-1 on the 10,000 test pictures of the JPEG copy that docs/cifar10.md describes, which were also
+used to compare the recipes. Times are those of training alone on 2 cores (AMD EPYC with AVX-512 and
+bfloat16).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def recipes() -> dict[str, Recipe]:
 
 
 def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
-    """The recipe of this name. Raises UserError when there is none, with the nearest names, or when it is
-    of the other kind."""
+    """The recipe of this name. Raises UserError when there is none, with similar names, or when it is of
+    another kind."""
     known = recipes()
     if name not in known:
         near = difflib.get_close_matches(name, known, 3, 0.4) or list(known)
@@ -38,20 +38,20 @@ def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
 def add_recipe(
     made: argparse.ArgumentParser, default: str, kind: type[Recipe], argv: list[str] | None
 ) -> Recipe:
-    """The flag --recipe, and the recipe that `argv` names, whose values are to be the defaults of other
+    """Add the flag --recipe, and return the recipe that `argv` names: its values become the defaults of other
     flags. Raises UserError as `find_recipe` does."""
     made.add_argument('--recipe', metavar='NAME', default=default, help='default: %(default)s')
     alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     alone.add_argument('--recipe', default=default)
     try:
         named = alone.parse_known_args(argv)[0].recipe
-    except argparse.ArgumentError:  # --recipe without a name, which `made` will tell
+    except argparse.ArgumentError:  # --recipe without a name, which `made` will refuse
         named = default
     return find_recipe(named, kind)
 
 
 def network_model(recipe: str, data_set: str) -> str:
-    """The name of a network that is trained by a recipe, unless --model gives another."""
+    """The name of a network that is trained by a recipe, without --model."""
     return f'{data_set}_{recipe.partition("/")[2]}'
 
 

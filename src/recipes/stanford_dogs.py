@@ -6,8 +6,8 @@ from src.recipes.recipe import HeadRecipe
 
 
 def inception_head() -> HeadRecipe:
-    """The head that src/common/consts.py describes, on the bottlenecks of whatever backbone the records were
-    made with."""
+    """The head that src/common/consts.py describes, on bottlenecks of the backbone that the records were made
+    with."""
     return HeadRecipe()
 
 

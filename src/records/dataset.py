@@ -1,4 +1,4 @@
-"""TFRecords to examples: what a records folder holds, its splits and classes."""
+"""Reading TFRecords: the splits and classes of a records folder, and its examples as arrays."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Examples:
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
-    """The examples of all parts, one after another."""
+    """The examples of all parts, concatenated."""
     return Examples(
         [id_ for part in parts for id_ in part.ids],
         np.concatenate([part.labels for part in parts]),
@@ -136,7 +136,7 @@ def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> E
     if len(ids) < number:
         raise UserError(
             f'{paths.shown(records.folder)} holds {len(ids):,} of the {number:,} records that its '
-            f'{MANIFEST} tells of: run the conversion again with --overwrite'
+            f'{MANIFEST} lists: run the conversion again with --overwrite'
         )
     return Examples(ids, labels, values)
 
@@ -184,7 +184,8 @@ def label_feature(records: Records) -> dict:
 
 
 def pictures(records: Records, split: str, ids: Iterable[str] | None = None) -> Iterator[tuple[str, bytes]]:
-    """(id, encoded picture) of the examples of a split, or of those named, one at a time."""
+    """(id, encoded picture) of the examples of a split, or only of those with the given `ids`, one at a
+    time."""
     wanted = None if ids is None else set(ids)
     features = {
         field: tf.FixedLenFeature([], tf.string) for field in (consts.ID_FIELD, consts.IMAGE_RAW_FIELD)
@@ -202,7 +203,7 @@ def damages() -> tuple[type[Exception], ...]:
 
 
 def damage(shards: Sequence[Path], features: dict) -> UserError:
-    """The error that names the damaged one of some shards, sought by reading them one by one."""
+    """The error that names the damaged shard, found by reading the shards one by one."""
     for shard in shards:
         try:
             for _ in _parsed([shard], features, 512):
@@ -227,11 +228,11 @@ def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[
     if not shards:
         return
     with tf.Graph().as_default() as graph:
-        # One pipeline for all shards: to begin one takes longer than to read a shard.
+        # One pipeline for all shards: starting one takes longer than reading a shard.
         dataset = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(size)
         dataset = dataset.map(lambda serialized: tf.io.parse_example(serialized, features))
         following = tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
-    # Nobody's default session: whoever asks for a batch may have one of their own.
+    # Not the default session: the caller may have one of its own.
     with (
         contextlib.closing(tf.Session(graph=graph)) as session,
         contextlib.suppress(tf.errors.OutOfRangeError),

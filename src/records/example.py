@@ -1,11 +1,11 @@
-"""One record: how it is built and which fields it has.
+"""One record: its fields, and how it is written.
 
 | field            | what                                                     |
 |------------------|----------------------------------------------------------|
-| id               | bytes, names the photo within its data set               |
+| id               | bytes, the name of the photo within its data set         |
 | image_raw        | bytes, the encoded picture that the vector was made from |
-| label            | bytes, the class name (absent when nobody knows it)      |
-| label_one_hot    | float32 [classes] (absent likewise)                      |
+| label            | bytes, the class name (absent for unlabelled photos)     |
+| label_one_hot    | float32 [classes] (absent for unlabelled photos)         |
 | inception_output | float32 [width], the bottleneck (absent without backbone) |
 """
 
@@ -48,7 +48,7 @@ def build_example(
 
 
 def write_shard(path: Path, examples: Iterable[bytes]) -> int:
-    """Write serialized examples as one TFRecord file and see it safe on the disk. Returns their number."""
+    """Write serialized examples as one TFRecord file, flushed to the disk. Returns their number."""
     number = 0
     with tf.io.TFRecordWriter(str(path)) as writer:
         for example in examples:

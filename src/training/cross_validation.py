@@ -1,5 +1,4 @@
-"""Scores of heads on examples that they did not learn from: training without a model folder, and
-cross-validation, which scores every example once."""
+"""Cross-validation of heads: every example is scored once, by a head that did not learn from it."""
 
 from __future__ import annotations
 
@@ -64,11 +63,11 @@ def cross_validate(examples: Examples, recipe: HeadRecipe, folds: int) -> dict[s
     if len(examples) < folds:
         raise UserError(f'{count(len(examples), "photo")} cannot be cut into {folds} folds: lower --folds')
     fold_of = folds_of(examples.labels, folds, recipe.seed)
-    told, parts = [], []
+    top_1, parts = [], []
     for fold in range(folds):
         held_out = examples.where(fold_of == fold)
         with trained_head({'train': examples.where(fold_of != fold)}, recipe) as predict:
             parts.append((predict(held_out), held_out.labels))
-        told.append(score(*parts[-1])['top_1'])
-        say(f'fold {fold + 1} of {folds}: top-1 {told[-1]:.1%} on {count(len(held_out), "photo")}')
-    return whole_score(parts) | {'folds': folds, 'top_1_of_folds': told}
+        top_1.append(score(*parts[-1])['top_1'])
+        say(f'fold {fold + 1} of {folds}: top-1 {top_1[-1]:.1%} on {count(len(held_out), "photo")}')
+    return whole_score(parts) | {'folds': folds, 'top_1_of_folds': top_1}
