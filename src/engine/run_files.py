@@ -116,7 +116,8 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
     path = paths.checkpoints(model) / MODEL_FILE
     if not path.exists():
         raise UserError(
-            f'there is no trained model {model} ({paths.shown(path)}): {how_to_train(name or model, model)}{similar(model)}'
+            f'there is no trained model {model} ({paths.shown(path)}): '
+            f'{how_to_train(name or model, model)}{similar(model)}'
         )
     return files.read_json(path)
 
