@@ -1,4 +1,4 @@
-"""Warnings after a training: scores that mean little, and classes that could not be learned."""
+"""Warnings after training: scores that are not reliable, and classes without training photos."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from src.common.files import count, listed
 from src.records.dataset import Records, labelled
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
-FEW = 30  # photos of a split, below which one photo moves its accuracy by more than three points
+FEW = 30  # photos of a split; with fewer, one photo moves the accuracy by more than three points
 SIGNIFICANCE = 0.05
-CERTAINTY = 1.64  # standard deviations: 95 of 100 such data sets have FEW photos in a split
-# The scores that are held against guessing: the first of these that there is.
-JUDGED = ('test', CROSS_VALIDATION, 'validation', 'train')
-NAMED = 5  # classes, at most
+CERTAINTY = 1.64  # standard deviations: 95 of 100 such data sets have FEW photos in each split
+# The score that is compared with chance: the first of these that exists.
+COMPARED = ('test', CROSS_VALIDATION, 'validation', 'train')
+NAMED = 5  # classes listed, at most
 
 
 def warnings(records: Records, facts: Mapping[str, Any], scores: Mapping[str, dict]) -> list[str]:
-    """Lines for the user about a model with these facts (model.json) and scores by part."""
+    """Warning lines for a model, from its facts (model.json) and its scores by part."""
     lines = [_unscored(scores), _untrained(records, learned_from(facts)), _at_chance(records, scores)]
-    lines += [_few(part, told['examples']) for part, told in scores.items()]
+    lines += [_few(part, of_part['examples']) for part, of_part in scores.items()]
     needs = [_needs(records)] if any(lines[1:]) else []
     return [f'warning: {line}' for line in lines if line] + needs
 
 
-def at_chance(told: Mapping[str, float]) -> bool:
+def at_chance(scores: Mapping[str, float]) -> bool:
     """Whether a score is not significantly better than always guessing the most frequent class (one-sided
     binomial test, 5 %)."""
-    hits = round(told['top_1'] * told['examples'])
-    chance = told['most_frequent']
+    hits = round(scores['top_1'] * scores['examples'])
+    chance = scores['most_frequent']
     # bdtrc(k, n, p) is the probability of more than k hits.
-    return hits == 0 or chance >= 1 or bdtrc(hits - 1, told['examples'], chance) > SIGNIFICANCE
+    return hits == 0 or chance >= 1 or bdtrc(hits - 1, scores['examples'], chance) > SIGNIFICANCE
 
 
 def untrained(records: Records, learned: Sequence[str]) -> list[str]:
@@ -53,8 +53,8 @@ def _unscored(scores: Mapping[str, dict]) -> str:
     if set(scores) != {'train'}:
         return ''
     return (
-        'these are training scores only, which say little about photos that the model has not seen; a head '
-        'is scored on such photos by cross-validation (--all-splits --folds 5)'
+        'these are training scores, which do not tell how the model does on other photos; for a head, '
+        '--all-splits --folds 5 estimates that by cross-validation'
     )
 
 
@@ -62,26 +62,26 @@ def _untrained(records: Records, learned: Sequence[str]) -> str:
     missing = untrained(records, learned)
     if not missing:
         return ''
-    return f'without training photos, so never learned: {listed(missing, NAMED)}'
+    return f'classes without training photos cannot be predicted: {listed(missing, NAMED)}'
 
 
 def _at_chance(records: Records, scores: Mapping[str, dict]) -> str:
-    part = next((part for part in JUDGED if part in scores), None)
+    part = next((part for part in COMPARED if part in scores), None)
     if part is None or not at_chance(scores[part]):
         return ''
-    told = scores[part]
-    advice = 'check --pixel-range, and whether the backbone knows such photos'
+    found = scores[part]
+    advice = 'check --pixel-range, and whether the backbone was trained on similar photos'
     if not records.has_bottlenecks:
         advice = 'train longer, or add photos'
-    photos = count(told['examples'], 'photo')
-    if told['examples'] < FEW:  # which says little about the backbone, and a perfect score can be among them
+    photos = count(found['examples'], 'photo')
+    if found['examples'] < FEW:  # too few to draw conclusions about the backbone
         return (
-            f'{part} top-1 of {told["top_1"]:.1%} cannot be told from chance on {photos}: always naming the '
-            f'most frequent class gives {told["most_frequent"]:.1%}'
+            f'{part} top-1 of {found["top_1"]:.1%} is not distinguishable from chance on {photos}: always '
+            f'guessing the most frequent class gives {found["most_frequent"]:.1%}'
         )
     return (
-        f'{part} top-1 of {told["top_1"]:.1%} is at chance: on {photos} it is not distinguishable from '
-        f'always guessing the most frequent class ({told["most_frequent"]:.1%}); {advice}'
+        f'{part} top-1 of {found["top_1"]:.1%} is at chance: on {photos} it is not distinguishable from '
+        f'always guessing the most frequent class ({found["most_frequent"]:.1%}); {advice}'
     )
 
 
@@ -93,12 +93,12 @@ def _few(part: str, examples: int) -> str:
 
 
 def _needs(records: Records) -> str:
-    """What a class needs, so that a hash of the photos' bytes puts FEW of them into each split."""
+    """The number of photos that a class needs for FEW photos in each split."""
     if records.manifest.get('split_by', 'hash') != 'hash':
         return f'a class needs at least {FEW} training photos, and each split {FEW} photos in all'
     share = min(consts.TEST_SHARE, consts.VALIDATION_SHARE)
     deviations = CERTAINTY * math.sqrt(share * (1 - share))
-    # Solves whole * share - deviations * sqrt(whole) = FEW: the lower bound of a binomial number of photos.
+    # Solves whole * share - deviations * sqrt(whole) = FEW, the lower bound of a binomial count.
     whole = ((deviations + math.sqrt(deviations**2 + 4 * share * FEW)) / (2 * share)) ** 2
     each = max(FEW, math.ceil(whole / len(records.classes)))
     photos = f'{each:,} photos ({each * len(records.classes):,} in all)'

@@ -1,4 +1,4 @@
-"""Write a frozen model as a SavedModel in TensorFlow Serving's layout.
+"""Export a frozen model as a SavedModel in TensorFlow Serving's layout.
 
     python -m src.freezing.frozen_to_saved_model
     python -m src.freezing.frozen_to_saved_model --model flowers --version 2
@@ -6,9 +6,9 @@
 Writes frozen/saved_models/<model>/<version>/ with the signature `image_raw` (a batch of encoded
 images, string [N]) to `probs` (float32 [N, classes]), and the class names as an asset, labels.txt.
 
-Inside a SavedModel only TensorFlow decodes: JPEG, PNG, GIF (its first frame), BMP and WebP. What the
-other commands leave to Pillow differs there: EXIF turns are not applied, transparent parts are not
-laid on white, 16-bit and CMYK pictures and TIFF may be refused.
+A SavedModel decodes with TensorFlow only: JPEG, PNG, GIF (the first frame), BMP and WebP. Pictures that the
+other commands decode with Pillow differ: EXIF orientation is not applied, transparency is not blended with
+white, and 16-bit and CMYK pictures and TIFF may be refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.weights import put_weights
 from src.records.next_commands import frozen_model
 
-SCRATCH = '.writing-'  # beginning of the names of folders that are being written
+SCRATCH = '.writing-'  # prefix of unfinished folders
 INPUT, OUTPUT = 'image_raw', 'probs'
 LABELS_ASSET = 'labels.txt'
 
@@ -57,7 +57,7 @@ def export(frozen: Path, folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _scratch_in(folder: Path) -> Iterator[str]:
-    """TensorFlow Serving watches the folder, so what is written there appears whole."""
+    """A temporary folder in `folder`. TensorFlow Serving watches it, so versions must appear complete."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         yield scratch
@@ -88,14 +88,14 @@ def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
 
 
 def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
-    """[N, height, width, 3] float32 of encoded images [N] of any kind that TensorFlow decodes."""
+    """Pixels [N, height, width, 3] float32 of encoded images [N] in any format that TensorFlow decodes."""
     decoder = nodes_by_name(model.graph_def)[node_of(model.preprocessing.decoded)]
     dct_method = decoder.attr['dct_method'].s.decode()
 
     def decode(data: tf.Tensor) -> tf.Tensor:
         decoded = tf.cond(
             tf.io.is_jpeg(data),
-            lambda: tf.image.decode_jpeg(data, channels=3, dct_method=dct_method),  # as the graph does it
+            lambda: tf.image.decode_jpeg(data, channels=3, dct_method=dct_method),  # as in the graph
             lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
         )
         decoded.set_shape([None, None, 3])
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args)
     base = args.out or paths.SAVED_MODELS_DIR / model.name
     with at_work(base, goes_on=False):
-        for rest in base.glob(f'{SCRATCH}*'):  # of an export that was killed
+        for rest in base.glob(f'{SCRATCH}*'):  # from an export that was killed
             shutil.rmtree(rest, ignore_errors=True)
         folder = export(frozen_model(args.name, model), base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _shell_path(folder: Path) -> str:
-    """A folder for a command line to copy. Docker wants it absolute: in the working folder by "$PWD"."""
+    """A folder for a printed command. Docker needs an absolute path: "$PWD"/... in the working folder."""
     folder = folder.resolve()
     if not folder.is_relative_to(Path.cwd()):
         return shlex.quote(str(folder))

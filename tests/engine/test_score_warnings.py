@@ -88,8 +88,8 @@ def test_few_photos_of_one_class_do_not_blame_the_backbone(capsys):
     write('one_class_tested', False, train=[60] * 4, validation=[10] * 4, test=[5, 0, 0, 0])
     told = warned(capsys, 'one_class_tested')
     assert (
-        'test top-1 of 100.0% cannot be told from chance on 5 photos: always naming the most frequent class '
-        'gives 100.0%' in told
+        'test top-1 of 100.0% is not distinguishable from chance on 5 photos: always guessing the most '
+        'frequent class gives 100.0%' in told
     )
     assert 'backbone' not in told
 
@@ -109,7 +109,7 @@ def test_small_splits_and_what_a_class_needs_are_told(capsys):
 
 def test_classes_without_training_photos_are_named(capsys):
     write('untrained', False, train=[60, 60, 60, 0], validation=[12] * 4, test=[12] * 4)
-    assert 'without training photos, so never learned: durian' in warned(capsys, 'untrained')
+    assert 'classes without training photos cannot be predicted: durian' in warned(capsys, 'untrained')
     assert 'durian' not in warned(capsys, 'untrained', '--all-splits')  # learned from the other splits
 
 

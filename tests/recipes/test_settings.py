@@ -1,0 +1,38 @@
+"""A setting stands once: flags and the documentation's tables come from the fields of the recipes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from docs.settings import PAGES, table, with_table
+from src.common import paths
+from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.training import train, train_images
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_the_table_of_settings_is_made_from_the_fields(page):
+    kind, recipe = PAGES[page]
+    text = (paths.CHECKOUT / page).read_text(encoding='utf-8')
+    assert with_table(text, kind, recipe) == text
+    assert table(recipe) in text
+
+
+@pytest.mark.parametrize(
+    ('parse', 'recipe'), [(train.parse_args, HeadRecipe), (train_images.parse_args, PixelRecipe)]
+)
+def test_every_setting_is_a_flag_with_its_default(parse, recipe):
+    args = parse([])
+    for field in fields(recipe):
+        assert 'help' in field.metadata or field.name == 'data_set'
+        assert hasattr(args, field.name) or field.name == 'data_set'
+
+
+def test_flags_are_checked_by_the_type_of_their_field(capsys):
+    for flags in (['--dropout', '1.5'], ['--steps', '0'], ['--layers', '7']):
+        with pytest.raises(SystemExit):
+            train.parse_args(flags)
+        assert f'argument {flags[0]}' in capsys.readouterr().err
+    assert train.parse_args(['--no-all-splits', '--layers', '8,4']).layers == [8, 4]
