@@ -64,7 +64,10 @@ class TailRecipe:
     batch_size: int = 16
     patience: int = 0
     seed: int = 1
-    learned_splits: tuple[str, ...] = ('train',)
+
+    @property
+    def learned_splits(self) -> tuple[str, ...]:
+        return ('train',)
 
 
 class Tail(Learner):
