@@ -81,14 +81,8 @@ def doubts(predictor: Predictor, records: Records) -> str:
     if info.get('records') in (None, _fingerprint(records)):
         return ''
     if info.get('data_set') == records.manifest['name']:
-        return (
-            'these records were converted again after the model was trained: some of these photos may be '
-            'training photos of it'
-        )
-    return (
-        f'the model was trained on {info.get("data_set")}: it is not known whether these are training photos '
-        'of it'
-    )
+        return 'the records were converted again after training: some of these may be training photos'
+    return f'the model was trained on {info.get("data_set")}: some of these may be training photos'
 
 
 def _fingerprint(records: Records) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.analysis.runs import Run, all_runs
-from src.analysis.runs_page import page
+from src.analysis.runs_page import page, text_of
 from src.common import cli, columns, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
@@ -27,37 +27,24 @@ from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
-# Columns of the table, and whether a higher value is better.
-COLUMNS = {
-    'model': False,
-    'data_set': False,
-    'backbone': False,
-    'recipe': False,
-    'seconds': False,
-    'epochs': False,
-    'validation_top_1': True,
-    'validation_log_loss': False,
-    'test_top_1': True,
-    'test_log_loss': False,
-    'cross_validation_top_1': True,
-    'cross_validation_log_loss': False,
-    'seed': False,
+# The columns of scores: part and measure.
+SCORES = {
+    f'{part.replace("-", "_")}_{measure}': (part, measure)
+    for part in ('validation', 'test', CROSS_VALIDATION)
+    for measure in ('top_1', 'log_loss')
 }
-# Columns that are left out where no run has a value.
-OPTIONAL = ('cross_validation_top_1', 'cross_validation_log_loss')
-# Columns that the terminal does not repeat in each row where all runs have the same value.
+COLUMNS = ('model', 'data_set', 'backbone', 'recipe', 'seconds', 'epochs', *SCORES, 'seed')
+# Columns that the terminal does not repeat in each row if all runs have the same value.
 COMMON = ('backbone', 'recipe', 'seed')
 WIDTH = 120  # characters of a line in the terminal
 RECIPE_WIDTH = 20  # minimum
-PARTS = ('validation', 'test', CROSS_VALIDATION)
-MEASURES = ('top_1', 'log_loss')
 
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     """One row for each run: COLUMNS, the training scores, then all settings."""
     names = data_set_names(runs)
     table = pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
-    scores = [name for name in table if name.endswith(MEASURES)]
+    scores = [name for name in table if name.endswith(('top_1', 'log_loss'))]
     return table.astype(dict.fromkeys(scores, float))  # None becomes NaN
 
 
@@ -85,11 +72,6 @@ def _with_counts(run: Run) -> str:
 
 
 def _row(run: Run, data_set: str) -> dict:
-    scores = {
-        f'{part.replace("-", "_")}_{measure}': run.score(part, measure)
-        for part in PARTS
-        for measure in MEASURES
-    }
     row = {
         'model': run.model,
         'data_set': data_set,
@@ -99,20 +81,21 @@ def _row(run: Run, data_set: str) -> dict:
         'epochs': round(run.facts.get('steps', 0) / run.steps_in_epoch, 1),
     }
     settings = {key: value for key, value in run.settings.items() if key != 'epochs'}
-    row |= scores | {'seed': settings.pop('seed', None), 'learned_from': ' '.join(learned_from(run.facts))}
-    row |= {f'training_score_{measure}': run.score('train', measure) for measure in MEASURES}
+    row |= {name: run.score(part, measure) for name, (part, measure) in SCORES.items()}
+    row |= {'seed': settings.pop('seed', None), 'learned_from': ' '.join(learned_from(run.facts))}
+    row |= {f'training_score_{measure}': run.score('train', measure) for measure in ('top_1', 'log_loss')}
     return row | settings
 
 
 def ranked(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """The rows grouped by data set, in each group the best first by the column `by`."""
-    rows = table.sort_values(by, ascending=not COLUMNS[by], na_position='last', kind='stable')
+    rows = table.sort_values(by, ascending=not by.endswith('top_1'), na_position='last', kind='stable')
     return rows.sort_values('data_set', kind='stable', ignore_index=True)
 
 
 def columns_of(table: pd.DataFrame) -> list[str]:
-    """The columns of the page."""
-    return [name for name in COLUMNS if name not in OPTIONAL or table[name].notna().any()]
+    """The columns of the page: those of cross-validation only if a run has it."""
+    return [n for n in COLUMNS if not n.startswith('cross_validation') or table[n].notna().any()]
 
 
 def printed(table: pd.DataFrame) -> list[str]:
@@ -124,7 +107,7 @@ def printed(table: pd.DataFrame) -> list[str]:
     common = [name for name in COMMON if len(table) > 1 and table[name].nunique(dropna=False) == 1]
     names = [name for name in columns_of(table) if name not in ('data_set', 'recipe', *common)]
     rows = [list(titles) for titles in zip(*map(_header, names), strict=True)]
-    rows += [[_cell(name, row[name]) for name in names] for row in table.to_dict('records')]
+    rows += [[text_of(name, row[name]) for name in names] for row in table.to_dict('records')]
     lines = columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in names])
     if 'recipe' not in common:
         lines = _with_recipes(lines, list(table['recipe']))
@@ -133,7 +116,7 @@ def printed(table: pd.DataFrame) -> list[str]:
         if place == 0 or data_set != table['data_set'][place - 1]:
             out += ['', f'data set {data_set}']
         out.append(lines[2 + place])
-    same = [f'{name} {_cell(name, table[name][0])}' for name in common if pd.notna(table[name][0])]
+    same = [f'{name} {text_of(name, table[name][0])}' for name in common if pd.notna(table[name][0])]
     return [*out, '', 'all runs: ' + ', '.join(same)] if same else out
 
 
@@ -156,21 +139,9 @@ def _with_recipes(lines: Sequence[str], recipes: Sequence[str]) -> list[str]:
 
 def _header(name: str) -> tuple[str, str]:
     """The two lines of a column's header: 'val' above 'top-1'."""
-    for measure, short in (('top_1', 'top-1'), ('log_loss', 'loss')):
-        if name.endswith(measure):
-            part = name.removesuffix(f'_{measure}')
-            return {'validation': 'val', 'cross_validation': 'CV'}.get(part, part), short
-    return '', name
-
-
-def _cell(name: str, value) -> str:
-    if pd.isna(value):
-        return '–'
-    if name.endswith('top_1'):
-        return f'{value:.1%}'
-    if name.endswith('log_loss'):
-        return f'{value:.3f}'
-    return f'{value:,.0f}' if name == 'seconds' else str(value)
+    part, measure = SCORES.get(name, ('', name))
+    short = {'validation': 'val', CROSS_VALIDATION: 'CV', 'top_1': 'top-1', 'log_loss': 'loss'}
+    return short.get(part, part), short.get(measure, measure)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -178,19 +149,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument('--name', type=plain_name, help='data set (default: all)')
     cli.add_model(made, default='all; may be given several times', action='append')
     made.add_argument(
-        '--sort',
-        choices=list(COLUMNS),
-        default='validation_top_1',
-        metavar='COLUMN',
-        help=f'column to rank by: {", ".join(COLUMNS)} (default: %(default)s)',
+        '--sort', choices=COLUMNS, default='validation_top_1', help='rank by it (default: %(default)s)'
     )
-    made.add_argument(
-        '--out',
-        type=Path,
-        metavar='DIR',
-        default=paths.METRICS_DIR,
-        help='folder to write to (default: metrics/)',
-    )
+    made.add_argument('--out', type=Path, metavar='DIR', default=paths.METRICS_DIR, help='default: metrics/')
     return made.parse_args(argv)
 
 

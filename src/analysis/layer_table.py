@@ -42,8 +42,7 @@ def rows_of_network(name: str, side: int, classes: int) -> list[Row]:
 
 def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) -> list[Row]:
     """The layers of a frozen graph, from the tensor `start` (default: the resized pixels) to `end` (default:
-    its output). Raises UserError for a file that is no graph and for tensors that are not in it or not
-    connected."""
+    its output). Raises UserError for a file that is no graph, and for missing or unconnected tensors."""
     graph_def = read_graph(path)
     for tensor in filter(None, (start, end)):
         require_tensor(graph_def, tensor, path)
@@ -62,47 +61,30 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
 
 def table(rows: Sequence[Row]) -> list[str]:
     """The lines of a table: operation, output size, weights, and their share as a number and as a bar."""
-    total = sum(row.weights for row in rows)
-    width = max(columns.width(row.operation) for row in rows)
-    sizes = [' × '.join('?' if n is None else str(n) for n in row.size) for row in rows]
-    wide = max(len('output'), *map(len, sizes))
-    lines = [f'{columns.ljust("operation", width)}  {"output":>{wide}}  {"weights":>12}  {"share":>6}']
-    most = max((row.weights for row in rows), default=0)
-    for row, size in zip(rows, sizes, strict=True):
-        line = f'{columns.ljust(row.operation, width)}  {size:>{wide}}'
+    total, most = sum(row.weights for row in rows), max((row.weights for row in rows), default=0)
+    cells = [('operation', 'output', 'weights', 'share', '')]
+    for row in rows:
+        size = ' × '.join('?' if n is None else str(n) for n in row.size)
+        weights = ('', '', '')
         if row.weights:
-            bar = '█' * round(BAR * row.weights / most)
-            line += f'  {row.weights:>12,}  {row.weights / total:>6.1%}  {bar}'
-        lines.append(line.rstrip())
-    lines.append(f'{"":<{width}}  {"":>{wide}}  {total:>12,}')
-    return lines
+            weights = f'{row.weights:,}', f'{row.weights / total:.1%}', '█' * round(BAR * row.weights / most)
+        cells.append((row.operation, size, *weights))
+    cells.append(('', '', f'{total:,}', '', ''))
+    return columns.table(cells, numeric=(False, True, True, True, False))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.layer_table', __doc__)
-    made.add_argument(
-        'network',
-        type=_network_or_model,
-        nargs='?',
-        metavar='NETWORK|PB',
-        help=f'{", ".join(NETWORKS)}, or a model by its name or the path of its frozen file',
-    )
+    what = f'{", ".join(NETWORKS)}, or a model as for --model'
+    made.add_argument('network', type=_network_or_model, nargs='?', metavar='NETWORK|PB', help=what)
     cli.add_model(made, resolve_model, 'none')
+    made.add_argument('--start', metavar='TENSOR', help='of a frozen graph (default: the resized pixels)')
+    made.add_argument('--end', metavar='TENSOR', help='of a frozen graph (default: its output)')
     made.add_argument(
-        '--start', metavar='TENSOR', help='first tensor of a frozen graph (default: the resized pixels)'
-    )
-    made.add_argument('--end', metavar='TENSOR', help='last tensor of a frozen graph (default: its output)')
-    made.add_argument(
-        '--side',
-        type=cli.whole_number(8),
-        default=32,
-        help='height and width of the pictures of a network, in pixels (default: %(default)s)',
+        '--side', type=cli.whole_number(8), default=32, help='pixels, of a network (default: %(default)s)'
     )
     made.add_argument(
-        '--classes',
-        type=cli.whole_number(2),
-        default=10,
-        help='number of classes of a network (default: %(default)s)',
+        '--classes', type=cli.whole_number(2), default=10, help='of a network (default: %(default)s)'
     )
     args = made.parse_args(argv)
     if (args.network is None) == (args.model is None):

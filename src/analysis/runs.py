@@ -17,7 +17,7 @@ from src.records.next_commands import how_to_train
 from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')
-MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # ending of the summary's tag: what is shown
+MEASURES = ('accuracy', 'log loss')  # the curves that are shown
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Run:
         seen = sum(self.facts.get('counts', {}).get(split, 0) for split in learned_from(self.facts))
         return max(1.0, seen / self.settings.get('batch_size', 1))
 
+    def curves_of(self, measure: str) -> dict[str, Curve]:
+        """The curves of one of MEASURES by part, without those that are missing."""
+        tags = {part: f'{part}_{measure.replace(" ", "_")}' for part in PARTS}
+        return {part: self.curves[tag] for part, tag in tags.items() if tag in self.curves}
+
     def score(self, part: str, measure: str) -> float | None:
         """A score of the saved model on all examples of a split, or of cross-validation; None if missing.
 
@@ -93,7 +98,7 @@ def read_curves(folder: Path) -> dict[str, Curve]:
         try:
             for event in tf.train.summary_iterator(str(file)):
                 if event.session_log.status == tf.SessionLog.START:
-                    _drop_from(values, event.step)
+                    values = {tag: _before(event.step, by_step) for tag, by_step in values.items()}
                 for value in event.summary.value:
                     if value.HasField('simple_value'):
                         values.setdefault(value.tag.removeprefix(CURVES), {})[event.step] = value.simple_value
@@ -111,8 +116,5 @@ def read_curves(folder: Path) -> dict[str, Curve]:
     return curves
 
 
-def _drop_from(values: dict[str, dict[int, float]], step: int) -> None:
-    """Delete the values of `step` and later steps."""
-    for by_step in values.values():
-        for later in [other for other in by_step if other >= step]:
-            del by_step[later]
+def _before(step: int, by_step: dict[int, float]) -> dict[int, float]:
+    return {other: value for other, value in by_step.items() if other < step}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from src.analysis.runs import MEASURES, PARTS, Run
+from src.analysis.runs import MEASURES, Run
 from src.drawing.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
 
 WIDTH, HEIGHT = 300, 170  # of a chart, in pixels
@@ -77,7 +77,7 @@ def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> st
     )
     charts = ''.join(
         f'<h2>{measure.capitalize()} over epochs</h2><div class="runs">{_charts(measure, runs)}</div>'
-        for measure in MEASURES.values()
+        for measure in MEASURES
     )
     style = STYLE + _text_style(table, columns)
     return (
@@ -92,18 +92,22 @@ def _row(values: dict, columns: Sequence[str]) -> str:
     return '<tr>' + ''.join(_cell(name, values[name]) for name in columns) + '</tr>'
 
 
-def _cell(name: str, value) -> str:
+def text_of(name: str, value) -> str:
+    """A value of the column `name` as text, a dash if it is missing."""
     if value is None or value != value:  # NaN
-        return '<td data-value="">–</td>'
-    if isinstance(value, str):
-        return f'<td data-value="{html.escape(value)}">{_breakable(value)}</td>'
+        return '–'
     if name.endswith('top_1'):
-        text = f'{value:.1%}'
-    elif isinstance(value, float):
-        text = f'{value:,.3f}' if 'loss' in name else f'{value:,.6g}'
-    else:
-        text = str(value)
-    return f'<td data-value="{html.escape(str(value))}">{html.escape(text)}</td>'
+        return f'{value:.1%}'
+    if isinstance(value, float):
+        form = ',.3f' if 'loss' in name else ',.1f' if name == 'seconds' else ',.6g'
+        return f'{value:{form}}'
+    return str(value)
+
+
+def _cell(name: str, value) -> str:
+    text = text_of(name, value)
+    shown = _breakable(text) if isinstance(value, str) else html.escape(text)
+    return f'<td data-value="{"" if text == "–" else html.escape(str(value))}">{shown}</td>'
 
 
 def _text_style(table: pd.DataFrame, columns: Sequence[str]) -> str:
@@ -125,9 +129,8 @@ def _heading(name: str) -> str:
 
 def _charts(measure: str, runs: Sequence[Run]) -> str:
     """A chart for each run that has such curves, all with the same scale."""
-    tag = measure.replace(' ', '_')
-    curves = [{part: run.curves.get(f'{part}_{tag}') for part in PARTS} for run in runs]
-    values = np.concatenate([curve.values for of_run in curves for curve in of_run.values() if curve] or [[]])
+    curves = [run.curves_of(measure) for run in runs]
+    values = np.concatenate([[], *(curve.values for of_run in curves for curve in of_run.values())])
     if not len(values):
         return '<p class="muted">No run has this curve.</p>'
     ticks = round_values(1.0 if measure == 'accuracy' else float(np.quantile(values, 0.98)) or 1.0)
@@ -136,7 +139,7 @@ def _charts(measure: str, runs: Sequence[Run]) -> str:
         f'<figcaption>{_breakable(run.model)}</figcaption>'
         f'<span class="muted">{html.escape(run.recipe)}: {_legend(of_run)}</span></figure>'
         for run, of_run in zip(runs, curves, strict=True)
-        if any(of_run.values())
+        if of_run
     )
 
 
@@ -148,14 +151,13 @@ def round_values(high: float) -> list[float]:
 
 
 def _legend(curves: dict) -> str:
-    parts = [part for part, curve in curves.items() if curve]
-    return ', '.join(f'<span class="key {part}"><span>{part}</span></span>' for part in parts)
+    return ', '.join(f'<span class="key {part}"><span>{part}</span></span>' for part in curves)
 
 
 def _chart(run: Run, curves: dict, ticks: list[float], measure: str) -> str:
     """An SVG. Values above the last tick are drawn at the edge."""
     # A run that was evaluated only before its first step has a single point, at 0.
-    last = max(curve.steps[-1] for curve in curves.values() if curve) / run.steps_in_epoch or 1
+    last = max(curve.steps[-1] for curve in curves.values()) / run.steps_in_epoch or 1
     bottom, wide = HEIGHT - BELOW, WIDTH - LEFT - 8
 
     def y(value: float) -> float:
@@ -167,12 +169,11 @@ def _chart(run: Run, curves: dict, ticks: list[float], measure: str) -> str:
         parts.append(f'<line x1="{LEFT}" x2="{LEFT + wide}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
         parts.append(f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{text}</text>')
     for part, curve in curves.items():
-        if curve:
-            places = LEFT + wide * curve.steps / run.steps_in_epoch / last
-            points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
-            line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
-            end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
-            parts.append(f'<g class="{part}">{line}{end}</g>')
+        places = LEFT + wide * curve.steps / run.steps_in_epoch / last
+        points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
+        line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
+        end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
+        parts.append(f'<g class="{part}">{line}{end}</g>')
     for value in round_values(last):
         if value <= last:
             x = LEFT + wide * value / last

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src.analysis.runs import MEASURES, PARTS, Run, read_run
+from src.analysis.runs import MEASURES, Run, read_run
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.names import plain_name
@@ -36,9 +36,9 @@ def draw(run: Run, path: Path) -> None:
 def panels_of(run: Run) -> list[Panel]:
     """The charts of accuracy and log loss over epochs, without those that have no curve."""
     panels = []
-    for measure in MEASURES.values():
-        curves = {part: run.curves.get(f'{part}_{measure.replace(" ", "_")}') for part in PARTS}
-        lines = {part: (c.steps / run.steps_in_epoch, c.values) for part, c in curves.items() if c}
+    for measure in MEASURES:
+        curves = run.curves_of(measure)
+        lines = {part: (curve.steps / run.steps_in_epoch, curve.values) for part, curve in curves.items()}
         if lines:
             panels.append(Panel(measure, lines, percent=measure == 'accuracy'))
     return panels
@@ -50,12 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         '--name', type=plain_name, help='data set (default: the one that the model was trained on)'
     )
     cli.add_model(made)
-    made.add_argument(
-        '--out',
-        type=Path,
-        metavar='PNG',
-        help='file to write (default: metrics/<model>/training_curves.png)',
-    )
+    made.add_argument('--out', type=Path, metavar='PNG', help='default: metrics/<model>/training_curves.png')
     args = made.parse_args(argv)
     args.name = data_set_of(args.model and args.model.name, args.name)
     run = read_run(cli.model_of(args).name, args.name)

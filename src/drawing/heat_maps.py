@@ -105,15 +105,9 @@ def _write_cells(axes: Axes, cells: np.ndarray, colors: np.ndarray, size: float)
     light = colors[..., :3] @ (0.299, 0.587, 0.114) > 0.55  # luma weights of ITU-R BT.601
     for row, column in zip(*np.nonzero(cells), strict=True):
         ink = INK if light[row, column] else PAPER
-        axes.text(
-            column + 0.5,
-            row + 0.5,
-            f'{cells[row, column]:,}',
-            ha='center',
-            va='center_baseline',
-            color=ink,
-            fontsize=size,
-        )
+        number = f'{cells[row, column]:,}'
+        at = {'ha': 'center', 'va': 'center_baseline'}
+        axes.text(column + 0.5, row + 0.5, number, color=ink, fontsize=size, **at)
 
 
 def _color_bar(figure: Figure, scale: ScalarMappable, around: Bbox, title: str) -> None:

@@ -41,14 +41,12 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
 
     A missing or damaged picture is a gray tile. Long texts wrap, then are truncated.
     """
-    faces = _Faces()
     width = 2 * MARGIN + columns * (SIDE + GAP) - GAP
     inner = width - 2 * MARGIN
-    heading = [(line, faces.heading, INK) for line in _wrap(writable(title), faces.heading, inner, 3)]
-    heading += [(line, faces.text, MUTED) for line in _wrap(note, faces.text, inner, 3)]
+    heading = [(line, HEADING, INK) for line in _wrap(writable(title), HEADING, inner, 3)]
+    heading += [(line, TEXT, MUTED) for line in _wrap(note, TEXT, inner, 3)]
     rows = [
-        [(tile, _caption(tile, faces)) for tile in tiles[i : i + columns]]
-        for i in range(0, len(tiles), columns)
+        [(tile, _caption(tile)) for tile in tiles[i : i + columns]] for i in range(0, len(tiles), columns)
     ]
     top = MARGIN + _text_height(heading) + (GAP if heading else 0)
     heights = [SIDE + 8 + max(_text_height(caption) for _, caption in row) + GAP for row in rows]
@@ -94,23 +92,19 @@ class Face:
         return self._fonts[name]
 
 
-class _Faces:
-    def __init__(self):
-        self.text, self.small = Face(15), Face(12)
-        self.bold, self.heading = Face(15, bold=True), Face(24, bold=True)
-
-
+TEXT, SMALL, BOLD, HEADING = Face(15), Face(12), Face(15, bold=True), Face(24, bold=True)
 # The lines of a text, each with its face and color.
 Lines = list[tuple[str, Face, str]]
 
 
-def _caption(tile: Tile, faces: _Faces) -> Lines:
-    title = _wrap(readable(tile.title), faces.bold, SIDE, TEXT_LINES)
-    subtitle = _wrap(readable(tile.subtitle), faces.text, SIDE, TEXT_LINES)
-    lines = [(line, faces.bold, INK) for line in title]
-    lines += [(line, faces.text, MUTED) for line in subtitle]
+def _caption(tile: Tile) -> Lines:
+    title = _wrap(readable(tile.title), BOLD, SIDE, TEXT_LINES)
+    subtitle = _wrap(readable(tile.subtitle), TEXT, SIDE, TEXT_LINES)
+    lines = [(line, BOLD, INK) for line in title]
+    lines += [(line, TEXT, MUTED) for line in subtitle]
     if source := writable(' '.join(tile.source.split())):
-        lines.append((_cut_start(source, faces.small, SIDE), faces.small, MUTED))
+        # File names mostly differ at their end.
+        lines.append((_cut(source, SMALL, SIDE, keep_end=True), SMALL, MUTED))
     return lines
 
 
@@ -128,21 +122,13 @@ def _wrap(text: str, font: Face, width: int, most: int) -> list[str]:
     return lines
 
 
-def _cut(text: str, font: Face, width: int) -> str:
+def _cut(text: str, font: Face, width: int, keep_end: bool = False) -> str:
+    """`text`, truncated at its end or start with '…' if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + '…') > width:
-        text = text[:-1].rstrip()
-    return text + '…'
-
-
-def _cut_start(text: str, font: Face, width: int) -> str:
-    """Like `_cut`, but cuts the start: file names mostly differ at their end."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength('…' + text) > width:
-        text = text[1:]
-    return '…' + text
+        text = text[1:] if keep_end else text[:-1].rstrip()
+    return f'…{text}' if keep_end else f'{text}…'
 
 
 def _text_height(lines: Lines) -> int:

@@ -261,7 +261,9 @@ def test_scores_on_training_photos_are_called_training_scores(tmp_path, capsys, 
     assert pd.read_csv(tmp_path / 'training_confusion.csv')['learned_from'].tolist() == [learned] * 5
     kinds = set(pd.read_csv(tmp_path / 'class_scores.csv')['kind'])
     assert kinds == {'training score' if learned else 'held-out score'}
-    assert ('not known whether these are training photos' in printed) == (info['data_set'] == 'other')
+    assert ('trained on other: some of these may be training photos' in printed) == (
+        info['data_set'] == 'other'
+    )
 
 
 @pytest.mark.parametrize('learned', [True, False])
@@ -289,4 +291,4 @@ def test_scores_of_several_splits_have_the_kind_of_each(tmp_path, capsys):
 def test_records_that_were_converted_again_are_doubted(tmp_path, capsys):
     write_model('before', data_set='tiny', records='of another conversion', learned_from=['train'])
     analyze('--model', 'before', '--out', str(tmp_path))
-    assert 'converted again after the model was trained' in capsys.readouterr().out
+    assert 'converted again after training: some of these may be training photos' in capsys.readouterr().out

@@ -197,8 +197,8 @@ def test_the_source_has_its_own_line(tmp_path):
 
 def test_long_sources_keep_their_end():
     font = sheets.Face(12)
-    assert sheets._cut_start('dog_1.jpg', font, 200) == 'dog_1.jpg'
-    cut = sheets._cut_start('holidays_' * 9 + 'dog_1.jpg', font, 200)
+    assert sheets._cut('dog_1.jpg', font, 200, keep_end=True) == 'dog_1.jpg'
+    cut = sheets._cut('holidays_' * 9 + 'dog_1.jpg', font, 200, keep_end=True)
     assert cut.startswith('…') and cut.endswith('_dog_1.jpg')
     assert 180 < font.getlength(cut) <= 200
 
