@@ -131,7 +131,7 @@ def _with_recipes(lines: Sequence[str], recipes: Sequence[str]) -> list[str]:
         bottom = columns.ljust(bottom, left) + 'recipe'
     fill = textwrap.TextWrapper(WIDTH - left, break_long_words=False, break_on_hyphens=False)
     for place, recipe in enumerate(recipes):
-        first, *rest = fill.wrap(recipe)
+        first, *rest = fill.wrap(f'recipe {recipe}' if below else recipe)
         row = f'{rows[place]}\n    ' if below else columns.ljust(rows[place], left)
         rows[place] = f'\n{" " * left}'.join([row + first, *rest])
     return [top, bottom, *rows]
