@@ -15,6 +15,7 @@ import pytest
 
 from src.common import paths
 from src.common.tf1 import own_process
+from tests.clusters import clusters  # noqa: F401  (a fixture)
 
 own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py tests other programs
 
