@@ -148,9 +148,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.compare_runs', __doc__)
     made.add_argument('--name', type=plain_name, help='data set (default: all)')
     cli.add_model(made, default='all; may be given several times', action='append')
-    made.add_argument(
-        '--sort', choices=COLUMNS, default='validation_top_1', help='rank by it (default: %(default)s)'
-    )
+    ranks = f'column to rank by: {", ".join(COLUMNS)} (default: %(default)s)'
+    made.add_argument('--sort', choices=COLUMNS, default='validation_top_1', metavar='COLUMN', help=ranks)
     made.add_argument('--out', type=Path, metavar='DIR', default=paths.METRICS_DIR, help='default: metrics/')
     return made.parse_args(argv)
 

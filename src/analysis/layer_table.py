@@ -6,6 +6,7 @@
 
 Takes the name of a network of src/models/, or any frozen graph. Freezing folds batch norms into the
 convolutions before them, so a frozen graph has fewer layers and weights than the network that was trained.
+--start and --end apply to frozen graphs, --side and --classes to networks of src/models/.
 """
 
 from __future__ import annotations
@@ -78,13 +79,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     what = f'{", ".join(NETWORKS)}, or a model as for --model'
     made.add_argument('network', type=_network_or_model, nargs='?', metavar='NETWORK|PB', help=what)
     cli.add_model(made, resolve_model, 'none')
-    made.add_argument('--start', metavar='TENSOR', help='of a frozen graph (default: the resized pixels)')
-    made.add_argument('--end', metavar='TENSOR', help='of a frozen graph (default: its output)')
+    made.add_argument('--start', metavar='TENSOR', help='first tensor (default: the resized pixels)')
+    made.add_argument('--end', metavar='TENSOR', help='last tensor (default: the output)')
     made.add_argument(
-        '--side', type=cli.whole_number(8), default=32, help='pixels, of a network (default: %(default)s)'
+        '--side',
+        type=cli.whole_number(8),
+        default=32,
+        help='side of the input in pixels (default: %(default)s)',
     )
     made.add_argument(
-        '--classes', type=cli.whole_number(2), default=10, help='of a network (default: %(default)s)'
+        '--classes', type=cli.whole_number(2), default=10, help='number of classes (default: %(default)s)'
     )
     args = made.parse_args(argv)
     if (args.network is None) == (args.model is None):
