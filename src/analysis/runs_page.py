@@ -69,12 +69,10 @@ for (const head of document.querySelectorAll('th')) {
 def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> str:
     """The HTML of the page. `runs` are in the order of the rows of `table`, which are grouped by data set."""
     heads = ''.join(f'<th scope="col"><button>{_heading(name)}</button></th>' for name in columns)
-    bodies = ''.join(
-        '<tbody>'
-        + ''.join(_row(row, columns) for row in group[list(columns)].to_dict('records'))
-        + '</tbody>'
-        for _, group in table.groupby('data_set', sort=False)
-    )
+    bodies = ''
+    for _, group in table.groupby('data_set', sort=False):
+        rows = (''.join(_cell(name, row[name]) for name in columns) for row in group.to_dict('records'))
+        bodies += f'<tbody>{"".join(f"<tr>{row}</tr>" for row in rows)}</tbody>'
     charts = ''.join(
         f'<h2>{measure.capitalize()} over epochs</h2><div class="runs">{_charts(measure, runs)}</div>'
         for measure in MEASURES
@@ -86,10 +84,6 @@ def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> st
         f'<h1>Training runs</h1><div class="table" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
         f'{bodies}</table></div>{charts}<script>{SCRIPT}</script></html>\n'
     )
-
-
-def _row(values: dict, columns: Sequence[str]) -> str:
-    return '<tr>' + ''.join(_cell(name, values[name]) for name in columns) + '</tr>'
 
 
 def text_of(name: str, value) -> str:
