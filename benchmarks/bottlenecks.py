@@ -1,15 +1,16 @@
-"""How fast photos become bottlenecks, ours beside what people would use instead.
+"""Speed of computing bottlenecks, compared with Keras, OpenVINO and ONNX Runtime.
 
     python -m benchmarks.bottlenecks                                   # drawn pictures
     python -m benchmarks.bottlenecks PHOTOS_DIR --json times.json
     python -m benchmarks.bottlenecks PHOTOS_DIR --backbone mobilenet_v2.pb
 
-From the bytes of JPEGs to vectors, on the same photos, by turns; a figure is the median of all rounds.
-The graph is one with the structure of the 2015 Inception release and random weights, made here, or
-that of --backbone. `reference` is a session call for each image on the graph as released, which is how
-it was done in 2015. Each contender has a process of its own, and runs once before it is measured; its
-largest difference from the reference's vectors is told (as a share of their largest value), and how
-much of what the machine can do at most, in products of large matrices, it makes use of.
+Measures from JPEG bytes to vectors, on the same photos, contenders alternating. A figure is the median of all
+rounds. The graph is that of --backbone, by default one with the structure of the 2015 Inception release and
+random weights. `reference` is one session call for each image on the graph as released, as was usual in 2015.
+Each contender has its own process and is warmed up by one run. The table shows the maximum absolute
+difference of its vectors from those of the reference, as a share of the largest value, and its share of the
+peak: the FLOP/s that products of large matrices reach on this machine.
+
 OpenVINO and ONNX Runtime come with `pip install -e '.[bench]'`.
 """
 
@@ -25,18 +26,17 @@ import numpy as np
 
 from benchmarks import inception_2015, peers, ways
 from benchmarks.contender import Contender
-from benchmarks.machine import machine, machine_line, rounds
-from benchmarks.photos import photos_for
-from benchmarks.table import as_markdown, as_text
+from benchmarks.machine import add_rounds, machine, machine_line, rounds
+from benchmarks.photos import add_photos, photos_for
+from benchmarks.table import add_output, show
 from benchmarks.task import Task, prepare
-from src.common import cli, errors, files
+from src.common import cli, errors
 from src.common.files import count
-from src.common.progress import say, wrote
 from src.graph.graph_io import write_graph
 from src.graph.precision import cpu_has_bfloat16
 
 REFERENCE = 'reference, one by one'
-# Name: how it is built, from a task and what follows; the last says which of the machine's peaks counts.
+# Name: builder, its arguments after the task, and the precision whose peak it is compared with.
 CONTENDERS = {
     REFERENCE: (ways.reference, 'float32'),
     'Rootstock float32': (ways.ours, 'float32', 'float32'),
@@ -46,11 +46,11 @@ CONTENDERS = {
     'OpenVINO bfloat16': (peers.openvino, 'bfloat16', 'bfloat16'),
     'ONNX Runtime': (peers.onnx_runtime, 'float32'),
 }
-COLUMNS = ('', 'images/s', '× reference', 'largest difference', 'of the peak')
+COLUMNS = ('', 'images/s', '× reference', 'max abs difference', 'of the peak')
 
 
 def measure(task: Task, number: int, contenders: dict[str, tuple]) -> dict:
-    """Times of `number` rounds as a dict for JSON: `peaks` in FLOP/s, and a row for each contender."""
+    """Time `number` rounds. Returns a dict for JSON with `peaks` in FLOP/s and a row for each contender."""
     with ExitStack() as running:
         made: dict[str, Contender] = {}
         for name, (build, *args, _) in contenders.items():
@@ -85,14 +85,14 @@ def _row(
 
 
 def difference(expected: np.ndarray, found: np.ndarray) -> float:
-    """The largest, as a share of the largest value expected."""
+    """The maximum absolute difference, as a share of the largest expected absolute value."""
     if expected.shape != found.shape:
         return float('inf')
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def cells(row: dict) -> list[str]:
-    """A row for COLUMNS."""
+    """The cells of COLUMNS."""
     if 'missing' in row:
         return [row['name'], 'not measured: ' + row['missing'], '', '', '']
     return [
@@ -105,18 +105,19 @@ def cells(row: dict) -> list[str]:
 
 
 def available() -> dict[str, tuple]:
-    """CONTENDERS, those in bfloat16 only where the CPU is made for it."""
+    """CONTENDERS, without those in bfloat16 if the CPU has no instructions for it."""
     return {n: c for n, c in CONTENDERS.items() if c[-1] != 'bfloat16' or cpu_has_bfloat16()}
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.bottlenecks', __doc__)
-    made.add_argument('photos', type=Path, nargs='?', metavar='PHOTOS_DIR', help='default: drawn pictures')
-    made.add_argument('--backbone', type=Path, metavar='PB', help='default: made here')
+    add_photos(made)
+    made.add_argument(
+        '--backbone', type=Path, metavar='PB', help='default: a graph like Inception, random weights'
+    )
     made.add_argument('--images', type=cli.whole_number(1), default=256, help='default: %(default)s')
-    made.add_argument('--rounds', type=cli.whole_number(1), default=5, help='default: %(default)s')
-    made.add_argument('--json', type=Path, metavar='FILE', help='write the times there')
-    made.add_argument('--markdown', action='store_true', help='print a section of Markdown')
+    add_rounds(made, 5)
+    add_output(made)
     return made.parse_args(argv)
 
 
@@ -136,12 +137,8 @@ def main(argv: list[str] | None = None) -> None:
     peaks = ', '.join(
         f'{peak / 1e9:.0f} GFLOP/s in {precision}' for precision, peak in found['peaks'].items()
     )
-    table = as_markdown if args.markdown else as_text
-    lines = [machine_line(), head, f'peak: {peaks}']
-    say(table('Bottlenecks', lines, COLUMNS, [cells(row) for row in found['rows']]))
-    if args.json:
-        files.write_json(args.json, found)
-        wrote(args.json, 'all times')
+    lines = [machine_line(), head, f'peak of matrix products: {peaks}']
+    show(args, 'Bottlenecks', lines, COLUMNS, [cells(row) for row in found['rows']], found)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""A contender in a process of its own: threads, settings and memory of one do not disturb another.
+"""A contender in its own process, so that threads, settings and memory of contenders are separate.
 
 with Contender(build, 'a.pb') as contender:    # build('a.pb') returns a function without arguments
-    first = contender.result                   # what that function returned at first, the warm-up
+    first = contender.result                   # the result of its first call, the warm-up
     contender()                                # calls it again
 """
 
@@ -17,18 +17,18 @@ from src.common.tf1 import own_process
 
 
 class Contender:
-    """Runs `build(*args)` and one warm-up. `missing` says why there is no result, or is None."""
+    """Runs `build(*args)` and one warm-up. `missing` is the reason why there is no `result`, or None."""
 
     def __init__(self, build: Callable, *args):
-        context = multiprocessing.get_context('spawn')  # nothing of this process is inherited
+        context = multiprocessing.get_context('spawn')  # inherits nothing of this process
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, build, args), daemon=True)
         self._process.start()
-        theirs.close()  # so that the end of the process is noticed here
+        theirs.close()  # so that the end of the process closes the pipe
         self.result, self.missing = self._received()
 
     def __call__(self) -> None:
-        """Once more; the result stays there. Raises RuntimeError when it fails now."""
+        """Call the function again, without its result. Raises RuntimeError if it fails."""
         self._pipe.send('again')
         _, fault = self._received()
         if fault:
@@ -52,7 +52,7 @@ class Contender:
 
 
 def _work(pipe: Connection, build: Callable, args: tuple) -> None:
-    """What the other process does: answers (result, fault) once, and then for each message."""
+    """The other process: sends (result, fault) once, then once for each message."""
     own_process()
     if not debugging():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries' own logs
@@ -68,6 +68,6 @@ def _work(pipe: Connection, build: Callable, args: tuple) -> None:
         pipe.send((None, f'{error.name} is not installed'))
     except UserError as error:
         pipe.send((None, str(error)))
-    except Exception as error:  # one contender that fails must not stop the others
+    except Exception as error:  # a contender that fails must not stop the others
         first = (str(error).strip() or '-').splitlines()[0]
         pipe.send((None, f'{type(error).__name__}: {first}'))

@@ -1,21 +1,19 @@
-"""Time and accuracy of training a head, beside what a user might do instead.
+"""Time and accuracy of training a head, compared with the 2017 tutorial and scikit-learn.
 
     python -m benchmarks.head --name dogs
     python -m benchmarks.head --name dogs --rounds 5 --json
 
-Takes the records of a data set: heads learn from its training photos and name its test photos. The
-contenders take turns, and times are medians over the rounds; vectors lie in memory and TensorFlow is
-loaded before the clock runs.
+Heads are trained on the training photos of some records and scored on the test photos. Contenders alternate,
+and times are medians over the rounds. Vectors are in memory and TensorFlow is loaded before the clock starts.
 
-- *tutorial*: the schedule of the 2017 tutorial that this project follows, 5,000 steps of 64 with Adam at
-  0.0001, which at every step writes histograms of all weights and scores the head anew: on all training
-  and test photos as its first versions did, or on 1,000 and 500 as its last one did. So many steps take
-  long: some are measured and the time scaled to 5,000. Its batches come from memory here, not from its
-  slower reading of records, and its checkpoints at every tenth step are left out. Scores are those of
-  5,000 steps run off the clock without the rest.
-- *ours*: `src.training.train` with the defaults or the flags given, with checkpoints, summaries and
+- *tutorial*: the schedule of the 2017 tutorial that this project follows: 5,000 steps of 64 examples with
+  Adam at 0.0001; each step writes histograms of all weights and scores the head, on all training and test
+  photos as in its first versions, or on 1,000 and 500 as in its last one. Because that is slow, some steps
+  are timed and the time is scaled to 5,000. Unlike the original it takes batches from memory and writes no
+  checkpoints. Its scores are those of 5,000 steps without histograms and scoring, which are not timed.
+- *ours*: `src.training.train` with its defaults or the given flags, with checkpoints, summaries and
   evaluations.
-- *scikit-learn*: LogisticRegression at its default strength (C = 1, L-BFGS) on the same vectors.
+- *scikit-learn*: LogisticRegression with its default regularization (C = 1, L-BFGS) on the same vectors.
 """
 
 from __future__ import annotations
@@ -26,11 +24,12 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from benchmarks.held_out import Parts, by_head, by_peer
-from benchmarks.machine import machine, machine_line, rounds
+from benchmarks.machine import add_rounds, machine, machine_line, rounds
 from src.common import cli, consts, errors
 from src.common.progress import say
 from src.common.tf1 import tf
@@ -49,7 +48,7 @@ OURS, PEER = 'ours', 'scikit-learn'
 
 
 class Tutorial:
-    """A head that is trained in the tutorial's way, some steps at a time."""
+    """A head that is trained as in the tutorial, some steps at a time."""
 
     def __init__(self, task: Parts, layers: list[int], scored: dict[str, Examples]):
         self._task, self._scored = task, scored
@@ -74,23 +73,25 @@ class Tutorial:
         self._summary = tf.summary.merge([tf.summary.scalar('cost', cost), *histograms])
 
     def step(self) -> None:
-        """A step without anything beside it."""
+        """Run a training step, without summaries and scores."""
         self._session.run(self._train, self._next_batch())
 
     def watched_step(self, writer: tf.summary.FileWriter) -> None:
-        """A step as the tutorial takes it."""
-        _, told = self._session.run([self._train, self._summary], self._next_batch())
-        writer.add_summary(told, self._step)
+        """Run a training step with the tutorial's histograms and scores."""
+        _, summary = self._session.run([self._train, self._summary], self._next_batch())
+        writer.add_summary(summary, self._step)
         for examples in self._scored.values():
             writer.add_summary(self._session.run(self._error, self._feed(examples)), self._step)
         writer.flush()
 
     def run(self, steps: int) -> None:
+        """Run steps of the tutorial with event files in a temporary folder."""
         with tempfile.TemporaryDirectory() as scratch, tf.summary.FileWriter(scratch) as writer:
             for _ in range(steps):
                 self.watched_step(writer)
 
     def predict(self, examples: Examples) -> np.ndarray:
+        """Probabilities [N, classes]."""
         return self._session.run(self._probabilities, {self._x: examples.values})
 
     def _next_batch(self) -> dict[tf.Tensor, np.ndarray]:
@@ -103,35 +104,35 @@ class Tutorial:
         return {self._x: examples.values, self._y: examples.labels}
 
 
-def tutorial_answers(task: Parts, layers: list[int]) -> np.ndarray:
-    """Probabilities of the test photos after all steps of the tutorial."""
+def tutorial_predictions(task: Parts, layers: list[int]) -> np.ndarray:
+    """Probabilities [N, classes] of the test photos after all steps of the tutorial."""
     tutorial = Tutorial(task, layers, {})
     for _ in range(TUTORIAL_STEPS):
         tutorial.step()
     return tutorial.predict(task['test'])
 
 
-def compare(records: Records, recipe: HeadRecipe, turns: int) -> list[dict]:
-    """A row for each contender: seconds (median), those of each round, and scores of the test photos."""
+def compare(records: Records, recipe: HeadRecipe, number: int) -> list[dict]:
+    """A row for each contender: median seconds, those of each of `number` rounds, and test scores."""
     task = {split: load(records, split) for split in consts.SPLITS}
     layers = head_layers(None, records)
     watched = {'train': task['train'], 'test': task['test']}
     sampled = {'train': task['train'][:1000], 'test': task['test'][:500]}
-    answers: dict[str, np.ndarray] = {}
+    predictions: dict[str, np.ndarray] = {}
 
-    def answering(name: str, contender: Callable[[], np.ndarray]) -> Callable[[], None]:
-        return lambda: answers.update({name: contender()})
+    def keeping(name: str, contender: Callable[[], np.ndarray]) -> Callable[[], None]:
+        return lambda: predictions.update({name: contender()})
 
     contenders = {
-        ALL: _some_steps(Tutorial(task, layers, watched)),
-        SAMPLES: _some_steps(Tutorial(task, layers, sampled)),
-        OURS: answering(OURS, lambda: by_head(task, recipe)),
-        PEER: answering(PEER, lambda: by_peer(task, len(records.classes), standardise=False)),
+        ALL: partial(Tutorial(task, layers, watched).run, MEASURED_STEPS),
+        SAMPLES: partial(Tutorial(task, layers, sampled).run, MEASURED_STEPS),
+        OURS: keeping(OURS, lambda: by_head(task, recipe)),
+        PEER: keeping(PEER, lambda: by_peer(task, len(records.classes), standardize=False)),
     }
     for name in (ALL, SAMPLES):
         contenders[name]()  # the first steps of a session are slower
-    seconds = rounds(contenders, turns)
-    answers[ALL] = answers[SAMPLES] = tutorial_answers(task, layers)
+    seconds = rounds(contenders, number)
+    predictions[ALL] = predictions[SAMPLES] = tutorial_predictions(task, layers)
     scale = TUTORIAL_STEPS / MEASURED_STEPS
     for name in (ALL, SAMPLES):
         seconds[name] = [scale * took for took in seconds[name]]
@@ -141,20 +142,16 @@ def compare(records: Records, recipe: HeadRecipe, turns: int) -> list[dict]:
             'seconds': statistics.median(seconds[name]),
             'rounds': seconds[name],
             'scaled_from_steps': MEASURED_STEPS if name in (ALL, SAMPLES) else None,
-            **score(answers[name], task['test'].labels),
+            **score(predictions[name], task['test'].labels),
         }
         for name in contenders
     ]
 
 
-def _some_steps(tutorial: Tutorial) -> Callable[[], None]:
-    return lambda: tutorial.run(MEASURED_STEPS)
-
-
 def table(rows: list[dict]) -> list[str]:
-    """Lines: time, how many times faster ours is, and scores."""
+    """The lines of a table: time, speedup of ours, scores."""
     ours = next(row['seconds'] for row in rows if row['contender'] == OURS)
-    lines = [f'{"":<30}{"time":>10}{"ours is":>10}{"top-1":>9}{"log loss":>10}']
+    lines = [f'{"":<30}{"time":>10}{"speedup":>10}{"top-1":>9}{"log loss":>10}']
     for row in rows:
         faster = f'{row["seconds"] / ours:.1f} x'
         lines.append(
@@ -168,8 +165,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.head', __doc__)
     cli.add_name(made)
     cli.add_fields(made, HeadRecipe())
-    made.add_argument('--rounds', type=cli.whole_number(1), default=3, help='default: %(default)s')
-    made.add_argument('--json', action='store_true', help='all figures as JSON')
+    add_rounds(made, 3)
+    made.add_argument('--json', action='store_true', help='print all figures as JSON')
     return made.parse_args(argv)
 
 
@@ -179,8 +176,8 @@ def main(argv: list[str] | None = None) -> None:
     recipe = train.recipe_of(args, records)
     rows = compare(records, recipe, args.rounds)
     if args.json:
-        told = {'machine': machine(), 'data_set': args.name, 'counts': records.counts, 'rows': rows}
-        json.dump(told, sys.stdout, indent=1)
+        results = {'machine': machine(), 'data_set': args.name, 'counts': records.counts, 'rows': rows}
+        json.dump(results, sys.stdout, indent=1)
         return say()
     say(machine_line())
     counts = records.counts

@@ -1,14 +1,13 @@
-"""How well a head names photos that it was not trained on, beside scikit-learn on the same vectors.
+"""Scores of a head on photos that it was not trained on, compared with scikit-learn on the same vectors.
 
     python -m benchmarks.held_out --name dogs_unseen
     python -m benchmarks.held_out --name dogs_unseen --folds 5 --layers 512,120 --dropout 0
 
-Takes the records of a data set. With --folds K the test split is cut into K parts (by a hash of the
-photo's id), and each part is named by a head trained on all other photos of the data set: every test
-photo is scored once, by a head that never saw it. Without, the head is trained on the training split,
-chooses its best step on the validation split, and is scored on the test split. The peer is scikit-learn's
-LogisticRegression on the same photos, at its default strength (C = 1), on vectors as they are and
-standardised.
+With --folds K the test split of the records is divided into K folds (by a hash of the photo's id). Each fold
+is predicted by a head that was trained on all other photos of the data set, so every test photo is scored
+once, by a head that was not trained on it. Without --folds the head is trained on the training split, its
+best step is chosen on the validation split, and it is scored on the test split. scikit-learn's
+LogisticRegression (C = 1) is trained on the same photos, with vectors as they are and standardized.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from __future__ import annotations
 import argparse
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -33,11 +33,11 @@ from src.training import train
 from src.training.cross_validation import trained_head
 
 Parts = dict[str, Examples]
-PEERS = ('peer', 'peer, std.')  # on vectors as they are, and standardised
+PEERS = ('sklearn', 'sklearn std')  # on vectors as they are, and standardized
 
 
 def tasks(examples: Parts, folds: int) -> list[Parts]:
-    """What to train and test on, once or once for each fold."""
+    """The parts `train` (and `validation`) and `test` to train and score on: once, or once for each fold."""
     if not folds:
         return [examples]
     test = examples['test']
@@ -55,13 +55,12 @@ def by_head(task: Parts, recipe: HeadRecipe) -> np.ndarray:
         return predict(task['test'])
 
 
-def by_peer(task: Parts, classes: int, standardise: bool) -> np.ndarray:
-    """The same, by logistic regression (L-BFGS, at most 1,000 rounds)."""
+def by_peer(task: Parts, classes: int, standardize: bool) -> np.ndarray:
+    """The same, by logistic regression (L-BFGS, at most 1,000 iterations)."""
     model = LogisticRegression(max_iter=1000)
-    if standardise:
+    if standardize:
         model = make_pipeline(StandardScaler(), model)
-    learned = task['train']
-    model.fit(learned.values, learned.labels)
+    model.fit(task['train'].values, task['train'].labels)
     out = np.zeros((len(task['test']), classes))
     out[:, model.classes_] = model.predict_proba(task['test'].values)
     return out
@@ -78,14 +77,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def contenders(classes: int, recipe: HeadRecipe, peers: Sequence[str] = PEERS) -> dict:
     """Functions from a task to probabilities [N, classes] of its test examples, by name."""
-    standardised = {name: name != PEERS[0] for name in peers}
-    return {'head': lambda task: by_head(task, recipe)} | {
-        name: lambda task, standardise=standardise: by_peer(task, classes, standardise)
-        for name, standardise in standardised.items()
+    return {'head': partial(by_head, recipe=recipe)} | {
+        name: partial(by_peer, classes=classes, standardize=name != PEERS[0]) for name in peers
     }
 
 
+def score_of(predict: Callable[[Parts], np.ndarray], todo: Sequence[Parts]) -> dict[str, float]:
+    """The score over the test examples of all tasks, each predicted by a head of its own."""
+    labels = np.concatenate([task['test'].labels for task in todo])
+    return score(np.concatenate([predict(task) for task in todo]), labels)
+
+
 def tasks_of(records: Records, folds: int) -> list[Parts]:
+    """The tasks of some records."""
     return tasks({split: load(records, split) for split in consts.SPLITS}, folds)
 
 
@@ -94,13 +98,15 @@ def main(argv: list[str] | None = None) -> None:
     records = open_records(args.name)
     recipe = train.recipe_of(args, records)
     todo = tasks_of(records, args.folds)
-    labels = np.concatenate([task['test'].labels for task in todo])
-    say(f'{count(len(labels), "test photo")}, trained on {" ".join(str(len(t["train"])) for t in todo)}')
-    for name, predict in contenders(len(records.classes), recipe, () if args.no_peer else PEERS).items():
+    trained = ' '.join(str(len(task['train'])) for task in todo)
+    say(f'{count(sum(len(task["test"]) for task in todo), "test photo")}, trained on {trained}')
+    peers = () if args.no_peer else PEERS
+    for number, (name, predict) in enumerate(contenders(len(records.classes), recipe, peers).items()):
         begun = time.monotonic()
-        probabilities = np.concatenate([predict(task) for task in todo])
-        took = time.monotonic() - begun
-        say(table({name: score(probabilities, labels)})[1] + f'   {took:.0f} s')
+        head, row = table({name: score_of(predict, todo)})
+        if number == 0:
+            say(head)
+        say(f'{row}   {time.monotonic() - begun:.0f} s')
 
 
 if __name__ == '__main__':

@@ -1,14 +1,14 @@
-"""A graph like the Inception v3 release of 2015, with random weights.
+"""A graph with the structure of the 2015 release of Inception v3 and random weights.
 
     python -m benchmarks.inception_2015 inception_like.pb
 
-What speed depends on is as in `classify_image_graph_def.pb`: the layers (Szegedy et al. 2015,
-https://arxiv.org/abs/1512.00567), the ops and their names, the GraphDef version (8) and the size
-(95 MB). Its vectors are finite and differ from photo to photo, and mean nothing.
+It has the layers (Szegedy et al. 2015, https://arxiv.org/abs/1512.00567), ops, names, GraphDef version (8)
+and size (95 MB) of `classify_image_graph_def.pb`, so it takes the same time. Its vectors are finite and
+differ between photos, but have no meaning.
 
-A block is a line of text: branches separated by ';', steps of a branch by spaces. `64:1x7` is a
-convolution of 64 filters, 1 high and 7 wide, `avg` and `max` are 3x3 pools, `/2` has stride 2 and no
-padding (`v` only the latter), and `a+b` are two convolutions side by side.
+A block is a line of text: branches separated by ';', steps of a branch by spaces. `64:1x7` is a convolution
+of 64 filters, 1 high and 7 wide; `avg` and `max` are 3x3 pools; `/2` means stride 2 without padding, `v`
+stride 1 without padding; `a+b` are two parallel convolutions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from src.graph.graph_io import write_graph
 SIZE = 299
 CLASSES = 1008
 EPSILON = 0.001
-VERSION = 8  # of the GraphDef: what the release says of itself
+VERSION = 8  # of the GraphDef, as in the release
 
 STEM = '32:3x3/2 32:3x3v 64:3x3 max/2 80:1x1v 192:3x3v max/2'
 FIGURE_5 = '64:1x1; 48:1x1 64:5x5; 64:1x1 96:3x3 96:3x3; avg {}:1x1'
@@ -47,17 +47,17 @@ BLOCKS = (
 def graph_def(seed: int = 0) -> tf.GraphDef:
     """The whole graph, from one encoded image at DecodeJpeg/contents:0 to softmax:0 [1, 1008]."""
     made = _Graph(seed)
-    end = _front(made)
+    end = _preprocessing(made)
     for step in STEM.split():
         end = made.step(end, step, '')
     for number, block in enumerate(BLOCKS):
         end = _block(made, end, 'mixed' + (f'_{number}' if number else ''), block)
-    _back(made, end)
+    _classifier(made, end)
     return made.graph_def
 
 
-def _front(made: _Graph) -> str:
-    """From one encoded image to its pixels, about -1 to 1."""
+def _preprocessing(made: _Graph) -> str:
+    """Preprocessing: from one encoded image to pixels from -1 to 1."""
     made.const('DecodeJpeg/contents', b'')
     made.node('DecodeJpeg', 'DecodeJpeg', ['DecodeJpeg/contents'], channels=3)
     made.node('Cast', 'Cast', ['DecodeJpeg'], SrcT=tf.uint8, DstT=tf.float32)
@@ -70,7 +70,7 @@ def _front(made: _Graph) -> str:
 
 
 def _block(made: _Graph, start: str, name: str, block: str) -> str:
-    """Branches side by side, joined along the channels. Those of more than one step are called towers."""
+    """Parallel branches, concatenated along the channels. Branches of several steps are called towers."""
     ends, towers = [], 0
     for branch in block.split(';'):
         scope, steps = name + '/', branch.split()
@@ -87,7 +87,7 @@ def _block(made: _Graph, start: str, name: str, block: str) -> str:
     return made.node(f'{name}/join', 'Concat', [axis, *ends], T=tf.float32, N=len(ends))
 
 
-def _back(made: _Graph, end: str) -> None:
+def _classifier(made: _Graph, end: str) -> None:
     """From the last block to the classes."""
     width = made.depth[end]
     made.pool('pool_3', 'AvgPool', end, 8, 1, 'VALID')
@@ -101,7 +101,7 @@ def _back(made: _Graph, end: str) -> None:
 
 
 class _Graph:
-    """A GraphDef that grows node by node. `depth` knows the channels of what may be convolved."""
+    """A GraphDef under construction. `depth` holds the number of channels of each layer."""
 
     def __init__(self, seed: int):
         self.graph_def = tf.GraphDef()
@@ -142,10 +142,10 @@ class _Graph:
     def convolution(
         self, name: str, start: str, size: tuple[int, int], filters: int, stride: int, padding: str
     ) -> str:
-        """Convolution, batch norm, a check for NaN that the ReLU waits for, and the ReLU."""
+        """Convolution, batch norm, a check for NaN as control dependency, and ReLU."""
         shape = (*size, self.depth[start], filters)
-        # So scaled, values neither die out nor explode on their way through the layers; and filters
-        # without a mean answer to what differs from photo to photo, not to what ReLUs have in common.
+        # With this scale values neither vanish nor explode over the layers. Filters with mean 0 respond to
+        # differences between photos, not to the positive mean that ReLUs have.
         weights = self.normal(shape, math.sqrt(3 / math.prod(shape[:3])))
         params = self.const(f'{name}/conv2d_params', weights - weights.mean((0, 1, 2)))
         strides = [1, stride, stride, 1]
@@ -163,14 +163,14 @@ class _Graph:
             'moving_mean': self.normal((filters,), 0.1),
             'moving_variance': 1 + abs(self.normal((filters,), 0.1)),
             'beta': self.normal((filters,), 0.1),
-            'gamma': np.ones(filters, np.float32),  # not used: the ReLU behind makes a scale superfluous
+            'gamma': np.ones(filters, np.float32),  # unused, as scale_after_normalization is false
         }
         inputs = [start, *(self.const(f'{name}/{part}', value) for part, value in parts.items())]
         attributes = {'variance_epsilon': EPSILON, 'scale_after_normalization': False}
         return self.node(name, 'BatchNormWithGlobalNormalization', inputs, T=tf.float32, **attributes)
 
     def _fresh(self, name: str) -> str:
-        """The name itself, or with the next number: conv, conv_1, conv_2."""
+        """The name, with the next free number if it is taken: conv, conv_1, conv_2."""
         taken = sum(re.fullmatch(re.escape(name) + r'(_\d+)?', other) is not None for other in self._names)
         return f'{name}_{taken}' if taken else name
 

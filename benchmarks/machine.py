@@ -1,7 +1,8 @@
-"""What every benchmark says beside its figures, and how it takes turns."""
+"""The description of the machine, and timing in alternating rounds."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import time
@@ -9,12 +10,14 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+from src.common import cli
+
 PACKAGES = ('tensorflow', 'numpy', 'scikit-learn', 'openvino', 'onnxruntime', 'keras')
-LOW_PRECISION = ('avx512_bf16', 'amx_bf16')  # what the CPU can do in bfloat16, as Linux names it
+LOW_PRECISION = ('avx512_bf16', 'amx_bf16')  # names in /proc/cpuinfo
 
 
 def machine() -> dict[str, str | int | float | list[str] | dict[str, str]]:
-    """The CPU and what it can, usable cores, memory in GB, the system, and versions of what is installed."""
+    """The CPU and its bfloat16 instructions, usable cores, memory in GB, system, and installed versions."""
     cpu = _table(Path('/proc/cpuinfo'))
     memory = _table(Path('/proc/meminfo')).get('MemTotal', '0 kB')
     flags = cpu.get('flags', '').split()
@@ -29,22 +32,27 @@ def machine() -> dict[str, str | int | float | list[str] | dict[str, str]]:
 
 
 def machine_line() -> str:
-    """The same on one line, for the head of a table."""
+    """`machine` as one line."""
     facts = machine()
     versions = ', '.join(f'{name} {version}' for name, version in facts['versions'].items())
     bfloat16 = f' with {" and ".join(facts["bfloat16"])}' if facts['bfloat16'] else ''
     return f'{facts["cpu"]}{bfloat16}, {facts["cores"]} cores, {facts["memory_gb"]} GB; {versions}'
 
 
-def rounds(contenders: dict[str, Callable[[], object]], n: int) -> dict[str, list[float]]:
-    """Seconds of each contender in each of `n` rounds.
+def add_rounds(made: argparse.ArgumentParser, default: int) -> None:
+    """`--rounds`."""
+    made.add_argument('--rounds', type=cli.whole_number(1), default=default, help='default: %(default)s')
 
-    They take turns, every second round in reverse, so that a machine that slows down or is shared
-    slows all of them alike. Warm-up is the caller's.
+
+def rounds(contenders: dict[str, Callable[[], object]], n: int) -> dict[str, list[float]]:
+    """Seconds of each contender in each of `n` rounds, by name.
+
+    Contenders alternate, in reverse order in every second round, so that a slowdown of the machine affects
+    all of them equally. The caller warms them up.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(n):
-        for name in list(contenders) if turn % 2 == 0 else reversed(contenders):
+    for number in range(n):
+        for name in list(contenders) if number % 2 == 0 else reversed(contenders):
             begun = time.perf_counter()
             contenders[name]()
             seconds[name].append(time.perf_counter() - begun)
@@ -62,7 +70,7 @@ def _versions() -> dict[str, str]:
 
 
 def _table(path: Path) -> dict[str, str]:
-    """The first value of each key of a file of `key: value` lines; nothing where there is no such file."""
+    """The first value of each key in a file of `key: value` lines; {} if there is no such file."""
     table: dict[str, str] = {}
     if path.is_file():
         for line in path.read_text().splitlines():

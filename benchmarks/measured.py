@@ -1,12 +1,12 @@
-"""The table of README's section "Measured": converts, trains and prints its rows as Markdown.
+"""Measure the table of README's section "Measured" and print it as Markdown.
 
     python -m benchmarks.measured Images --backbone mobilenet_v2_1.0_224.pb --test-list unseen.txt
 
-`Images` holds the 6,000 photos, `--backbone` is MobileNet V2 and `--test-list` names the 1,755
-photos that the pocket backbone was not trained on. Each row is what its commands in the README give:
-`image_folder_to_tfrecords` with or without the list, then the head of `src.training.train`, scored on test
-photos as `benchmarks.held_out` does, with scikit-learn's LogisticRegression (C = 1, L-BFGS) in brackets.
-Records go to data/records/measured_*; what is converted already is not converted again.
+`Images` holds the 6,000 photos, `--backbone` is MobileNet V2, and `--test-list` names the 1,755 photos that
+the pocket backbone was not trained on. Each row runs its commands in the README: `image_folder_to_tfrecords`
+with or without the list, then the head of `src.training.train`, scored on test photos as in
+`benchmarks.held_out`, with scikit-learn's LogisticRegression (C = 1, L-BFGS) in brackets. Records go to
+data/records/measured_*; records that exist are not converted again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.held_out import PEERS, contenders, tasks_of
+from benchmarks.held_out import PEERS, contenders, score_of, tasks_of
 from benchmarks.machine import machine_line
 from src.common import cli, errors, paths
 from src.common.progress import say
 from src.data_preparation import image_folder_to_tfrecords
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Records, open_records
-from src.scoring.scores import score
 from src.training import train
 
 HEADER = '| backbone | test photos | head | top-1 | top-5 | log loss |\n|---|---|---|---|---|---|'
@@ -36,8 +33,8 @@ POCKET_HEAD = (
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the backbone's name and file (None: the one that --backbone names), the folds that the listed
-    test photos are cut into (0: the test split by hash), how the head is named, and the flags of `train`."""
+    """One row: name and file of the backbone (None: that of --backbone), number of folds of the listed test
+    photos (0: the test split by hash), name of the head, flags of `train`."""
 
     name: str
     backbone: Path | None
@@ -66,7 +63,7 @@ def convert(row: Row, args: argparse.Namespace) -> str:
 
 
 def recipe_by(flags: str, records: Records) -> HeadRecipe:
-    """The head that flags of `train` describe."""
+    """The recipe of a head from flags of `train`."""
     made = argparse.ArgumentParser()
     cli.add_fields(made, HeadRecipe())
     return train.recipe_of(made.parse_args(shlex.split(flags)), records)
@@ -77,12 +74,9 @@ def measure(row: Row, name: str) -> str:
     records = open_records(name)
     recipe = recipe_by(row.flags, records)
     todo = tasks_of(records, row.folds)
-    labels = np.concatenate([task['test'].labels for task in todo])
-    head, peer = (
-        score(np.concatenate([predict(task) for task in todo]), labels)
-        for predict in contenders(len(records.classes), recipe, PEERS[:1]).values()
-    )
-    photos = f'{len(labels):,} in {row.folds} folds' if row.folds else f'{len(labels):,} by hash'
+    methods = contenders(len(records.classes), recipe, PEERS[:1])
+    head, peer = (score_of(predict, todo) for predict in methods.values())
+    photos = f'{head["examples"]:,} ' + (f'in {row.folds} folds' if row.folds else 'by hash')
     cells = [
         f'{100 * head[key]:.1f} % ({100 * peer[key]:.1f})' if key in head else '–'
         for key in ('top_1', 'top_5')

@@ -1,11 +1,11 @@
-"""How much memory a conversion takes at its peak, and whether that grows with the number of photos.
+"""Peak memory of a conversion, for several numbers of photos.
 
     python -m benchmarks.memory                                    # 1,000, 5,000 and 20,000 drawn pictures
     python -m benchmarks.memory PHOTOS_DIR --backbone mobilenet_v2.pb --images 1000 20000 --json memory.json
 
-Each figure is a run of `python -m src.data_preparation.image_folder_to_tfrecords` in a home of its own,
-so the time holds its start and the hashing of all files, too. Where a folder has fewer photos, each
-serves several times, with different bytes behind the end of the JPEG.
+Each figure is one run of `python -m src.data_preparation.image_folder_to_tfrecords` in an empty
+ROOTSTOCK_HOME, so the time includes the start of the process and the hashing of all files. If the folder has
+fewer photos, they are repeated with different bytes after the end of the JPEG.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.machine import machine, machine_line
-from benchmarks.photos import copies_that_differ, photos_for
-from benchmarks.table import as_markdown, as_text
+from benchmarks.photos import add_photos, copies_that_differ, photos_for
+from benchmarks.table import add_output, show
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.progress import say, wrote
 from src.data_preparation.conversion.job import MANIFEST
 
 NUMBERS = (1_000, 5_000, 20_000)
-DIFFERENT = 200  # photos that are copied with different ends
+DIFFERENT = 200  # photos, which are repeated with different bytes at the end
 CLASSES = 10
 NAME = 'measured'
 COLUMNS = ('photos', 'peak memory', '× first', 'seconds', 'photos/s')
@@ -40,7 +39,7 @@ COLUMNS = ('photos', 'peak memory', '× first', 'seconds', 'photos/s')
 
 @dataclass(frozen=True)
 class Run:
-    """What a conversion of `images` photos took."""
+    """Memory and time of a conversion of `images` photos."""
 
     images: int
     peak_bytes: int
@@ -48,7 +47,7 @@ class Run:
 
 
 def measure(photos: Sequence[Path], number: int, backbone: Path) -> Run:
-    """Convert `number` different files. Raises UserError when the conversion fails or leaves any out."""
+    """Convert `number` different files. Raises UserError if the conversion fails or skips a file."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, home = Path(scratch, 'photos'), Path(scratch, 'home')
         for _ in copies_that_differ(photos, number, folder, CLASSES):
@@ -59,15 +58,17 @@ def measure(photos: Sequence[Path], number: int, backbone: Path) -> Run:
         manifest = files.read_json(home / 'data' / 'records' / NAME / MANIFEST)
     written = sum(manifest['counts'].values())
     if written != number:
-        raise UserError(f'{number - written:,} of {number:,} photos were left out, so the run says nothing')
+        raise UserError(
+            f'{number - written:,} of {number:,} photos were skipped: the measurement is not valid'
+        )
     return Run(number, peak, seconds)
 
 
 def run(command: list[str], home: Path) -> tuple[float, int]:
-    """Seconds and peak memory in bytes of one command. Raises UserError when it fails.
+    """Seconds and peak memory in bytes of one command. Raises UserError if it fails.
 
-    Started from a fresh process: Linux counts the memory of the process that starts a program as the
-    program's own.
+    The command is started from a fresh process: on Linux the peak memory of a program includes that of the
+    process that starts it.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as fresh:
         return fresh.submit(_run, command, home).result()
@@ -76,22 +77,22 @@ def run(command: list[str], home: Path) -> tuple[float, int]:
 def _run(command: list[str], home: Path) -> tuple[float, int]:
     environment = {**os.environ, 'ROOTSTOCK_HOME': str(home)}
     begun = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=paths.CHECKOUT, env=environment, stdout=said, stderr=subprocess.STDOUT
+            command, cwd=paths.CHECKOUT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
-        _, status, usage = os.wait4(process.pid, 0)  # unlike getrusage: of this child alone
+        _, status, usage = os.wait4(process.pid, 0)  # of this child alone, unlike getrusage
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - begun
         if process.returncode:
-            said.seek(0)
-            last = said.read().decode(errors='replace').strip().splitlines()[-1:]
+            output.seek(0)
+            last = output.read().decode(errors='replace').strip().splitlines()[-1:]
             raise UserError(f'the conversion ended with exit code {process.returncode}: {" ".join(last)}')
     return seconds, usage.ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
 
 
 def cells(run: Run, first: Run) -> list[str]:
-    """A row for COLUMNS."""
+    """The cells of COLUMNS."""
     return [
         f'{run.images:,}',
         files.human_size(run.peak_bytes),
@@ -103,15 +104,19 @@ def cells(run: Run, first: Run) -> list[str]:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.memory', __doc__)
-    made.add_argument('photos', type=Path, nargs='?', metavar='PHOTOS_DIR', help='default: drawn pictures')
+    add_photos(made)
     made.add_argument(
         '--backbone', type=Path, metavar='PB', default=paths.POCKET_GRAPH_DEF, help='default: %(default)s'
     )
     made.add_argument(
-        '--images', type=cli.whole_number(1), nargs='+', metavar='N', default=NUMBERS, help='how many'
+        '--images',
+        type=cli.whole_number(1),
+        nargs='+',
+        metavar='N',
+        default=NUMBERS,
+        help='numbers of photos',
     )
-    made.add_argument('--json', type=Path, metavar='FILE', help='write the figures there')
-    made.add_argument('--markdown', action='store_true', help='print a section of Markdown')
+    add_output(made)
     return made.parse_args(argv)
 
 
@@ -121,11 +126,8 @@ def main(argv: list[str] | None = None) -> None:
         photos = photos_for(args.photos, min(DIFFERENT, *args.images), Path(scratch))
         runs = [measure(photos, number, args.backbone) for number in args.images]
     lines = [machine_line(), f'{args.backbone.name}, {count(len(photos), "different photo")}']
-    table = as_markdown if args.markdown else as_text
-    say(table('Memory of a conversion', lines, COLUMNS, [cells(run, runs[0]) for run in runs]))
-    if args.json:
-        files.write_json(args.json, {'machine': machine(), 'runs': [asdict(run) for run in runs]})
-        wrote(args.json, 'all figures')
+    results = {'machine': machine(), 'runs': [asdict(run) for run in runs]}
+    show(args, 'Memory of a conversion', lines, COLUMNS, [cells(run, runs[0]) for run in runs], results)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""Other programs on the same graph: OpenVINO, and ONNX Runtime on what tf2onnx makes of it.
+"""Other runtimes on the same graph: OpenVINO, and ONNX Runtime after a conversion by tf2onnx.
 
-The graph is given as OpenVINO takes it, from pixels and with its batch norms in today's terms; both
-fold them themselves. Photos are decoded as ours are, in threads beside the network.
+The graph begins with pixels and has FusedBatchNorm ops, which both runtimes fold. Photos are decoded as in
+Rootstock, in threads while the network runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from src.graph.backbones import load_backbone
 from src.graph.graph_io import read_graph
 from src.images.reader import ImageReader
 
-OPENVINO_BATCH = 1  # with a stream for each core its fastest here, of 1, 8 and 32
+OPENVINO_BATCH = 1  # the fastest of 1, 8 and 32 on this machine, with a stream for each core
 
 
 def _reader(task: Task) -> ImageReader:
@@ -26,7 +26,7 @@ def _reader(task: Task) -> ImageReader:
 
 
 def openvino(task: Task, precision: str) -> Vectors:
-    """Its asynchronous queue, tuned for throughput."""
+    """OpenVINO with its asynchronous queue and the throughput hint."""
     import openvino as ov
 
     reader, data = _reader(task), task.data()
@@ -54,7 +54,7 @@ def openvino(task: Task, precision: str) -> Vectors:
 
 
 def onnx_runtime(task: Task) -> Vectors:
-    """Batches one after another, while the next are decoded."""
+    """ONNX Runtime with one batch after another, while the next ones are decoded."""
     import onnxruntime
     import tf2onnx
 

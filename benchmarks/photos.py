@@ -1,7 +1,8 @@
-"""Photos for a benchmark: some of a folder's, or drawn ones."""
+"""Photos for a benchmark: from a folder, or drawn."""
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,8 +14,15 @@ from src.drawn_dogs.draw import BREEDS, draw_sample
 JPEG_ENDINGS = ('.jpg', '.jpeg')
 
 
+def add_photos(made: argparse.ArgumentParser) -> None:
+    """The folder for `photos_for`."""
+    made.add_argument(
+        'photos', type=Path, nargs='?', metavar='PHOTOS_DIR', help='folder of JPEGs (default: drawn pictures)'
+    )
+
+
 def photos_for(folder: Path | None, number: int, scratch: Path) -> list[Path]:
-    """`number` JPEGs spread evenly over those below `folder`; without a folder, drawn below `scratch`.
+    """`number` JPEGs, evenly spaced in the sorted files below `folder`; without one, drawn below `scratch`.
 
     Raises UserError when the folder holds fewer.
     """
@@ -31,8 +39,8 @@ def photos_for(folder: Path | None, number: int, scratch: Path) -> list[Path]:
 
 
 def copies_that_differ(photos: Sequence[Path], number: int, folder: Path, classes: int) -> Iterator[Path]:
-    """`number` files in class folders below `folder`, each a photo with its number behind the end of
-    the JPEG: no decoder looks there, but no two files are equal, so none is dropped as a copy."""
+    """Write `number` files to class folders below `folder`: copies of `photos` with a number after the end of
+    the JPEG. Decoders ignore it, but all files differ, so none is skipped as a duplicate."""
     for i in range(number):
         path = folder / f'class_{i % classes}' / f'{i:06}.jpg'
         path.parent.mkdir(parents=True, exist_ok=True)

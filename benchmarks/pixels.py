@@ -1,11 +1,12 @@
-"""Training from pixels: pictures a second, against the same network in PyTorch.
+"""Speed of training from pixels, compared with the same network in PyTorch.
 
     python -m benchmarks.pixels
     python -m benchmarks.pixels --networks cnn_best --rounds 9 --torch-python ~/torch/bin/python
 
-Whole training steps (pixels to [-1, 1], forward, backward, SGD with momentum) on drawn pictures of
-32 x 32, in processes of their own that take turns. PyTorch runs with channels last, in bfloat16 by autocast;
-it may live in another environment, which --torch-python names. Median, least and most of all rounds.
+Times whole training steps (pixels to [-1, 1], forward, backward, SGD with momentum) on random pictures of 32
+x 32, in separate, alternating processes. PyTorch runs with channels last, in bfloat16 by autocast; it may be
+in another environment: --torch-python. A line shows the median (minimum to maximum) of all rounds in pictures
+a second, and the ratio to PyTorch.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 from collections import defaultdict
 
 import numpy as np
 
-from benchmarks.machine import machine_line
+from benchmarks.machine import add_rounds, machine_line
+from benchmarks.pixels_turn import images_per_second, random_pictures
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.progress import say
@@ -37,42 +38,42 @@ OURS, THEIRS = 'rootstock', 'pytorch'
 
 
 def rate(network: str, computes_in: str, batch: int, seconds: float) -> float:
-    """Training pictures a second of ours, in this process."""
-    rng = np.random.default_rng(1)
-    pixels = rng.integers(0, 256, (batch, 32, 32, 3)).astype(np.uint8)
-    drawn = Examples([str(i) for i in range(batch)], rng.integers(0, 10, batch).astype(np.int32), pixels)
+    """Training pictures a second of Rootstock, measured in this process."""
+    pixels, labels = random_pictures(batch)
+    examples = Examples([str(i) for i in range(batch)], labels.astype(np.int32), pixels)
     recipe = PixelRecipe('drawn', network, 32, 1, batch, 'sgd', 0.01, 0.9, precision=computes_in)
     with tf.Graph().as_default(), tf.Session() as session:
-        trained = Network(recipe, InMemory({'train': drawn}, batch, 1), 10)
+        trained = Network(recipe, InMemory({'train': examples}, batch, 1), 10)
         trained.initialize(session)
-        for step in range(3):
-            session.run([trained.train_op, trained.cost], trained.feed(step))
-        begun, steps = time.perf_counter(), 0
-        while time.perf_counter() - begun < seconds:
-            session.run([trained.train_op, trained.cost], trained.feed(steps))
-            steps += 1
-        return steps * batch / (time.perf_counter() - begun)
+
+        def step(number: int) -> None:
+            session.run([trained.train_op, trained.cost], trained.feed(number))
+
+        return images_per_second(step, batch, seconds)
 
 
 def measured(python: str, module: str, network: str, computes_in: str, seconds: float) -> dict:
-    """One turn, in a process of its own. Raises UserError when it fails."""
+    """The JSON that one measurement in its own process prints. Raises UserError if it fails."""
     command = [python, '-m', module, network, computes_in, str(BATCHES[network]), str(seconds)]
-    told = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, check=False)
-    if told.returncode:
-        last = (told.stderr.strip().splitlines() or ['no reason given'])[-1]
+    finished = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        last = (finished.stderr.strip().splitlines() or ['no error message'])[-1]
         raise UserError(f'{" ".join(command)} failed: {last}')
-    return json.loads(told.stdout.splitlines()[-1])
+    return json.loads(finished.stdout.splitlines()[-1])
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.pixels', __doc__)
     made.add_argument('--networks', nargs='+', choices=NETWORKS, default=list(NETWORKS), help='default: all')
-    made.add_argument('--rounds', type=cli.whole_number(1), default=5, help='default: %(default)s')
+    add_rounds(made, 5)
     made.add_argument(
-        '--seconds', type=cli.real_number(0.1, 600), default=8, help='of each turn (default: 8)'
+        '--seconds', type=cli.real_number(0.1, 600), default=8, help='of each measurement (default: 8)'
     )
     made.add_argument(
-        '--torch-python', metavar='PYTHON', default=sys.executable, help='that has torch (default: this one)'
+        '--torch-python',
+        metavar='PYTHON',
+        default=sys.executable,
+        help='Python that has torch (default: this one)',
     )
     return made.parse_args(argv)
 
@@ -80,6 +81,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     say(machine_line())
+    say(f'{"network":<10}{"precision":<10}{"":<11}{"median":>14} {"(min to max)":<18}× PyTorch')
     for network in args.networks:
         for computes_in in ('float32', *(['bfloat16'] if precision.cpu_has_bfloat16() else [])):
             rates = defaultdict(list)
@@ -88,8 +90,7 @@ def main(argv: list[str] | None = None) -> None:
                     (OURS, sys.executable, 'benchmarks.pixels_turn'),
                     (THEIRS, args.torch_python, 'benchmarks.pixels_torch'),
                 ):
-                    told = measured(python, module, network, computes_in, args.seconds)
-                    rates[who].append(told['rate'])
+                    rates[who].append(measured(python, module, network, computes_in, args.seconds)['rate'])
             middle = {who: statistics.median(found) for who, found in rates.items()}
             for who, found in rates.items():
                 span = f'({min(found):,.0f} to {max(found):,.0f})'

@@ -1,5 +1,5 @@
-"""PyTorch's half of `benchmarks.pixels`: the same networks, channels last. Needs torch and numpy only, so
-that it may run in an environment of its own.
+"""PyTorch's side of `benchmarks.pixels`: the same networks, channels last. Needs only PyTorch and NumPy, so
+that it may run in another environment.
 
     python -m benchmarks.pixels_torch cnn_deep bfloat16 128 8
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
-import numpy as np
 import torch
 from torch import nn
+
+from benchmarks.pixels_turn import images_per_second, random_pictures
 
 
 def cnn_deep() -> nn.Module:
@@ -51,34 +51,27 @@ def _norm(channels: int) -> nn.Module:
 
 
 def rate(name: str, precision: str, batch: int, seconds: float) -> float:
-    """Training pictures a second, of steps of SGD with momentum on pictures [batch, 32, 32, 3] uint8."""
+    """Training pictures a second, with steps of SGD with momentum."""
     network = (
         {'cnn_deep': cnn_deep, 'cnn_best': cnn_best}[name]().to(memory_format=torch.channels_last).train()
     )
-    optimiser = torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         [p for p in network.parameters() if p.requires_grad], 0.01, 0.9, nesterov=True
     )
-    rng = np.random.default_rng(1)
-    pixels = rng.integers(0, 256, (batch, 32, 32, 3)).astype(np.uint8)
-    labels = torch.from_numpy(rng.integers(0, 10, batch))
+    pixels, labels = random_pictures(batch)
+    labels = torch.from_numpy(labels)
 
-    def step() -> float:
-        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() * (2 / 255) - 1  # channels last already
+    def step(number: int) -> float:
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() * (2 / 255) - 1  # in channels-last order
         with torch.autocast('cpu', torch.bfloat16, enabled=precision == 'bfloat16'):
             logits = network(x)
         loss = nn.functional.cross_entropy(logits.float(), labels)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return float(loss.detach())
 
-    for _ in range(3):
-        step()
-    begun, steps = time.perf_counter(), 0
-    while time.perf_counter() - begun < seconds:
-        step()
-        steps += 1
-    return steps * batch / (time.perf_counter() - begun)
+    return images_per_second(step, batch, seconds)
 
 
 if __name__ == '__main__':

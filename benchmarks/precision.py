@@ -1,13 +1,13 @@
-"""What bfloat16 does to accuracy: heads that learned from and name bottlenecks of either precision.
+"""Effect of bfloat16 on accuracy: train and score heads on bottlenecks of either precision.
 
     python -m src.data_preparation.image_folder_to_tfrecords Images --name f32 --precision float32 ...
     python -m src.data_preparation.image_folder_to_tfrecords Images --name bf16 --precision bfloat16 ...
     python -m benchmarks.precision f32 bf16
 
-Takes the records of one data set twice. All its photos are cut into folds by a hash of their ids; each
-fold is named by heads that learned from all others, so every photo is scored once for each row of the
-table. `a -> b` learned from the records a and names those of b. A frozen file computes in float32: what
-ships of a head that learned from bfloat16 is the row `bf16 -> f32`.
+The two records hold the same photos in two precisions. All photos are divided into folds by a hash of their
+ids. Each fold is predicted by heads that were trained on the other folds, so every photo is scored once in
+each row of the table. `a -> b` was trained on the records a and scored on the records b. A frozen file
+computes in float32, so a head that was trained on bfloat16 and frozen is the row `bf16 -> f32`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from src.training.cross_validation import trained_head
 
 
 def compare(folds: dict[str, list[Parts]], recipe: HeadRecipe) -> dict[str, dict]:
-    """Scores for each pair of records learned from and records named. `folds` holds the tasks of each
-    records by their name, with the same photos in the same order."""
-    answers = defaultdict(list)
-    for learned, todo in folds.items():
+    """Scores for each pair of records trained on and records scored. `folds` holds the tasks of each records
+    by name, with the same photos in the same order."""
+    predictions = defaultdict(list)
+    for trained, todo in folds.items():
         for k, task in enumerate(todo):
             with trained_head(task, recipe) as predict:
-                for named, others in folds.items():
-                    answers[f'{learned} -> {named}'].append(predict(others[k]['test']))
+                for scored, others in folds.items():
+                    predictions[f'{trained} -> {scored}'].append(predict(others[k]['test']))
     labels = np.concatenate([task['test'].labels for task in next(iter(folds.values()))])
-    return {pair: score(np.concatenate(parts), labels) for pair, parts in answers.items()}
+    return {pair: score(np.concatenate(parts), labels) for pair, parts in predictions.items()}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -60,9 +60,9 @@ def main(argv: list[str] | None = None) -> None:
     }
     say(machine_line())
     say(f'{count(len(first), "photo")} in {args.folds} folds')
-    say(f'{"learned from -> names":<40}{"top-1":>9}{"top-5":>9}{"log loss":>10}')
+    say(f'{"trained on -> scored on":<40}{"top-1":>9}{"top-5":>9}{"log loss":>10}')
     for pair, s in compare(folds, recipe).items():
-        top_5 = f'{s["top_5"]:.2%}' if 'top_5' in s else '–'  # not for five classes or fewer
+        top_5 = f'{s["top_5"]:.2%}' if 'top_5' in s else '–'  # missing for five classes or fewer
         say(f'{pair:<40}{s["top_1"]:>9.2%}{top_5:>9}{s["log_loss"]:>10.4f}')
 
 

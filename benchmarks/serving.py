@@ -1,16 +1,16 @@
-"""How a served model answers: throughput, latency, overload, and requests that nobody should send.
+"""Serving: throughput, latency, overload and malformed requests.
 
     python -m benchmarks.serving
     python -m benchmarks.serving PHOTOS_DIR --model frozen/dogs.pb --overload-seconds 60 --malformed 10000
 
-Starts `python -m src.inference.serve` and asks it over loopback, from this machine's same cores:
+Starts `python -m src.inference.serve` and sends it requests over loopback, from the same cores:
 
-- *throughput*: 32 clients, each with its next request when it has its answer, and by turns the same
-  graph in this process in batches of 32 (`Predictor.from_pictures`), from the same bytes of JPEGs;
+- *throughput*: 32 clients, each sending its next request as soon as it has its answer, alternating with the
+  same graph in this process in batches of 32 (`Predictor.from_pictures`), both from the same JPEG bytes;
 - *latency*: requests at half that throughput, timed from when they fall due;
-- *overload*: ten times the throughput over many connections; what was accepted is compared with the
-  graph's own answers, and the server's memory is watched;
-- *malformed*: broken pictures, bodies and heads, after which the server must be as it was.
+- *overload*: ten times the throughput over many connections; accepted answers are compared with those of the
+  graph, and the memory of the server is recorded;
+- *malformed*: damaged pictures, bodies and headers, after which the server must still answer.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.clients import Answer, ask, ask_once, post
-from benchmarks.machine import machine_line
+from benchmarks.machine import add_rounds, machine_line
 from benchmarks.malformed import malformed, tiny_picture
-from benchmarks.photos import photos_for
+from benchmarks.photos import add_photos, photos_for
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import human_size
@@ -49,20 +49,20 @@ PICTURES = 64
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its address, process number, and what it serves."""
+    """A running server: its address, process id and model."""
 
     address: tuple[str, int]
     pid: int
     model: str
 
     def status(self, key: str) -> int:
-        """A number from the kernel's account of the process, such as Threads, VmRSS or VmHWM (kB)."""
+        """A number from /proc/<pid>/status, such as Threads, VmRSS or VmHWM (kB)."""
         return int(re.search(rf'^{key}:\s+(\d+)', Path(f'/proc/{self.pid}/status').read_text(), re.M)[1])
 
 
 @contextmanager
 def running(model: Path) -> Iterator[Server]:
-    """The server in a process of its own. Raises UserError when it does not start."""
+    """A server in its own process, stopped at the end. Raises UserError if it does not start."""
     command = [sys.executable, '-m', 'src.inference.serve', '--port', '0', '--model', str(model.resolve())]
     process = subprocess.Popen(
         command, cwd=paths.CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -80,12 +80,12 @@ def running(model: Path) -> Iterator[Server]:
 
 
 def throughput(
-    server: Server, predictor: Predictor, pictures: Sequence[bytes], turns: int, seconds: float
+    server: Server, predictor: Predictor, pictures: Sequence[bytes], rounds: int, seconds: float
 ) -> tuple[float, float]:
-    """Pictures a second in this process and over the server: medians of `turns` turns."""
+    """Pictures a second in this process and by the server: medians over the rounds."""
     requests = [post('/classify', picture) for picture in pictures]
     inside, served = [], []
-    for _ in range(turns):
+    for _ in range(rounds):
         inside.append(_in_process(predictor, pictures, seconds))
         answers = ask(server.address, requests, CLIENTS, seconds)
         _require_all(answers, 200)
@@ -113,14 +113,14 @@ def latency(server: Server, pictures: Sequence[bytes], rate: float, seconds: flo
 def overload(
     server: Server, predictor: Predictor, pictures: Sequence[bytes], rate: float, seconds: float
 ) -> dict:
-    """What became of requests at `rate`: how many of each status, wrong answers, and memory in bytes at
-    the beginning and at the highest."""
-    wanted = [predictor.labels[row.argmax()] for row in predictor.from_pictures(pictures)]
+    """Send requests at `rate`. Returns the number of answers by status, the number of wrong answers, and the
+    memory in bytes before and at the peak."""
+    expected = [predictor.labels[row.argmax()] for row in predictor.from_pictures(pictures)]
     before = server.status('VmRSS')
     requests = [post('/classify?top=1', picture) for picture in pictures]
     answers = ask(server.address, requests, OVERLOAD_CLIENTS, seconds, rate)
     accepted = [answer for answer in answers if answer.status == 200]
-    wrong = sum(_best(answer) != wanted[answer.which] for answer in accepted)
+    wrong = sum(_best(answer) != expected[answer.index] for answer in accepted)
     return {
         'statuses': dict(Counter(answer.status for answer in answers)),
         'wrong': wrong,
@@ -133,7 +133,7 @@ def _best(answer: Answer) -> str:
 
 
 def send_malformed(server: Server, number: int, seed: int = 1) -> dict:
-    """Statuses of so many malformed requests (0: the connection was closed), and threads before and after."""
+    """Statuses of malformed requests (0: the connection was closed), and threads before and after."""
     threads = server.status('Threads')
     statuses: Counter[int] = Counter()
     requests = malformed(tiny_picture(), server.model, seed)
@@ -153,13 +153,13 @@ def _require_all(answers: Sequence[Answer], status: int) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.serving', __doc__)
-    made.add_argument('photos', type=Path, nargs='?', metavar='PHOTOS_DIR', help='default: drawn pictures')
+    add_photos(made)
     made.add_argument(
         '--model', type=Path, metavar='PB', default=paths.POCKET_DOGS, help='default: %(default)s'
     )
-    made.add_argument('--rounds', type=cli.whole_number(1), default=5, help='default: %(default)s')
+    add_rounds(made, 5)
     made.add_argument(
-        '--seconds', type=cli.real_number(0.5, 600), default=5, help='of each turn (default: 5)'
+        '--seconds', type=cli.real_number(0.5, 600), default=5, help='of each measurement (default: 5)'
     )
     made.add_argument('--overload-seconds', type=cli.real_number(0, 600), default=10, help='default: 10')
     made.add_argument('--malformed', type=cli.whole_number(0), default=1000, help='default: %(default)s')
@@ -176,19 +176,18 @@ def main(argv: list[str] | None = None) -> None:
         say(machine_line())
         inside, served = throughput(server, predictor, pictures, args.rounds, args.seconds)
         say(f'in process      {inside:8.1f} pictures/s, in batches')
-        say(f'{CLIENTS} clients      {served:8.1f} pictures/s, {served / inside:.2f} of that')
-        middle, worst = latency(server, pictures, served / 2, args.seconds * 2)
-        say(f'half that load  median {1000 * middle:.1f} ms, 99 % within {1000 * worst:.1f} ms')
+        say(f'{CLIENTS} clients      {served:8.1f} pictures/s, {served / inside:.2f} times that')
+        median, worst = latency(server, pictures, served / 2, args.seconds * 2)
+        say(f'half that load  median {1000 * median:.1f} ms, 99 % within {1000 * worst:.1f} ms')
         if args.overload_seconds:
-            told = overload(server, predictor, pictures, served * OVERLOAD, args.overload_seconds)
-            before, highest = map(human_size, told['memory'])
-            say(f'{OVERLOAD} x the load   {told["statuses"]}, {told["wrong"]} wrong answers')
-            say(f'                memory {before} before, {highest} at most')
+            found = overload(server, predictor, pictures, served * OVERLOAD, args.overload_seconds)
+            before, highest = map(human_size, found['memory'])
+            say(f'{OVERLOAD} x the load   {found["statuses"]}, {found["wrong"]} wrong answers')
+            say(f'                memory {before} before, {highest} at the peak')
         if args.malformed:
-            told = send_malformed(server, args.malformed)
-            say(
-                f'malformed       {told["statuses"]}; threads {told["threads"][0]}, then {told["threads"][1]}'
-            )
+            found = send_malformed(server, args.malformed)
+            before, after = found['threads']
+            say(f'malformed       {found["statuses"]}; threads {before} before, {after} after')
         _require_all(ask(server.address, [post('/classify', pictures[0])], 1, 0.5), 200)
 
 

@@ -1,11 +1,11 @@
-"""How long it takes to name one picture, beside the import of TensorFlow that is part of it.
+"""Time to classify one picture from the command line, compared with the import of TensorFlow.
 
     python -m benchmarks.startup
     python -m benchmarks.startup frozen/flowers.pb --rounds 9
 
-Whole processes from start to end, taking turns: an empty Python, `import tensorflow`, and
-`src.inference.classify` on one drawn picture with each frozen graph (default: the one that comes with
-the project). Median, and the least and the most, of all rounds.
+Times whole processes, alternating: an empty Python program, `import tensorflow`, and `src.inference.classify`
+on one drawn picture with each frozen graph (default: the one that ships with the project). A line shows the
+median (minimum to maximum) of all rounds, and the difference from the median of `import tensorflow`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.machine import machine_line, rounds
+from benchmarks.machine import add_rounds, machine_line, rounds
 from src.common import cli, errors, paths
 from src.common.progress import say
 from src.drawn_dogs.draw import draw_sample
 
 
 def one_picture(folder: Path) -> Path:
-    """A drawn dog, 500 x 375 as photos of dogs are."""
+    """The path of a drawn dog of 500 x 375 pixels, a typical size of photos in Stanford Dogs."""
     picture = draw_sample(folder, per_class=1)[0]
     with Image.open(picture) as image:
         image.convert('RGB').resize((500, 375)).save(folder / 'dog.jpg')
@@ -35,8 +35,10 @@ def one_picture(folder: Path) -> Path:
 
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('benchmarks.startup', __doc__)
-    made.add_argument('models', nargs='*', type=Path, default=[paths.POCKET_DOGS], metavar='PB')
-    made.add_argument('--rounds', type=cli.whole_number(1), default=7, help='default: %(default)s')
+    made.add_argument(
+        'models', nargs='*', type=Path, default=[paths.POCKET_DOGS], metavar='PB', help='frozen graphs'
+    )
+    add_rounds(made, 7)
     args = made.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
         picture = one_picture(Path(scratch))
@@ -51,10 +53,10 @@ def main(argv: list[str] | None = None) -> None:
             warm_up()
         seconds = rounds(contenders, args.rounds)
     say(machine_line())
-    needed = statistics.median(seconds['import tensorflow'])
+    imported = statistics.median(seconds['import tensorflow'])
     for name, took in seconds.items():
         middle = statistics.median(took)
-        say(f'{name:<32}{middle:>7.2f} s  ({min(took):.2f} to {max(took):.2f}){middle - needed:>+8.2f} s')
+        say(f'{name:<32}{middle:>7.2f} s  ({min(took):.2f} to {max(took):.2f}){middle - imported:>+8.2f} s')
 
 
 def _run(command: list) -> None:

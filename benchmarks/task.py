@@ -1,12 +1,11 @@
-"""What all contenders of the bottleneck benchmark are given: photos, and one graph in several cuts.
+"""The input of all contenders of the bottleneck benchmark: photos, and parts of one graph.
 
-    image ──► front ──► pixels ──► scaling ──► network ──► bottleneck
-    [                        graph as released                      ]
-                        [                whole                      ]
-                                             [      folded          ]
+    image ──► preprocessing ──► pixels ──► scaling ──► convolutions ──► bottleneck
+    [ released                                                                   ]
+    [ preprocessing                             ]
+                                [ network                                        ]
 
-Cutting needs TensorFlow in graph mode, which Keras does not work in, so it is done beforehand and
-left as files.
+The graph is cut in TensorFlow's graph mode, which Keras does not work in, so the parts are written to files.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from src.graph.graph_io import ancestors, node_of, read_graph, subgraph, write_g
 from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import optimize
 
-BATCH = consts.EXTRACTION_BATCH_SIZE  # ours, and what others get unless another suits them better
-PHOTOS_AHEAD = 16  # decoded while the network works, or two batches if that is more
+BATCH = consts.EXTRACTION_BATCH_SIZE  # of Rootstock, and of others unless another is faster for them
+PHOTOS_AHEAD = 16  # decoded while the network runs; at least two batches
 CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
 
 
 @dataclass(frozen=True)
 class Task:
-    """Files and names; `flops` are those of one image."""
+    """The files, names of tensors, and FLOPs of one image."""
 
     photos: tuple[Path, ...]
-    released: Path  # the graph as it came
-    preprocessing: Path  # from one encoded image to what the first convolution takes, `scaled`
-    network: Path  # from pixels to the bottleneck, batch norms as they came
-    weights: Path  # of each convolution in turn, with its batch norm folded in: kernel_0, bias_0, ...
+    released: Path  # the graph as released
+    preprocessing: Path  # from one encoded image to the input of the first convolution, `scaled`
+    network: Path  # from pixels to the bottleneck, batch norms not folded
+    weights: Path  # of each convolution with its batch norm folded in: kernel_0, bias_0, ...
     image: str
     pixels: str
     scaled: str
@@ -56,7 +55,8 @@ class Task:
 
 
 def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
-    """Cut the graph in the file `released` into files in `folder`. Raises UserError as load_backbone."""
+    """Write the parts of the graph in the file `released` to `folder`. Raises UserError as
+    `load_backbone`."""
     backbone = load_backbone(released)
     preprocessing, target = backbone.preprocessing, backbone.bottleneck
     graph_def = feed_batches(modernize(subgraph(read_graph(released), [target])), preprocessing)
@@ -82,7 +82,7 @@ def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
 
 
 def from_placeholder(graph_def: tf.GraphDef, backbone: Backbone) -> tf.GraphDef:
-    """The part from a placeholder for pixels to the bottleneck, as other tools want it."""
+    """The part from a placeholder for pixels to the bottleneck, for other tools."""
     preprocessing = backbone.preprocessing
     cut = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for node in graph_def.node:
@@ -96,7 +96,7 @@ def from_placeholder(graph_def: tf.GraphDef, backbone: Backbone) -> tf.GraphDef:
 
 
 def weights(folded: tf.GraphDef) -> dict[str, np.ndarray]:
-    """Kernels and biases of a graph whose batch norms are folded, in the order of its nodes."""
+    """Kernels and biases of a graph with folded batch norms, in the order of its nodes."""
     biases = {node.input[0]: node.input[1] for node in folded.node if node.op == 'BiasAdd'}
     found = {}
     with tf.Graph().as_default() as graph, tf.Session() as session:
@@ -111,15 +111,15 @@ def weights(folded: tf.GraphDef) -> dict[str, np.ndarray]:
 
 
 def _first_input(graph_def: tf.GraphDef) -> str:
-    """What the first convolution takes: the pixels in the network's own range."""
+    """The input of the first convolution: the pixels in the range of the network."""
     convolutions = [node for node in graph_def.node if node.op in CONVOLUTIONS]
     first = min(convolutions, key=lambda node: len(ancestors(graph_def, [node.name])))
     return f'{node_of(first.input[0])}:0'
 
 
 def flops(graph_def: tf.GraphDef, bottleneck: str) -> float:
-    """Floating-point operations for one image in convolutions and matrix products, which are nearly
-    all there are: two (multiply, add) for each weight at each place of the output."""
+    """Floating-point operations of the convolutions and matrix products for one image: two (multiply, add)
+    for each weight at each position of the output. Other ops take few."""
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(subgraph(graph_def, [bottleneck]), name='')
     total = 0.0
@@ -133,7 +133,7 @@ def flops(graph_def: tf.GraphDef, bottleneck: str) -> float:
 def decoded(
     read: Callable[[bytes], np.ndarray], data: Sequence[bytes], size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Batches of pixels, each with the number of its first photo, decoded in threads ahead of the caller."""
+    """Batches of pixels, each with the index of its first photo, decoded in threads ahead of the caller."""
     starts = iter(range(0, len(data), size))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 

@@ -1,5 +1,7 @@
-"""Ways through TensorFlow from photos to bottlenecks; each builder returns a function that does all of
-a task's photos once and returns their vectors [N, width]."""
+"""Contenders that use TensorFlow.
+
+Each builder returns a function that computes the bottlenecks [N, width] of all photos of a task.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,11 @@ from src.graph.graph_io import read_graph
 
 Vectors = Callable[[], np.ndarray]
 
-PEAK_SIDE, PEAK_TIMES = 2048, 8  # of the matrices, and how many products a turn takes
+PEAK_SIDE, PEAK_TIMES = 2048, 8  # size of the matrices, and products in a round
 
 
 def reference(task: Task) -> Vectors:
-    """The graph as released, and a call of the session for each image."""
+    """The graph as released, with one session call for each image."""
     data = task.data()
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(read_graph(task.released), name='')
@@ -43,7 +45,7 @@ def _planned(photo: Path) -> Planned:
 
 
 def ours(task: Task, precision: str) -> Vectors:
-    """What a conversion does, from the photos' files, which the system holds in memory by then."""
+    """The extraction of a conversion, from files that are in the page cache after the warm-up."""
     extractor = Extractor(load_backbone(task.released), precision)
     items = [_planned(photo) for photo in task.photos]
 
@@ -54,9 +56,9 @@ def ours(task: Task, precision: str) -> Vectors:
 
 
 def keras(task: Task) -> Vectors:
-    """`predict` of the architecture in keras.applications with the graph's weights; tf.data decodes
-    with the graph's own preprocessing."""
-    import tensorflow as tf2  # as it comes: Keras does not work in the graph mode of src.common.tf1
+    """`predict` of the keras.applications model with the weights of the graph; tf.data runs the preprocessing
+    of the graph."""
+    import tensorflow as tf2  # not src.common.tf1: Keras does not work in graph mode
 
     model = _keras_model(np.load(task.weights))
     preprocessing = tf2.compat.v1.GraphDef.FromString(task.preprocessing.read_bytes())
@@ -72,18 +74,20 @@ def keras(task: Task) -> Vectors:
 
 
 def _keras_model(weights: dict[str, np.ndarray]):
-    """InceptionV3 or MobileNetV2, whichever has as many convolutions, with these weights."""
+    """InceptionV3 or MobileNetV2, by the number of convolutions, with these weights."""
     import keras
 
     number = len(weights) // 2
     made = {94: keras.applications.InceptionV3, 52: keras.applications.MobileNetV2}.get(number)
     if made is None:
-        raise UserError(f'keras.applications has no network of {number} convolutions that is known here')
+        raise UserError(
+            f'keras.applications has no network of {number} convolutions that this benchmark knows'
+        )
     model = made(weights=None, include_top=False, pooling='avg')
     if number == 94:
         pools = [layer.name for layer in _in_order(model, keras.layers.AveragePooling2D)]
 
-        def as_released(layer):  # the last block of 2015 takes the maximum where Keras takes the mean
+        def as_released(layer):  # the last pool of 2015 is a max pool, in Keras an average pool
             config = layer.get_config()
             config.pop('quantization_config', None)
             swap = layer.name == pools[-1]
@@ -95,7 +99,7 @@ def _keras_model(weights: dict[str, np.ndarray]):
 
 
 def _set_weights(model, weights: dict[str, np.ndarray]) -> None:
-    """Batch norms become nothing but the biases, as theirs are folded into the kernels."""
+    """Set kernels, and batch norms that only add the biases, as the rest is folded into the kernels."""
     import keras
 
     convolutions = _in_order(model, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
@@ -110,7 +114,7 @@ def _set_weights(model, weights: dict[str, np.ndarray]) -> None:
 
 
 def _in_order(model, kind) -> list:
-    """Layers as they were made: Inception's are numbered (conv2d_7), MobileNet's form a chain."""
+    """Layers in order of creation: those of Inception are numbered (conv2d_7), MobileNet is a chain."""
 
     def number(layer) -> int:
         found = re.fullmatch(r'[a-z_]+2d_(\d+)|batch_normalization_(\d+)', layer.name)
@@ -120,7 +124,7 @@ def _in_order(model, kind) -> list:
 
 
 def matrix_product(precision: str) -> Callable[[], None]:
-    """Products of two large matrices: the most that the machine gives to TensorFlow."""
+    """Products of two large matrices: the peak FLOP/s of TensorFlow on this machine."""
     dtype = tf.as_dtype(precision)
     with tf.Graph().as_default() as graph:
         matrices = [tf.Variable(tf.cast(tf.random.normal([PEAK_SIDE, PEAK_SIDE]), dtype)) for _ in range(2)]
@@ -137,5 +141,5 @@ def matrix_product(precision: str) -> Callable[[], None]:
 
 
 def peak_flops() -> float:
-    """Floating-point operations in a turn of `matrix_product`."""
+    """Floating-point operations in one call of `matrix_product`'s function."""
     return 2.0 * PEAK_SIDE**3 * PEAK_TIMES

@@ -1,9 +1,8 @@
-"""Draw docs/overview.png, the picture in the README, from what the demo made.
+"""Draw docs/overview.png, the picture in the README, from the files that the demo made.
 
     sh setup/demo.sh && .venv/bin/python -m docs.overview
 
-Shows the one graph of frozen/sample.pb with a drawn picture that it was not trained on at the left
-and the probabilities it really answers with at the right.
+Shows the graph of frozen/sample.pb: a test picture at the left, its predicted probabilities at the right.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ GREEN = '#5b8c5a'
 
 
 def stages(model, width: int, size: int) -> list[tuple[str, str, str]]:
-    """(title, what it holds, colour) of the boxes, left to right."""
+    """(title, content, color) of each box, left to right."""
     hidden = model.info['settings']['layers'][1:-1]
     return [
         ('decode · resize', f'{size} × {size} pixels', MUTED),
@@ -41,8 +40,8 @@ def draw(out: Path) -> None:
     model = load_model(paths.frozen('sample'))
     backbone = load_backbone(paths.POCKET_GRAPH_DEF)
     (_, data) = next(pictures(open_records('sample'), 'test', [PICTURE]))
-    odds = next(iter(model.from_pictures([data])))
-    best = odds.argsort()[::-1][:4]
+    probabilities = next(iter(model.from_pictures([data])))
+    best = probabilities.argsort()[::-1][:4]
     with drawing(out, 12, 3.1) as figure:
         photo = figure.add_axes([0.0, 0.02, 0.15, 0.92])
         photo.imshow(Image.open(io.BytesIO(data)))
@@ -65,17 +64,19 @@ def draw(out: Path) -> None:
             0.5, 0.86, 'one TensorFlow graph, one file: frozen/sample.pb', ha='center', size=11, weight='bold'
         )
         ends = [0.0]
-        for place, (title, holds, colour) in enumerate(stages(model, backbone.width, backbone.front.height)):
+        for place, (title, content, color) in enumerate(
+            stages(model, backbone.width, backbone.preprocessing.height)
+        ):
             left = 0.085 + place * 0.217
             chain.add_patch(
                 FancyBboxPatch(
-                    (left, 0.32), 0.185, 0.32, boxstyle='round,pad=0,rounding_size=0.02', fc=colour, ec='none'
+                    (left, 0.32), 0.185, 0.32, boxstyle='round,pad=0,rounding_size=0.02', fc=color, ec='none'
                 )
             )
             chain.text(
                 left + 0.0925, 0.51, title, ha='center', va='center', color='white', size=10, weight='bold'
             )
-            chain.text(left + 0.0925, 0.41, holds, ha='center', va='center', color='white', size=8.5)
+            chain.text(left + 0.0925, 0.41, content, ha='center', va='center', color='white', size=8.5)
             _arrow(chain, ends[-1], left)
             ends.append(left + 0.185)
         _arrow(chain, ends[-1], 1.0)
@@ -95,8 +96,8 @@ def draw(out: Path) -> None:
         bars.axis('off')
         for row, place in enumerate(best):
             bars.text(0, row - 0.12, model.labels[place].replace('_', ' '), va='bottom', size=10)
-            bars.text(1, row - 0.12, f'{odds[place]:.1%}', va='bottom', ha='right', size=10)
-            bars.barh(row + 0.1, odds[place], height=0.22, color=GREEN if row == 0 else MUTED)
+            bars.text(1, row - 0.12, f'{probabilities[place]:.1%}', va='bottom', ha='right', size=10)
+            bars.barh(row + 0.1, probabilities[place], height=0.22, color=GREEN if row == 0 else MUTED)
     wrote(out, 'the picture in the README')
 
 

@@ -1,4 +1,4 @@
-"""A data set to train on that needs no photos: bottlenecks drawn around one centre for each class."""
+"""Records to train on without photos: bottlenecks drawn around one center for each class."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SHARD = 50  # records in a file
 
 @pytest.fixture(scope='module')
 def clusters() -> str:
-    """The name of a data set of four classes that overlap a little."""
+    """Write records of four classes that overlap a little. Returns the name of the data set."""
     random = np.random.default_rng(5)
-    centres = random.normal(0, 1, (len(CLASSES), WIDTH))
+    centers = random.normal(0, 1, (len(CLASSES), WIDTH))
     folder = paths.records('clusters')
     folder.mkdir(parents=True)
     shards = []
     for split, number in COUNTS.items():
         places = random.integers(0, len(CLASSES), number)
-        vectors = (centres[places] + random.normal(0, 1.3, (number, WIDTH))).astype(np.float32)
+        vectors = (centers[places] + random.normal(0, 1.3, (number, WIDTH))).astype(np.float32)
         examples = [
             build_example(f'{split}/{i}', b'', vector, CLASSES[place], CLASSES)
             for i, (vector, place) in enumerate(zip(vectors, places, strict=True))

@@ -1,4 +1,4 @@
-"""What the tests share: a home of their own, small graphs and pictures, and the real data if there is any."""
+"""Fixtures of all tests: a temporary ROOTSTOCK_HOME, and the folder of real data if there is one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import signal
 import tempfile
 from pathlib import Path
 
-# Before any module of the project is imported: nothing a test writes lands in the checkout.
+# Before any module of the project is imported, so that tests write nothing into the checkout.
 os.environ['ROOTSTOCK_HOME'] = tempfile.mkdtemp(prefix='rootstock-tests-')
 
 import pytest
 
 from src.common import paths
 from src.common.tf1 import own_process
+from tests.clusters import clusters  # noqa: F401  (a fixture)
 
-own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py has programs of others
+own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py tests other programs
 
-# Where Ctrl-C is ignored, as in a background job, tests and what they start would inherit that.
+# In a background job Ctrl-C is ignored, which tests and their child processes would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -27,7 +28,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On Windows leave out what is marked as posix."""
+    """Skip tests marked `posix` on Windows."""
     for item in items:
         if os.name != 'posix' and item.get_closest_marker('posix'):
             item.add_marker(pytest.mark.skip(reason='needs signals or sh'))
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope='module', autouse=True)
 def empty_project() -> None:
-    """Each module begins with empty work folders, so data sets and models of the same name do not meet."""
+    """Empty the work folders before each module, so that modules may use the same names."""
     for path in paths.ROOT.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -45,7 +46,7 @@ def empty_project() -> None:
 
 @pytest.fixture(scope='session')
 def real_data() -> Path:
-    """Folder with real photos and graphs (see CONTRIBUTING.md); the test is skipped without it."""
+    """The folder of real photos and graphs (see CONTRIBUTING.md); the test is skipped without it."""
     folder = os.environ.get('REAL_DATA_DIR')
     if not folder or not Path(folder).is_dir():
         pytest.skip('REAL_DATA_DIR names no folder with real data')

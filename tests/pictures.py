@@ -1,4 +1,4 @@
-"""Test pictures made in memory: pixels, the files that hold them, and files that are traps.
+"""Test pictures made in memory: pixels, encoded files, and malicious files.
 
 from tests.pictures import encoded, photo
 
@@ -18,13 +18,13 @@ PNG_START = b'\x89PNG\r\n\x1a\n'
 
 
 def photo(width: int = 96, height: int = 64, seed: int = 0) -> np.ndarray:
-    """[height, width, 3] uint8: soft patches of colour, different for each seed, as photos are."""
+    """[height, width, 3] uint8: smooth patches of color, like a photo; different for each seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def encoded(picture: np.ndarray | Image.Image, kind: str = 'JPEG', **options) -> bytes:
-    """The picture as a file of that kind; the options are those of Pillow's `save`."""
+    """The picture encoded as `kind`, with options of Pillow's `save`."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     stream = io.BytesIO()
     image.save(stream, kind, **options)
@@ -32,8 +32,8 @@ def encoded(picture: np.ndarray | Image.Image, kind: str = 'JPEG', **options) ->
 
 
 def stored_for(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """The pixels a camera stores so that EXIF `orientation` shows `upright`."""
-    # EXIF 2.3, 4.6.4: which side of the picture the first row and the first column are
+    """The pixels that a camera stores with EXIF `orientation` for the upright picture."""
+    # EXIF 2.3, section 4.6.4: the side of the picture that is the first row and the first column.
     first_row, first_column = {
         1: ('top', 'left'),
         2: ('top', 'right'),
@@ -53,7 +53,7 @@ def stored_for(upright: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def exif(orientation: int, order: str = '<') -> bytes:
-    """A TIFF block of two entries, the second being the orientation; `order` as in struct."""
+    """A TIFF block of two entries, the second is the orientation; byte order as in struct."""
     start = b'II*\0' if order == '<' else b'MM\0*'
     entries = struct.pack(order + 'HHII', 0x010F, 2, 4, 0x00414141)  # the camera's maker: AAA
     entries += struct.pack(order + 'HHIHH', 0x0112, 3, 1, orientation, 0)
@@ -81,20 +81,20 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack('>I', len(body)) + name + body + struct.pack('>I', zlib.crc32(name + body))
 
 
-def raw_png(rows: np.ndarray, colour: int, *chunks: bytes) -> bytes:
-    """A PNG that Pillow would not write: [height, width, samples] uint8 or uint16 with PNG's colour
-    type (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA), and chunks to stand before the pixels."""
+def raw_png(rows: np.ndarray, color: int, *chunks: bytes) -> bytes:
+    """A PNG that Pillow would not write: rows [height, width, samples] uint8 or uint16, PNG's color type (0
+    gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGBA), and chunks to put before the pixels."""
     height, width = rows.shape[:2]
     depth = rows.dtype.itemsize * 8
     lines = rows.astype(rows.dtype.newbyteorder('>')).reshape(height, -1)
-    body = b''.join(b'\0' + line.tobytes() for line in lines)  # each line begins with its filter: none
-    head = struct.pack('>IIBBBBB', width, height, depth, colour, 0, 0, 0)
+    body = b''.join(b'\0' + line.tobytes() for line in lines)  # 0 is the filter type of a line: none
+    head = struct.pack('>IIBBBBB', width, height, depth, color, 0, 0, 0)
     pixels = png_chunk(b'IDAT', zlib.compress(body))
     return b''.join((PNG_START, png_chunk(b'IHDR', head), *chunks, pixels, png_chunk(b'IEND', b'')))
 
 
 def bomb(side: int = 30_000) -> bytes:
-    """A valid black PNG of 1 bit a pixel, small as a file and huge as a picture."""
+    """A valid black PNG of 1 bit per pixel: a small file, a huge picture (decompression bomb)."""
     packer = zlib.compressobj(9)
     line = b'\0' * (1 + (side + 7) // 8)
     body = b''.join(packer.compress(line) for _ in range(side)) + packer.flush()

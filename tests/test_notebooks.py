@@ -1,4 +1,4 @@
-"""The notebooks from start to end, each in a fresh home, by the interpreter that runs the tests."""
+"""Run each notebook completely in a fresh ROOTSTOCK_HOME, with the interpreter of the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytest.importorskip('ipykernel')
 
 NOTEBOOKS = paths.CHECKOUT / 'notebooks'
 NAMES = ('Inference', 'Confusion', 'ExploratoryAnalysis')
-SECONDS = 180  # for one cell: TensorFlow may take long to load on a busy machine
+SECONDS = 180  # timeout of a cell: importing TensorFlow may be slow on a busy machine
 
 CONFUSION = """\
 id,split,actual,pred,probability
@@ -36,7 +36,7 @@ id,split,actual,pred,probability
 
 @pytest.fixture(scope='module')
 def kernel(tmp_path_factory) -> Path:
-    """Folder for JUPYTER_PATH in which 'python3' is this interpreter, whatever else is installed."""
+    """A folder for JUPYTER_PATH whose kernel 'python3' is this interpreter."""
     folder = tmp_path_factory.mktemp('jupyter')
     spec = {
         'argv': [sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
@@ -51,7 +51,7 @@ def kernel(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def home(tmp_path, kernel, monkeypatch) -> Path:
-    """A fresh ROOTSTOCK_HOME for the kernel, which also leaves the user's Jupyter folders alone."""
+    """A fresh ROOTSTOCK_HOME for the kernel, which does not touch the user's Jupyter folders."""
     monkeypatch.setenv('JUPYTER_PATH', str(kernel))
     for name in ('JUPYTER_RUNTIME_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_CONFIG_DIR', 'IPYTHONDIR'):
         monkeypatch.setenv(name, str(kernel / name.lower()))
@@ -63,9 +63,9 @@ def home(tmp_path, kernel, monkeypatch) -> Path:
 
 
 def run(name: str, **settings: str) -> dict[str, list]:
-    """The outputs of each cell. Any error in a cell is raised here, with its traceback.
+    """The outputs of each cell, by its id. An error in a cell is raised here, with its traceback.
 
-    `settings` are typed in where the notebook says NAME = None.
+    `settings` replace the lines NAME = None of the notebook.
     """
     notebook = nbformat.read(NOTEBOOKS / f'{name}.ipynb', as_version=4)
     for setting, value in settings.items():
@@ -83,7 +83,7 @@ def pictures(outputs: list) -> int:
 
 
 def shown_table(outputs: list) -> str:
-    """The first table of a cell; how many pieces its printed lines come in is up to the kernel."""
+    """The first table of a cell."""
     return next(output['data']['text/plain'] for output in outputs if 'text/html' in output.get('data', ()))
 
 
@@ -100,7 +100,7 @@ def with_sample(home: Path) -> Path:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_is_stored_clean(name):
-    """Outputs, counts and metadata of a run would make every run a change of the file."""
+    """Without outputs, execution counts and metadata, so that running a notebook does not change the file."""
     stored = json.loads((NOTEBOOKS / f'{name}.ipynb').read_text(encoding='utf-8'))
     assert (stored['nbformat'], stored['nbformat_minor']) == (4, 5)
     assert stored['metadata']['kernelspec']['name'] == 'python3'
@@ -134,7 +134,7 @@ def test_inference(home):
 
 
 @pytest.mark.slow
-def test_inference_takes_test_pictures_of_the_data_set_of_its_model(home):
+def test_inference_uses_test_pictures_of_the_data_set_of_its_model(home):
     write_records(home / 'data' / 'records' / 'pets')
     files.write_json(home / 'checkpoints' / 'small' / 'model.json', {'data_set': 'pets'})
     (home / 'frozen').mkdir()
@@ -170,7 +170,7 @@ def test_confusion(home, folder):
     assert {'007', 'nan', 'moss_terrier'} <= set(scores.split())
 
 
-def test_confusion_of_many_classes_is_shown_small_and_says_where_it_is_large(home):
+def test_confusion_of_many_classes_is_small_and_names_the_full_size_picture(home):
     folder = home / 'metrics' / 'breeds'
     folder.mkdir(parents=True)
     lines = [f'{number}.jpg,test,class_{number},class_{number % 20},0.7' for number in range(21)]
@@ -184,18 +184,18 @@ def test_confusion_of_many_classes_is_shown_small_and_says_where_it_is_large(hom
 
 
 def test_confusion_without_mistakes(home):
-    right = [line for line in CONFUSION.splitlines() if line[0] in 'i135']
-    right = [line + (',learned_from' if line.startswith('id,') else ',True') for line in right]
+    correct = [line for line in CONFUSION.splitlines() if line[0] in 'i135']
+    correct = [line + (',learned_from' if line.startswith('id,') else ',True') for line in correct]
     (home / 'metrics').mkdir()
-    (home / 'metrics' / 'training_confusion.csv').write_text('\n'.join(right), encoding='utf-8')
+    (home / 'metrics' / 'training_confusion.csv').write_text('\n'.join(correct), encoding='utf-8')
     outputs = run('Confusion')
-    assert 'all photos were named rightly' in text(outputs['confused-pairs'])
+    assert 'all predictions are correct' in text(outputs['confused-pairs'])
     assert '(training score)' in shown_table(outputs['top-1-chart'])
     assert '100.0% (training score)' in text(outputs['class-scores'])
     assert pictures(outputs['confusion-matrix']) == 1
 
 
-def test_confusion_without_a_table_says_what_to_run(home):
+def test_confusion_without_a_table_prints_the_command_to_run(home):
     files.write_json(home / 'checkpoints' / 'small' / 'model.json', {'data_set': 'pets'})
     outputs = run('Confusion')
     assert 'python -m src.analysis.training_perf_analysis --name pets --model small' in text(outputs['table'])
@@ -215,27 +215,25 @@ def test_exploratory_analysis_of_the_sample(home):
 
 @pytest.mark.slow
 def test_exploratory_analysis_of_records(home):
-    """The first folder that is complete, without bottlenecks; augmented copies and damaged pictures do not
-    count."""
+    """The first complete records are shown; augmented copies and damaged pictures are not counted."""
     write_records(home / 'data' / 'records' / 'b_dogs')
     unfinished = home / 'data' / 'records' / 'a_stopped' / 'manifest.json'
     unfinished.parent.mkdir()
     unfinished.write_text('{"complete": false}', encoding='utf-8')
     outputs = run('ExploratoryAnalysis')
-    told = text(outputs['read'])
-    assert 'a_stopped is not finished' in told
-    assert 'b_dogs: 13 pictures of 11 classes' in told
-    assert '1 cannot be read' in told
+    printed = text(outputs['read'])
+    assert 'a_stopped is not finished' in printed
+    assert 'b_dogs: 13 pictures of 11 classes' in printed
+    assert '1 cannot be read' in printed
     for cell in CHARTS:
         assert pictures(outputs[cell]) == 1, cell
     (shown,) = (output['data']['image/jpeg'] for output in outputs['samples'])
     height = Image.open(io.BytesIO(base64.b64decode(shown))).height
-    assert 8 * SIDE < height < 9 * SIDE + 8 * 60  # eight rows of pictures with their names, as it says
+    assert 8 * SIDE < height < 9 * SIDE + 8 * 60  # eight rows of pictures with their names
 
 
 def write_records(folder: Path) -> None:
-    """Twelve labelled photos, an augmented copy, a damaged file and a photo without a label."""
-
+    """Write twelve labeled photos, an augmented copy, a damaged file and a photo without a label."""
     from src.records.example import build_example, shard_name, write_shard
     from tests.pictures import encoded, photo
 

@@ -1,24 +1,25 @@
-"""All training runs side by side, data set by data set: recipe, parameters, time and scores, sorted.
+"""Compare all training runs: recipe, settings, time and scores, ranked within each data set.
 
     python -m src.analysis.compare_runs
     python -m src.analysis.compare_runs --sort seconds --name cifar10
 
-Scores are those of the saved model, on all photos of a split; runs are ranked within their data set. Prints a
-table and writes metrics/runs.csv, with every parameter, and metrics/runs.html: one page without anything from
-elsewhere, whose table sorts by a click on a column's name, with the curves below.
+Scores are those of the saved models, on all photos of a split. Prints a table, and writes metrics/runs.csv
+with every setting, and metrics/runs.html: a self-contained page with the curves of the runs and a table that
+can be sorted by a click on a header.
 """
 
 from __future__ import annotations
 
 import argparse
 import shlex
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from src.analysis.runs import Run, all_runs
-from src.analysis.runs_page import page
+from src.analysis.runs_page import page, text_of
 from src.common import cli, columns, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
@@ -26,39 +27,30 @@ from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
-# Columns of the table, and whether more is better.
-COLUMNS = {
-    'model': False,
-    'data_set': False,
-    'backbone': False,
-    'recipe': False,
-    'seconds': False,
-    'epochs': False,
-    'validation_top_1': True,
-    'validation_log_loss': False,
-    'test_top_1': True,
-    'test_log_loss': False,
-    'cross_validation_top_1': True,
-    'cross_validation_log_loss': False,
-    'seed': False,
+# The columns of scores: part and measure.
+SCORES = {
+    f'{part.replace("-", "_")}_{measure}': (part, measure)
+    for part in ('validation', 'test', CROSS_VALIDATION)
+    for measure in ('top_1', 'log_loss')
 }
-# Left out where no run has such scores.
-SELDOM = ('cross_validation_top_1', 'cross_validation_log_loss')
-PARTS = ('validation', 'test', CROSS_VALIDATION)
-MEASURES = ('top_1', 'log_loss')
+COLUMNS = ('model', 'data_set', 'backbone', 'recipe', 'seconds', 'epochs', *SCORES, 'seed')
+# Columns that the terminal does not repeat in each row if all runs have the same value.
+COMMON = ('backbone', 'recipe', 'seed')
+WIDTH = 120  # characters of a line in the terminal
+RECIPE_WIDTH = 20  # minimum
 
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row for each run: the columns COLUMNS, the training scores, then all settings."""
+    """One row for each run: COLUMNS, the training scores, then all settings."""
     names = data_set_names(runs)
     table = pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
-    scores = [name for name in table if name.endswith(MEASURES)]
+    scores = [name for name in table if name.endswith(('top_1', 'log_loss'))]
     return table.astype(dict.fromkeys(scores, float))  # None becomes NaN
 
 
 def data_set_names(runs: Sequence[Run]) -> list[str]:
-    """The data set of each run. Runs on other photos or classes under one name are told apart by the numbers
-    of photos in their splits, as their scores cannot be compared."""
+    """The data set of each run. Where runs used other photos or classes under the same name, their scores
+    cannot be compared, so the numbers of classes and photos are added to the name."""
     contents: dict[str, set] = {}
     for run in runs:
         contents.setdefault(run.facts.get('data_set'), set()).add(_contents(run))
@@ -80,12 +72,7 @@ def _with_counts(run: Run) -> str:
 
 
 def _row(run: Run, data_set: str) -> dict:
-    scores = {
-        f'{part.replace("-", "_")}_{measure}': run.score(part, measure)
-        for part in PARTS
-        for measure in MEASURES
-    }
-    told = {
+    row = {
         'model': run.model,
         'data_set': data_set,
         'backbone': run.backbone,
@@ -94,65 +81,81 @@ def _row(run: Run, data_set: str) -> dict:
         'epochs': round(run.facts.get('steps', 0) / run.steps_in_epoch, 1),
     }
     settings = {key: value for key, value in run.settings.items() if key != 'epochs'}
-    told |= scores | {'seed': settings.pop('seed', None), 'learned_from': ' '.join(learned_from(run.facts))}
-    told |= {f'training_score_{measure}': run.score('train', measure) for measure in MEASURES}
-    return told | settings
+    row |= {name: run.score(part, measure) for name, (part, measure) in SCORES.items()}
+    row |= {'seed': settings.pop('seed', None), 'learned_from': ' '.join(learned_from(run.facts))}
+    row |= {f'training_score_{measure}': run.score('train', measure) for measure in ('top_1', 'log_loss')}
+    return row | settings
 
 
 def ranked(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """The rows data set by data set, within each the best first by the column `by`."""
-    rows = table.sort_values(by, ascending=not COLUMNS[by], na_position='last', kind='stable')
+    """The rows grouped by data set, in each group the best first by the column `by`."""
+    rows = table.sort_values(by, ascending=not by.endswith('top_1'), na_position='last', kind='stable')
     return rows.sort_values('data_set', kind='stable', ignore_index=True)
 
 
 def columns_of(table: pd.DataFrame) -> list[str]:
-    """The columns to show."""
-    return [name for name in COLUMNS if name not in SELDOM or table[name].notna().any()]
+    """The columns of the page: those of cross-validation only if a run has it."""
+    return [n for n in COLUMNS if not n.startswith('cross_validation') or table[n].notna().any()]
 
 
-def shown(table: pd.DataFrame) -> list[str]:
-    """The columns COLUMNS as lines for the terminal: the recipe last, an empty line between data sets."""
-    names = [*(name for name in columns_of(table) if name != 'recipe'), 'recipe']
-    rows = [[_title(name) for name in names]]
-    rows += [[_told(name, row[name]) for name in names] for row in table.to_dict('records')]
-    header, *lines = columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in names])
-    printed = [header]
-    for place, line in enumerate(lines):
-        if place and table['data_set'][place] != table['data_set'][place - 1]:
-            printed.append('')
-        printed.append(line)
-    return printed
+def printed(table: pd.DataFrame) -> list[str]:
+    """The table as lines for the terminal, at most WIDTH wide unless names are very long.
+
+    The data sets are headings. Columns of COMMON that have the same value in all rows are a line below. The
+    recipe is the last column and wraps.
+    """
+    common = [name for name in COMMON if len(table) > 1 and table[name].nunique(dropna=False) == 1]
+    names = [name for name in columns_of(table) if name not in ('data_set', 'recipe', *common)]
+    rows = [list(titles) for titles in zip(*map(_header, names), strict=True)]
+    rows += [[text_of(name, row[name]) for name in names] for row in table.to_dict('records')]
+    lines = columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in names])
+    if 'recipe' not in common:
+        lines = _with_recipes(lines, list(table['recipe']))
+    out = lines[:2]
+    for place, data_set in enumerate(table['data_set']):
+        if place == 0 or data_set != table['data_set'][place - 1]:
+            out += ['', f'data set {data_set}']
+        out.append(lines[2 + place])
+    same = [f'{name} {text_of(name, table[name][0])}' for name in common if pd.notna(table[name][0])]
+    return [*out, '', 'all runs: ' + ', '.join(same)] if same else out
 
 
-def _title(name: str) -> str:
-    """The header of a column, short, so that a line of the table fits more terminals."""
-    name = name.replace('cross_validation', 'CV').replace('validation', 'val')
-    return name.replace('top_1', 'top-1').replace('_', ' ')
+def _with_recipes(lines: Sequence[str], recipes: Sequence[str]) -> list[str]:
+    """Add the recipes as last column, which wraps, to two header lines and a line for each recipe. Where less
+    than RECIPE_WIDTH is left, each recipe is below its row instead."""
+    top, bottom, *rows = lines
+    left = max(map(columns.width, lines)) + 2
+    if below := WIDTH - left < RECIPE_WIDTH:
+        left = 4
+    else:
+        bottom = columns.ljust(bottom, left) + 'recipe'
+    fill = textwrap.TextWrapper(WIDTH - left, break_long_words=False, break_on_hyphens=False)
+    for place, recipe in enumerate(recipes):
+        first, *rest = fill.wrap(f'recipe {recipe}' if below else recipe)
+        row = f'{rows[place]}\n    ' if below else columns.ljust(rows[place], left)
+        rows[place] = f'\n{" " * left}'.join([row + first, *rest])
+    return [top, bottom, *rows]
 
 
-def _told(name: str, value) -> str:
-    if pd.isna(value):
-        return '–'
-    if name.endswith('top_1'):
-        return f'{value:.1%}'
-    if name.endswith('log_loss'):
-        return f'{value:.3f}'
-    return f'{value:,.0f}' if name == 'seconds' else str(value)
+def _header(name: str) -> tuple[str, str]:
+    """The two lines of a column's header: 'val' above 'top-1'."""
+    part, measure = SCORES.get(name, ('', name))
+    short = {'validation': 'val', CROSS_VALIDATION: 'CV', 'top_1': 'top-1', 'log_loss': 'loss'}
+    return short.get(part, part), short.get(measure, measure)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.compare_runs', __doc__)
-    made.add_argument('--name', type=plain_name, help='only runs on this data set')
-    cli.add_model(made, default='all; may be repeated', action='append')
-    made.add_argument(
-        '--sort', choices=list(COLUMNS), default='validation_top_1', help='default: %(default)s'
-    )
+    made.add_argument('--name', type=plain_name, help='data set (default: all)')
+    cli.add_model(made, default='all; may be given several times', action='append')
+    ranks = f'column to rank by: {", ".join(COLUMNS)} (default: %(default)s)'
+    made.add_argument('--sort', choices=COLUMNS, default='validation_top_1', metavar='COLUMN', help=ranks)
     made.add_argument('--out', type=Path, metavar='DIR', default=paths.METRICS_DIR, help='default: metrics/')
     return made.parse_args(argv)
 
 
 def _only(runs: Sequence[Run], models: Sequence[str]) -> list[Run]:
-    """The runs of some models. Raises UserError for a model without one, with similar names."""
+    """The runs of some models. Raises UserError for a model without a run, with similar names."""
     by_model = {run.model: run for run in runs}
     for model in models:
         if model not in by_model:
@@ -166,17 +169,18 @@ def main(argv: list[str] | None = None) -> None:
     if args.model:
         runs = _only(runs, [model.name for model in args.model])
     if not runs:
-        raise UserError(f'{paths.shown(paths.METRICS_DIR)} holds no runs: train a model first')
+        on = f' on {args.name}' if args.name else ''
+        raise UserError(f'{paths.shown(paths.METRICS_DIR)} holds no runs{on}: train a model first')
     table = ranked(runs_table(runs), args.sort)
-    for line in shown(table):
+    for line in printed(table):
         say(line)
     with files.atomic(args.out / 'runs.csv') as stream:
         table.to_csv(stream, index=False, float_format='%.6g', lineterminator='\n')
     by_model = {run.model: run for run in runs}
     with files.atomic(args.out / 'runs.html') as stream:
         stream.write(page(table, columns_of(table), [by_model[model] for model in table['model']]))
-    wrote(args.out / 'runs.csv', 'the same with every parameter')
-    wrote(args.out / 'runs.html', 'the same as a page, with curves')
+    wrote(args.out / 'runs.csv', 'all runs with every setting')
+    wrote(args.out / 'runs.html', 'the table and the curves as a page')
     next_step(f'open {shlex.quote(paths.shown(args.out / "runs.html"))}')
 
 

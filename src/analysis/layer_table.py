@@ -1,11 +1,12 @@
-"""A network as a table of its layers: operation, size of what comes out, number and share of weights.
+"""List the layers of a network: operation, output size, number and share of weights.
 
     python -m src.analysis.layer_table cnn_deep
     python -m src.analysis.layer_table frozen/pocket_dogs.pb
     python -m src.analysis.layer_table frozen/inception/classify_image_graph_def.pb --end pool_3:0
 
-Takes a network of src/models/ by name, or any frozen graph. Frozen graphs of Rootstock have their batch norms
-folded into the convolutions before them, so they have fewer layers and weights than what was trained.
+Takes the name of a network of src/models/, or any frozen graph. Freezing folds batch norms into the
+convolutions before them, so a frozen graph has fewer layers and weights than the network that was trained.
+--start and --end apply to frozen graphs, --side and --classes to networks of src/models/.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from src.common import cli, columns, errors, paths
 from src.common.errors import UserError
-from src.common.names import newest_version, resolve_model, similar
+from src.common.names import Model, resolve_model
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
@@ -26,23 +27,23 @@ from src.graph.layer_list import Row, layer_rows
 from src.graph.preprocessing.find import find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
 from src.graph.rewrites.modernize import modernize
+from src.inference.default_model import frozen_file
 from src.models.networks import NETWORKS, find_network, logits_of
 
 BAR = 20  # characters of the longest bar
 
 
 def rows_of_network(name: str, side: int, classes: int) -> list[Row]:
-    """The layers of a network of src/models/ for pictures of `side` x `side`. Raises UserError for an unknown
-    name."""
-    find_network(name)
+    """The layers of a network of src/models/ for pictures of `side` x `side` pixels. Raises UserError for an
+    unknown name."""
     with tf.Graph().as_default():
         pixels = tf.placeholder(tf.float32, [None, side, side, 3], 'pixels')
         return layer_rows(pixels, tf.nn.softmax(logits_of(name, pixels, classes)))
 
 
 def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) -> list[Row]:
-    """The layers of a frozen graph, from the tensor `start` (default: the pixels behind its decoder) to `end`
-    (default: its output). Raises UserError when it is no graph or lacks the tensors."""
+    """The layers of a frozen graph, from the tensor `start` (default: the resized pixels) to `end` (default:
+    its output). Raises UserError for a file that is no graph, and for missing or unconnected tensors."""
     graph_def = read_graph(path)
     for tensor in filter(None, (start, end)):
         require_tensor(graph_def, tensor, path)
@@ -60,36 +61,34 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """Lines: operation, size, weights, their share as a number and as a bar."""
-    total = sum(row.weights for row in rows)
-    width = max(columns.width(row.operation) for row in rows)
-    sizes = [' × '.join('?' if n is None else str(n) for n in row.size) for row in rows]
-    wide = max(len('output'), *map(len, sizes))
-    lines = [f'{columns.ljust("operation", width)}  {"output":>{wide}}  {"weights":>12}  {"share":>6}']
-    most = max((row.weights for row in rows), default=0)
-    for row, size in zip(rows, sizes, strict=True):
-        line = f'{columns.ljust(row.operation, width)}  {size:>{wide}}'
+    """The lines of a table: operation, output size, weights, and their share as a number and as a bar."""
+    total, most = sum(row.weights for row in rows), max((row.weights for row in rows), default=0)
+    cells = [('operation', 'output', 'weights', 'share', '')]
+    for row in rows:
+        size = ' × '.join('?' if n is None else str(n) for n in row.size)
+        weights = ('', '', '')
         if row.weights:
-            bar = '█' * round(BAR * row.weights / most)
-            line += f'  {row.weights:>12,}  {row.weights / total:>6.1%}  {bar}'
-        lines.append(line.rstrip())
-    lines.append(f'{"":<{width}}  {"":>{wide}}  {total:>12,}')
-    return lines
+            weights = f'{row.weights:,}', f'{row.weights / total:.1%}', '█' * round(BAR * row.weights / most)
+        cells.append((row.operation, size, *weights))
+    cells.append(('', '', f'{total:,}', '', ''))
+    return columns.table(cells, numeric=(False, True, True, True, False))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.layer_table', __doc__)
-    made.add_argument(
-        'network', nargs='?', metavar='NETWORK|PB', help=f'a frozen graph, or {", ".join(NETWORKS)}'
-    )
+    what = f'{", ".join(NETWORKS)}, or a model as for --model'
+    made.add_argument('network', type=_network_or_model, nargs='?', metavar='NETWORK|PB', help=what)
     cli.add_model(made, resolve_model, 'none')
-    made.add_argument('--start', metavar='TENSOR', help='of a frozen graph (default: the resized pixels)')
-    made.add_argument('--end', metavar='TENSOR', help='of a frozen graph (default: its output)')
+    made.add_argument('--start', metavar='TENSOR', help='first tensor (default: the resized pixels)')
+    made.add_argument('--end', metavar='TENSOR', help='last tensor (default: the output)')
     made.add_argument(
-        '--side', type=cli.whole_number(8), default=32, help='of a network (default: %(default)s)'
+        '--side',
+        type=cli.whole_number(8),
+        default=32,
+        help='side of the input in pixels (default: %(default)s)',
     )
     made.add_argument(
-        '--classes', type=cli.whole_number(2), default=10, help='of a network (default: %(default)s)'
+        '--classes', type=cli.whole_number(2), default=10, help='number of classes (default: %(default)s)'
     )
     args = made.parse_args(argv)
     if (args.network is None) == (args.model is None):
@@ -97,23 +96,24 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def _frozen_file(args: argparse.Namespace) -> Path:
-    """The frozen file that the flags name. Raises UserError when there is none, with similar names."""
-    model = args.model or resolve_model(args.network)
-    path = newest_version(model.frozen) if model.frozen.is_dir() else model.frozen
-    if path and path.exists():
-        return path
-    if args.model is None and model.name == args.network:
-        find_network(args.network)
-    raise UserError(f'there is no {paths.shown(model.frozen)}{similar(model.name)}')
+def _network_or_model(text: str) -> str | Model:
+    """An argparse type: the name of a network, else a model. Raises UserError for a name that is neither,
+    with similar networks."""
+    if text in NETWORKS:
+        return text
+    model = resolve_model(text)
+    if model.name == text and not model.frozen.exists():
+        find_network(text)
+    return model
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    if args.model is None and args.network in NETWORKS:
-        rows = rows_of_network(args.network, args.side, args.classes)
+    wanted = args.model or args.network
+    if isinstance(wanted, str):
+        rows = rows_of_network(wanted, args.side, args.classes)
     else:
-        rows = rows_of_graph(_frozen_file(args), args.start, args.end)
+        rows = rows_of_graph(frozen_file(wanted), args.start, args.end)
     for line in table(rows):
         say(line)
 

@@ -1,4 +1,4 @@
-"""How an analysis is told: tables for programs, pictures for people, a few lines for the screen."""
+"""The results of an analysis as CSV tables, pictures and printed lines."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from src.scoring.kinds import HELD_OUT, kind_of_score, with_kind
 from src.scoring.scores import score, table
 
 PAIRS, MISTAKES = 30, 30  # in the files
-PAIRS_TOLD, WEAKEST_TOLD = 10, 5  # on the screen
-PAIR_TITLES = ['A', 'B', 'A→B', 'B→A', 'total']  # A→B: photos of A taken for B
-SHEET_COLUMNS = (3, 6)  # at least, so that there is room for a title, and at most
-# Up to so many classes the map is alphabetical and has numbers in its cells: it can be read through.
-# In a larger one the eye looks for clusters.
+PAIRS_PRINTED, WEAKEST_PRINTED = 10, 5
+PAIR_TITLES = ['A', 'B', 'A→B', 'B→A', 'total']  # A→B: photos of A predicted as B
+SHEET_COLUMNS = (3, 6)  # minimum, which leaves space for a title, and maximum
+# Up to this number of classes the heat map is alphabetical and has counts in its cells. With more, classes
+# are sorted by similarity, so that clusters show.
 FEW_CLASSES = 20
 
 
 def write_tables(analysis: Analysis, out: Path) -> None:
+    """Write the CSV files into the folder `out`."""
     classes, matrix = analysis.classes, analysis.matrix
     scores = confusion.class_scores(matrix, classes).assign(kind=analysis.kind)
     pairs = confusion.confused_pairs(matrix, classes, PAIRS)
     counts = pd.DataFrame(matrix, index=pd.Index(classes, name='actual'), columns=classes).reset_index()
     for name, frame, what in (
-        ('training_confusion.csv', analysis.table, 'each example and what it was taken for'),
+        ('training_confusion.csv', analysis.table, 'each example: actual and predicted class, probability'),
         ('class_scores.csv', scores, 'precision, recall and F1 of each class'),
-        ('confusion_matrix.csv', counts, 'counts: rows what it is, columns what it was taken for'),
-        ('confused_pairs.csv', pairs, 'pairs of classes that are mixed up'),
+        ('confusion_matrix.csv', counts, 'counts: rows are actual, columns are predicted classes'),
+        ('confused_pairs.csv', pairs, 'the pairs of classes that are confused most often'),
     ):
         with files.atomic(out / name) as stream:
             frame.to_csv(stream, index=False, float_format='%.6g', lineterminator='\n')
@@ -45,53 +46,53 @@ def write_tables(analysis: Analysis, out: Path) -> None:
 
 
 def draw(analysis: Analysis, records: Records, out: Path, subject: str) -> Path:
-    """The pictures; `subject` is what they are about, for their titles. Returns the one to look at
-    first."""
+    """Write the pictures into the folder `out`. Their titles end with `subject`. Returns the path of the most
+    interesting one."""
     _draw_matrix(analysis, out / 'confusion_matrix.png', subject)
     if (analysis.table['actual'] == analysis.table['pred']).all():
         for name in ('confused_pairs.png', 'worst_mistakes.jpg'):
-            (out / name).unlink(missing_ok=True)  # of an earlier model, which would mislead
-        say('  no mistakes at all: there are no confused pairs and no worst mistakes to draw')
+            (out / name).unlink(missing_ok=True)  # those of an earlier model
+        say('  no mistakes, so no pictures of confused pairs and worst mistakes')
         return out / 'confusion_matrix.png'
     _draw_pairs(analysis, out / 'confused_pairs.png', subject)
     _draw_mistakes(analysis, records, out / 'worst_mistakes.jpg', subject)
     return out / 'worst_mistakes.jpg'
 
 
-def tell(analysis: Analysis, split: str) -> None:
-    """Print the scores, and where the model is weak."""
+def print_scores(analysis: Analysis, split: str) -> None:
+    """Print the scores, the most confused pairs and the weakest classes."""
     scores = confusion.class_scores(analysis.matrix, analysis.classes)
     macro = confusion.macro_average(scores)
     for line in table(_scores(analysis, split)):
         say(line)
     if analysis.kind != HELD_OUT:
         learned = ', '.join(analysis.learned)
-        say(f'{analysis.kind}: the model learned from {learned}; expect less on photos that it has not seen')
+        say(f'{analysis.kind}: the model was trained on {learned}; expect lower scores on new photos')
     average = ', '.join(f'{name} {value:.1%}' for name, value in macro.items())
     say(f'{with_kind("macro average", analysis.kind)}: {average}')
-    pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_TOLD)
+    pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_PRINTED)
     if len(pairs):
-        say('\nmost confused (A→B: photos of A taken for B):')
+        say('\nmost confused classes (A→B: photos of A predicted as B):')
         for line in _aligned(pairs.set_axis(PAIR_TITLES, axis=1)):
             say('  ' + line)
         say('\nweakest classes:')
-        for line in _aligned(confusion.weakest(scores[scores['f1'] < 1], WEAKEST_TOLD)):
+        for line in _aligned(confusion.weakest(scores[scores['f1'] < 1], WEAKEST_PRINTED)):
             say('  ' + line)
     say()
 
 
 def _scores(analysis: Analysis, name: str) -> dict[str, dict[str, float]]:
-    """The scores of each split, and under `name` of all together where there are several."""
-    of = analysis.table['split'].to_numpy()
-    parts = {split: of == split for split in analysis.splits}
-    told = {
-        with_kind(split, kind_of_score([split], analysis.learned)): score(
-            analysis.probabilities[rows], analysis.labels[rows]
-        )
-        for split, rows in parts.items()
-    }
+    """The scores of each split and, under `name`, of all examples; the latter alone if there is one split."""
     whole = {with_kind(name, analysis.kind): score(analysis.probabilities, analysis.labels)}
-    return told | whole if len(parts) > 1 else whole
+    if len(analysis.splits) == 1:
+        return whole
+    split_of = analysis.table['split'].to_numpy()
+    parts = {}
+    for split in analysis.splits:
+        rows = split_of == split
+        title = with_kind(split, kind_of_score([split], analysis.learned))
+        parts[title] = score(analysis.probabilities[rows], analysis.labels[rows])
+    return parts | whole
 
 
 def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
@@ -100,9 +101,9 @@ def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
     if few:
         order = np.array(sorted(range(len(classes)), key=lambda i: classes[i].casefold()))
     else:
-        # By probabilities: a few examples of each class seldom show by their mistakes alone what is alike.
-        alike = confusion.probability_matrix(analysis.labels, analysis.probabilities)
-        order = confusion.similarity_order(alike)
+        # By probabilities: with few examples of each class, their mistakes alone seldom show the similarity.
+        similarity = confusion.probability_matrix(analysis.labels, analysis.probabilities)
+        order = confusion.similarity_order(similarity)
     names = [classes[i] for i in order]
     matrix = matrix[np.ix_(order, order)]
     drawing.heat_map(
@@ -110,13 +111,13 @@ def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
         names,
         names,
         path,
-        title=f'What is taken for what: {subject}',
-        row_title='what it is' + ('' if matrix.any(1).all() else ' (grey: no photos)'),
-        column_title='what it was taken for',
+        title=f'Confusion matrix: {subject}',
+        row_title='actual class' + ('' if matrix.any(1).all() else ' (gray: no photos)'),
+        column_title='predicted class',
         scale_title='share of the row',
         cells=matrix if few else None,
     )
-    wrote(path, 'the same in colours' + ('' if few else ', like beside like'))
+    wrote(path, 'the same as a heat map' + ('' if few else ', sorted by similarity'))
 
 
 def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:
@@ -125,7 +126,7 @@ def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:
         list(pairs[['class_a', 'class_b', 'a_as_b', 'b_as_a']].itertuples(index=False)),
         path,
         title=f'Most confused pairs: {subject}',
-        legend=('the first taken for the second', 'the second taken for the first'),
+        legend=confusion.DIRECTIONS,
         x_title='photos',
     )
     wrote(path, 'the most confused pairs as bars')
@@ -143,22 +144,22 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
         path,
         int(np.clip(len(tiles), *SHEET_COLUMNS)),
         title=f'Worst mistakes: {subject}',
-        note='In bold what it is; below, what the model took it for, how certain it was, and the file.',
+        note='Bold: the actual class. Below: probability and predicted class, then the file.',
     )
-    wrote(path, f'{count(len(tiles), "mistake")}{", the most certain first" if len(tiles) > 1 else ""}')
+    wrote(path, f'{count(len(tiles), "mistake")}{", highest probability first" if len(tiles) > 1 else ""}')
 
 
 def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
-    """The encoded pictures of some (split, id), in that order."""
+    """The encoded picture of each wanted (split, id), in that order; None where it is missing."""
     found = {}
     for split in {split for split, _ in wanted}:
-        ids = [id_ for of, id_ in wanted if of == split]
+        ids = [id_ for its_split, id_ in wanted if its_split == split]
         found |= {(split, id_): photo for id_, photo in dataset.pictures(records, split, ids)}
     return [found.get(key) for key in wanted]
 
 
 def _aligned(frame: pd.DataFrame) -> list[str]:
-    """Lines of a table: text to the left, numbers to the right, shares in percent."""
+    """The lines of a table: numbers right-aligned, shares in percent."""
     rows = [list(frame), *([_cell(value) for value in row] for row in frame.itertuples(index=False))]
     return columns.table(rows, [pd.api.types.is_numeric_dtype(frame[name]) for name in frame])
 

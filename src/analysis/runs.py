@@ -1,4 +1,4 @@
-"""Training runs as they were recorded: what was trained, how it went, and what came out."""
+"""The recorded training runs: settings, curves and scores."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from src.records.next_commands import how_to_train
 from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')
-MEASURES = {'error': 'accuracy', 'log_loss': 'log loss'}  # as the tags say, and as people do
+MEASURES = ('accuracy', 'log loss')  # the curves that are shown
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What was measured at some steps: steps [N] int, values [N] float."""
+    """A scalar over the steps of a run: steps [N] int, values [N] float."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -30,7 +30,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Run:
-    """A model's run: what metrics/<model>.json says of it, and its curves by tag, such as
+    """The training run of a model: `facts` from metrics/<model>.json, and its curves by tag, such as
     `validation_log_loss` or `validation_accuracy`."""
 
     model: str
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def recipe(self) -> str:
-        """The recipe that was used, and what flags changed of it."""
+        """The recipe of the run, and the settings that flags changed."""
         return in_words(used(self.facts), changes_of(self.facts))
 
     @property
@@ -53,19 +53,27 @@ class Run:
 
     @property
     def steps_in_epoch(self) -> float:
-        """Steps in which every training example is seen once."""
+        """The number of steps of one epoch."""
         seen = sum(self.facts.get('counts', {}).get(split, 0) for split in learned_from(self.facts))
         return max(1.0, seen / self.settings.get('batch_size', 1))
 
+    def curves_of(self, measure: str) -> dict[str, Curve]:
+        """The curves of one of MEASURES by part, without those that are missing."""
+        tags = {part: f'{part}_{measure.replace(" ", "_")}' for part in PARTS}
+        return {part: self.curves[tag] for part, tag in tags.items() if tag in self.curves}
+
     def score(self, part: str, measure: str) -> float | None:
-        """A score of the saved model on all examples of a part, or by cross-validation; None where there is
-        none. The highest point of a curve is of no saved model: each tag may have it at another step."""
+        """A score of the saved model on all examples of a split, or of cross-validation; None if missing.
+
+        It is not the best point of a curve, which may be of a step that was not saved."""
         return self.facts.get('scores', {}).get(part, {}).get(measure)
 
 
 def read_run(model: str, name: str | None = None) -> Run:
-    """The run of a model, trained on the data set `name` (default: its namesake). Raises UserError when it
-    was not trained to its end, with the command that does it."""
+    """The run of a model that was trained on the data set `name` (default: the one of the model's name).
+
+    Raises UserError when its training was not finished, with the command that does it.
+    """
     path = paths.scores(model)
     if not path.exists():
         raise UserError(f'there is no {paths.shown(path)}: {how_to_train(name or model, model)}')
@@ -73,42 +81,40 @@ def read_run(model: str, name: str | None = None) -> Run:
 
 
 def all_runs() -> list[Run]:
-    """Every run that was trained to its end, by name."""
+    """All finished runs, sorted by name."""
     found = sorted(path for path in paths.METRICS_DIR.glob('*.json') if 'scores' in files.read_notes(path))
     return [read_run(path.stem) for path in found]
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """The curves in the event files of a folder by tag, without the prefix that sorts them for TensorBoard;
-    errors also as accuracies.
+    """The curves in the event files of a folder, by tag without the prefix `curves/`. Errors are added as
+    accuracies.
 
-    What a resumed run measured counts, not what was measured before of the same steps and later ones. A file
-    that is cut short is read as far as it goes.
+    Where a run was resumed, its values replace the earlier ones of the same and later steps. A truncated file
+    is read up to the damage.
     """
     values: dict[str, dict[int, float]] = {}
     for file in sorted(folder.glob('events.out.tfevents.*')):
         try:
             for event in tf.train.summary_iterator(str(file)):
                 if event.session_log.status == tf.SessionLog.START:
-                    _drop_from(values, event.step)
+                    values = {tag: _before(event.step, by_step) for tag, by_step in values.items()}
                 for value in event.summary.value:
                     if value.HasField('simple_value'):
                         values.setdefault(value.tag.removeprefix(CURVES), {})[event.step] = value.simple_value
         except tf.errors.DataLossError:
             continue
     curves = {}
-    values = {tag: told for tag, told in values.items() if told}
-    for tag, told in values.items():
-        steps = np.array(sorted(told))
-        curves[tag] = Curve(steps, np.array([told[step] for step in steps]))
+    for tag, by_step in values.items():
+        if not by_step:
+            continue
+        steps = np.array(sorted(by_step))
+        curves[tag] = Curve(steps, np.array([by_step[step] for step in steps]))
         if tag.endswith('_error'):
             accuracy = tag.removesuffix('error') + 'accuracy'
             curves[accuracy] = Curve(steps, 1 - curves[tag].values)
     return curves
 
 
-def _drop_from(values: dict[str, dict[int, float]], step: int) -> None:
-    """Forget what was measured at `step` and later."""
-    for told in values.values():
-        for later in [place for place in told if place >= step]:
-            del told[later]
+def _before(step: int, by_step: dict[int, float]) -> dict[int, float]:
+    return {other: value for other, value in by_step.items() if other < step}

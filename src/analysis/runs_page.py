@@ -1,6 +1,6 @@
-"""Training runs as one self-contained page: a table that sorts, and curves on common scales.
+"""Training runs as one self-contained HTML page: a sortable table, and charts on a common scale.
 
-It fits a window of 1,280 pixels: names break into lines, numbers stay whole.
+The table fits a window of 1,280 pixels: long names wrap, numbers do not.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from src.analysis.runs import MEASURES, PARTS, Run
+from src.analysis.runs import MEASURES, Run
 from src.drawing.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
 
-WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
-LEFT, BELOW, ABOVE = 38, 20, 8
+WIDTH, HEIGHT = 300, 170  # of a chart, in pixels
+LEFT, BELOW, ABOVE = 38, 20, 8  # margins of a chart; those at the left and below hold its numbers
 
 STYLE = f"""
 :root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER};
@@ -67,17 +67,15 @@ for (const head of document.querySelectorAll('th')) {
 
 
 def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> str:
-    """The whole page, for the runs in the order of the table, which sorts within each data set."""
-    heads = ''.join(f'<th scope="col"><button>{_spoken(name)}</button></th>' for name in columns)
-    bodies = ''.join(
-        '<tbody>'
-        + ''.join(_row(row, columns) for row in group[list(columns)].to_dict('records'))
-        + '</tbody>'
-        for _, group in table.groupby('data_set', sort=False)
-    )
+    """The HTML of the page. `runs` are in the order of the rows of `table`, which are grouped by data set."""
+    heads = ''.join(f'<th scope="col"><button>{_heading(name)}</button></th>' for name in columns)
+    bodies = ''
+    for _, group in table.groupby('data_set', sort=False):
+        rows = (''.join(_cell(name, row[name]) for name in columns) for row in group.to_dict('records'))
+        bodies += f'<tbody>{"".join(f"<tr>{row}</tr>" for row in rows)}</tbody>'
     charts = ''.join(
         f'<h2>{measure.capitalize()} over epochs</h2><div class="runs">{_charts(measure, runs)}</div>'
-        for measure in MEASURES.values()
+        for measure in MEASURES
     )
     style = STYLE + _text_style(table, columns)
     return (
@@ -88,54 +86,54 @@ def page(table: pd.DataFrame, columns: Sequence[str], runs: Sequence[Run]) -> st
     )
 
 
-def _row(values: dict, columns: Sequence[str]) -> str:
-    return '<tr>' + ''.join(_cell(name, values[name]) for name in columns) + '</tr>'
+def text_of(name: str, value) -> str:
+    """A value of the column `name` as text, a dash if it is missing."""
+    if value is None or value != value:  # NaN
+        return '–'
+    if name.endswith('top_1'):
+        return f'{value:.1%}'
+    if isinstance(value, float):
+        form = ',.3f' if 'loss' in name else ',.1f' if name == 'seconds' else ',.6g'
+        return f'{value:{form}}'
+    return str(value)
 
 
 def _cell(name: str, value) -> str:
-    if value is None or value != value:  # NaN
-        return '<td data-value="">–</td>'
-    if isinstance(value, str):
-        return f'<td data-value="{html.escape(value)}">{_breakable(value)}</td>'
-    if name.endswith('top_1'):
-        told = f'{value:.1%}'
-    elif isinstance(value, float):
-        told = f'{value:,.3f}' if 'loss' in name else f'{value:,.6g}'
-    else:
-        told = str(value)
-    return f'<td data-value="{html.escape(str(value))}">{html.escape(told)}</td>'
+    text = text_of(name, value)
+    shown = _breakable(text) if isinstance(value, str) else html.escape(text)
+    return f'<td data-value="{"" if text == "–" else html.escape(str(value))}">{shown}</td>'
 
 
 def _text_style(table: pd.DataFrame, columns: Sequence[str]) -> str:
-    """CSS for the columns of text: at the left, broken into lines."""
+    """CSS for the columns of text: left-aligned, wrapping."""
     rule = '{ text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 5.5rem; }'
     places = [place for place, name in enumerate(columns, 1) if not is_numeric_dtype(table[name])]
     return ', '.join(f':is(th, td):nth-child({place})' for place in places) + f' {rule}'
 
 
 def _breakable(name: str) -> str:
-    """A name as HTML that may break behind its joints."""
+    """A name as HTML that may wrap after `_`, `/`, `.` and `-`."""
     return re.sub(r'([_/.-])(?=\w)', r'\1<wbr>', html.escape(name))
 
 
-def _spoken(name: str) -> str:
+def _heading(name: str) -> str:
+    """The header of a column."""
     return name.replace('_', ' ').replace('top 1', 'top-1')
 
 
 def _charts(measure: str, runs: Sequence[Run]) -> str:
-    """A chart for each run that has such curves, all on one scale."""
-    tag = measure.replace(' ', '_')
-    curves = [{part: run.curves.get(f'{part}_{tag}') for part in PARTS} for run in runs]
-    values = np.concatenate([curve.values for told in curves for curve in told.values() if curve] or [[]])
+    """A chart for each run that has such curves, all with the same scale."""
+    curves = [run.curves_of(measure) for run in runs]
+    values = np.concatenate([[], *(curve.values for of_run in curves for curve in of_run.values())])
     if not len(values):
-        return '<p class="muted">No run measured this.</p>'
+        return '<p class="muted">No run has this curve.</p>'
     ticks = round_values(1.0 if measure == 'accuracy' else float(np.quantile(values, 0.98)) or 1.0)
     return ''.join(
-        f'<figure>{_chart(run, told, ticks, measure)}'
+        f'<figure>{_chart(run, of_run, ticks, measure)}'
         f'<figcaption>{_breakable(run.model)}</figcaption>'
-        f'<span class="muted">{html.escape(run.recipe)}: {_legend(told)}</span></figure>'
-        for run, told in zip(runs, curves, strict=True)
-        if any(told.values())
+        f'<span class="muted">{html.escape(run.recipe)}: {_legend(of_run)}</span></figure>'
+        for run, of_run in zip(runs, curves, strict=True)
+        if of_run
     )
 
 
@@ -147,14 +145,13 @@ def round_values(high: float) -> list[float]:
 
 
 def _legend(curves: dict) -> str:
-    parts = [part for part, curve in curves.items() if curve]
-    return ', '.join(f'<span class="key {part}"><span>{part}</span></span>' for part in parts)
+    return ', '.join(f'<span class="key {part}"><span>{part}</span></span>' for part in curves)
 
 
 def _chart(run: Run, curves: dict, ticks: list[float], measure: str) -> str:
-    """An SVG; values beyond the last of `ticks` are drawn at the edge."""
-    # A run with one evaluation before its first step has a single point, at 0.
-    last = max(curve.steps[-1] for curve in curves.values() if curve) / run.steps_in_epoch or 1
+    """An SVG. Values above the last tick are drawn at the edge."""
+    # A run that was evaluated only before its first step has a single point, at 0.
+    last = max(curve.steps[-1] for curve in curves.values()) / run.steps_in_epoch or 1
     bottom, wide = HEIGHT - BELOW, WIDTH - LEFT - 8
 
     def y(value: float) -> float:
@@ -162,21 +159,20 @@ def _chart(run: Run, curves: dict, ticks: list[float], measure: str) -> str:
 
     parts = []
     for value in ticks:
-        told = f'{value:.0%}' if measure == 'accuracy' else f'{value:g}'
+        text = f'{value:.0%}' if measure == 'accuracy' else f'{value:g}'
         parts.append(f'<line x1="{LEFT}" x2="{LEFT + wide}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        parts.append(f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{told}</text>')
+        parts.append(f'<text x="{LEFT - 5}" y="{y(value) + 4:.1f}" text-anchor="end">{text}</text>')
     for part, curve in curves.items():
-        if curve:
-            places = LEFT + wide * curve.steps / run.steps_in_epoch / last
-            points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
-            line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
-            end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
-            parts.append(f'<g class="{part}">{line}{end}</g>')
+        places = LEFT + wide * curve.steps / run.steps_in_epoch / last
+        points = ' '.join(f'{x:.1f},{y(v):.1f}' for x, v in zip(places, curve.values, strict=True))
+        line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
+        end = f'<circle cx="{places[-1]:.1f}" cy="{y(curve.values[-1]):.1f}" r="3" fill="currentColor"/>'
+        parts.append(f'<g class="{part}">{line}{end}</g>')
     for value in round_values(last):
         if value <= last:
             x = LEFT + wide * value / last
             parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 4}" text-anchor="middle">{value:g}</text>')
     saved = run.score('validation', 'top_1' if measure == 'accuracy' else 'log_loss')
-    told = f', validation of the saved model {saved:.4g}' if saved is not None else ''
-    label = html.escape(f'{measure} of {run.model} over {last:.3g} epochs{told}')
+    note = f', validation of the saved model {saved:.4g}' if saved is not None else ''
+    label = html.escape(f'{measure} of {run.model} over {last:.3g} epochs{note}')
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

@@ -1,23 +1,24 @@
-"""See what a frozen model confuses: scores by class, the confusion matrix, the worst mistakes.
+"""Evaluate a frozen model: scores of each class, the confusion matrix, the worst mistakes.
 
     python -m src.analysis.training_perf_analysis
     python -m src.analysis.training_perf_analysis --name flowers --split validation
 
-Asks frozen/<model>.pb about the cached bottlenecks of a split (test, unless told otherwise) and writes
+Predicts the examples of a split (default: test) with frozen/<model>.pb, from their cached bottlenecks, and
+writes to metrics/ for the current model, to metrics/<model>/ for others:
 
-| file                   | what                                                               |
-|------------------------|--------------------------------------------------------------------|
-| training_confusion.csv | each example with its class and what it was taken for              |
-| class_scores.csv       | examples, precision, recall and F1 of each class                   |
-| confusion_matrix.csv   | counts: rows are what it is, columns what it was taken for         |
-| confusion_matrix.png   | the same in colours; many classes are ordered by likeness          |
-| confused_pairs.csv     | the 30 pairs of classes that are mixed up most                     |
-| confused_pairs.png     | the same as bars                                                   |
-| worst_mistakes.jpg     | the 30 photos the model was most certain about, and wrong          |
+| file                   | content                                                       |
+|------------------------|---------------------------------------------------------------|
+| training_confusion.csv | each example: actual class, predicted class, probability      |
+| class_scores.csv       | examples, precision, recall and F1 of each class              |
+| confusion_matrix.csv   | counts: rows are actual, columns are predicted classes        |
+| confusion_matrix.png   | the same as a heat map; many classes are sorted by similarity |
+| confused_pairs.csv     | the 30 pairs of classes that are confused most often          |
+| confused_pairs.png     | the same as bars                                              |
+| worst_mistakes.jpg     | the 30 wrong predictions with the highest probability         |
 
-to metrics/ for the current model, to metrics/<model>/ for others. TensorBoard shows the worst mistakes too,
-among the images of summary/<model>/. A score on photos that the model learned from is called a training
-score, in titles and in the columns `kind` (class_scores.csv) and `learned_from` (training_confusion.csv).
+TensorBoard shows the worst mistakes among the images of summary/<model>/. A score on photos that the model
+was trained on is called a training score, in titles and in the columns `kind` (class_scores.csv) and
+`learned_from` (training_confusion.csv).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ import argparse
 import shlex
 from pathlib import Path
 
-from src.analysis.answers import analyse, check_belongs, doubts
-from src.analysis.report import draw, tell, write_tables
+from src.analysis.answers import analyze, check_belongs, doubts
+from src.analysis.report import draw, print_scores, write_tables
 from src.common import cli, consts, errors, paths
 from src.common.files import count
-from src.common.names import resolve_model
+from src.common.names import plain_name, resolve_model
 from src.common.progress import next_step, say
 from src.engine.board import show_picture
 from src.inference.predictor import load_model
@@ -44,14 +45,15 @@ ALL = 'all'
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.analysis.training_perf_analysis', __doc__)
-    cli.add_name(made)
+    made.add_argument(
+        '--name', type=plain_name, help='data set (default: the one that the model was trained on)'
+    )
     cli.add_model(made, resolve_model)
-    made.set_defaults(name=None)  # it follows the model
     made.add_argument(
         '--split',
         choices=(*consts.SPLITS, ALL),
         default='test',
-        help='examples to ask about (default: %(default)s)',
+        help='examples to predict (default: %(default)s)',
     )
     made.add_argument(
         '--out', type=Path, metavar='DIR', help='folder to write to (default: metrics/ or metrics/<model>/)'
@@ -68,8 +70,8 @@ def main(argv: list[str] | None = None) -> None:
     frozen = frozen_model(args.name, model)
     predictor = load_model(frozen)
     check_belongs(predictor, records, frozen)
-    analysis = analyse(predictor, records, consts.SPLITS if args.split == ALL else [args.split])
-    tell(analysis, args.split)
+    analysis = analyze(predictor, records, consts.SPLITS if args.split == ALL else [args.split])
+    print_scores(analysis, args.split)
     if doubt := doubts(predictor, records):
         say(doubt)
     top_1 = score(analysis.probabilities, analysis.labels)['top_1']

@@ -14,8 +14,8 @@ from src.drawing.style import BLUE, MUTED, ORANGE, drawing, extent, legend_above
 def bar_chart_pairs(
     pairs: Sequence[tuple[str, str, int, int]], path: Path, title: str, legend: tuple[str, str], x_title: str
 ) -> None:
-    """A PNG with a bar for each pair (left name, right name, left number, right number), from the top
-    down; the two numbers are stacked in two colours, which `legend` explains."""
+    """Write a PNG with a bar for each pair (name, name, number, number), the first on top. The two numbers
+    are stacked in two colors, named by `legend`."""
     names = [name for pair in pairs for name in pair[:2]]
     with drawing(path, 6.5, 0.32 * len(pairs) + 0.3, [*names, title]) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
@@ -24,9 +24,9 @@ def bar_chart_pairs(
         axes.barh(places, left, height=0.68, color=BLUE, label=legend[0])
         axes.barh(places, right, left=left, height=0.68, color=ORANGE, label=legend[1])
         for place, (a, b) in enumerate(zip(left, right, strict=True)):
-            told = f'{a:,} + {b:,}' if b else f'{a:,}'
+            text = f'{a:,} + {b:,}' if b else f'{a:,}'
             axes.annotate(
-                told, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
+                text, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
             )
         axes.set_yticks(places, [f'{LEFT_TO_RIGHT}{short(a)}  ·  {short(b)}' for a, b, *_ in pairs])
         axes.set_ylim(len(pairs) - 0.4, -0.6)

@@ -1,4 +1,4 @@
-"""What a training measured as it went, as curves."""
+"""Line charts of training curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart: its title, and lines by their names, each (x [N], y [N]); `percent` for shares."""
+    """One chart: its title, its lines (x [N], y [N]) by name, and whether y is shown in percent."""
 
     title: str
     lines: Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -25,9 +25,8 @@ class Panel:
 
 
 def line_charts(panels: list[Panel], path: Path, title: str, x_title: str) -> None:
-    """A PNG with the charts side by side. The line `validation` is drawn strong and its best point is marked:
-    the highest of a chart in percent, else the lowest. All texts are outside the charts, so that none lies on
-    a line."""
+    """Write a PNG with the charts side by side. The line `validation` is emphasized and its best point
+    marked: the highest of a chart in percent, else the lowest."""
     with drawing(path, 5.2 * len(panels), 3.6, [title]) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):

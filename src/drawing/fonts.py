@@ -1,8 +1,8 @@
-"""Fonts for names in any script: DejaVu Sans, then installed fonts that have the characters it lacks.
+"""Fonts for names in any script: DejaVu Sans, then installed fonts for the characters that it lacks.
 
-Matplotlib and Pillow get the same fonts. A character that no installed font has is written another way
-(`writable`), and the user is told once which font to install. Arabic, Hebrew and Indic scripts are shaped and
-ordered where libraqm is built in: in Pillow's wheels, and in Matplotlib from 3.11 on.
+Matplotlib and Pillow use the same fonts. A character that no installed font has is replaced (`writable`), and
+a message says once which font to install. Arabic, Hebrew and Indic scripts are shaped and ordered by
+libraqm, which is built into Pillow's wheels and into Matplotlib from 3.11 on.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 
 from src.common.progress import say
 
-# It warns on standard error of caches it builds, and of characters that a font lacks.
+# Without warnings about its font cache and about missing characters.
 logging.getLogger('matplotlib').setLevel(logging.ERROR)
 
 BASE = 'DejaVu Sans'  # comes with Matplotlib
-# Before a line of several names: the first stays at the left, even if it is Arabic or Hebrew.
+# Put before a line of several names, it keeps the first at the left even if it is Arabic or Hebrew.
 LEFT_TO_RIGHT = '\N{LEFT-TO-RIGHT MARK}'
-# They have a placeholder for every character, or draw letters as coarse pixels.
+# Fonts with a placeholder for every character, and a bitmap font.
 UNWANTED = ('Last Resort', 'LastResort', 'Adobe Blank', 'Unifont')
-# Debian and Ubuntu packages with an outline font, tried with this module.
+# Debian and Ubuntu packages with an outline font, tested with this module.
 PACKAGES = {'CJK': 'fonts-noto-cjk', 'emoji': 'fonts-symbola'}
 OTHER_PACKAGE = 'fonts-noto-core'
 
@@ -33,11 +33,11 @@ CJK = re.compile('CJK|HANGUL|HIRAGANA|KATAKANA|BOPOMOFO|IDEOGRAPHIC|FULLWIDTH|HA
 SPELLED = re.compile('(?:HANGUL SYLLABLE|HIRAGANA LETTER|KATAKANA LETTER) ([A-Z]+)$')
 UNSEEN = re.compile('VARIATION SELECTOR|EMOJI MODIFIER|ZERO WIDTH')
 
-_told: set[str] = set()  # scripts that a font was missed for
+_reported: set[str] = set()  # scripts without a font that the user was told about
 
 
 def families(texts: Iterable[str]) -> list[str]:
-    """The font families with which Matplotlib can write `texts`, in the order to try them."""
+    """The font families that Matplotlib needs for `texts`, in the order to try them."""
     found = {BASE: None}
     for character in sorted(set().union(*map(writable, texts))):
         if name := _font_of(character):
@@ -46,7 +46,7 @@ def families(texts: Iterable[str]) -> list[str]:
 
 
 def runs(text: str) -> list[tuple[str, str]]:
-    """A `writable` text in pieces, each with the font family that has it."""
+    """Split a `writable` text into pieces, each with the font family that has its characters."""
     pieces: list[tuple[str, str]] = []
     for character in text:
         name = _font_of(character) or BASE
@@ -58,7 +58,7 @@ def runs(text: str) -> list[tuple[str, str]]:
 
 
 def font_file(name: str, bold: bool = False) -> tuple[str, int]:
-    """The file of a font family, and the place of the font in it."""
+    """The file of a font family, and the index of the font in the file."""
     from matplotlib import font_manager
 
     properties = font_manager.FontProperties(family=[name], weight='bold' if bold else 'normal')
@@ -67,25 +67,26 @@ def font_file(name: str, bold: bool = False) -> tuple[str, int]:
 
 
 def writable(text: str) -> str:
-    """`text` with each character that no font has written another way: in its compatible form, by its sound
-    (Hangul, kana) or its name (emoji), else by its number. Says once for each script what to install."""
+    """Replace the characters of `text` that no font has: by their compatible form (NFKC), their sound
+    (Hangul, kana), their name (emoji), else their code point. Prints once for each script what to install."""
     if text.isascii():
         return text
     missing = {c: _written(c) for c in set(text) if not c.isspace() and _font_of(c) is None}
     if not missing:
         return text
     written = ' '.join(''.join(missing.get(c, c) for c in text).split())
-    for script in sorted({_script(c) for c, shown in missing.items() if shown} - _told):
-        _told.add(script)
+    for script in sorted({_script(c) for c, shown in missing.items() if shown} - _reported):
+        _reported.add(script)
         say(
-            f'  no installed font has the {script} characters of {" ".join(text.split())}, so pictures say '
-            f'{written}. What helps: apt-get install {PACKAGES.get(script, OTHER_PACKAGE)} (Debian, Ubuntu), '
-            'elsewhere a Noto font (https://fonts.google.com/noto)'
+            f'  no installed font has the {script} characters of {" ".join(text.split())}, so pictures show '
+            f'{written}. To fix it: apt-get install {PACKAGES.get(script, OTHER_PACKAGE)} (Debian, Ubuntu), '
+            'elsewhere install a Noto font (https://fonts.google.com/noto)'
         )
     return written
 
 
 def _written(character: str) -> str:
+    """What replaces a character that no font has."""
     name = unicodedata.name(character, '')
     compatible = unicodedata.normalize('NFKC', character)
     if compatible != character and all(map(_font_of, compatible)):
@@ -107,7 +108,7 @@ def _script(character: str) -> str:
 
 @cache
 def _font_of(character: str) -> str | None:
-    """The first font family that has a character."""
+    """The first font family that has a character; None if there is none."""
     if ord(character) in _characters(BASE):
         return BASE
     return next((name for name in _installed() if ord(character) in _characters(name)), None)
@@ -115,7 +116,7 @@ def _font_of(character: str) -> str | None:
 
 @cache
 def _characters(name: str) -> frozenset[int]:
-    """The characters of a font family; none of a font of bitmaps, which have one size only."""
+    """The code points of a font family; none for a bitmap font, which has one size only."""
     from matplotlib.ft2font import FT2Font
 
     with contextlib.suppress(ValueError, OSError, RuntimeError):  # no such font, or a damaged file
@@ -127,14 +128,14 @@ def _characters(name: str) -> frozenset[int]:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """The names of the font families of this machine, the best to fall back on first."""
+    """The names of the installed font families, the best fallback first."""
     import matplotlib
     from matplotlib import font_manager
 
     manager, own = font_manager.fontManager, Path(matplotlib.get_data_path())
     known = {entry.fname for entry in manager.ttflist}
-    for file in sorted({*font_manager.findSystemFonts()} - known):  # installed since Matplotlib listed them
-        with contextlib.suppress(Exception):  # it raises many kinds for a damaged font
+    for file in sorted({*font_manager.findSystemFonts()} - known):  # installed after Matplotlib made its list
+        with contextlib.suppress(Exception):  # it raises many kinds of errors for a damaged font
             manager.addfont(file)
     ranks = {
         entry.name: ('Noto Sans' not in entry.name, 'Sans' not in entry.name, getattr(entry, 'index', 0))

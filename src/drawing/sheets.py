@@ -1,4 +1,4 @@
-"""Many photos on one sheet, each with its texts."""
+"""Contact sheets: many photos in one picture, each with a caption."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from PIL import Image, ImageDraw, ImageFont, features
 from src.common import files
 from src.drawing import fonts
 from src.drawing.fonts import writable
-from src.drawing.style import INK, MUTED, PAPER, spoken
+from src.drawing.style import INK, MUTED, PAPER, readable
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 
-SIDE, GAP, MARGIN = 240, 24, 40  # pixels: a tile, between tiles, around them
-TEXT_LINES = 2  # of a title or subtitle, before it is cut
-# Of a line as a whole: '31% ' stays at the left of a Hebrew name. Pillow without libraqm takes no direction.
+SIDE, GAP, MARGIN = 240, 24, 40  # pixels: side of a tile, space between tiles, border
+TEXT_LINES = 2  # maximum of a title or subtitle
+# Of a whole line, so that '31% ' is left of a Hebrew name. Pillow without libraqm takes no direction.
 DIRECTION = 'ltr' if features.check('raqm') else None
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of a contact sheet with its texts; `picture` is an encoded file, or
-    [height, width, 3] uint8, or None where there is none. `source` is where to find it, one line."""
+    """A picture of a contact sheet with its caption.
+
+    `picture` is an encoded file, or pixels [height, width, 3] uint8, or None if it is missing; `source` is
+    the name of its file.
+    """
 
     picture: bytes | np.ndarray | None
     title: str
@@ -34,18 +37,16 @@ class Tile:
 
 
 def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = '', note: str = '') -> None:
-    """A JPEG with the tiles in rows of `columns`, each picture whole and upright with its texts below.
+    """Write a JPEG with the tiles in rows of `columns`: whole, upright pictures with captions below.
 
-    A picture that is missing or damaged is a grey tile. Texts that are too long wrap, then are cut.
+    A missing or damaged picture is a gray tile. Long texts wrap, then are truncated.
     """
-    faces = _Faces()
     width = 2 * MARGIN + columns * (SIDE + GAP) - GAP
-    room = width - 2 * MARGIN
-    heading = [(line, faces.heading, INK) for line in _wrap(writable(title), faces.heading, room, 3)]
-    heading += [(line, faces.text, MUTED) for line in _wrap(note, faces.text, room, 3)]
+    inner = width - 2 * MARGIN
+    heading = [(line, HEADING, INK) for line in _wrap(writable(title), HEADING, inner, 3)]
+    heading += [(line, TEXT, MUTED) for line in _wrap(note, TEXT, inner, 3)]
     rows = [
-        [(tile, _caption(tile, faces)) for tile in tiles[i : i + columns]]
-        for i in range(0, len(tiles), columns)
+        [(tile, _caption(tile)) for tile in tiles[i : i + columns]] for i in range(0, len(tiles), columns)
     ]
     top = MARGIN + _text_height(heading) + (GAP if heading else 0)
     heights = [SIDE + 8 + max(_text_height(caption) for _, caption in row) + GAP for row in rows]
@@ -57,12 +58,12 @@ def contact_sheet(tiles: Sequence[Tile], path: Path, columns: int, title: str = 
             sheet.paste(_thumbnail(tile.picture), (left, top))
             _write_lines(sheet, left, top + SIDE + 8, caption)
         top += height
-    # Without chroma subsampling, which would fray the letters.
+    # Without chroma subsampling, which would blur the letters.
     files.write_picture(path, sheet, format='JPEG', quality=90, subsampling=0)
 
 
 class Face:
-    """A size and weight to write in, with whatever font families a text needs."""
+    """A font size and weight, in all font families that a text needs."""
 
     def __init__(self, size: int, bold: bool = False):
         self.size, self.bold = size, bold
@@ -76,11 +77,11 @@ class Face:
     def line_height(self) -> int:
         return round(1.2 * sum(self._font(fonts.BASE).getmetrics()))
 
-    def write(self, draw: ImageDraw.ImageDraw, left: float, top: float, text: str, colour: str) -> None:
+    def write(self, draw: ImageDraw.ImageDraw, left: float, top: float, text: str, color: str) -> None:
         baseline = top + self._font(fonts.BASE).getmetrics()[0]
         for part, name in fonts.runs(text):
             draw.text(
-                (left, baseline), part, fill=colour, font=self._font(name), anchor='ls', direction=DIRECTION
+                (left, baseline), part, fill=color, font=self._font(name), anchor='ls', direction=DIRECTION
             )
             left += self._font(name).getlength(part)
 
@@ -91,28 +92,24 @@ class Face:
         return self._fonts[name]
 
 
-class _Faces:
-    def __init__(self):
-        self.text, self.small = Face(15), Face(12)
-        self.bold, self.heading = Face(15, bold=True), Face(24, bold=True)
-
-
-# Text of a contact sheet, ready to be written: each line with its face and colour.
+TEXT, SMALL, BOLD, HEADING = Face(15), Face(12), Face(15, bold=True), Face(24, bold=True)
+# The lines of a text, each with its face and color.
 Lines = list[tuple[str, Face, str]]
 
 
-def _caption(tile: Tile, faces: _Faces) -> Lines:
-    title = _wrap(spoken(tile.title), faces.bold, SIDE, TEXT_LINES)
-    subtitle = _wrap(spoken(tile.subtitle), faces.text, SIDE, TEXT_LINES)
-    lines = [(line, faces.bold, INK) for line in title]
-    lines += [(line, faces.text, MUTED) for line in subtitle]
+def _caption(tile: Tile) -> Lines:
+    title = _wrap(readable(tile.title), BOLD, SIDE, TEXT_LINES)
+    subtitle = _wrap(readable(tile.subtitle), TEXT, SIDE, TEXT_LINES)
+    lines = [(line, BOLD, INK) for line in title]
+    lines += [(line, TEXT, MUTED) for line in subtitle]
     if source := writable(' '.join(tile.source.split())):
-        lines.append((_cut_start(source, faces.small, SIDE), faces.small, MUTED))
+        # File names mostly differ at their end.
+        lines.append((_cut(source, SMALL, SIDE, keep_end=True), SMALL, MUTED))
     return lines
 
 
 def _wrap(text: str, font: Face, width: int, most: int) -> list[str]:
-    """`text` as at most `most` lines that are no wider than `width`; what is left over becomes '…'."""
+    """`text` in at most `most` lines of at most `width` pixels; the rest is replaced by '…'."""
     lines: list[str] = []
     words = text.split()
     while words and len(lines) < most:
@@ -125,21 +122,13 @@ def _wrap(text: str, font: Face, width: int, most: int) -> list[str]:
     return lines
 
 
-def _cut(text: str, font: Face, width: int) -> str:
+def _cut(text: str, font: Face, width: int, keep_end: bool = False) -> str:
+    """`text`, truncated at its end or start with '…' if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + '…') > width:
-        text = text[:-1].rstrip()
-    return text + '…'
-
-
-def _cut_start(text: str, font: Face, width: int) -> str:
-    """As `_cut`, from the left: names of files mostly differ at their end."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength('…' + text) > width:
-        text = text[1:]
-    return '…' + text
+        text = text[1:] if keep_end else text[:-1].rstrip()
+    return f'…{text}' if keep_end else f'{text}…'
 
 
 def _text_height(lines: Lines) -> int:
@@ -148,13 +137,13 @@ def _text_height(lines: Lines) -> int:
 
 def _write_lines(sheet: Image.Image, left: int, top: int, lines: Lines) -> None:
     draw = ImageDraw.Draw(sheet)
-    for text, face, colour in lines:
-        face.write(draw, left, top, text, colour)
+    for text, face, color in lines:
+        face.write(draw, left, top, text, color)
         top += face.line_height
 
 
 def _thumbnail(picture: bytes | np.ndarray | None) -> Image.Image:
-    """The whole picture, centred on a pale square of SIDE; grey where there is none to show."""
+    """The whole picture, centered on a pale square of SIDE; a gray square if it is missing or damaged."""
     try:
         pixels = decode_with_pillow(picture) if isinstance(picture, bytes) else picture
     except BadImage:

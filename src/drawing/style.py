@@ -1,4 +1,4 @@
-"""What all pictures have in common: colours, fonts, how names are written, and how a chart is kept."""
+"""The style of all pictures: colors, fonts, how names are written; and the context that saves a chart."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 INK, MUTED, FAINT, PAPER = '#1f2933', '#61707f', '#e3e7eb', '#ffffff'
-BLUE, ORANGE = '#2f6f9f', '#e2924a'  # told apart by colour-blind eyes, and in grey
+BLUE, ORANGE = '#2f6f9f', '#e2924a'  # distinct for color-blind people and in grayscale
 DPI = 120
 
 STYLE = {
     'font.family': BASE,
     'font.size': 9,
     'text.color': INK,
-    'text.parse_math': False,  # a $ in a name is a $
+    'text.parse_math': False,  # $ in names is not math
     'axes.titlesize': 13,
     'axes.titleweight': 'bold',
     'axes.titlelocation': 'left',
@@ -47,15 +47,15 @@ STYLE = {
     'savefig.facecolor': PAPER,
 }
 
-NAME_LENGTH = 40  # letters of a name before it is cut
+NAME_LENGTH = 40  # maximum, in characters
 
 
 @contextlib.contextmanager
 def drawing(path: Path, width: float, height: float, texts: Iterable[str] = ()) -> Iterator[Figure]:
-    """A figure of so many inches in our style; it becomes the PNG `path` when the body ends well.
+    """A figure of `width` x `height` inches, saved as the PNG `path` if the body raises nothing.
 
-    `texts` are names that will be written in it, in any script: they decide on the fonts. The picture grows
-    to hold what stands outside the figure, such as long labels, so nothing is cut.
+    `texts` are the names that will be written in it; they determine the fonts. The picture grows to contain
+    what is outside the figure, such as long labels.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,36 +72,37 @@ def drawing(path: Path, width: float, height: float, texts: Iterable[str] = ()) 
 
 
 def extent(figure: Figure, axes: Axes) -> Bbox:
-    """Where the axes with all their labels lie, in inches from the figure's lower left corner."""
+    """The bounding box of the axes with their labels, in inches from the figure's lower left corner."""
     return axes.get_tightbbox(figure.canvas.get_renderer()).transformed(figure.dpi_scale_trans.inverted())
 
 
 def title_above(figure: Figure, around: Bbox, title: str) -> None:
-    """The title above everything, flush with the labels on the left, so that it has the whole width."""
+    """Write the title above `around`, left-aligned with it, so that it may use the whole width."""
     width, height = figure.get_size_inches()
     figure.text(
         around.x0 / width,
         (around.y1 + 0.2) / height,
         writable(title),
-        fontsize=np.clip(width, STYLE['axes.titlesize'], 24),  # a large picture is looked at from afar
+        fontsize=np.clip(width, STYLE['axes.titlesize'], 24),  # large pictures are viewed scaled down
         fontweight=STYLE['axes.titleweight'],
         va='bottom',
     )
 
 
 def legend_above(axes: Axes) -> None:
-    """The legend as one line above the axes, flush left."""
+    """Put the legend above the axes as one line, left-aligned."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
         handles, labels, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(labels), borderaxespad=0.2
     )
 
 
-def spoken(name: str) -> str:
-    """A class name as people write it, on one line, in characters that some font has."""
+def readable(name: str) -> str:
+    """A class name with spaces for underscores, on one line, in characters that some font has."""
     return writable(' '.join(name.replace('_', ' ').split()))
 
 
 def short(name: str) -> str:
-    name = spoken(name)
+    """A `readable` name of at most NAME_LENGTH characters."""
+    name = readable(name)
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1].rstrip() + '…'

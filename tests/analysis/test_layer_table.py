@@ -1,9 +1,10 @@
-"""Networks as tables: the shapes and numbers that the tutorial has."""
+"""Layer tables: the shapes and numbers of weights that the tutorial gives."""
 
 from __future__ import annotations
 
 import pytest
 
+from src.analysis import layer_table
 from src.analysis.layer_table import rows_of_graph, rows_of_network, table
 from src.common import paths
 from src.common.errors import UserError
@@ -43,14 +44,14 @@ def test_the_layers_of_the_simple_network_in_order():
 
 
 @pytest.mark.parametrize('views', [2, 6])
-def test_the_shares_of_views_are_no_weights(views):
+def test_the_scales_of_views_do_not_count_as_weights(views):
     with tf.Graph().as_default():
         pixels = tf.placeholder(tf.uint8, [None, 32, 32, 3])
         rows = layer_rows(pixels, logits_of('cnn_simple', pixels, 10, views=views))
     assert [row.weights for row in rows if row.weights] == WEIGHTS['cnn_simple']
 
 
-def test_an_activation_that_is_written_out_is_one_layer():
+def test_an_activation_of_several_operations_is_one_layer():
     rows = rows_of_network('cnn_best', 32, 10)
     assert [row.operation for row in rows[:8]] == [
         'input',
@@ -72,12 +73,12 @@ def test_an_activation_that_is_written_out_is_one_layer():
         (lambda x: tf.compat.v2.nn.gelu(x), ['gelu']),
         (lambda x: 0.5 * x * (1 + tf.math.erf(x / 2**0.5)), ['gelu']),
         (lambda x: x * tf.sigmoid(1.702 * x), ['swish']),
-        (lambda x: x * tf.sigmoid(tf.nn.softplus(x)), ['softplus', 'sigmoid']),  # a gate of something else
+        (lambda x: x * tf.sigmoid(tf.nn.softplus(x)), ['softplus', 'sigmoid']),  # softplus is not x itself
         (lambda x: tf.tanh(x) + x, ['tanh', 'add']),
         (lambda x: x * tf.sigmoid(x) + x, ['swish', 'add']),
     ],
 )
-def test_what_is_a_written_out_activation_and_what_is_not(activation, wanted):
+def test_which_operations_form_an_activation(activation, wanted):
     with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [None, 7])
         between = tf.nn.relu(x)
@@ -90,7 +91,7 @@ def test_a_table_adds_up():
     assert '75.0%' in lines[2] and '25.0%' in lines[3] and lines[-1].strip() == '20'
 
 
-def test_a_frozen_graph_from_anywhere_to_anywhere():
+def test_a_frozen_graph_from_any_tensor_to_any_tensor():
     rows = rows_of_graph(paths.POCKET_GRAPH_DEF, end='pool_3:0')
     assert rows[0].size == (96, 96, 3) and rows[-1].size[-1] == 512
     assert sum(row.operation.startswith('conv') for row in rows) >= 9
@@ -101,3 +102,20 @@ def test_a_frozen_graph_from_anywhere_to_anywhere():
         rows_of_graph(paths.POCKET_DOGS, end='nowhere:0')
     with pytest.raises(UserError, match='does not depend on'):
         rows_of_graph(paths.POCKET_DOGS, start='output_node:0', end='pool_3:0')
+
+
+@pytest.mark.parametrize('words', [['pocket_dogs'], ['--model', 'pocket_dogs'], [str(paths.POCKET_DOGS)]])
+def test_a_model_is_given_by_name_or_path(words, capsys):
+    layer_table.main(words)
+    assert 'softmax' in capsys.readouterr().out
+
+
+def test_what_is_neither_a_network_nor_a_model_is_refused():
+    with pytest.raises(UserError, match="no network 'cnn_dep': there is cnn_deep"):
+        layer_table.main(['cnn_dep'])
+    with pytest.raises(UserError, match=r'there is no .*pocket_dog\.pb: run python -m .*: pocket_dogs$'):
+        layer_table.main(['--model', 'pocket_dog'])
+    with pytest.raises(UserError, match=r'there is no .*nowhere\.pb'):
+        layer_table.main(['nowhere.pb'])
+    with pytest.raises(SystemExit):
+        layer_table.main([])

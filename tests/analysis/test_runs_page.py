@@ -1,4 +1,4 @@
-"""The page of all runs: what it shows, and that it fits a window."""
+"""The page of all runs: its content, and that it fits a window."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NUMBERS = {
 
 
 def made(*models: str) -> str:
-    """The page of runs with these names, and with numbers and texts as long as they come."""
+    """The page of runs with these names, and with long numbers and texts."""
     table = pd.DataFrame([TEXTS | NUMBERS | {'model': model} for model in models])
     steps = np.arange(10, 371, 10)
     loss = 3.3 / np.sqrt(steps)
@@ -62,7 +62,7 @@ def test_round_values(high):
     assert all(len(f'{value:g}'.replace('.', '').strip('0')) <= 3 for value in values)
 
 
-def test_curves_are_found_under_the_tags_of_earlier_versions_too(tmp_path):
+def test_curves_with_the_tags_of_earlier_versions_are_read(tmp_path):
     with tf.summary.FileWriter(str(tmp_path)) as writer:
         for step, tag in enumerate(('train_error', 'curves/train_error')):
             value = tf.Summary.Value(tag=tag, simple_value=0.25)
@@ -72,7 +72,7 @@ def test_curves_are_found_under_the_tags_of_earlier_versions_too(tmp_path):
     assert curves['train_accuracy'].values.tolist() == [0.75, 0.75]
 
 
-def test_names_break_at_their_joints_and_stay_themselves():
+def test_names_may_wrap_after_separators_and_are_escaped():
     text = made('big_dogs/2.0-<b>')
     assert 'big_<wbr>dogs/<wbr>2.<wbr>0-&lt;b&gt;' in text
     assert 'data-value="big_dogs/2.0-&lt;b&gt;"' in text
@@ -88,5 +88,5 @@ def test_it_fits_1280_pixels(tmp_path):
     path.write_text(text, encoding='utf-8')
     options = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--window-size=1280,900']
     options += ['--disable-background-networking', f'--user-data-dir={tmp_path / "profile"}', '--dump-dom']
-    told = subprocess.run([browser, *options, path.as_uri()], capture_output=True, text=True, check=True)
-    assert '<title>0</title>' in told.stdout
+    dumped = subprocess.run([browser, *options, path.as_uri()], capture_output=True, text=True, check=True)
+    assert '<title>0</title>' in dumped.stdout

@@ -1,4 +1,4 @@
-"""The analysis from end to end, on records of a few examples and a model of three numbers."""
+"""The whole analysis, on records of a few examples and a model that is the softmax of the bottleneck."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.pictures import encoded, photo
 
 CLASSES = ['ant_eater', 'bär', 'cat', 'dog']
 BACKBONE = {'file': 'tiny.pb', 'sha256': '12ab', 'bottleneck': 'pool_3:0', 'width': 4}
-# (class, what the model takes it for); no dog is among the test photos
+# (actual class, predicted class); no dog is among the test photos
 TEST = [('ant_eater', 'ant_eater'), ('bär', 'cat'), ('bär', 'bär'), ('cat', 'bär'), ('cat', 'dog')]
 TRAIN = [('dog', 'dog'), ('cat', 'cat')]
 TABLES = {'training_confusion.csv', 'class_scores.csv', 'confusion_matrix.csv', 'confused_pairs.csv'}
@@ -31,20 +31,20 @@ PICTURES = {'confusion_matrix.png', 'confused_pairs.png', 'worst_mistakes.jpg'}
 
 
 def write_records(name: str, **examples: list[tuple[str, str]]) -> None:
-    """Records of a few photos in which the model is to see (class, what it takes it for)."""
-    # further down the list, less certain
-    seen = {
+    """Write records of a few photos with their (actual class, predicted class)."""
+    # The further down the list, the lower the probability.
+    bottlenecks = {
         split: [
-            (actual, np.eye(4, dtype=np.float32)[CLASSES.index(taken)] * (9 - number))
-            for number, (actual, taken) in enumerate(pairs)
+            (actual, np.eye(4, dtype=np.float32)[CLASSES.index(predicted)] * (9 - number))
+            for number, (actual, predicted) in enumerate(pairs)
         ]
         for split, pairs in examples.items()
     }
-    write_bottlenecks(name, **seen)
+    write_bottlenecks(name, **bottlenecks)
 
 
 def write_bottlenecks(name: str, **examples: list[tuple[str, np.ndarray]]) -> None:
-    """Records of a few photos with their (class, bottleneck [4] float32); the second is damaged."""
+    """Write records of photos with their (class, bottleneck [4] float32); the second picture is damaged."""
     folder = paths.records(name)
     folder.mkdir(parents=True, exist_ok=True)
     shards = []
@@ -72,7 +72,7 @@ def write_bottlenecks(name: str, **examples: list[tuple[str, np.ndarray]]) -> No
 
 
 def write_model(name: str, labels: list[str] = CLASSES, backbone: dict = BACKBONE, **info) -> None:
-    """A graph whose probabilities are the softmax of its bottleneck."""
+    """Write a graph whose probabilities are the softmax of its bottleneck."""
     with tf.Graph().as_default() as graph:
         contents = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
         image = tf.image.decode_jpeg(contents, channels=3, name='DecodeJpeg')
@@ -91,26 +91,26 @@ def home():
     write_model('tiny')
 
 
-def analyse(*flags: str) -> None:
+def analyze(*flags: str) -> None:
     training_perf_analysis.main(['--name', 'tiny', *flags])
 
 
 def test_everything_is_written(capfd):
-    analyse()
-    told, complaints = capfd.readouterr()
+    analyze()
+    printed, stderr = capfd.readouterr()
     out = paths.analysis('tiny')
     assert {path.name for path in out.iterdir()} == TABLES | PICTURES
     for name in PICTURES:
         with Image.open(out / name) as image:
             image.load()
-        assert str(out / name) in told
-    assert complaints == ''
-    assert re.search(r'A +B +A→B +B→A +total\n +bär +cat +1 +1 +2\n +cat +dog +1 +0 +1\n', told)
-    assert 'next: open' in told and 'top-1' in told and '40.0%' in told
+        assert str(out / name) in printed
+    assert stderr == ''
+    assert re.search(r'A +B +A→B +B→A +total\n +bär +cat +1 +1 +2\n +cat +dog +1 +0 +1\n', printed)
+    assert 'next: open' in printed and 'top-1' in printed and '40.0%' in printed
 
 
 def test_tables(tmp_path):
-    analyse('--out', str(tmp_path))
+    analyze('--out', str(tmp_path))
     table = pd.read_csv(tmp_path / 'training_confusion.csv')
     assert list(zip(table['actual'], table['pred'], strict=True)) == TEST
     assert table['id'].tolist() == [f'test/{number}.jpg' for number in range(5)]
@@ -130,25 +130,27 @@ def test_tables_agree_with_scikit_learn(tmp_path):
     random = np.random.default_rng(4)
     labels = random.integers(0, 3, 150)  # no dogs
     logits = random.normal(size=(150, 4)) + 1.5 * np.eye(4)[labels]
-    logits[:, 0] -= 9  # nothing is ever taken for an ant eater
+    logits[:, 0] -= 9  # no ant eater is ever predicted
     examples = [(CLASSES[label], row.astype(np.float32)) for label, row in zip(labels, logits, strict=True)]
     write_bottlenecks('many', test=examples)
     write_model('many')
     training_perf_analysis.main(['--name', 'many', '--out', str(tmp_path)])
 
-    actual, taken = np.array(CLASSES)[labels], np.array(CLASSES)[logits.argmax(1)]
+    actual, predicted = np.array(CLASSES)[labels], np.array(CLASSES)[logits.argmax(1)]
     table = pd.read_csv(tmp_path / 'training_confusion.csv')
     assert list(table) == ['id', 'split', 'actual', 'pred', 'probability', 'learned_from']
     assert table['id'].tolist() == [f'test/{number}.jpg' for number in range(150)]
     assert set(table['split']) == {'test'}
-    assert (table['actual'] == actual).all() and (table['pred'] == taken).all()
+    assert (table['actual'] == actual).all() and (table['pred'] == predicted).all()
     softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(table['probability'], softmax.max(1), rtol=1e-4)
 
     counts = pd.read_csv(tmp_path / 'confusion_matrix.csv', index_col='actual')
-    assert (counts.to_numpy() == metrics.confusion_matrix(actual, taken, labels=CLASSES)).all()
+    assert (counts.to_numpy() == metrics.confusion_matrix(actual, predicted, labels=CLASSES)).all()
     scores = pd.read_csv(tmp_path / 'class_scores.csv').set_index('class')
-    *theirs, support = metrics.precision_recall_fscore_support(actual, taken, labels=CLASSES, zero_division=0)
+    *theirs, support = metrics.precision_recall_fscore_support(
+        actual, predicted, labels=CLASSES, zero_division=0
+    )
     assert scores['examples'].tolist() == support.tolist()
     for name, values in zip(('precision', 'recall', 'f1'), theirs, strict=True):
         np.testing.assert_allclose(scores[name].fillna(0), values, rtol=1e-5)
@@ -157,7 +159,7 @@ def test_tables_agree_with_scikit_learn(tmp_path):
 
 @pytest.mark.parametrize(('split', 'pairs'), [('test', TEST), ('train', TRAIN)])
 def test_split_picks_the_examples(tmp_path, capsys, split, pairs):
-    analyse('--out', str(tmp_path), '--split', split)
+    analyze('--out', str(tmp_path), '--split', split)
     table = pd.read_csv(tmp_path / 'training_confusion.csv')
     assert set(table['split']) == {split}
     assert list(zip(table['actual'], table['pred'], strict=True)) == pairs
@@ -167,31 +169,31 @@ def test_split_picks_the_examples(tmp_path, capsys, split, pairs):
 
 
 def test_the_worst_mistakes_come_first_with_their_files(tmp_path):
-    analyse('--out', str(tmp_path))
+    analyze('--out', str(tmp_path))
     tiles = [
         Tile(b'damaged', 'bär', '100% cat', '1.jpg'),
         Tile(encoded(photo(seed=3)), 'cat', '99% bär', '3.jpg'),
         Tile(encoded(photo(seed=4)), 'cat', '98% dog', '4.jpg'),
     ]
     title = 'Worst mistakes: tiny on 5 test photos, top-1 40.0%'
-    note = 'In bold what it is; below, what the model took it for, how certain it was, and the file.'
+    note = 'Bold: the actual class. Below: probability and predicted class, then the file.'
     contact_sheet(tiles, tmp_path / 'expected.jpg', 3, title, note)  # no wider than the mistakes need
     assert (tmp_path / 'worst_mistakes.jpg').read_bytes() == (tmp_path / 'expected.jpg').read_bytes()
 
 
 def test_all_splits(tmp_path):
-    analyse('--out', str(tmp_path), '--split', 'all')
+    analyze('--out', str(tmp_path), '--split', 'all')
     splits = pd.read_csv(tmp_path / 'training_confusion.csv')['split']
     assert splits.value_counts().to_dict() == {'test': 5, 'train': 2}
 
 
-def test_without_mistakes_old_pictures_of_mistakes_go(tmp_path, capsys):
-    analyse('--out', str(tmp_path))
+def test_without_mistakes_old_pictures_of_mistakes_are_deleted(tmp_path, capsys):
+    analyze('--out', str(tmp_path))
     assert 'weakest classes' in capsys.readouterr().out
-    analyse('--out', str(tmp_path), '--split', 'train')
+    analyze('--out', str(tmp_path), '--split', 'train')
     assert {path.name for path in tmp_path.iterdir()} == TABLES | {'confusion_matrix.png'}
-    told = capsys.readouterr().out
-    assert 'no mistakes at all' in told and 'weakest classes' not in told
+    printed = capsys.readouterr().out
+    assert 'no mistakes' in printed and 'weakest classes' not in printed
     assert len(pd.read_csv(tmp_path / 'confused_pairs.csv')) == 0
 
 
@@ -201,44 +203,44 @@ def test_without_test_photos_there_is_one_clear_line(capsys):
     with pytest.raises(SystemExit) as ended:
         errors.run(lambda: training_perf_analysis.main(['--name', 'untested']))
     assert ended.value.code == 2
-    told, complaints = capsys.readouterr()
+    printed, stderr = capsys.readouterr()
     folder = paths.shown(paths.records('untested'))
-    assert complaints == f'error: {folder} has no examples in test: choose another --split\n'
-    assert told == ''
+    assert stderr == f'error: {folder} has no examples in test: choose another --split\n'
+    assert printed == ''
     assert not paths.analysis('untested').exists()
 
 
 def test_a_split_without_examples_is_refused(tmp_path):
     with pytest.raises(UserError, match='no examples in validation'):
-        analyse('--out', str(tmp_path), '--split', 'validation')
+        analyze('--out', str(tmp_path), '--split', 'validation')
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ('labels', 'words'),
     [
-        ([*CLASSES[:2], 'cow', 'dog'], "not 'cat'"),
+        ([*CLASSES[:2], 'cow', 'dog'], "without 'cat'"),
         (CLASSES[::-1], 'the same names in another order'),
     ],
 )
 def test_other_labels_are_refused(labels, words):
     write_model('others', labels=labels)
     with pytest.raises(UserError, match=words):
-        analyse('--model', 'others')
+        analyze('--model', 'others')
 
 
 def test_another_backbone_is_refused():
     write_model('elsewhere', backbone=BACKBONE | {'sha256': '34cd', 'file': 'big.pb'})
     with pytest.raises(UserError, match=r'another backbone \(big.pb\) than .* \(tiny.pb\)'):
-        analyse('--model', 'elsewhere')
+        analyze('--model', 'elsewhere')
 
 
-def test_a_missing_model_is_named_with_the_command_that_makes_it():
+def test_the_error_for_a_missing_model_names_the_command_that_makes_it():
     with pytest.raises(UserError, match=r'src\.training\.train --name tiny --model nowhere'):
-        analyse('--model', 'nowhere')
+        analyze('--model', 'nowhere')
 
 
-# Facts of a model, and the splits that it learned from.
+# model_info of a model, and whether it was trained on the test photos.
 LEARNED = [
     ({'data_set': 'tiny', 'learned_from': ['train', 'validation', 'test']}, True),
     ({'data_set': 'tiny', 'settings': {'all_splits': True}}, True),  # of an earlier version
@@ -249,33 +251,35 @@ LEARNED = [
 
 
 @pytest.mark.parametrize(('info', 'learned'), LEARNED)
-def test_scores_on_photos_that_were_learned_from_are_called_training_scores(tmp_path, capsys, info, learned):
+def test_scores_on_training_photos_are_called_training_scores(tmp_path, capsys, info, learned):
     write_model('learned', **info)
-    analyse('--model', 'learned', '--out', str(tmp_path))
-    told = capsys.readouterr().out
-    assert ('test (training score)' in told) == learned
-    assert ('macro average (training score)' in told) == learned
-    assert ('expect less on photos that it has not seen' in told) == learned
+    analyze('--model', 'learned', '--out', str(tmp_path))
+    printed = capsys.readouterr().out
+    assert ('test (training score)' in printed) == learned
+    assert ('macro average (training score)' in printed) == learned
+    assert ('expect lower scores on new photos' in printed) == learned
     assert pd.read_csv(tmp_path / 'training_confusion.csv')['learned_from'].tolist() == [learned] * 5
     kinds = set(pd.read_csv(tmp_path / 'class_scores.csv')['kind'])
     assert kinds == {'training score' if learned else 'held-out score'}
-    assert ('whether it learned from these photos is not known' in told) == (info['data_set'] == 'other')
+    assert ('trained on other: some of these may be training photos' in printed) == (
+        info['data_set'] == 'other'
+    )
 
 
 @pytest.mark.parametrize('learned', [True, False])
-def test_titles_of_pictures_say_it_too(tmp_path, monkeypatch, learned):
+def test_titles_of_pictures_name_training_scores(tmp_path, monkeypatch, learned):
     titles = []
     for name in ('heat_map', 'bar_chart_pairs', 'contact_sheet'):
-        monkeypatch.setattr(report.pictures, name, lambda *args, title, **rest: titles.append(title))
+        monkeypatch.setattr(report.drawing, name, lambda *args, title, **rest: titles.append(title))
     write_model('titled', data_set='tiny', learned_from=['train', 'test'] if learned else ['train'])
-    analyse('--model', 'titled', '--out', str(tmp_path))
+    analyze('--model', 'titled', '--out', str(tmp_path))
     assert len(titles) == 3
     assert all(title.endswith('(training score)') == learned for title in titles), titles
 
 
-def test_a_mixture_is_told_apart(tmp_path, capsys):
+def test_scores_of_several_splits_have_the_kind_of_each(tmp_path, capsys):
     write_model('mixed', data_set='tiny', learned_from=['train'])
-    analyse('--model', 'mixed', '--out', str(tmp_path), '--split', 'all')
+    analyze('--model', 'mixed', '--out', str(tmp_path), '--split', 'all')
     rows = capsys.readouterr().out.splitlines()[1:4]
     assert [row.split('  ')[0] for row in rows] == [
         'train (training score)',
@@ -284,7 +288,7 @@ def test_a_mixture_is_told_apart(tmp_path, capsys):
     ]
 
 
-def test_records_that_were_converted_anew_are_doubted(tmp_path, capsys):
+def test_records_that_were_converted_again_are_doubted(tmp_path, capsys):
     write_model('before', data_set='tiny', records='of another conversion', learned_from=['train'])
-    analyse('--model', 'before', '--out', str(tmp_path))
-    assert 'converted anew since the model was trained' in capsys.readouterr().out
+    analyze('--model', 'before', '--out', str(tmp_path))
+    assert 'converted again after training: some of these may be training photos' in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What the benchmarks measure with: the graph they build, the photos, the contenders and the table."""
+"""Parts of the benchmarks: the graph they build, photos, contenders and tables."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pocket(photos, tmp_path_factory):
     return prepare(paths.POCKET_GRAPH_DEF, photos, tmp_path_factory.mktemp('cuts'))
 
 
-# The graph of 2015
+# The graph with the structure of Inception
 
 
 def test_inception_has_the_ops_of_the_release(inception):
@@ -81,7 +81,7 @@ def test_inception_has_the_sizes_of_the_paper(inception, tensor, shape):
     assert inferred(modernize(inception), tensor, NAME).shape.as_list()[1:] == shape
 
 
-def test_inception_gives_vectors_that_tell_photos_apart(inception, photos, tmp_path):
+def test_vectors_of_inception_differ_between_photos(inception, photos, tmp_path):
     backbone = load_backbone(write_graph(inception, tmp_path / 'inception.pb'))
     assert backbone.width == 2048
     with Extractor(backbone) as extractor:
@@ -97,7 +97,7 @@ def test_inception_needs_nearly_six_billion_multiplications(inception):
     assert found == pytest.approx(2 * 5.71e9, rel=0.01)
 
 
-# Cuts of a graph
+# Parts of a graph
 
 
 def test_flops_of_convolutions_and_products():
@@ -106,8 +106,8 @@ def test_flops_of_convolutions_and_products():
         wide = tf.nn.conv2d(pixels, tf.zeros([3, 3, 3, 4]), strides=2, padding='SAME')
         deep = tf.nn.depthwise_conv2d(wide, tf.zeros([3, 3, 4, 2]), [1, 1, 1, 1], 'SAME')
         tf.matmul(tf.reduce_mean(deep, [1, 2]), tf.zeros([8, 10]), name='end')
-    by_hand = 2 * (4 * 4) * (3 * 3 * 3 * 4) + 2 * (4 * 4) * (3 * 3 * 8) + 2 * 8 * 10
-    assert flops(graph.as_graph_def(), 'end:0') == by_hand
+    expected = 2 * (4 * 4) * (3 * 3 * 3 * 4) + 2 * (4 * 4) * (3 * 3 * 8) + 2 * 8 * 10
+    assert flops(graph.as_graph_def(), 'end:0') == expected
 
 
 def test_weights_come_in_pairs_with_batch_norms_folded_in(pocket):
@@ -120,7 +120,7 @@ def test_weights_come_in_pairs_with_batch_norms_folded_in(pocket):
         assert bias.shape in ((kernel.shape[3],), (kernel.shape[2] * kernel.shape[3],))
 
 
-def test_a_convolution_without_bias_has_no_weights_to_give():
+def test_a_convolution_without_bias_has_zeros_as_bias():
     with tf.Graph().as_default() as graph:
         tf.nn.conv2d(tf.placeholder(tf.float32, [None, 8, 8, 3]), tf.zeros([3, 3, 3, 4]), 1, 'SAME')
     assert weights(graph.as_graph_def())['bias_0'].tolist() == [0, 0, 0, 0]
@@ -140,7 +140,7 @@ def test_decoded_batches_hold_every_photo_in_order(size):
 # Photos
 
 
-def test_photos_are_spread_over_the_folder(tmp_path):
+def test_photos_are_evenly_spaced_in_the_folder(tmp_path):
     for name in 'a/1.jpg', 'a/2.JPG', 'b/3.jpeg', 'b/4.png', 'b/5.jpg':
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -149,7 +149,7 @@ def test_photos_are_spread_over_the_folder(tmp_path):
         photos_for(tmp_path, 5, tmp_path)
 
 
-def test_copies_are_the_same_picture_and_none_is_dropped(photos, tmp_path):
+def test_copies_have_the_same_pixels_and_none_is_skipped(photos, tmp_path):
     copies = list(copies_that_differ(photos[:2], 8, tmp_path, classes=3))
     assert len(copies) == 8
     planned, remarks, _ = plan(image_folder_samples(tmp_path))
@@ -179,18 +179,18 @@ def that_dies():
 
 
 def that_fails_later():
-    turns = []
+    calls = []
 
     def run():
-        turns.append(1)
-        if len(turns) > 2:
+        calls.append(1)
+        if len(calls) > 2:
             raise OSError('no more')
         return 'warm'
 
     return run
 
 
-def test_a_contender_has_a_process_of_its_own():
+def test_a_contender_has_its_own_process():
     with Contender(in_another_process) as contender:
         assert contender.result not in (None, os.getpid())
         contender()
@@ -204,12 +204,12 @@ def test_a_contender_has_a_process_of_its_own():
         (that_dies, 'its process ended with code 7'),
     ],
 )
-def test_a_contender_that_cannot_run_says_why(build, reason):
+def test_a_contender_that_cannot_run_names_the_reason(build, reason):
     with Contender(build) as contender:
         assert (contender.result, contender.missing) == (None, reason)
 
 
-def test_a_contender_that_fails_later_is_told():
+def test_a_contender_that_fails_later_raises_an_error():
     with Contender(that_fails_later) as contender:
         assert contender.result == 'warm'
         contender()
@@ -242,7 +242,7 @@ def test_keras_with_the_weights_of_a_graph_agrees(real_data, photos, tmp_path):
         assert bottlenecks.difference(ways.reference(task)(), contender.result) < 1e-4
 
 
-# What is printed
+# Output
 
 
 def test_difference_is_relative_and_shapes_count():
@@ -297,12 +297,12 @@ def test_memory_of_a_conversion_is_measured(photos, capsys, tmp_path):
 
 
 def test_memory_of_this_process_is_not_counted(tmp_path):
-    held = np.ones(50_000_000)  # 400 MB, all of it written to
+    held = np.ones(50_000_000)  # 400 MB of memory that is in use
     _, peak = memory.run([sys.executable, '-c', 'pass'], tmp_path)
     assert peak < held.nbytes
 
 
-def test_a_conversion_that_fails_is_no_figure(photos, tmp_path):
+def test_a_failed_conversion_is_not_measured(photos, tmp_path):
     with pytest.raises(UserError, match='exit code 2: error: there is no backbone'):
         memory.measure(photos, 3, tmp_path / 'missing.pb')
 
@@ -310,11 +310,11 @@ def test_a_conversion_that_fails_is_no_figure(photos, tmp_path):
 # Training from pixels
 
 
-def test_training_from_pixels_is_timed_in_steps_that_train():
+def test_training_from_pixels_is_timed():
     assert rate('cnn_deep', 'float32', 8, 0.2) > 1
 
 
-def test_the_same_networks_in_pytorch_have_as_many_weights():
+def test_the_networks_in_pytorch_have_the_same_number_of_weights():
     torch = pytest.importorskip('torch', reason='PyTorch is not installed')
     from benchmarks import pixels_torch
 

@@ -1,4 +1,4 @@
-"""The script behind README's table "Measured"."""
+"""The script that prints README's table "Measured"."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def test_its_rows_are_those_of_the_readme():
     table = README[README.index(measured.HEADER) :].partition('\n\n')[0].splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
     assert [(row[0], row[2]) for row in cells] == [(row.name, row.head) for row in measured.ROWS]
-    for row, told in zip(measured.ROWS, cells, strict=True):
-        assert (f'in {row.folds} folds' in told[1]) == bool(row.folds)
-        assert re.findall(r'`(--[^`]*)`', told[2]) == ([row.flags] if row.flags else [])
+    for row, listed in zip(measured.ROWS, cells, strict=True):
+        assert (f'in {row.folds} folds' in listed[1]) == bool(row.folds)
+        assert re.findall(r'`(--[^`]*)`', listed[2]) == ([row.flags] if row.flags else [])
 
 
 def test_it_converts_trains_and_prints_markdown(tmp_path, monkeypatch, capsys):

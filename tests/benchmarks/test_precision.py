@@ -23,7 +23,7 @@ def copied(clusters):
     shutil.rmtree(folder)
 
 
-def test_every_photo_is_named_from_both_records_by_heads_of_both(clusters, copied, capsys):
+def test_heads_of_both_records_are_scored_on_both(clusters, copied, capsys):
     precision.main([clusters, copied, *FLAGS])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
     names = (clusters, copied)

@@ -1,4 +1,4 @@
-"""Names in scripts that DejaVu Sans lacks: drawn where a font was installed, else written another way."""
+"""Names in scripts that DejaVu Sans lacks: drawn if a font is installed, else replaced."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FAMILY = 'Squares Sans'
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine on which only the fonts of Matplotlib are installed, and those that are given to it."""
+    """Only the fonts of Matplotlib are installed, and those passed to the function that this returns."""
     own = matplotlib.get_data_path()
     listed = [entry for entry in font_manager.fontManager.ttflist if entry.fname.startswith(own)]
 
     def install(*files):
         monkeypatch.setattr(font_manager.fontManager, 'ttflist', list(listed))
         monkeypatch.setattr(font_manager, 'findSystemFonts', lambda: [str(file) for file in files])
-        monkeypatch.setattr(fonts, '_told', set())
+        monkeypatch.setattr(fonts, '_reported', set())
         forget()
 
     def forget():
@@ -61,14 +61,14 @@ def squares(tmp_path_factory):
 
 
 def blackest(picture: np.ndarray, side: int) -> float:
-    """How dark the darkest square of so many pixels is, 0 to 1."""
+    """The highest share of dark pixels in any square of `side` pixels."""
     dark = (picture.min(-1) < 120).astype(np.int64).cumsum(0).cumsum(1)
     dark = np.pad(dark, ((1, 0), (1, 0)))
     sums = dark[side:, side:] - dark[:-side, side:] - dark[side:, :-side] + dark[:-side, :-side]
     return sums.max() / side**2
 
 
-def test_a_font_that_was_installed_since_is_found_and_drawn_with(machine, squares, tmp_path, capsys):
+def test_a_newly_installed_font_is_found_and_used(machine, squares, tmp_path, capsys):
     machine(squares)
     assert fonts.writable('柴犬 und 🐶') == '柴犬 und 🐶'
     assert fonts.families(['柴犬']) == [fonts.BASE, FAMILY]
@@ -101,7 +101,7 @@ def sheet(path, name):
 
 
 def crop(path, top, share):
-    """Keep what is below the legend and beside the scale, which are dark too."""
+    """Keep what is below the legend and left of the scale, which are dark too."""
     image = Image.open(path)
     image.crop((0, top, int(share * image.width), image.height)).save(path)
 
@@ -120,13 +120,13 @@ def crop(path, top, share):
         ('пудель, κύων, كلب, חתול, Ærø', 'пудель, κύων, كلب, חתול, Ærø'),
     ],
 )
-def test_without_a_font_names_are_written_as_they_can_be(machine, name, written):
+def test_without_a_font_names_are_replaced(machine, name, written):
     assert fonts.writable(name) == written
     assert fonts.families([name]) == [fonts.BASE]
-    assert style.spoken(name) == written.replace('_', ' ').replace('  ', ' ')
+    assert style.readable(name) == written.replace('_', ' ').replace('  ', ' ')
 
 
-def test_what_to_install_is_said_once_for_each_script(machine, tmp_path, capsys):
+def test_what_to_install_is_printed_once_for_each_script(machine, tmp_path, capsys):
     for _ in range(2):
         heat_map(tmp_path / 'map.png', '柴犬')
         sheet(tmp_path / 'sheet.jpg', 'ไทย 🐶')
@@ -138,15 +138,15 @@ def test_what_to_install_is_said_once_for_each_script(machine, tmp_path, capsys)
     assert 'emoji' in lines[2] and 'fonts-symbola' in lines[2]
 
 
-def test_fonts_that_cannot_be_used_are_passed_over(machine, tmp_path):
+def test_damaged_and_missing_fonts_are_ignored(machine, tmp_path):
     damaged = tmp_path / 'damaged.ttf'
     damaged.write_bytes(b'no font')
     machine(damaged, tmp_path / 'missing.ttf')
     assert fonts.writable('犬') == 'U+72AC'
 
 
-def test_arabic_and_hebrew_stay_where_the_line_wants_them(machine):
-    """'31% ' is at the left of a Hebrew name, and Arabic letters are joined, so narrower than apart."""
+def test_arabic_and_hebrew_are_shaped_and_stay_in_place(machine):
+    """'31% ' is left of a Hebrew name, and joined Arabic letters are narrower than separate ones."""
     if sheets.DIRECTION is None:
         pytest.skip('Pillow without libraqm')
     face = sheets.Face(24)

@@ -1,4 +1,4 @@
-"""That pictures are written, readable, of a sensible size, and show what they should."""
+"""Pictures: written, readable, of a sensible size, and with the right content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAMAGED = b'\xff\xd8\xff\xe0 nothing'
 
 @pytest.fixture(autouse=True)
 def silence(capfd):
-    """Drawing says nothing, whatever the names hold."""
+    """Drawing prints no warnings, whatever characters names have."""
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         yield
@@ -38,11 +38,11 @@ def pixels(path) -> np.ndarray:
         return np.array(image.convert('RGB'))
 
 
-def has(picture: np.ndarray, colour: str | tuple, tolerance: int = 3) -> int:
-    """How many pixels have that colour."""
-    if isinstance(colour, str):
-        colour = tuple(bytes.fromhex(colour[1:]))
-    return int((np.abs(picture.astype(int) - colour).max(-1) <= tolerance).sum())
+def has(picture: np.ndarray, color: str | tuple, tolerance: int = 3) -> int:
+    """The number of pixels of that color."""
+    if isinstance(color, str):
+        color = tuple(bytes.fromhex(color[1:]))
+    return int((np.abs(picture.astype(int) - color).max(-1) <= tolerance).sum())
 
 
 def border(picture: np.ndarray) -> np.ndarray:
@@ -55,15 +55,15 @@ def test_heat_map_with_numbers(tmp_path):
     cells = np.diag(range(1000, 1008))
     picture = heat_map(tmp_path / 'map.png', cells / cells.sum(1, keepdims=True), NAMES, cells)
     assert 700 < picture.shape[0] < 1600 and 700 < picture.shape[1] < 1600
-    assert (border(picture) == 255).all()  # nothing reaches the edge, so nothing is cut
+    assert (border(picture) == 255).all()  # nothing reaches the edge
     assert [path.name for path in tmp_path.iterdir()] == ['map.png']
 
 
-def test_column_names_stand_level_while_all_fit():
+def test_column_names_are_horizontal_if_all_fit():
     names = ['german_shepherd', 'pug']
     assert heat_maps._column_names(names, 9) == (['german\nshepherd', 'pug'], 0)
     assert heat_maps._column_names(names, 7) == (['german shepherd', 'pug'], 90)
-    cut = 'a name of more than forty letters, which no map has room for'
+    cut = 'a name of more than forty letters, which is too long for a map'
     level, angle = heat_maps._column_names([cut], 15)
     assert angle == 0 and level[0].endswith('…') and level[0].count('\n') == 2
 
@@ -77,23 +77,23 @@ def test_heat_map_grows_with_classes(tmp_path):
     assert widths[1] > 120 * 18  # pixels a class, so that names can be read
 
 
-def test_heat_map_of_very_many_classes_stays_a_picture(tmp_path):
+def test_heat_map_of_very_many_classes_has_a_limited_size(tmp_path):
     picture = heat_map(tmp_path / 'map.png', np.eye(600), [f'class_{i}' for i in range(600)])
     assert 4000 < picture.shape[1] < 6000
 
 
-def test_small_mistakes_are_seen_and_empty_rows_are_grey(tmp_path):
+def test_small_shares_are_visible_and_empty_rows_are_gray(tmp_path):
     shares = np.array([[0.98, 0.02, 0], [0, 1, 0], [np.nan] * 3])
     picture = heat_map(tmp_path / 'map.png', shares, ['a', 'b', 'c'])
     side = int(0.17 * style.DPI)
     assert has(picture, drawing.FAINT) > 2.5 * side * side
-    colours, norm = heat_maps._heat_colours()
-    small = tuple(round(255 * part) for part in colours(norm(0.02))[:3])
+    colors, norm = heat_maps._heat_colors()
+    small = tuple(round(255 * part) for part in colors(norm(0.02))[:3])
     assert has(picture, small) > 0.6 * side * side
     assert max(255 - part for part in small) > 60  # far from white
 
 
-def test_bars_have_two_colours(tmp_path):
+def test_bars_have_two_colors(tmp_path):
     pairs = [('cat', 'a' * 70, 9, 3), ('пудель_карликовый', '犬', 2, 0)]
     drawing.bar_chart_pairs(pairs, tmp_path / 'bars.png', 'title', ('one way', 'other way'), 'photos')
     picture = pixels(tmp_path / 'bars.png')
@@ -110,7 +110,7 @@ def test_bars_grow_with_pairs(tmp_path):
     assert heights[0] < 400 and 1100 < heights[1] < 1800
 
 
-def test_drawing_is_open_to_other_charts(tmp_path):
+def test_drawing_other_charts(tmp_path):
     with drawing.drawing(tmp_path / 'new' / 'line.png', 4, 3) as figure:
         figure.add_subplot().plot([1, 2, 3])
     assert has(pixels(tmp_path / 'new' / 'line.png'), drawing.BLUE) > 100
@@ -146,14 +146,14 @@ def test_tiles_hold_their_pictures(tmp_path):
 
 def test_pictures_are_upright(tmp_path):
     stored = np.zeros((60, 120, 3), np.uint8)
-    stored[:, :60] = (255, 0, 0)  # to be turned clockwise: then red is on top
+    stored[:, :60] = (255, 0, 0)  # orientation 6 rotates clockwise, which puts red on top
     data = with_orientation(encoded(stored, quality=95), 6)
     tile = tile_of(sheet(tmp_path / 's.jpg', [Tile(data, 'x')]), 0)
     assert tile[30, SIDE // 2, 0] > 240 and tile[SIDE - 30, SIDE // 2].max() < 15
 
 
 @pytest.mark.parametrize('missing', [None, DAMAGED, b''])
-def test_missing_pictures_are_grey(tmp_path, missing):
+def test_missing_pictures_are_gray(tmp_path, missing):
     tile = tile_of(sheet(tmp_path / 's.jpg', [Tile(missing, 'x')]), 0)
     assert tile.std((0, 1)).max() < 2
     assert 150 < tile.mean() < 220
@@ -176,16 +176,16 @@ def test_rows_do_not_overlap(tmp_path):
     tiles = [Tile(np.full((9, 9, 3), 200, np.uint8), 'name ' * 20, 'other ' * 20) for _ in range(5)]
     picture = sheet(tmp_path / 's.jpg', tiles, columns=2)
     column = picture[:, MARGIN + SIDE // 2]
-    grey = np.abs(column.astype(int) - 200).max(-1) <= 3
-    assert 3 * SIDE <= grey.sum() <= 3 * SIDE + 12  # three whole tiles, and stray pixels of letters
+    gray = np.abs(column.astype(int) - 200).max(-1) <= 3
+    assert 3 * SIDE <= gray.sum() <= 3 * SIDE + 12  # three whole tiles, and stray pixels of letters
 
 
 def ink(picture: np.ndarray) -> np.ndarray:
-    """Whether there is any in each row of pixels below the first tile."""
+    """For each row of pixels below the first tile, whether it has dark pixels."""
     return (picture[MARGIN + SIDE + 2 :, MARGIN : MARGIN + SIDE] < 200).any((1, 2))
 
 
-def test_the_source_is_a_line_of_its_own(tmp_path):
+def test_the_source_has_its_own_line(tmp_path):
     without, short, long = (
         sheet(tmp_path / 's.jpg', [Tile(photo(), 'name', 'other', source)])
         for source in ('', 'dog.jpg', 'a_very_long/path with\nlines/' * 9 + 'dog.jpg')
@@ -197,8 +197,8 @@ def test_the_source_is_a_line_of_its_own(tmp_path):
 
 def test_long_sources_keep_their_end():
     font = sheets.Face(12)
-    assert sheets._cut_start('dog_1.jpg', font, 200) == 'dog_1.jpg'
-    cut = sheets._cut_start('holidays_' * 9 + 'dog_1.jpg', font, 200)
+    assert sheets._cut('dog_1.jpg', font, 200, keep_end=True) == 'dog_1.jpg'
+    cut = sheets._cut('holidays_' * 9 + 'dog_1.jpg', font, 200, keep_end=True)
     assert cut.startswith('…') and cut.endswith('_dog_1.jpg')
     assert 180 < font.getlength(cut) <= 200
 
@@ -213,6 +213,6 @@ def test_wrapping():
     assert sheets._wrap('W' * 99, font, 200, 2)[0].endswith('W…')
 
 
-def test_matplotlib_is_loaded_late():
+def test_importing_drawing_does_not_import_matplotlib():
     code = 'import sys; import src.drawing; sys.exit("matplotlib" in sys.modules)'
     assert run([sys.executable, '-c', code], check=False).returncode == 0

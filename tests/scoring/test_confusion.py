@@ -1,4 +1,4 @@
-"""Scores, pairs and orders: against numbers worked out by hand, and against scikit-learn."""
+"""Confusion matrices and what is computed from them: against numbers computed manually and scikit-learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn import metrics
 from src.scoring import confusion
 
 CLASSES = ['ant', 'bee', 'cat', 'dog']
-# rows: what it is. No dog is there, one cat is taken for a dog, and nobody is taken for a bee but bees.
+# Rows are actual classes. There is no dog, one cat is predicted as dog, and only bees are predicted as bee.
 MATRIX = np.array([[3, 0, 1, 0], [2, 2, 0, 0], [2, 0, 2, 1], [0, 0, 0, 0]])
 
 
@@ -26,8 +26,8 @@ def no_warnings():
 def random_answers(seed: int, examples: int = 400, classes: int = 7) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, examples)
-    odds = np.exp(random.normal(size=(examples, classes)) + 2 * np.eye(classes)[labels])
-    return labels, (odds / odds.sum(1, keepdims=True)).astype(np.float32)
+    weights = np.exp(random.normal(size=(examples, classes)) + 2 * np.eye(classes)[labels])
+    return labels, (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
 def test_predictions_have_a_row_for_each_example():
@@ -37,11 +37,11 @@ def test_predictions_have_a_row_for_each_example():
     )
     assert list(table) == ['id', 'split', 'actual', 'pred', 'probability']
     assert table.iloc[0].tolist() == ['a.jpg', 'test', 'ant', 'ant', pytest.approx(0.7)]
-    # an id that is no UTF-8 must not stop the file from being written
+    # An id that is not UTF-8 must not prevent writing the file.
     assert table.iloc[1].tolist() == ['caf�.jpg', 'train', 'bee', 'cat', pytest.approx(0.6)]
 
 
-def test_confusion_matrix_is_scikit_learns():
+def test_confusion_matrix_equals_that_of_scikit_learn():
     labels, probabilities = random_answers(1)
     predicted = probabilities.argmax(1)
     ours = confusion.confusion_matrix(labels, predicted, 9)  # two classes that do not occur
@@ -60,12 +60,12 @@ def test_row_shares_of_an_empty_row_are_nan():
     assert np.isnan(shares[3]).all()
 
 
-def test_class_scores_by_hand():
+def test_class_scores_of_a_small_matrix():
     scores = confusion.class_scores(MATRIX, CLASSES).set_index('class')
     assert scores['examples'].tolist() == [4, 4, 5, 0]
     assert scores.loc['ant', ['precision', 'recall', 'f1']].tolist() == pytest.approx([3 / 7, 3 / 4, 6 / 11])
     assert scores.loc['bee', ['precision', 'recall', 'f1']].tolist() == pytest.approx([1, 1 / 2, 2 / 3])
-    assert scores.loc['dog', ['precision', 'recall', 'f1']].isna().all()  # none there: nothing to be said
+    assert scores.loc['dog', ['precision', 'recall', 'f1']].isna().all()  # there is none
 
 
 def test_a_class_that_is_never_predicted_has_no_precision_and_an_f1_of_0():
@@ -75,7 +75,7 @@ def test_a_class_that_is_never_predicted_has_no_precision_and_an_f1_of_0():
     assert confusion.macro_average(scores)['precision'] == pytest.approx((0 + 3 / 5) / 2)
 
 
-def test_class_scores_and_macro_average_are_scikit_learns():
+def test_class_scores_and_macro_average_equal_those_of_scikit_learn():
     labels, probabilities = random_answers(2)
     predicted = probabilities.argmax(1)
     predicted[predicted == 6] = 5  # 6 is never predicted
@@ -95,7 +95,7 @@ def test_no_examples_at_all():
     assert len(confusion.weakest(scores, 5)) == 0
 
 
-def test_weakest_classes_come_first_and_absent_ones_never():
+def test_weakest_classes_come_first_and_absent_ones_are_left_out():
     scores = confusion.class_scores(MATRIX, CLASSES)
     assert confusion.weakest(scores, 2)['class'].tolist() == ['cat', 'ant']
     assert 'dog' not in confusion.weakest(scores, 9)['class'].tolist()
@@ -122,12 +122,12 @@ def test_confused_pairs_count_every_mistake_once():
     assert pairs['total'].is_monotonic_decreasing
 
 
-def test_no_mistakes_make_no_pairs():
+def test_without_mistakes_there_are_no_pairs():
     pairs = confusion.confused_pairs(np.diag([3, 4]), ['a', 'b'], 30)
     assert len(pairs) == 0 and next(iter(pairs)) == 'class_a'
 
 
-def test_worst_mistakes_are_the_most_certain():
+def test_worst_mistakes_have_the_highest_probability():
     table = pd.DataFrame(
         {'actual': list('aabb'), 'pred': list('abaa'), 'probability': [0.99, 0.6, 0.8, 0.7]},
         index=[0, 1, 2, 3],
@@ -135,11 +135,11 @@ def test_worst_mistakes_are_the_most_certain():
     assert confusion.worst_mistakes(table, 2).index.tolist() == [2, 3]
 
 
-def test_similarity_order_puts_the_confused_side_by_side():
+def test_similarity_order_puts_confused_classes_next_to_each_other():
     matrix = np.eye(6) * 10
     for a, b in ((0, 3), (1, 5), (2, 4)):
         matrix[a, b] = matrix[b, a] = 4
-    matrix[3, 5] = 1  # which joins the first two pairs, at these ends
+    matrix[3, 5] = 1  # joins the first two pairs at these ends
     order = confusion.similarity_order(matrix).tolist()
     assert sorted(order) == list(range(6))
     places = {name: place for place, name in enumerate(order)}
@@ -148,5 +148,5 @@ def test_similarity_order_puts_the_confused_side_by_side():
 
 
 @pytest.mark.parametrize('classes', [1, 2, 3])
-def test_similarity_order_of_few_classes_or_none_alike(classes):
+def test_similarity_order_of_few_or_dissimilar_classes(classes):
     assert sorted(confusion.similarity_order(np.zeros((classes, classes)))) == list(range(classes))

@@ -1,3 +1,5 @@
+"""Scores and their table."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -30,13 +32,13 @@ def test_scores_of_parts_merge_to_those_of_the_whole():
     assert got == pytest.approx(score(probabilities, labels))
 
 
-def test_a_certain_error_costs_much_but_not_infinitely_much():
+def test_the_log_loss_of_a_certain_error_is_finite():
     got = score(np.array([[1.0, 0.0]]), np.array([1]))
     assert got['log_loss'] == pytest.approx(-np.log(1e-7))
 
 
-def test_even_odds_are_no_hit():
-    """A network that has collapsed to equal probabilities knows nothing."""
+def test_uniform_probabilities_do_not_count_as_correct():
+    """Otherwise a network that has collapsed to equal probabilities would seem perfect."""
     got = score(np.full((4, 10), 0.1), np.array([0, 1, 5, 9]))
     assert got['top_1'] <= 0.25
     assert got['top_5'] <= 0.5
@@ -48,7 +50,7 @@ def test_the_table_is_aligned():
 
 
 @pytest.mark.parametrize('classes', [2, 5, 6])
-def test_top_5_is_shown_where_it_says_something(classes):
+def test_there_is_top_5_for_more_than_five_classes(classes):
     got = score(np.eye(classes), np.arange(classes))
     assert ('top_5' in got) == (classes > 5)
     assert ('top_5' in merged([got, got])) == (classes > 5)

@@ -58,5 +58,5 @@ def test_clients_measure_what_they_sent(server):
     requests = [post('/classify', picture) for picture in PICTURES]
     paced = ask(server.address, requests, connections=4, seconds=SECONDS, rate=40)
     assert len(paced) == pytest.approx(40 * SECONDS, abs=2)
-    assert {answer.which for answer in paced} == {0, 1}
+    assert {answer.index for answer in paced} == {0, 1}
     assert all(answer.status == 200 and answer.seconds > 0 for answer in paced)

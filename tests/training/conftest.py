@@ -1,1 +1,0 @@
-from tests.clusters import clusters  # noqa: F401  (a fixture)
