@@ -30,6 +30,7 @@ class Learner:
     """
 
     kind: ClassVar[str]  # its name in model.json
+    parts: ClassVar[tuple[str, ...]]  # what a frozen file of it holds, for messages
     # Examples of each part that are evaluated during training, at most. Only validation decides anything.
     samples: ClassVar[Mapping[str, int]]
     monitor: ClassVar[str]  # the scalar to minimize, where there are validation examples
@@ -140,12 +141,10 @@ class Attached:
 
 
 class TrainedGraph:
-    """A trained model from pixels to probabilities. `graph_def` holds at least the `preprocessing`; `parts`
-    names what a frozen file of it holds."""
+    """A trained model from pixels to probabilities. `graph_def` holds at least the `preprocessing`."""
 
     graph_def: tf.GraphDef
     preprocessing: Preprocessing
-    parts: tuple[str, ...]
 
     def attach(self, session: tf.Session, classes: int) -> Attached:
         """Build the model in the default graph and restore its weights into `session`. Pixels are fed at

@@ -35,11 +35,11 @@ from src.records.next_commands import to_train
 from src.scoring.kinds import learned_from
 
 
-def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int, tuple[str, ...]]:
+def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]:
     """Freeze checkpoints/<model>, trained on the data set `name`, and prove it before the file gets its name.
 
-    Returns the file, the maximum absolute difference of a probability, the number of pictures compared, and
-    the parts that were joined. Raises UserError when there is no such model, or when its records or backbone
+    Returns the file, the maximum absolute difference of a probability, and the number of pictures compared.
+    Raises UserError when there is no such model, or when its records or backbone
     have changed.
     """
     facts = read_model(model, name)
@@ -58,7 +58,7 @@ def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int,
         write_graph(graph_def, part)
         reference = learner.trained_graph(facts, checkpoint, as_released=True)
         difference, number = prove(part, reference, records, paths.shown(checkpoint))
-    return paths.frozen(model), difference, number, trained.parts
+    return paths.frozen(model), difference, number
 
 
 def _report_backbone(trained: TrainedGraph) -> None:
@@ -92,7 +92,8 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args).name
     with at_work(paths.checkpoints(model), goes_on=False):
         files.remove_leftovers(paths.frozen(model))
-        path, difference, number, parts = freeze_model(model, args.name)
+        path, difference, number = freeze_model(model, args.name)
+    parts = learner_of(read_model(model)).parts
     checked = f'checked on {count(number, "picture")}: same probabilities as {" and ".join(parts)}'
     say(f'{checked} in {paths.shown(paths.checkpoints(model))} (maximum difference {difference:.1e})')
     size = human_size(path.stat().st_size)

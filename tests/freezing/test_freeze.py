@@ -149,7 +149,7 @@ def altered(graph_def, name):
 def test_a_rewrite_that_changes_answers_is_refused(monkeypatch):
     faithful = folding._scaled_weights
     monkeypatch.setattr(folding, '_scaled_weights', lambda *given: 1.5 * faithful(*given))
-    with pytest.raises(UserError, match='does not answer as'):
+    with pytest.raises(UserError, match='does not give the probabilities of'):
         freeze.main(['--name', 'small'])
     assert not paths.frozen('small').exists()
 

@@ -41,8 +41,8 @@ def test_each_example_is_scored_once_by_a_head_that_did_not_learn_from_it(cluste
     real = cross_validation.Head
 
     class Watched(real):
-        def __init__(self, recipe, source):
-            super().__init__(recipe, source)
+        def __init__(self, recipe, source, classes):
+            super().__init__(recipe, source, classes)
             self.seen = set(source.first('train', 1000).ids)
             learned.append(self.seen)
 
@@ -92,7 +92,7 @@ def test_the_estimate_is_kept_and_repeated_only_for_other_folds(clusters, monkey
 def test_without_folds_it_says_how_to_get_an_estimate(clusters, capsys):
     run('unscored')
     out = capsys.readouterr().out
-    assert 'training scores only' in out and '--all-splits --folds 5' in out
+    assert 'these are training scores' in out and '--all-splits --folds 5' in out
 
 
 def test_folds_that_do_not_apply_are_refused(clusters, monkeypatch):

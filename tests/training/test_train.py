@@ -71,7 +71,12 @@ def test_summaries_hold_cost_errors_and_histograms(clusters):
         'test_log_loss',
     }
     histograms = {f'weights/{name}' for name in ('W1', 'b1', 'W2', 'b2')}
-    assert {f'curves/{name}' for name in scalars} | histograms == tags.keys()
+    final = {
+        f'final/{part}_{score}' for part in ('train', 'validation', 'test') for score in ('top_1', 'log_loss')
+    }
+    hparams = {tag for tag in tags if tag.startswith('_hparams_/')}
+    assert len(hparams) == 3  # for comparing runs
+    assert {f'curves/{name}' for name in scalars} | histograms | final == tags.keys() - hparams
     assert min(tags).startswith('curves/')  # what TensorBoard shows first
     assert 300 in tags['curves/test_error']
 

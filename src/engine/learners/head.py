@@ -32,6 +32,7 @@ class Head(Learner):
     some hundredths of a millisecond, a step takes several milliseconds."""
 
     kind = 'head'
+    parts = ('backbone', 'head')
     samples = {'train': 500, 'validation': 5000, 'test': 500}  # noqa: RUF012
     monitor = 'validation_log_loss'
 
@@ -92,8 +93,6 @@ class Head(Learner):
 
 class HeadGraph(TrainedGraph):
     """A backbone and the head in a checkpoint."""
-
-    parts = ('backbone', 'head')
 
     def __init__(self, backbone: Backbone, checkpoint: str):
         self.backbone, self._checkpoint = backbone, checkpoint

@@ -37,6 +37,7 @@ class Network(Learner):
     """
 
     kind = 'network'
+    parts = ('network',)
     samples = {'train': 500, 'validation': 2000}  # noqa: RUF012
     monitor = 'validation_error'
     unit = 'img'
@@ -150,8 +151,6 @@ class Network(Learner):
 
 class NetworkGraph(TrainedGraph):
     """Decoding, resizing and the network in a checkpoint; `settings` are those of its PixelRecipe."""
-
-    parts = ('network',)
 
     def __init__(self, settings: Mapping[str, Any], checkpoint: str):
         self._settings, self._checkpoint = settings, checkpoint
