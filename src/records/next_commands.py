@@ -16,7 +16,7 @@ from src.common.names import Model, newest_version, similar
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
 from src.recipes.recipe import PixelRecipe
-from src.records.manifest import is_address, manifest_of, source_of
+from src.records.manifest import is_url, manifest_of, source_of
 
 MODEL_FILE = 'model.json'
 PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
@@ -167,7 +167,7 @@ def _converter_of(manifest: dict) -> str:
 
 def _typed(noted: str) -> str:
     """A path that a manifest notes from ROOT (`paths.from_root`), as it is typed in the current folder."""
-    return noted if is_address(noted) else paths.shown(paths.located(paths.ROOT / noted))
+    return noted if is_url(noted) else paths.shown(paths.located(paths.ROOT / noted))
 
 
 def _backbone_words(converter: str, manifest: dict) -> list[str]:

@@ -78,7 +78,7 @@ def test_a_label_above_nine_is_told_with_its_place(official):
     data = bytearray((official / TEST).read_bytes())
     data[7 * RECORD] = 10
     (official / TEST).write_bytes(data)
-    with pytest.raises(UserError, match=r'test_batch.bin is damaged.*picture 8 bears the label 10'):
+    with pytest.raises(UserError, match=r'test_batch.bin is damaged.*picture 8 has the label 10'):
         cifar10_samples(official)
 
 

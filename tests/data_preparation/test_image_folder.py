@@ -14,9 +14,9 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords
+from src.data_preparation.class_folders import image_folder_samples
 from src.data_preparation.conversion import convert as conversion
 from src.data_preparation.conversion.job import claim
-from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.samples import Unused
 from src.images.files import LINKED_BEFORE
 from src.records.dataset import load, open_records
@@ -117,7 +117,7 @@ def test_the_same_photo_in_two_classes_is_learned_in_neither(tmp_path):
     shutil.copy(folder / 'a' / '0.jpg', folder / 'b' / 'again.jpg')
     records = convert(folder, 'both')
     assert ids_of(records) == {f'{c}/{i}.jpg' for c in 'ab' for i in range(4)} - {'a/0.jpg'}
-    assert told('both') == dict.fromkeys(['0.jpg', 'again.jpg'], 'the same picture stands under a and b')
+    assert told('both') == dict.fromkeys(['0.jpg', 'again.jpg'], 'the same picture has the labels a and b')
 
 
 def test_folders_called_train_and_test_are_the_splits(tmp_path):
@@ -204,7 +204,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_both(layout, tmp_path):
 def test_splits_without_class_folders_are_no_classes_unless_asked_for(tmp_path):
     for place, name in enumerate(('train', 'Test')):
         put(tmp_path / name / '1.jpg', place)
-    with pytest.raises(UserError, match=r'\(Test, train\) are called like splits .* --class-folders top'):
+    with pytest.raises(UserError, match=r'\(Test, train\) are named like splits .* --class-folders top'):
         image_folder_samples(tmp_path)
     assert labels_and_splits(tmp_path, 'top') == {('train', None), ('Test', None)}
 

@@ -56,7 +56,7 @@ def test_a_photo_under_two_labels_is_left_out_and_both_are_named(tmp_path):
     planned, remarks, _ = plan([Sample('1', path, 'cat'), Sample('2', path, 'dog')])
     assert planned == []
     assert [(r.outcome, r.reason) for r in remarks] == [
-        ('skipped', 'the same picture stands under cat and dog')
+        ('skipped', 'the same picture has the labels cat and dog')
     ] * 2
 
 

@@ -16,7 +16,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import beam_to_tfrecords, image_folder_to_tfrecords
-from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
+from src.data_preparation.class_folders import image_folder_samples, list_folders, samples_of_class
 from src.data_preparation.samples import Unused
 from src.graph.graph_io import write_graph
 from src.images.files import LINKED_BEFORE
@@ -107,7 +107,7 @@ def test_two_processes_write_what_the_local_conversion_writes(beam, small_shards
     assert manifest['classes'] == ['a b', 'ü']
     assert reasons['again'] == LINKED_BEFORE and reasons['a.txt'] == 'not an image'
     assert reasons.keys() >= {'empty', 'beside.jpg'} and 'more' not in reasons
-    assert reasons['both.jpg'] == 'the same picture stands under a b and ü'
+    assert reasons['both.jpg'] == 'the same picture has the labels a b and ü'
 
 
 def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
@@ -163,8 +163,8 @@ def facts(samples) -> list[tuple]:
     ],
 )
 def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_path):
-    from src.data_preparation.beam import pipeline
     from src.data_preparation.beam.files import Remote
+    from src.data_preparation.beam.listing import remote_samples
     from tests.data_preparation import shelf
 
     for place, split in enumerate(folders.split()):
@@ -179,13 +179,13 @@ def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_
     refused = 'other' in folders or 'more' in folders
     for choice in ['top', 'inside'] if refused else [None, 'top', 'inside']:
         wanted = facts(image_folder_samples(tmp_path, choice))
-        listing = pipeline.list_folders(tmp_path, choice)
-        here = [s for folder in listing.folders for s in pipeline.samples_of_class(folder, tmp_path)]
+        listing = list_folders(tmp_path, choice)
+        here = [s for folder in listing.folders for s in samples_of_class(folder, tmp_path)]
         assert facts(here + listing.unused) == wanted
-        assert facts(pipeline.remote_samples(remote, choice)) == wanted
+        assert facts(remote_samples(remote, choice)) == wanted
     if refused:
         with pytest.raises(UserError, match='can be read in two ways') as there:
-            list(pipeline.remote_samples(remote))
+            list(remote_samples(remote))
         with pytest.raises(UserError) as here:
             image_folder_samples(tmp_path)
         assert str(here.value).removeprefix(str(tmp_path)) == str(there.value).removeprefix(str(remote))
