@@ -8,10 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from src.common import consts
-from src.data_preparation.conversion.job import Job, new_manifest, record_hash
+from src.data_preparation.conversion.job import Job, add_up, new_manifest, record_hash, totals_of
 from src.data_preparation.conversion.shards import Shard, into_shards, shard_count, shard_index
 from src.data_preparation.samples import Planned, Sample
 from src.data_preparation.splits import planned_as, with_copies
+from src.records.manifest import UNIFORM
 
 
 def planned(number: int, split: str | None = None) -> list[Planned]:
@@ -87,3 +88,26 @@ def test_a_fingerprint_does_not_depend_on_the_order_and_changes_with_every_photo
     changed = [items[1:], items[:-1], other_label, twice]
     assert len({first, *map(fingerprint, changed)}) == 5
     assert fingerprint(items, crop_to_box=True) != first != fingerprint(items, precision='bfloat16')
+
+
+def test_totals_add_up_and_rename_the_outcomes_of_earlier_versions():
+    def note(records: int, labels: list[str], outcome: str) -> dict:
+        return {
+            'records': records,
+            'labels': labels,
+            'remarks': [{'file': outcome, 'outcome': outcome, 'reason': 'empty file'}],
+        }
+
+    total = add_up(
+        [
+            totals_of('train-00000-of-00002.tfrecord', note(3, ['a', 'b'], 'skipped')),
+            totals_of('train-00001-of-00002.tfrecord', note(2, ['b'], 'kept')),
+            totals_of('test-00000-of-00001.tfrecord', note(1, ['c'], 'not used')),
+            totals_of('unlabelled-00000-of-00001.tfrecord', note(4, [], 'given even odds')),
+        ]
+    )
+    assert total.counts == {'train': 5, 'test': 1, 'unlabelled': 4}
+    assert total.trained == {'a', 'b'} and len(total.shards) == 4
+    outcomes = {remark['file']: remark['outcome'] for remark in total.remarks}
+    assert outcomes.pop('given even odds') == UNIFORM == 'given uniform probabilities'
+    assert all(file == outcome for file, outcome in outcomes.items()) and len(outcomes) == 3
