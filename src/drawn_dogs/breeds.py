@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Breed:
-    """What the dogs of a breed have in common. Lengths are in body coordinates, `ear` and `muzzle` in
-    head coordinates; each dog departs from them a little (see `Dog.born`)."""
+    """The features of a breed. Lengths are in body coordinates (see `dogs`), `ear` and `muzzle` in head
+    coordinates (see `heads`); `Dog.create` varies them a little."""
 
     name: str
-    coats: tuple[str, ...]  # the main colour: each dog has one of these
-    marks: tuple[str, ...]  # the colour of its pattern
-    pattern: str  # plain, patches, spots, saddle, brindle, grizzle
-    trims: tuple[str, ...]  # white, pale or dark details; a dog has most of them
-    ears: str
-    tail: str
+    coats: tuple[str, ...]  # main colors; a dog has one of them
+    marks: tuple[str, ...]  # pattern colors; a dog has one of them
+    pattern: str  # a key of `dogs.PATTERNS`
+    trims: tuple[str, ...]  # white, pale or dark details; a dog has each with probability 0.8
+    ears: str  # a key of `EARS`
+    tail: str  # a key of `TAILS`
     leg: float = 0.5
     length: float = 1.0
     depth: float = 0.4
@@ -24,9 +24,9 @@ class Breed:
     head: float = 0.215
     muzzle: float = 0.7
     ear: float = 1.0
-    shag: float = 0.0
-    face: str = 'coat'  # what the head of most wears: coat, main or mark
-    ear_in: str = 'mark'  # the ears' colour: main or mark
+    shag: float = 0.0  # length of the tufts of fur
+    face: str = 'coat'  # the head's color: coat (with its pattern), main or mark
+    ear_in: str = 'mark'  # the color of the ears: main or mark
 
 
 BREEDS = (
@@ -159,7 +159,8 @@ BREEDS = (
     ),
 )
 
-# Tails from their root, backwards and up being negative: (x, y, radius); then how shaggy they are.
+# Tails: (x, y, radius) from the root to the tip, negative x behind the dog and negative y up; then a factor
+# for the length of their tufts.
 TAILS = {
     'stub': ([(0.03, 0.02, 0.06), (-0.05, -0.06, 0.05), (-0.09, -0.13, 0.038)], 0.5),
     'feather': ([(0.04, 0.02, 0.05), (-0.12, -0.05, 0.045), (-0.25, -0.12, 0.05), (-0.33, -0.2, 0.02)], 1.6),
@@ -170,11 +171,11 @@ TAILS = {
     'brush': ([(0.04, 0.02, 0.06), (-0.08, 0.08, 0.07), (-0.15, 0.25, 0.08), (-0.2, 0.42, 0.06),
          (-0.29, 0.5, 0.02)], 1.6),
 }  # fmt: skip
-# On the ground behind a sitting or lying dog.
+# The tail of a sitting or lying dog, on the ground.
 TAIL_AT_REST = [(0.08, -0.05, 0.06), (-0.1, -0.05, 0.05), (-0.25, -0.045, 0.045), (-0.38, -0.09, 0.02)]
 
-# Ears: the dog's left ear seen from the front, an ear seen from the side, whether the first hangs over
-# the head, and the point it grows from (front, side).
+# Ears: outline of the ear on the right of the picture seen from the front, outline seen from the side, and
+# whether ears hang over the head.
 EARS = {
     'floppy': (
         [(0.55, -0.74), (0.95, -0.7), (1.2, -0.2), (1.16, 0.32), (0.94, 0.5), (0.8, 0.12), (0.68, -0.36)],
@@ -206,4 +207,4 @@ EARS = {
         True,
     ),
 }  # fmt: skip
-TWO_EDGED = {'pointed', 'bat'}  # ears that show their pink inside
+UPRIGHT_EARS = {'pointed', 'bat'}  # these show their pink inside
