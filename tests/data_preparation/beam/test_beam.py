@@ -1,4 +1,4 @@
-"""The conversion as a Beam pipeline gives what the local one gives, and tells what is wrong as it does."""
+"""The Beam pipeline writes what the local conversion writes, and reports the same errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def beam():
 
 @pytest.fixture(scope='module')
 def mess(tmp_path_factory) -> Path:
-    """Photos of two classes, and what is found among photos."""
+    """Photos of two classes, and other files among them."""
     folder = put_classes(tmp_path_factory.mktemp('mess'), {'a b': 20, 'ü': 20})
     (folder / 'ü' / 'text.jpg').write_text('no picture')
     (folder / 'ü' / 'empty.jpg').touch()
@@ -75,8 +75,8 @@ def with_beam(folder: Path | str, name: str, *more: str) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, temporary and hidden files too. The manifest names the command that converted,
-    which may differ."""
+    """All files in a folder, with temporary and hidden ones. In the manifest the name of the converter, which
+    may differ, is replaced."""
     held = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
     for converter in (b'image_folder_to_tfrecords', b'beam_to_tfrecords'):
         held['manifest.json'] = held['manifest.json'].replace(converter, b'CONVERTER')
@@ -125,7 +125,7 @@ def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
     assert len(load(open_records('either'), 'train')) > 0
 
 
-def test_what_a_killed_run_left_is_swept_away(beam, small_shards, mess):
+def test_leftovers_of_a_killed_run_are_removed(beam, small_shards, mess):
     folder = with_beam(mess, 'swept')
     whole = content(folder)
     (folder / '.train-00000-of-00005.tfrecord.1.tmp').write_bytes(b'half')
@@ -133,7 +133,7 @@ def test_what_a_killed_run_left_is_swept_away(beam, small_shards, mess):
     assert content(folder) == whole
 
 
-def test_another_conversion_s_records_are_refused_unless_they_are_to_be_replaced(beam, mess, tmp_path):
+def test_records_of_another_conversion_are_replaced_only_with_overwrite(beam, mess, tmp_path):
     other = put_classes(tmp_path, {'a': 4, 'b': 4})
     folder = with_beam(mess, 'taken')
     before = content(folder)
@@ -146,9 +146,9 @@ def test_another_conversion_s_records_are_refused_unless_they_are_to_be_replaced
 
 
 def facts(samples) -> list[tuple]:
-    """All that two listings of one folder have in common."""
-    told = [(s.id, s.label, s.split, s.path.reason if isinstance(s.path, Unused) else '') for s in samples]
-    return sorted(told, key=repr)
+    """The fields that two listings of one folder have in common."""
+    rows = [(s.id, s.label, s.split, s.path.reason if isinstance(s.path, Unused) else '') for s in samples]
+    return sorted(rows, key=repr)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def facts(samples) -> list[tuple]:
         'train Test more',
     ],
 )
-def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_path):
+def test_remote_folders_are_read_like_local_ones(beam, folders, tmp_path):
     from src.data_preparation.beam.files import Remote
     from src.data_preparation.beam.listing import remote_samples
     from tests.data_preparation import shelf
@@ -191,7 +191,7 @@ def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_
         assert str(here.value).removeprefix(str(tmp_path)) == str(there.value).removeprefix(str(remote))
 
 
-def test_photos_backbone_and_records_may_lie_where_no_disk_is(beam, small_shards, tmp_path, capsys):
+def test_photos_backbone_and_records_may_be_remote(beam, small_shards, tmp_path, capsys):
     from tests.data_preparation.shelf import url_of
 
     photos = put_classes(tmp_path / 'photos', {'a': 12, 'b': 12})
@@ -222,7 +222,7 @@ def test_photos_backbone_and_records_may_lie_where_no_disk_is(beam, small_shards
     assert json.loads((tmp_path / 'out' / 'manifest.json').read_bytes())['fingerprint'] != here['fingerprint']
 
 
-def test_what_lies_nowhere_is_told(beam, tmp_path):
+def test_missing_files_are_reported(beam, tmp_path):
     from tests.data_preparation.shelf import url_of
 
     with pytest.raises(UserError, match=r'shelf://.*nowhere holds no folders of photos'):
@@ -235,7 +235,7 @@ def test_what_lies_nowhere_is_told(beam, tmp_path):
         with_beam(tmp_path, 'none', '--backbone', str(tmp_path / 'x.pb'))
 
 
-def test_options_that_nobody_knows_are_told(beam, mess):
+def test_unknown_options_are_refused(beam, mess):
     with pytest.raises(UserError, match='nor Apache Beam knows --direct_workers:'):
         with_beam(mess, 'none', '--direct_workers=2')
     with pytest.raises(UserError, match=r"Apache Beam: .*--direct_num_workers: invalid int value: 'two'"):
@@ -245,7 +245,7 @@ def test_options_that_nobody_knows_are_told(beam, mess):
 
 
 @pytest.mark.slow
-def test_the_command_prints_no_line_of_beam_s(beam, tmp_path):
+def test_the_command_prints_nothing_of_beam(beam, tmp_path):
     put_classes(tmp_path / 'photos', {'a': 4, 'b': 4})
     put_classes(tmp_path / 'one', {'lonely': 2})
     environment = os.environ | {'ROOTSTOCK_HOME': str(tmp_path)}
@@ -265,7 +265,7 @@ def test_the_command_prints_no_line_of_beam_s(beam, tmp_path):
     assert err.startswith('error: ') and 'one class only (lonely)' in err and err.count('\n') == 1
 
 
-def test_help_needs_no_beam_and_its_absence_is_told(monkeypatch, capsys):
+def test_help_works_without_beam_and_a_conversion_names_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'apache_beam', None)  # as if it were not installed
     with pytest.raises(SystemExit) as stop:
         beam_to_tfrecords.main(['--help'])
