@@ -49,10 +49,10 @@ def test_the_frozen_file_predicts_the_same_from_pictures_and_from_cached_bottlen
     records = open_records('story')
     examples = load(records, 'train')
     model = classify.load_model(story)
-    wanted = model.from_bottlenecks(examples.values)
+    expected = model.from_bottlenecks(examples.values)
     got = np.stack(list(model.from_pictures(data for _, data in pictures(records, 'train'))))
-    np.testing.assert_allclose(got, wanted, atol=1e-5)
-    assert (wanted.argmax(1) == examples.labels).mean() > 0.9
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert (expected.argmax(1) == examples.labels).mean() > 0.9
 
 
 def test_classify_returns_a_table_sorted_by_probability(story, drawn):
@@ -83,8 +83,8 @@ def test_the_saved_model_predicts_the_same_as_the_frozen_file(story, drawn, tmp_
     )
     answers = tmp_path / 'answers.npy'
     subprocess.run([sys.executable, '-c', code, str(folder), str(answers), *names], check=True)
-    wanted = [p for _, p in classify.answers(classify.load_model(story), 'file', names)]
-    np.testing.assert_allclose(np.load(answers), np.stack(wanted), atol=1e-4)
+    expected = [p for _, p in classify.answers(classify.load_model(story), 'file', names)]
+    np.testing.assert_allclose(np.load(answers), np.stack(expected), atol=1e-4)
     assert (folder / 'assets' / 'labels.txt').read_text().split() == classify.load_model(story).labels
 
 

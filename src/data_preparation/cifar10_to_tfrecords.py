@@ -24,7 +24,7 @@ from src.common import errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
 from src.data_preparation.conversion.command import converter_parser, run
-from src.data_preparation.samples import Sample
+from src.data_preparation.samples import LEARN, Sample
 from src.downloads import archives
 
 FOLDER = paths.CIFAR10_BATCHES_DIR.name  # in the archive
@@ -73,7 +73,7 @@ def cifar10_samples(folder: Path) -> list[Sample]:
 
 def _of_batch(path: Path, classes: list[str]) -> Iterator[Sample]:
     batch = open_batch(path, len(classes))
-    split = 'test' if path.name == TEST else 'learn'
+    split = 'test' if path.name == TEST else LEARN
     for index, label in enumerate(batch.records[:, 0]):
         yield Sample(f'{path.stem}/{index:05d}', Picture(batch, index), classes[label], split)
 

@@ -13,7 +13,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.data_preparation.folders import read_layout
-from src.data_preparation.samples import Sample, Unused, shown
+from src.data_preparation.samples import LEARN, Sample, Unused, shown
 from src.images.faults import BadImage
 from src.images.files import LINKED_BEFORE, check_file, files_in, folders_in, named_like_picture, walk
 
@@ -98,9 +98,7 @@ def samples_of_class(folder: ClassFolder, base: Path) -> Iterator[Sample]:
 
 def say_splits(splits: dict[str, str | None]) -> None:
     """Print which folder is which split, unless a hash splits all photos."""
-    named = [
-        f'{name}/ is {"train" if split == "learn" else split}' for name, split in splits.items() if split
-    ]
+    named = [f'{name}/ is {"train" if split == LEARN else split}' for name, split in splits.items() if split]
     if named:
         say(f'splits by folder: {", ".join(named)}')
 

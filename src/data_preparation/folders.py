@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from src.common.errors import UserError
 from src.common.files import listed
+from src.data_preparation.samples import LEARN
 
 TOP, INSIDE = 'top', 'inside'
 FLAG = '--class-folders'
@@ -79,7 +80,7 @@ def _split_mentioned(name: str) -> str | None:
 def _assigned(named: Mapping[str, str | None]) -> dict[str, str | None]:
     """The folders with the splits of their samples.
 
-    Without a folder for validation, a hash takes that split from the training folder ('learn'). An eval
+    Without a folder for validation, a hash takes that split from the training folder (`LEARN`). An eval
     folder is the validation split, or the test split when there is another folder for validation. Where some
     folders are named after splits, the others belong to training.
     """
@@ -88,8 +89,8 @@ def _assigned(named: Mapping[str, str | None]) -> dict[str, str | None]:
         return dict.fromkeys(named)
     evaluated = 'test' if 'validation' in splits and 'test' not in splits else 'validation'
     settled = {name: evaluated if split == 'eval' else split or 'train' for name, split in named.items()}
-    learn = 'train' if 'validation' in settled.values() else 'learn'
-    return {name: learn if split == 'train' else split for name, split in settled.items()}
+    train = 'train' if 'validation' in settled.values() else LEARN
+    return {name: train if split == 'train' else split for name, split in settled.items()}
 
 
 def _all_share_classes(inner: Inner) -> bool:

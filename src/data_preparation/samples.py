@@ -15,6 +15,7 @@ from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.records.manifest import NOT_USED, UNIFORM, Remark
 
+LEARN = 'learn'  # the split of a sample where a hash decides between training and validation
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 
 
@@ -25,7 +26,7 @@ class Sample:
     id: its name within the data set
     path: a Path, or any object that prints as a name and has read_bytes(), which raises BadImage or OSError
     label: the class name, None for an unlabeled photo
-    split: None where a hash of the bytes decides; 'learn' where it decides between training and validation
+    split: None where a hash of the bytes decides, `LEARN` where it does not decide about the test split
     copy: the change that makes an augmented copy (`images.copies.COPIES`), '' for the photo itself
     """
 

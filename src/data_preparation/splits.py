@@ -17,7 +17,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import progress
-from src.data_preparation.samples import Planned, Sample, Unused, bytes_of, skipped
+from src.data_preparation.samples import LEARN, Planned, Sample, Unused, bytes_of, skipped
 from src.images.faults import BadImage
 from src.records.manifest import Remark
 
@@ -78,8 +78,8 @@ def digest_of(sample: Sample) -> tuple[str, str]:
 def planned_as(sample: Sample, digest: str) -> Planned:
     """The sample with its final split, decided by the data set or by the hash."""
     split = sample.split
-    if split in (None, 'learn'):
-        split = split_of(digest, learn_only=split == 'learn')
+    if split in (None, LEARN):
+        split = split_of(digest, learn_only=split == LEARN)
     return Planned(sample, split, digest)
 
 
@@ -141,7 +141,7 @@ def with_test_list(samples: Sequence[Sample], path: Path, base: Path) -> list[Sa
         inside = sample.path.relative_to(base)  # not resolved: photos may be links
         names = {inside.as_posix(), (base.resolve().name / inside).as_posix()} & listed
         found |= names
-        assigned.append(replace(sample, split='test' if names else 'learn'))
+        assigned.append(replace(sample, split='test' if names else LEARN))
     if missing := sorted(listed - found):
         raise UserError(
             f'{paths.shown(path)} names {count(len(missing), "photo")} missing from {paths.shown(base)}, '

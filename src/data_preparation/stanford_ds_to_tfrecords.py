@@ -20,7 +20,7 @@ from src.common.errors import UserError
 from src.data_preparation.class_folders import image_folder_samples
 from src.data_preparation.conversion.command import add_test_list, converter_parser, run
 from src.data_preparation.folders import TOP
-from src.data_preparation.samples import Box, Sample, Unused
+from src.data_preparation.samples import LEARN, Box, Sample, Unused
 from src.images.faults import BadImage
 from src.images.files import open_regular
 from src.records.manifest import Remark
@@ -94,7 +94,7 @@ def _official_split(samples: list[Sample], path: Path) -> list[Sample]:
     test = _mat_list(path)
     if not any(s.id in test for s in samples):
         raise UserError(f'{paths.shown(path)} names none of the photos: use --split hash')
-    return [replace(s, split='test' if s.id in test else 'learn') for s in samples]
+    return [replace(s, split='test' if s.id in test else LEARN) for s in samples]
 
 
 def _mat_list(path: Path) -> set[str]:

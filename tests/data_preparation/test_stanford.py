@@ -70,8 +70,8 @@ def test_with_cropping_the_crop_is_recorded(drawn):
         xmin, ymin, xmax, ymax = box
         got = Image.open(io.BytesIO(data))
         assert got.size == (xmax - xmin, ymax - ymin)
-        wanted = Image.open(drawn / 'Images' / id_).crop(box)
-        assert np.abs(np.asarray(got, float) - np.asarray(wanted, float)).mean() < 6  # what JPEG costs
+        expected = Image.open(drawn / 'Images' / id_).crop(box)
+        assert np.abs(np.asarray(got, float) - np.asarray(expected, float)).mean() < 6  # what JPEG costs
 
 
 def test_without_cropping_the_file_itself_is_recorded(drawn):

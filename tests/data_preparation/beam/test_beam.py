@@ -114,8 +114,8 @@ def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
     folder = with_beam(mess, 'either')
     whole = content(folder)
     for go_on in (locally, with_beam):
-        gone = [*sorted(folder.glob('train-*.tfrecord'))[1:3], next(folder.glob('test-*.tfrecord'))]
-        for shard in gone:
+        deleted = [*sorted(folder.glob('train-*.tfrecord'))[1:3], next(folder.glob('test-*.tfrecord'))]
+        for shard in deleted:
             shard.unlink()
         left = times(folder)
         assert left
@@ -178,11 +178,11 @@ def test_remote_folders_are_read_like_local_ones(beam, folders, tmp_path):
     remote = Remote(shelf.url_of(tmp_path))
     refused = 'other' in folders or 'more' in folders
     for choice in ['top', 'inside'] if refused else [None, 'top', 'inside']:
-        wanted = facts(image_folder_samples(tmp_path, choice))
+        expected = facts(image_folder_samples(tmp_path, choice))
         listing = list_folders(tmp_path, choice)
         here = [s for folder in listing.folders for s in samples_of_class(folder, tmp_path)]
-        assert facts(here + listing.unused) == wanted
-        assert facts(remote_samples(remote, choice)) == wanted
+        assert facts(here + listing.unused) == expected
+        assert facts(remote_samples(remote, choice)) == expected
     if refused:
         with pytest.raises(UserError, match='can be read in two ways') as there:
             list(remote_samples(remote))
@@ -209,8 +209,8 @@ def test_photos_backbone_and_records_may_be_remote(beam, small_shards, tmp_path,
     assert there['backbone']['path'] == url_of(tmp_path / 'pocket.pb')
     assert 'next: copy that folder to' in capsys.readouterr().out
 
-    gone = sorted((tmp_path / 'out').glob('train-*'))[0]
-    gone.unlink()
+    deleted = sorted((tmp_path / 'out').glob('train-*'))[0]
+    deleted.unlink()
     left = times(tmp_path / 'out')
     beam_to_tfrecords.main([*flags, '--output', url_of(tmp_path / 'out')])
     assert content(tmp_path / 'out') == far
