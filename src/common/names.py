@@ -78,8 +78,8 @@ def newest_version(folder: Path) -> Path | None:
 def known_models() -> list[str]:
     """The names of all models that were trained or frozen here, and of those that ship, sorted."""
     frozen = [*paths.FROZEN_MODELS_DIR.glob('*.pb'), paths.POCKET_DOGS]
-    versions = [folder for folder in paths.FROZEN_MODELS_DIR.glob('*') if newest_version(folder)]
-    trained = filter(Path.is_dir, paths.CHECKPOINTS_DIR.glob('*'))
+    versions = [folder for folder in paths.FROZEN_MODELS_DIR.glob('*/') if newest_version(folder)]
+    trained = paths.CHECKPOINTS_DIR.glob('*/')
     return sorted({*(file.stem for file in frozen), *(folder.name for folder in (*versions, *trained))})
 
 

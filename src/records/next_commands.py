@@ -121,15 +121,15 @@ def how_to_train(name: str, model: str) -> str:
 
 def frozen_model(name: str, model: Model) -> Path:
     """The frozen file of a model, or the newest of its versions. Raises UserError when there is none, with
-    the command to run, and with similar names where nothing was trained on the data set."""
+    what to do and with similar names."""
     path = newest_version(model.frozen) if model.frozen.is_dir() else model.frozen
     if path and path.exists():
         return path
     missing = f'there is no {paths.shown(model.frozen)}'
-    if model.frozen != paths.frozen(model.name):  # a path outside frozen/, which no command would write
+    if model.frozen != paths.frozen(model.name):  # a path elsewhere, which no command here would write
         raise UserError(missing + similar(model.name))
     todo = f'run {to_freeze(name, model.name)}' if model_notes(model.name) else how_to_train(name, model.name)
-    raise UserError(f'{missing}: {todo}' + ('' if trained_on(name) else similar(model.name)))
+    raise UserError(f'{missing}: {todo}{similar(model.name)}')
 
 
 def _has_bottlenecks(name: str) -> bool:

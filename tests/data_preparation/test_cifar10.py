@@ -34,13 +34,13 @@ def test_records_hold_the_original_pixels(official):
     assert records.classes == sorted(CLASSES)
     assert records.counts['test'] == 60 and sum(records.counts.values()) == 260
     assert records.counts['validation'] > 0
-    expected = np.frombuffer((official / TEST).read_bytes(), np.uint8).reshape(-1, RECORD)
-    expected = {f'test_batch/{i:05d}': row for i, row in enumerate(expected)}
-    examples = load_pixels(records, ['test'], reader_for(32))
-    assert examples.values.shape == (60, 32, 32, 3) and examples.values.dtype == np.uint8
-    for id_, label, pixels in zip(examples.ids, examples.labels, examples.values, strict=True):
-        assert CLASSES[expected[id_][0]] == records.classes[label]
-        np.testing.assert_array_equal(pixels.transpose(2, 0, 1).ravel(), expected[id_][1:])
+    wanted = np.frombuffer((official / TEST).read_bytes(), np.uint8).reshape(-1, RECORD)
+    wanted = {f'test_batch/{i:05d}': row for i, row in enumerate(wanted)}
+    held = load_pixels(records, ['test'], reader_for(32))
+    assert held.values.shape == (60, 32, 32, 3) and held.values.dtype == np.uint8
+    for id_, label, pixels in zip(held.ids, held.labels, held.values, strict=True):
+        assert CLASSES[wanted[id_][0]] == records.classes[label]
+        np.testing.assert_array_equal(pixels.transpose(2, 0, 1).ravel(), wanted[id_][1:])
     assert all(data.startswith(b'\x89PNG') for _, data in pictures(records, 'train'))
 
 
@@ -115,10 +115,10 @@ def test_pictures_of_mixed_sizes_are_resized_to_one(tmp_path):
     assert sum(records.counts.values()) == 12
     assert 'broken.jpg' in paths.skipped('mixed').read_text()
     splits = [split for split in ('train', 'validation', 'test') if records.counts.get(split)]
-    examples = load_pixels(records, splits, reader_for(24))
-    assert examples.values.shape == (12, 24, 24, 3)
+    held = load_pixels(records, splits, reader_for(24))
+    assert held.values.shape == (12, 24, 24, 3)
     originals = dict(pair for split in splits for pair in pictures(records, split))
-    for id_, pixels in zip(examples.ids, examples.values, strict=True):
+    for id_, pixels in zip(held.ids, held.values, strict=True):
         whole = np.asarray(Image.open(io.BytesIO(originals[id_])))
         # Resizing keeps the mean colour.
         np.testing.assert_allclose(pixels.mean((0, 1)), whole.mean((0, 1)), atol=6)

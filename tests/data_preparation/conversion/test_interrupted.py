@@ -91,12 +91,12 @@ def manifest(home: Path) -> dict:
 def test_an_interrupted_conversion_resumes_with_the_same_result(
     photos, uninterrupted, tmp_path, monkeypatch, number
 ):
-    code, error = interrupted(photos, tmp_path, number)
+    code, complaint = interrupted(photos, tmp_path, number)
     if number == signal.SIGINT:
         assert code == 130
-        assert error == 'stopped; what was finished is kept, the same command goes on from there\n'
+        assert complaint == 'stopped; what was finished is kept, the same command goes on from there\n'
     else:
-        assert (code, error) == (-number, '')
+        assert (code, complaint) == (-number, '')
     finished = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}
     assert 0 < len(finished) < len(shards(uninterrupted))
     monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'data' / 'records')
