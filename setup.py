@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: a wheel carries the models that come with the project, as src/frozen/."""
+"""Adds the models that ship with the project to a wheel, as src/frozen/. The rest is in pyproject.toml."""
 
 from pathlib import Path
 
@@ -9,9 +9,11 @@ SHIPPED = [Path('frozen/pocket_dogs.pb'), *sorted(Path('frozen/pocket').glob('po
 
 
 class WithModels(build_py):
+    """`build_py`, which also copies the models into the package."""
+
     def run(self):
         super().run()
-        if self.editable_mode:  # the checkout has them where they are
+        if self.editable_mode:  # an editable installation uses those in the checkout
             return
         for file in SHIPPED:
             goal = Path(self.build_lib, 'src', file)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the folders that the commands work in.
+# Create the folders that the commands write to.
 set -e
 cd "$(dirname "$0")/.."
 . setup/python.sh

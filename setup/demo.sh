@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job, offline, on a small drawn data set: install, draw, convert, train, freeze, classify, analyse.
+# All steps offline, on a small drawn data set: install, draw, convert, train, freeze, classify, analyze.
 set -e
 cd "$(dirname "$0")/.."
 sh setup/install.sh
@@ -16,4 +16,4 @@ echo 'look at   metrics/sample/worst_mistakes.jpg and metrics/sample/confusion_m
 echo 'then try  . .venv/bin/activate'
 echo '          python -m src.inference.classify YOUR_DOG.jpg     (120 real breeds, ready)'
 echo '          tensorboard --logdir summary'
-echo '          python -m src                                          (the map of all steps)'
+echo '          python -m src                                          (all steps, with their commands)'

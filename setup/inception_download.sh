@@ -1,5 +1,5 @@
 #!/bin/sh
-# Download the 2015 Inception graph (89 MB) and see that it loads. Takes --mirror URL.
+# Download the 2015 Inception graph (89 MB) and check that it loads. Takes --mirror URL.
 set -e
 cd "$(dirname "$0")/.."
 . setup/python.sh

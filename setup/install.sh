@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv if need be and install what the project needs; the extras are the first argument. An environment
-# whose making was interrupted is repaired, or made anew.
+# Create .venv if it is missing, and install the project with the extras in the first argument. An environment
+# whose creation was interrupted is repaired, or created again.
 set -e
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ inside() {  # the environment's interpreter
     if [ -d .venv/Scripts ]; then .venv/Scripts/python "$@"; else .venv/bin/python "$@"; fi
 }
 
-# An installation that was interrupted lacks the list of its files, which is written last, or some of the files.
+# An interrupted installation of pip lacks the list of its files, which is written last, or some of the files.
 has_pip() {
     inside -c '
 import importlib.metadata as m, sys
@@ -37,10 +37,10 @@ make_environment() {
 if [ ! -e .venv ]; then
     make_environment
 elif [ ! -e .venv/pyvenv.cfg ] && [ -n "$(find .venv/ -type f | head -n 1)" ]; then
-    echo 'error: .venv is no Python environment: move it away, then repeat' >&2
+    echo 'error: .venv is not a Python environment: move it away, then repeat' >&2
     exit 2
 elif ! supported inside; then
-    echo '.venv is not complete, or its Python is gone or not supported: making it anew'
+    echo '.venv is not complete, or its Python is missing or not supported: creating it again'
     make_environment --clear
 elif ! has_pip; then
     echo '.venv is not complete: repairing it'

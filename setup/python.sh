@@ -1,5 +1,5 @@
-# Sourced by the setup scripts. PYTHON is the checkout's own interpreter, or else the system's;
-# `download NAME` brings what src.downloads.download knows by that name.
+# Sourced by the setup scripts. PYTHON is the interpreter in .venv, or else the system's; `download NAME`
+# downloads a data set or a backbone.
 if [ -x .venv/bin/python ]; then
     PYTHON=.venv/bin/python
 elif [ -x .venv/Scripts/python.exe ]; then

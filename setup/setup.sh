@@ -1,5 +1,5 @@
 #!/bin/sh
-# All that the original story needs: folders, backbone, photos. Takes --mirror URL.
+# Folders, backbone and photos for the 120 breeds of Stanford Dogs. Takes --mirror URL.
 set -e
 cd "$(dirname "$0")/.."
 

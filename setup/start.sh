@@ -1,6 +1,6 @@
 #!/bin/sh
-# TensorBoard and Jupyter Lab until Jupyter ends: what the container runs. NOTEBOOK_PORT, TENSORBOARD_PORT,
-# ADDRESS (this machine only, unless set) and JUPYTER_TOKEN (else a new one is printed) may be set.
+# Run TensorBoard and Jupyter Lab until Jupyter ends; the container's command. Settings: NOTEBOOK_PORT,
+# TENSORBOARD_PORT, ADDRESS (default: this machine only) and JUPYTER_TOKEN (default: a new one, printed).
 set -e
 cd "$(dirname "$0")/.."
 . setup/python.sh
@@ -11,7 +11,7 @@ if [ -z "$JUPYTER_TOKEN" ]; then
     JUPYTER_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(24))')
     shown="?token=$JUPYTER_TOKEN"
 fi
-export JUPYTER_TOKEN  # Jupyter reads it there; among its arguments all users could see it
+export JUPYTER_TOKEN  # not as an argument, which all users could see
 
 board= lab=
 trap 'kill $board 2>/dev/null && wait $board || :' EXIT
@@ -27,7 +27,7 @@ lab=$!
 echo "TensorBoard: http://localhost:$TENSORBOARD_PORT"
 echo "Jupyter Lab: http://localhost:$NOTEBOOK_PORT/lab$shown"
 
-# A signal ends `wait`, not Jupyter, which then takes a moment to stop its kernels.
+# A signal ends `wait` at once; Jupyter takes a moment to stop its kernels.
 status=0
 while kill -0 "$lab" 2>/dev/null; do
     wait "$lab" && status=0 || status=$?

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install, then lint and run every test. REAL_DATA_DIR may name a folder with real data (CONTRIBUTING.md).
+# Install, lint, and run all tests. REAL_DATA_DIR may name a folder with real data (see CONTRIBUTING.md).
 set -e
 cd "$(dirname "$0")/.."
 sh setup/install.sh dev,notebook,scale,serve,tensorboard

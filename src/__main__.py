@@ -57,9 +57,7 @@ _PICTURES = {
     ),
     paths.CIFAR10_DIR.name: (
         paths.CIFAR10_DIR,
-        Step(
-            'get the pictures', 'sh setup/download_cifar10.sh', (paths.CIFAR10_DIR / 'cifar-10-batches-bin',)
-        ),
+        Step('get the pictures', 'sh setup/download_cifar10.sh', (paths.CIFAR10_BATCHES_DIR,)),
     ),
 }
 

@@ -1,5 +1,5 @@
-"""The container's files, as far as they can be checked without an engine: what the Dockerfile copies is
-there and reaches it, and setup/start.sh works, here outside of the container."""
+"""The container's files, as far as they can be checked without Docker: the Dockerfile copies files that exist
+and that .dockerignore allows, and setup/start.sh works outside of the container."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.test_setup import checkout_in
 pytestmark = pytest.mark.posix
 
 CHECKOUT = paths.CHECKOUT
-SERVICES = {'8888', '6006'}  # of the notebook's container
+SERVICES = {'8888', '6006'}  # ports of the notebook's container
 SERVER = '8501'
 WRITTEN_TO = {'data', 'checkpoints', 'summary', 'metrics', 'frozen'}
 SHIPPED = [path.relative_to(CHECKOUT).as_posix() for path in (paths.POCKET_GRAPH_DEF, paths.POCKET_DOGS)]
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """(instruction, its text) in order, each on one line."""
+    """(instruction, arguments) in order, with continued lines joined."""
     text = (CHECKOUT / 'Dockerfile').read_text(encoding='utf-8')
     text = re.sub(r'^\s*#.*\n', '', text, flags=re.MULTILINE)
     lines = [line for line in re.sub(r'\\\n\s*', '', text).splitlines() if line.strip()]
@@ -57,7 +57,7 @@ def copied() -> list[str]:
 
 
 def is_ignored(path: str) -> bool:
-    """As the engine reads .dockerignore: the last line that names the path or a folder above it counts."""
+    """Whether .dockerignore excludes a path: the last line that matches it or a parent folder decides."""
     path = PurePosixPath(path)
     names = [str(path), *(str(parent) for parent in path.parents)]
     ignored = False
@@ -71,7 +71,7 @@ def is_ignored(path: str) -> bool:
 
 
 @pytest.mark.parametrize('source', copied())
-def test_what_is_copied_is_there_and_not_ignored(source):
+def test_copied_files_exist_and_are_not_ignored(source):
     path = CHECKOUT / source
     assert path.exists()
     files = [path] if path.is_file() else [file for file in path.rglob('*') if file.is_file()]
@@ -80,15 +80,16 @@ def test_what_is_copied_is_there_and_not_ignored(source):
     assert not [file for file in files if is_ignored(file.relative_to(CHECKOUT).as_posix())]
 
 
-def test_what_the_program_needs_is_copied():
+def test_files_that_the_program_needs_are_copied():
     for needed in ('pyproject.toml', 'setup/start.sh', 'src/common/paths.py', 'notebooks/x.ipynb', *SHIPPED):
         assert any(needed == source or needed.startswith(source.rstrip('/') + '/') for source in copied())
 
 
 @pytest.mark.parametrize(
     'path',
-    ['.env', '.git/config', '.venv/bin/python', 'data/a.jpg', 'checkpoints/x', 'summary/x', 'metrics/x.json',
-     'frozen/mine.pb', 'frozen/inception/graph.pb', 'src/common/__pycache__/paths.pyc', 'tests/conftest.py'],
+    ['.env', '.git/config', '.venv/bin/python', 'data/a.jpg', 'data/README.md', 'checkpoints/x', 'summary/x',
+     'metrics/x.json', 'frozen/mine.pb', 'frozen/inception/graph.pb', 'src/common/__pycache__/paths.pyc',
+     'tests/conftest.py'],
 )  # fmt: skip
 def test_nothing_else_reaches_the_image(path):
     assert is_ignored(path)
@@ -105,7 +106,7 @@ def test_packages_are_installed_before_the_code_is_copied():
     assert '.[notebook,serve,tensorboard]' in lines[install][1]
 
 
-def test_the_user_is_not_root_and_has_a_fixed_number():
+def test_the_user_is_not_root_and_has_a_fixed_id():
     *_, user = of('USER')
     assert user not in ('root', '0')
     assert any(re.search(rf'useradd .*--uid [1-9]\d+ .*\b{user}\b', text) for text in of('RUN'))
@@ -123,7 +124,7 @@ def test_ports_and_command():
     assert {'NOTEBOOK_PORT:=8888', 'TENSORBOARD_PORT:=6006'} <= set(re.findall(r'\w+_PORT:=\d+', start))
 
 
-def test_the_container_listens_to_the_outside_and_the_script_alone_does_not():
+def test_only_the_container_listens_on_all_addresses():
     assert container_env()['ADDRESS'] == '0.0.0.0'
     start = (CHECKOUT / 'setup' / 'start.sh').read_text(encoding='utf-8')
     assert re.findall(r'ADDRESS:=([\d.]+)', start) == ['127.0.0.1']
@@ -134,30 +135,30 @@ def compose() -> dict:
     return yaml.safe_load((CHECKOUT / 'docker-compose.yml').read_text(encoding='utf-8'))
 
 
-def test_compose_offers_the_same_ports_to_this_machine_only():
+def test_compose_publishes_the_same_ports_to_this_machine_only():
     service = compose()['services']['notebook']
     assert set(service['ports']) == {f'127.0.0.1:{port}:{port}' for port in SERVICES}
     assert (CHECKOUT / service['build'] / 'Dockerfile').is_file()
 
 
-def test_compose_keeps_what_is_made_and_shows_what_is_shipped():
-    told = compose()
-    mounts = [mount.split(':') for mount in told['services']['notebook']['volumes']]
+def test_compose_has_volumes_for_written_files_and_mounts_the_models_that_ship():
+    config = compose()
+    mounts = [mount.split(':') for mount in config['services']['notebook']['volumes']]
     (home,) = of('WORKDIR')
     named = {target: source for source, target, *_ in mounts if not source.startswith('.')}
     bound = {target: source for source, target, *_ in mounts if source.startswith('.')}
-    assert set(named.values()) == set(told['volumes'])
+    assert set(named.values()) == set(config['volumes'])
     assert {PurePosixPath(target).name for target in named} == WRITTEN_TO
     assert {str(PurePosixPath(target).parent) for target in named} == {home}
     for target, source in bound.items():
         assert (CHECKOUT / source).exists()
         assert f'{home}/{PurePosixPath(source)}' == target
-    # The volume hides what the image has there.
+    # The volume hides the image's files.
     for model in SHIPPED:
         assert any(target in (f'{home}/{model}', f'{home}/{PurePosixPath(model).parent}') for target in bound)
 
 
-def test_compose_runs_the_server_with_nothing_it_does_not_need():
+def test_compose_runs_the_server_with_minimal_privileges():
     service = compose()['services']['server']
     assert service['ports'] == [f'127.0.0.1:{SERVER}:{SERVER}']
     python, dash, module, *flags = service['command']
@@ -174,11 +175,11 @@ def test_compose_runs_the_server_with_nothing_it_does_not_need():
     assert '/readyz' in ' '.join(service['healthcheck']['test'])
 
 
-def test_compose_shows_saved_models_to_tensorflow_serving():
-    told = compose()
-    service = told['services']['tensorflow-serving']
+def test_compose_mounts_saved_models_for_tensorflow_serving():
+    config = compose()
+    service = config['services']['tensorflow-serving']
     (source, target, mode) = service['volumes'][0].split(':')
-    assert source in told['volumes'] and mode == 'ro'
+    assert source in config['volumes'] and mode == 'ro'
     saved = paths.SAVED_MODELS_DIR.relative_to(paths.FROZEN_MODELS_DIR).as_posix()
     assert service['environment']['MODEL_BASE_PATH'] == f'{target}/{saved}'
     assert consts.CURRENT_MODEL_NAME in service['environment']['MODEL_NAME']
@@ -190,16 +191,16 @@ def test_compose_volumes_belong_to_the_user():
     assert set(chown.split()) >= WRITTEN_TO
 
 
-# The script itself ---------------------------------------------------------------------------------
+# The script ---------------------------------------------------------------------------------
 
 SECONDS = 120  # for both servers to start on a busy machine
-# On Linux an address of this machine too, where a server that listens to 127.0.0.1 alone is silent.
+# On Linux also an address of this machine, but servers that listen on 127.0.0.1 alone do not answer there.
 ELSEWHERE = '127.0.0.2'
 
 
 @dataclass
 class Started:
-    """setup/start.sh at work."""
+    """A running setup/start.sh."""
 
     process: subprocess.Popen
     lab: str
@@ -207,7 +208,7 @@ class Started:
     log: Path
 
     def is_over(self) -> bool:
-        """Whether the script and all that it started have ended."""
+        """Whether the script and all processes that it started have ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(30)
         return self.process.returncode is not None and wait_for(lambda: not self._members(), 15)
@@ -228,7 +229,7 @@ def wait_for(condition, seconds: float) -> bool:
 
 
 def answer(url: str, method: str = 'GET') -> int:
-    """The status code, or 0 where nobody answers."""
+    """The status code, or 0 without an answer."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(urllib.request.Request(url, method=method), timeout=10) as reply:
@@ -248,12 +249,12 @@ def free_ports() -> tuple[int, int]:
 
 @contextlib.contextmanager
 def started(folder: Path, token: str, address: str = '') -> Iterator[Started]:
-    """The script in a checkout of its own."""
+    """The script, running in a checkout of its own."""
     for module in ('jupyterlab', 'tensorboard'):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f'{module} is not installed')
     checkout, env = checkout_in(folder)
-    # The container's user is not root, but whoever runs the tests may be, which Jupyter refuses.
+    # Jupyter refuses to run as root, which the user who runs the tests may be.
     config = folder / '.jupyter' / 'jupyter_server_config.json'
     config.parent.mkdir()
     config.write_text('{"ServerApp": {"allow_root": true}}', encoding='utf-8')
@@ -284,7 +285,7 @@ def started(folder: Path, token: str, address: str = '') -> Iterator[Started]:
 
 
 def health(**env: str) -> int:
-    """Exit code of the container's health check, with a proxy in the way that does not exist."""
+    """Exit code of the container's health check, with a proxy in the environment that does not exist."""
     (check,) = of('HEALTHCHECK')
     python, *arguments = json.loads(check[check.index('[') :])
     assert python == 'python'
@@ -293,7 +294,7 @@ def health(**env: str) -> int:
 
 
 @pytest.mark.slow
-def test_start_serves_both_until_it_is_told_to_stop(tmp_path):
+def test_start_serves_both_until_it_is_stopped(tmp_path):
     with started(tmp_path, token='of-my-own') as run:
         assert answer(run.lab + '/api/status?token=of-my-own') == 200
         assert answer(run.lab + '/api/contents/notebooks?token=of-my-own') == 200
@@ -302,7 +303,7 @@ def test_start_serves_both_until_it_is_told_to_stop(tmp_path):
         assert 'of-my-own' not in run.log.read_text()
 
         for url in (run.lab, run.board):
-            assert answer(url.replace('127.0.0.1', ELSEWHERE)) == 0, 'others are listened to'
+            assert answer(url.replace('127.0.0.1', ELSEWHERE)) == 0, 'it listens on other addresses'
 
         port = run.lab.rpartition(':')[2]
         assert health(NOTEBOOK_PORT=port) == 0

@@ -1,4 +1,4 @@
-"""Files written by earlier versions: they are read, resumed, frozen, classified and analyzed as before."""
+"""Files of earlier versions can be read, resumed, frozen, classified and analyzed as before."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 
 from src.analysis import training_perf_analysis
 from src.analysis.runs import read_curves
-from src.common import paths
+from src.common import files, paths
 from src.common.tf1 import tf
 from src.freezing import freeze
-from src.inference import classify
+from src.inference import classify, inference
 from src.inference.predictor import load_model
 from src.records import dataset
+from src.records.manifest import UNIFORM
 from src.training import train
 
 EARLIER = Path(__file__).parent / 'data' / 'earlier'
@@ -29,7 +30,7 @@ MODELS = ('earlier_head', 'earlier_network')
 
 @pytest.fixture(autouse=True)
 def project():
-    """A fresh copy of the earlier files in the project's folders."""
+    """A new copy of the earlier files in the project's folders."""
     for folder in ('data', 'checkpoints', 'frozen', 'metrics'):
         shutil.copytree(EARLIER / folder, paths.ROOT / folder, dirs_exist_ok=True)
     yield
@@ -83,7 +84,7 @@ def test_classify_takes_an_earlier_frozen_file(tmp_path, capsys):
     np.testing.assert_allclose([c['probability'] for c in answer['classes']], expected, atol=1e-4)
 
 
-def test_a_head_that_was_stopped_resumes_and_ends_as_the_undisturbed_one():
+def test_a_stopped_head_training_resumes_with_the_scores_of_an_uninterrupted_one():
     train.main([*HEAD, *SETTINGS])
     scores = json.loads(paths.scores('earlier_head').read_text(encoding='utf-8'))
     assert scores['steps'] == 400
@@ -92,6 +93,16 @@ def test_a_head_that_was_stopped_resumes_and_ends_as_the_undisturbed_one():
         assert scores['scores'][split]['log_loss'] == pytest.approx(expected['log_loss'], abs=1e-4)
     last = tf.train.load_checkpoint(str(paths.checkpoints('earlier_head') / 'last-400'))
     np.testing.assert_allclose(last.get_tensor('head/b2'), EXPECTED['earlier_head']['last_b2'], atol=1e-3)
+
+
+@pytest.mark.parametrize('outcome', ['given even odds', UNIFORM], ids=['earlier', 'now'])
+def test_photos_that_could_not_be_read_are_in_the_submission(outcome, tmp_path):
+    remark = {'file': 'data/kaggle/test/broken.jpg', 'outcome': outcome, 'reason': 'empty file'}
+    path = paths.manifest('earlier')
+    files.write_json(path, files.read_json(path) | {'remarks': [remark]})
+    out = tmp_path / 'submission.csv'
+    inference.main(['--name', 'earlier', '--model', 'earlier_head', '--out', str(out)])
+    assert out.read_text(encoding='utf-8').splitlines()[1:] == ['broken' + ',0.125' * 8]
 
 
 @pytest.mark.parametrize('model', MODELS)

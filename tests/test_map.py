@@ -14,7 +14,7 @@ from src import __main__ as the_map
 from src.analysis import training_curves, training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.data_preparation.conversion.job import Job, described
+from src.data_preparation.conversion.job import Job, new_manifest
 from src.engine import checkpoints
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
@@ -192,7 +192,7 @@ def test_its_conversion_works_from_any_folder(shown, made, tmp_path, monkeypatch
     monkeypatch.setattr(paths, 'ROOT', tmp_path / 'home')
     for source, typed in (('home/photos', '../home/photos'), ('elsewhere/photos', '../elsewhere/photos')):
         monkeypatch.chdir(tmp_path)
-        notes = described(Job('photos', Path(source), ()), None, ['a', 'b'], 1)
+        notes = new_manifest(Job('photos', Path(source), ()), None, ['a', 'b'], 1)
         pocket = {'path': paths.from_root(paths.POCKET_GRAPH_DEF)}
         made(**notes | {'converter': 'image_folder_to_tfrecords', 'backbone': pocket, 'complete': True})
         monkeypatch.chdir(tmp_path / 'work')

@@ -140,7 +140,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path):
     done = run('install.sh', checkout=(folder, env))
     assert (done.returncode, done.stderr) == (
         2,
-        'error: .venv is no Python environment: move it away, then repeat\n',
+        'error: .venv is not a Python environment: move it away, then repeat\n',
     )
     assert (folder / '.venv' / 'notes.txt').read_text() == 'mine'
 

@@ -1,4 +1,4 @@
-"""The main job from photos to a named picture, on a small drawn data set with the pocket backbone."""
+"""All steps from photos to a classified picture, on a small drawn data set with the pocket backbone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords, stanford_ds_to_tfrecords
-from src.data_preparation.conversion.job import MANIFEST
 from src.drawn_dogs.draw import draw_sample
 from src.freezing import freeze, frozen_to_saved_model
 from src.inference import classify
@@ -21,7 +20,7 @@ from src.records.dataset import load, open_records, pictures
 from src.training import train
 
 POCKET = ['--backbone', str(paths.POCKET_GRAPH_DEF)]
-EXACT = ['--precision', 'float32']  # cached bottlenecks then equal what the frozen file computes
+EXACT = ['--precision', 'float32']  # cached bottlenecks then equal those of the frozen file
 
 
 @pytest.fixture(scope='module')
@@ -33,47 +32,47 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def story(drawn):
-    """A data set that was converted, trained and frozen by the commands."""
+    """The frozen file of a data set that the commands converted and trained on."""
     stanford_ds_to_tfrecords.main(['--data', str(drawn), '--name', 'story', *POCKET, *EXACT])
     train.main(['--name', 'story', '--steps', '200'])
     freeze.main(['--name', 'story'])
     return paths.frozen('story')
 
 
-def test_splits_do_not_share_a_photo(story):
+def test_splits_have_no_photo_in_common(story):
     records = open_records('story')
     held = [set(load(records, split).ids) for split in records.counts]
     assert sum(map(len, held)) == len(set().union(*held)) == 96
 
 
-def test_the_frozen_file_answers_as_the_cached_bottleneck_does(story):
+def test_the_frozen_file_predicts_the_same_from_pictures_and_from_cached_bottlenecks(story):
     records = open_records('story')
     examples = load(records, 'train')
     model = classify.load_model(story)
-    wanted = model.from_bottlenecks(examples.values)
+    expected = model.from_bottlenecks(examples.values)
     got = np.stack(list(model.from_pictures(data for _, data in pictures(records, 'train'))))
-    np.testing.assert_allclose(got, wanted, atol=1e-5)
-    assert (wanted.argmax(1) == examples.labels).mean() > 0.9
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert (expected.argmax(1) == examples.labels).mean() > 0.9
 
 
-def test_classify_gives_a_table_best_first(story, drawn):
+def test_classify_returns_a_table_sorted_by_probability(story, drawn):
     table = classify.classify('file', next(drawn.glob('Images/*/*.jpg')), story)
     assert list(table.columns) == ['prob', 'breed']
     assert table.prob.is_monotonic_decreasing
     assert table.prob.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_one_bad_picture_stops_nobody(story, drawn, tmp_path, capsys):
+def test_a_bad_picture_does_not_stop_the_others(story, drawn, tmp_path, capsys):
     bad = tmp_path / 'text.jpg'
     bad.write_text('no picture')
     good = str(next(drawn.glob('Images/*/*.jpg')))
     assert classify.main(['file', str(bad), good, '--model', str(story), '--json']) == 2
-    told = capsys.readouterr()
-    assert [entry['path'] for entry in json.loads(told.out)] == [good]
-    assert 'text.jpg: not an image' in told.err
+    printed = capsys.readouterr()
+    assert [entry['path'] for entry in json.loads(printed.out)] == [good]
+    assert 'text.jpg: not an image' in printed.err
 
 
-def test_saved_model_answers_as_the_frozen_file(story, drawn, tmp_path):
+def test_the_saved_model_predicts_the_same_as_the_frozen_file(story, drawn, tmp_path):
     folder = frozen_to_saved_model.export(story, tmp_path / '1')
     names = sorted(map(str, drawn.glob('Images/*/*_0001.jpg')))
     code = (
@@ -84,8 +83,8 @@ def test_saved_model_answers_as_the_frozen_file(story, drawn, tmp_path):
     )
     answers = tmp_path / 'answers.npy'
     subprocess.run([sys.executable, '-c', code, str(folder), str(answers), *names], check=True)
-    wanted = [p for _, p in classify.answers(classify.load_model(story), 'file', names)]
-    np.testing.assert_allclose(np.load(answers), np.stack(wanted), atol=1e-4)
+    expected = [p for _, p in classify.answers(classify.load_model(story), 'file', names)]
+    np.testing.assert_allclose(np.load(answers), np.stack(expected), atol=1e-4)
     assert (folder / 'assets' / 'labels.txt').read_text().split() == classify.load_model(story).labels
 
 
@@ -102,7 +101,7 @@ def test_another_setting_is_refused_and_layers_are_checked(story):
         train.main(['--name', 'story', '--layers', '2048,64,120'])
 
 
-def test_a_conversion_that_was_cut_short_redoes_only_what_is_missing(story, drawn):
+def test_a_resumed_conversion_writes_only_the_missing_shards(story, drawn):
     folder = paths.records('story')
     shard = next(folder.glob('test-*.tfrecord'))
     kept = {p: p.stat().st_mtime_ns for p in folder.glob('*.tfrecord') if p != shard}
@@ -157,4 +156,4 @@ def test_other_photos_under_the_same_name_are_refused(story, drawn, tmp_path):
     shutil.copytree(drawn / 'Images', tmp_path / 'Images', ignore=shutil.ignore_patterns('*_0002.jpg'))
     with pytest.raises(UserError, match='--overwrite'):
         stanford_ds_to_tfrecords.main(['--data', str(tmp_path), '--name', 'story', *POCKET, *EXACT])
-    assert (paths.records('story') / MANIFEST).exists()
+    assert paths.manifest('story').exists()

@@ -3,11 +3,10 @@
     python -m src.data_preparation.beam_to_tfrecords photos --name flowers \\
         --backbone frozen/pocket/pocket_96.pb --direct_running_mode=multi_processing --direct_num_workers=2
 
-Does what image_folder_to_tfrecords does, as an Apache Beam pipeline, and writes the same records.
-DIR, --backbone and --output may be URLs that Beam reads (gs://, s3://, hdfs://). Options of Beam,
-such as --runner=DataflowRunner, go last and as --option=value; without a runner all work is done on this
-machine. Needs Apache Beam (the extra `scale`). Stop it at any time: the same command goes on
-where it was.
+Writes the same records as image_folder_to_tfrecords, with an Apache Beam pipeline. DIR, --backbone and
+--output may be URLs that Beam reads (gs://, s3://, hdfs://). Options of Beam, such as
+--runner=DataflowRunner, go last and as --option=value; without a runner everything runs on this machine.
+Needs Apache Beam (the extra `scale`). Stop it at any time: the same command goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,16 +20,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from src.common import cli, commands, errors, paths
+from src.common import commands, errors, paths
 from src.common.errors import UserError
-from src.common.files import count
 from src.common.locks import at_work
-from src.common.names import plain_name
-from src.common.progress import say
-from src.data_preparation.conversion.command import add_conversion_flags, report, report_skipped
-from src.data_preparation.conversion.job import MANIFEST, Job, list_skipped
-from src.data_preparation.image_folder_to_tfrecords import add_class_folders
-from src.graph import precision
+from src.common.paths import MANIFEST
+from src.data_preparation.conversion.command import converter_parser, job_of, report
+from src.data_preparation.conversion.job import write_skipped
 from src.graph.backbones import tried_from
 
 LOCAL_RUNNERS = ('fnapirunner', 'directrunner')
@@ -41,18 +36,14 @@ def main(argv: list[str] | None = None) -> None:
     with _quiet():
         folder = _convert(args, beam_flags)
         manifest = folder.read_json(MANIFEST)
-    list_skipped(args.name, manifest['remarks'])
-    if isinstance(folder.place, Path):
-        report(folder.place)
-    else:
-        say(f'{count(sum(manifest["counts"].values()), "record")} of {len(manifest["classes"])} classes')
-        say(f'  {folder.place}   records and {MANIFEST}')
-        report_skipped(manifest)
-        say(f'next: copy that folder to {paths.shown(paths.records(args.name))}')
+    write_skipped(manifest)
+    local = isinstance(folder.place, Path)
+    copy = '' if local else f'copy that folder to {paths.shown(paths.records(args.name))}'
+    report(manifest, folder.place, following=copy)
 
 
 def _convert(args: argparse.Namespace, beam_flags: list[str]):
-    """Run the pipeline; returns the RecordsFolder that it wrote."""
+    """Run the pipeline. Returns the `RecordsFolder` that it wrote."""
     try:
         import apache_beam  # noqa: F401  (an extra, and seconds to import)
     except ModuleNotFoundError as error:
@@ -63,7 +54,7 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
     from src.data_preparation.beam.pipeline import Task, run
 
     runner, options = _runner_and_options(beam_flags)
-    FileSystems.set_options(options)  # some find their keys and addresses there
+    FileSystems.set_options(options)  # some file systems take their credentials and addresses from them
     pb, facts = args.backbone and place(args.backbone), None
     if pb is not None:
         with local_copy(pb) as path:
@@ -71,34 +62,23 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
         if not isinstance(pb, Path):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
-    job = Job(
-        args.name,
-        place(args.dir),
-        (),
-        precision=precision.resolve(args.precision),
-        converter='beam_to_tfrecords',
-        class_folders=args.class_folders,
-    )
+    job = job_of(args, place(args.data))
     local = isinstance(folder.place, Path)
     with at_work(folder.place) if local else errors.resumes():
-        run(Task(job, pb, facts, folder, args.overwrite, args.class_folders), options, runner)
+        run(Task(job, pb, facts, folder, args.overwrite), options, runner)
     return folder
 
 
 def _parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    """Our own flags, and what is left for Beam."""
-    made = cli.parser('src.data_preparation.beam_to_tfrecords', __doc__)
-    made.add_argument('dir', metavar='DIR', help='folder of class folders')
-    made.add_argument('--name', type=plain_name, required=True, help='name for this data set')
+    """The command's own flags, and the remaining ones, which are for Beam."""
+    made = converter_parser('beam_to_tfrecords', __doc__)
     records = paths.shown(paths.RECORDS_DIR)
     made.add_argument('--output', metavar='FOLDER', help=f'folder for the records (default: {records}/NAME)')
-    add_class_folders(made)
-    add_conversion_flags(made)
     return made.parse_known_args(argv)
 
 
 def _runner_and_options(flags: list[str]):
-    """What Beam makes of its own flags. Raises UserError when it does not understand them."""
+    """The runner and the options that the flags for Beam describe. Raises UserError for unknown flags."""
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.runners.portability.fn_api_runner.fn_runner import (
@@ -109,28 +89,28 @@ def _runner_and_options(flags: list[str]):
 
     if not errors.debugging():
         flags = ['--default_sdk_harness_log_level=CRITICAL', *flags]
-    complaint = io.StringIO()
+    message = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(message):
             options = PipelineOptions(flags)
             known, given = options.get_all_options(), options.get_all_options(retain_unknown_options=True)
     except SystemExit as error:
-        raise UserError(f'Apache Beam: {complaint.getvalue().strip().splitlines()[-1]}') from error
+        raise UserError(f'Apache Beam: {message.getvalue().strip().splitlines()[-1]}') from error
     if (options.view_as(StandardOptions).runner or 'DirectRunner').lower() not in LOCAL_RUNNERS:
-        return None, options  # its job server may know more options
+        return None, options  # a remote runner may know more options
     if unknown := sorted(given.keys() - known.keys()):
         raise UserError(f'neither this command nor Apache Beam knows --{unknown[0]}: --help shows the way')
-    # Beam's DirectRunner may fetch another program from the network and leave the work to that.
-    told = beam_provision_api_pb2.ProvisionInfo(
+    # Beam's DirectRunner may download another runner (Prism) and hand the work to it; this one does not.
+    info = beam_provision_api_pb2.ProvisionInfo(
         pipeline_options=JobServiceHandle.encode_pipeline_options(known)
     )
-    return FnApiRunner(provision_info=ExtendedProvisionInfo(told)), options
+    return FnApiRunner(provision_info=ExtendedProvisionInfo(info)), options
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No log of Beam's, and nothing on file descriptor 2: workers of this machine inherit it and print their
-    tracebacks there, of which the last line comes back to us. With --debug all is shown."""
+    """Suppress Beam's log, and file descriptor 2: local workers inherit it and print tracebacks there, whose
+    last line this command reports. With --debug nothing is suppressed."""
     if errors.debugging():
         os.environ['ROOTSTOCK_DEBUG'] = '1'  # for the workers
         logging.basicConfig(level=logging.INFO)

@@ -2,11 +2,11 @@
 
     python -m src.data_preparation.kaggle_images_to_tfrecords --name kaggle --augment
 
-Reads data/kaggle/labels.csv (columns id, breed), the photos train/<id>.jpg and, without labels,
-test/*.jpg, in folders below them too; writes data/records/<name>/. `src.inference.inference` names the
-unlabelled ones. The content of a file decides whether it is a picture; its name without the ending is the
-id. --augment adds three changed copies of each training photo (contrast 0.8, brightness -0.15, mirrored)
-and none of a validation or test photo. What cannot be read is skipped and listed in
+Reads data/kaggle/labels.csv (columns id, breed), the labeled photos train/<id>.jpg and the unlabeled
+photos test/*.jpg, in subfolders too, and writes data/records/<name>/. `src.inference.inference` classifies
+the unlabeled ones. The content of a file decides whether it is a picture; its name without the ending is
+the id. --augment adds three augmented copies of each training photo (contrast 0.8, brightness -0.15,
+mirrored), and none of validation and test photos. Files that cannot be read are skipped, and listed in
 metrics/<name>_skipped.csv. Stop it at any time: the same command goes on where it was.
 """
 
@@ -16,11 +16,9 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from src.common import cli, consts, errors, paths
+from src.common import consts, errors, paths
 from src.common.errors import UserError
-from src.common.names import plain_name
-from src.data_preparation.conversion.command import add_conversion_flags, run
-from src.data_preparation.conversion.convert import Job
+from src.data_preparation.conversion.command import converter_parser, run
 from src.data_preparation.samples import Sample
 from src.images.copies import COPIES
 from src.images.files import pictures_below
@@ -29,40 +27,42 @@ from src.records.manifest import UNIFORM, Remark
 
 
 def kaggle_samples(folder: Path) -> tuple[list[Sample], list[Remark]]:
-    """Labelled photos of train/ and unlabelled ones of test/.
+    """The labeled photos in train/ and the unlabeled ones in test/.
 
-    Returns samples, and remarks on rows without a photo, photos without a row, and files that are no photos.
-    Raises UserError when labels.csv or sample_submission.csv cannot be used, or two photos have the same id.
+    Returns the samples, and remarks on rows without a photo, photos without a row, and other files. Raises
+    UserError when labels.csv or sample_submission.csv cannot be used, or when two photos have the same id.
     """
     breeds = read_labels(folder / 'labels.csv')
-    photos, no_photos = _photos(folder / 'train')
-    asked, more = _photos(folder / 'test')
+    photos, remarks_on_train = _photos(folder / 'train')
+    unlabeled, remarks_on_test = _photos(folder / 'test')
     samples = [Sample(id_, photos[id_], breed) for id_, breed in sorted(breeds.items()) if id_ in photos]
-    samples += [Sample(id_, path, None, consts.UNLABELLED) for id_, path in sorted(asked.items())]
+    samples += [Sample(id_, path, None, consts.UNLABELLED) for id_, path in sorted(unlabeled.items())]
     remarks = _missing(folder / 'train', breeds.keys() - photos.keys(), 'skipped', 'labels.csv')
     remarks += [
         Remark(paths.shown(photos[id_]), 'skipped', 'labels.csv has no row for it')
         for id_ in sorted(photos.keys() - breeds.keys())
     ]
-    wanted = wanted_ids(folder / 'sample_submission.csv')
-    remarks += _missing(folder / 'test', wanted - asked.keys(), UNIFORM, 'sample_submission.csv')
-    return samples, remarks + no_photos + more
+    required = required_ids(folder / 'sample_submission.csv')
+    remarks += _missing(folder / 'test', required - unlabeled.keys(), UNIFORM, 'sample_submission.csv')
+    return samples, remarks + remarks_on_train + remarks_on_test
 
 
-def wanted_ids(path: Path) -> set[str]:
-    """The ids that a submission must name; none when the file is missing. Raises UserError."""
+def required_ids(path: Path) -> set[str]:
+    """The ids in Kaggle's example of a submission; none without that file. Raises UserError."""
     if not path.exists():
         return set()
     return {row['id'].strip() for _, row in _rows(path, {'id'}) if (row['id'] or '').strip()}
 
 
 def _missing(folder: Path, ids: Iterable[str], outcome: str, listing: str) -> list[Remark]:
+    """Remarks on photos that a CSV file lists and the folder lacks."""
     reason = f'{listing} names it, but it is not there'
     return [Remark(paths.shown(folder / f'{id_}.jpg'), outcome, reason) for id_ in sorted(ids)]
 
 
 def read_labels(path: Path) -> dict[str, str]:
-    """id to breed. Raises UserError when the file is missing, lacks a column or contradicts itself."""
+    """The breed for each id. Raises UserError when the file is missing, lacks a column, or has two breeds for
+    an id."""
     breeds: dict[str, str] = {}
     for line, row in _rows(path, {'id', 'breed'}):
         id_, breed = (row['id'] or '').strip(), (row['breed'] or '').strip()
@@ -74,7 +74,7 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def _rows(path: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file, each with its last line. Raises UserError."""
+    """(line number, row) for the rows of a CSV file. Raises UserError when a column is missing."""
     try:
         with path.open(encoding='utf-8-sig', newline='') as stream:
             rows = csv.DictReader(stream)
@@ -90,8 +90,8 @@ def _rows(path: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]
 
 
 def _photos(folder: Path) -> tuple[dict[str, Path], list[Remark]]:
-    """The photos below a folder by their ids, and remarks on what else is there; none when it is missing.
-    Raises UserError when two have the same id."""
+    """The photos below a folder by their ids, and remarks on its other files; both empty without the folder.
+    Raises UserError when two photos have the same id."""
     if not folder.exists():
         return {}, []
     pictures, left_out = pictures_below(folder)
@@ -100,23 +100,13 @@ def _photos(folder: Path) -> tuple[dict[str, Path], list[Remark]]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    made = cli.parser('src.data_preparation.kaggle_images_to_tfrecords', __doc__)
-    made.add_argument(
-        '--name', type=plain_name, default='kaggle', help='name for this data set (default: %(default)s)'
+    made = converter_parser(
+        'kaggle_images_to_tfrecords', __doc__, data='folder with labels.csv, train/ and test/'
     )
-    made.add_argument(
-        '--data',
-        type=Path,
-        metavar='DIR',
-        default=paths.KAGGLE_DS_DIR,
-        help=f'folder with labels.csv, train/ and test/ (default: {paths.shown(paths.KAGGLE_DS_DIR)})',
-    )
-    made.add_argument('--augment', action='store_true', help='add changed copies of the training photos')
-    add_conversion_flags(made)
+    made.add_argument('--augment', action='store_true', help='add augmented copies of the training photos')
     args = made.parse_args(argv)
     samples, remarks = kaggle_samples(args.data)
-    copies = tuple(COPIES) if args.augment else ()
-    run(Job(args.name, args.data, samples, remarks, copies=copies), args)
+    run(args, samples, remarks, copies=tuple(COPIES) if args.augment else ())
 
 
 if __name__ == '__main__':

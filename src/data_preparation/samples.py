@@ -1,9 +1,4 @@
-"""What a data set yields, and which split each photo belongs to.
-
-A reader for a data set yields Samples; `plan` reads every file once, finds its split from a hash of
-its bytes (unless the data set has lists of its own), and sorts out what must not be learned from:
-unreadable files, copies of one photo, and photos that stand under two labels.
-"""
+"""The photos of a data set: as its reader yields them (`Sample`), and with their split (`Planned`)."""
 
 from __future__ import annotations
 
@@ -20,15 +15,20 @@ from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.records.manifest import NOT_USED, UNIFORM, Remark
 
+LEARN = 'learn'  # the split of a sample where a hash decides between training and validation
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax in pixels of the upright picture
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo of a data set. `id` names it within the set; `path` may be anything that prints as a name
-    and has read_bytes(), which raises BadImage or OSError; `label` is None when nobody has named it; `split`
-    is None where the bytes decide, 'learn' where they decide between training and validation only; `copy`
-    names the change that makes an augmented copy."""
+    """One photo of a data set.
+
+    id: its name within the data set
+    path: a Path, or any object that prints as a name and has read_bytes(), which raises BadImage or OSError
+    label: the class name, None for an unlabeled photo
+    split: None where a hash of the bytes decides, `LEARN` where it does not decide about the test split
+    copy: the change that makes an augmented copy (`images.copies.COPIES`), '' for the photo itself
+    """
 
     id: str
     path: Path
@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Unused:
-    """In place of a sample's path: a file or folder that is not used, to be listed with the reason."""
+    """Takes the place of a sample's path for a file or folder that is listed with a reason and not used."""
 
     place: Any
     reason: str
@@ -69,38 +69,44 @@ def skipped(sample: Sample, reason: str) -> Remark:
     return Remark(shown(sample.path), outcome, reason)
 
 
-def shown(path: Path) -> str:
-    """`path` as a person would type it; what is no path of this machine shows itself."""
+def shown(path: Any) -> str:
+    """A sample's path, or a data set's folder, as a user would type it."""
     return paths.shown(path) if isinstance(path, str | Path) else str(path)
 
 
 def bytes_of(sample: Sample) -> bytes:
-    """The bytes of a sample's photo. Raises BadImage for what is no picture, and OSError."""
+    """The bytes of a sample's photo. Raises BadImage for a file that is no picture, and OSError."""
     return read_picture(sample.path) if isinstance(sample.path, Path) else sample.path.read_bytes()
 
 
 def class_names(labels: Iterable[str], source: Path, remarks: Sequence[Remark] = ()) -> list[str]:
-    """The distinct labels, sorted: their places are the network's outputs. Raises UserError when there are
-    fewer than two, with what most of the `remarks` say, or one that cannot be written down."""
+    """The distinct labels, sorted, which is the order of the network's outputs.
+
+    Raises UserError when there are fewer than two, with the most frequent reason in `remarks`, or when a
+    label is not one line of UTF-8.
+    """
     names, where = sorted(set(labels)), shown(source)
     reasons = Counter(remark.reason for remark in remarks).most_common(1)
     why = f'; {count(reasons[0][1], "file")} skipped: {reasons[0][0]}' if reasons else ''
     for name in names:
         if not _is_a_line(name):
-            raise UserError(f'{where}: the class name {name!r} is no line of UTF-8: rename it')
+            raise UserError(f'{where}: the class name {name!r} is not one line of UTF-8: rename it')
     if not names:
         raise UserError(f'{where} holds no pictures with a label{why}')
     if len(names) == 1:
         raise UserError(
-            f'{where} holds pictures of one class only ({names[0]}): there is nothing to tell apart, '
+            f'{where} holds pictures of one class only ({names[0]}): a classifier needs at least two, '
             f'add a folder for each further class{why}'
         )
     return names
 
 
 def _is_a_line(name: str) -> bool:
-    """Whether a label can stand in lists and in the frozen graph. Folders on Linux may be called
-    anything; bytes that are no UTF-8 come as lone surrogates, which do not encode."""
+    """Whether a label can be written to text files and to the frozen graph.
+
+    On Linux folder names may be any bytes; Python reads those that are not UTF-8 as lone surrogates, which
+    do not encode.
+    """
     try:
         name.encode()
     except UnicodeEncodeError:

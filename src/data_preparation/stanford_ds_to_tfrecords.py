@@ -2,11 +2,11 @@
 
     python -m src.data_preparation.stanford_ds_to_tfrecords
 
-Reads data/stanford_ds/Images and Annotation/ (the breed and the dog's bounding box; the folder's
-name stands in for a missing annotation) and writes data/records/stanford/. The official lists, if
-lists.tar was unpacked, say which photos are the test split; otherwise a hash of the image's bytes
-does. What is not used or cannot be read is listed in metrics/<name>_skipped.csv. Stop it at any time:
-the same command goes on where it was.
+Reads the photos in data/stanford_ds/Images and the annotations in data/stanford_ds/Annotation (breed and
+bounding box; the folder's name is the breed of a photo without one), and writes data/records/stanford/.
+The official lists decide the test split if lists.tar was unpacked, otherwise a hash of each photo's bytes
+does. Files that are not used or cannot be read are listed in metrics/<name>_skipped.csv. Stop it at any
+time: the same command goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from src.common import cli, errors, paths
+from src.common import errors, paths
 from src.common.errors import UserError
-from src.data_preparation.conversion.command import add_conversion_flags, add_test_list, run
-from src.data_preparation.conversion.convert import Job
+from src.data_preparation.class_folders import image_folder_samples
+from src.data_preparation.conversion.command import add_test_list, converter_parser, run
 from src.data_preparation.folders import TOP
-from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
-from src.data_preparation.samples import Box, Sample, Unused
+from src.data_preparation.samples import LEARN, Box, Sample, Unused
 from src.images.faults import BadImage
 from src.images.files import open_regular
 from src.records.manifest import Remark
@@ -30,10 +29,10 @@ TEST_LIST = Path('lists', 'test_list.mat')
 
 
 def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[Sample], list[Remark]]:
-    """Every photo below `folder`/Images with its breed, and its box where there is an annotation.
+    """Every photo below `folder`/Images with its breed, and its bounding box where there is an annotation.
 
-    Returns samples, and remarks on annotations that are missing or cannot be used. Raises UserError
-    when there are no photos, or no lists for the official split.
+    Returns the samples, and remarks on annotations that are missing or invalid. Raises UserError when there
+    are no photos, or no list for the official split.
     """
     images = folder / 'Images'
     if not images.is_dir():
@@ -56,22 +55,22 @@ def stanford_samples(folder: Path, official_split: bool = False) -> tuple[list[S
         except (ElementTree.ParseError, ValueError, OSError, BadImage) as error:
             fault = f'cannot be used ({error})'
         if fault:
-            reason = f'annotation {paths.shown(path)} {fault}: took the folder name and no box'
+            reason = f'annotation {paths.shown(path)} {fault}: used the folder name and no box'
             remarks.append(Remark(paths.shown(sample.path), 'kept', reason))
         samples.append(replace(sample, label=breed, box=box))
-    return (_officially_split(samples, folder / TEST_LIST) if official_split else samples), remarks
+    return (_official_split(samples, folder / TEST_LIST) if official_split else samples), remarks
 
 
 def breed_of_folder(name: str) -> str:
-    """'n02085620-Chihuahua' is 'chihuahua'; the annotations name the same breeds."""
+    """The breed in a folder name, as annotations spell it: 'chihuahua' for 'n02085620-Chihuahua'."""
     return name.partition('-')[2].lower() or name.lower()
 
 
 def parse_annotation(path: Path) -> tuple[str, Box]:
-    """Breed and box (xmin, ymin, xmax, ymax) of the first dog in an annotation.
+    """Breed and bounding box (xmin, ymin, xmax, ymax) of the first dog in an annotation.
 
-    Raises FileNotFoundError, ElementTree.ParseError when it is no XML, ValueError when something is
-    missing, BadImage for a pipe or a device.
+    Raises FileNotFoundError, ElementTree.ParseError for invalid XML, ValueError for missing or invalid
+    values, BadImage for a pipe or a device.
     """
     with open_regular(path) as stream:
         dog = ElementTree.parse(stream).getroot().find('object')
@@ -83,23 +82,24 @@ def parse_annotation(path: Path) -> tuple[str, Box]:
         raise ValueError('it has no bounding box')
     try:
         xmin, ymin, xmax, ymax = (int(float(edge)) for edge in edges)
-    except (ValueError, OverflowError):  # no number, and infinity
+    except (ValueError, OverflowError):  # not a number, or infinity
         xmin = ymin = xmax = ymax = 0
     if xmin >= xmax or ymin >= ymax:
         raise ValueError(f'its bounding box is {", ".join(edges)}')
     return name.strip().lower(), (xmin, ymin, xmax, ymax)
 
 
-def _officially_split(samples: list[Sample], path: Path) -> list[Sample]:
-    """Test is what the list names; the rest is cut into training and validation by hash."""
+def _official_split(samples: list[Sample], path: Path) -> list[Sample]:
+    """The photos in the list become the test split; a hash splits the others into training and validation."""
     test = _mat_list(path)
     if not any(s.id in test for s in samples):
         raise UserError(f'{paths.shown(path)} names none of the photos: use --split hash')
-    return [replace(s, split='test' if s.id in test else 'learn') for s in samples]
+    return [replace(s, split='test' if s.id in test else LEARN) for s in samples]
 
 
 def _mat_list(path: Path) -> set[str]:
-    from scipy.io import loadmat  # a second's import that nobody else needs
+    """The file names in a list of the data set, relative to Images/. Raises UserError."""
+    from scipy.io import loadmat  # takes a second to import, and only this needs it
 
     try:
         cells = loadmat(str(path))['file_list'].ravel()
@@ -109,36 +109,28 @@ def _mat_list(path: Path) -> set[str]:
             f'there is no {paths.shown(path)}: run sh setup/download_stanford_dogs_dataset.sh, '
             'or use --split hash'
         ) from error
-    except Exception as error:  # scipy raises many kinds for a damaged file
+    except Exception as error:  # scipy raises many exceptions for damaged files
         raise UserError(
             f'{paths.shown(path)} is no list of Stanford Dogs ({error}): use --split hash'
         ) from error
 
 
 def main(argv: list[str] | None = None) -> None:
-    made = cli.parser('src.data_preparation.stanford_ds_to_tfrecords', __doc__)
-    cli.add_name(made)
-    made.add_argument(
-        '--data',
-        type=Path,
-        metavar='DIR',
-        default=paths.STANFORD_DS_DIR,
-        help=f'folder with Images/, and Annotation/ and lists/ if there (default: '
-        f'{paths.shown(paths.STANFORD_DS_DIR)})',
+    made = converter_parser(
+        'stanford_ds_to_tfrecords', __doc__, data='folder with Images/, and Annotation/ and lists/ if present'
     )
     made.add_argument(
         '--split',
         choices=('official', 'hash'),
-        help="which photos are the test split (default: official where the data set's lists are, else hash)",
+        help="what decides the test split (default: official where the data set's lists are, else hash)",
     )
     made.add_argument(
         '--crop-to-box', action='store_true', help='crop each photo to the annotated dog before the backbone'
     )
     add_test_list(made)
-    add_conversion_flags(made)
     args = made.parse_args(argv)
-    listed = (args.data / TEST_LIST).exists() and not args.test_list
-    split = args.split or ('official' if listed else 'hash')
+    official = (args.data / TEST_LIST).exists() and not args.test_list
+    split = args.split or ('official' if official else 'hash')
     if args.test_list and args.split:
         raise UserError('--test-list and --split exclude each other')
     samples, remarks = stanford_samples(args.data, split == 'official')
@@ -146,7 +138,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f'--crop-to-box: {paths.shown(args.data / "Annotation")} holds no boxes for these photos'
         )
-    run(Job(args.name, args.data, samples, remarks, split, args.crop_to_box), args)
+    run(args, samples, remarks, split_by=split, crop_to_box=args.crop_to_box)
 
 
 if __name__ == '__main__':

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Breed:
-    """What the dogs of a breed have in common. Lengths are in body coordinates, `ear` and `muzzle` in
-    head coordinates; each dog departs from them a little (see `Dog.born`)."""
+    """The features of a breed. Lengths are in body coordinates (see `dogs`), `ear` and `muzzle` in head
+    coordinates (see `heads`); `Dog.create` varies them a little."""
 
     name: str
-    coats: tuple[str, ...]  # the main colour: each dog has one of these
-    marks: tuple[str, ...]  # the colour of its pattern
-    pattern: str  # plain, patches, spots, saddle, brindle, grizzle
-    trims: tuple[str, ...]  # white, pale or dark details; a dog has most of them
-    ears: str
-    tail: str
+    coats: tuple[str, ...]  # main colors; a dog has one of them
+    marks: tuple[str, ...]  # pattern colors; a dog has one of them
+    pattern: str  # a key of `dogs.PATTERNS`
+    trims: tuple[str, ...]  # white, pale or dark details; a dog has each with probability 0.8
+    ears: str  # a key of `EARS`
+    tail: str  # a key of `TAILS`
     leg: float = 0.5
     length: float = 1.0
     depth: float = 0.4
@@ -24,142 +24,48 @@ class Breed:
     head: float = 0.215
     muzzle: float = 0.7
     ear: float = 1.0
-    shag: float = 0.0
-    face: str = 'coat'  # what the head of most wears: coat, main or mark
-    ear_in: str = 'mark'  # the ears' colour: main or mark
+    shag: float = 0.0  # length of the tufts of fur
+    face: str = 'coat'  # the head's color: coat (with its pattern), main or mark
+    ear_in: str = 'mark'  # the color of the ears: main or mark
 
 
 BREEDS = (
-    Breed(
-        'moss_terrier',
-        coats=('#8f8668', '#a08e6c', '#7d7a66', '#b39b74'),
-        marks=('#4f4c3f', '#5e513f'),
-        pattern='grizzle',
-        trims=('beard', 'pale_legs'),
-        ears='folded',
-        tail='stub',
-        leg=0.42,
-        length=0.86,
-        depth=0.4,
-        head=0.225,
-        muzzle=0.62,
-        shag=0.05,
-    ),
-    Breed(
-        'harbour_spaniel',
-        coats=('#eae2d5', '#e6d8c2', '#ece7dd'),
-        marks=('#7a4526', '#5f3a28', '#a5622f', '#3c3431'),
-        pattern='patches',
-        trims=('blaze', 'pale_muzzle', 'pale_legs'),
-        ears='long',
-        tail='feather',
-        face='mark',
-        leg=0.42,
-        length=0.95,
-        depth=0.4,
-        muzzle=0.68,
-        ear=0.95,
-        shag=0.03,
-    ),
-    Breed(
-        'ember_hound',
-        coats=('#b5652d', '#c4793c', '#a2572b'),
-        marks=('#33292a', '#4a352c'),
-        pattern='saddle',
-        trims=('pale_muzzle', 'socks', 'tip', 'bib'),
-        ears='long',
-        tail='sabre',
-        ear_in='main',
-        leg=0.52,
-        length=0.98,
-        depth=0.4,
-        muzzle=0.85,
-        ear=0.85,
-    ),
-    Breed(
-        'cloud_spitz',
-        coats=('#ece4d5', '#ead9bd', '#f0ece4', '#e0c79e'),
-        marks=('#e6cfa6', '#d8b98a'),
-        pattern='plain',
-        trims=('bib',),
-        ears='pointed',
-        tail='curled',
-        leg=0.4,
-        length=0.84,
-        depth=0.42,
-        head=0.225,
-        muzzle=0.5,
-        ear=1.0,
-        shag=0.07,
-    ),
-    Breed(
-        'pepper_pointer',
-        coats=('#e6e0d6', '#dcd4c8', '#ebe6dc'),
-        marks=('#2f2c2d', '#4d3327', '#6f4a30'),
-        pattern='spots',
-        trims=('blaze',),
-        ears='floppy',
-        tail='whip',
-        face='mark',
-        leg=0.58,
-        length=1.0,
-        depth=0.4,
-        bulk=0.068,
-        head=0.2,
-        muzzle=0.9,
-    ),
-    Breed(
-        'bramble_bulldog',
-        coats=('#a87a4c', '#8e6642', '#b98f5f'),
-        marks=('#4a3325', '#3b2c25'),
-        pattern='brindle',
-        trims=('mask', 'bib', 'socks'),
-        ears='bat',
-        tail='stub',
-        leg=0.34,
-        length=0.86,
-        depth=0.46,
-        bulk=0.1,
-        head=0.27,
-        muzzle=0.2,
-        ear=0.85,
-    ),
-    Breed(
-        'toffee_basset',
-        coats=('#c08a4f', '#b5793f', '#cf9f68'),
-        marks=('#f4ead8', '#efe0c8'),
-        pattern='patches',
-        trims=('blaze', 'tip', 'socks', 'pale_muzzle'),
-        ears='long',
-        tail='sabre',
-        face='main',
-        ear_in='main',
-        leg=0.23,
-        length=1.16,
-        depth=0.38,
-        bulk=0.088,
-        head=0.23,
-        muzzle=0.85,
-        ear=1.05,
-    ),
-    Breed(
-        'dusk_shepherd',
-        coats=('#b98a58', '#a58363', '#8d8478', '#c79a62'),
-        marks=('#35302f', '#46413f'),
-        pattern='saddle',
-        trims=('mask', 'pips', 'hood'),
-        ears='pointed',
-        tail='brush',
-        leg=0.52,
-        length=1.06,
-        depth=0.42,
-        muzzle=0.85,
-        ear=0.95,
-        shag=0.025,
-    ),
-)
+    Breed('moss_terrier', coats=('#8f8668', '#a08e6c', '#7d7a66', '#b39b74'),
+          marks=('#4f4c3f', '#5e513f'), pattern='grizzle',
+          trims=('beard', 'pale_legs'), ears='folded', tail='stub',
+          leg=0.42, length=0.86, head=0.225, muzzle=0.62, shag=0.05),
+    Breed('harbour_spaniel', coats=('#eae2d5', '#e6d8c2', '#ece7dd'),
+          marks=('#7a4526', '#5f3a28', '#a5622f', '#3c3431'), pattern='patches',
+          trims=('blaze', 'pale_muzzle', 'pale_legs'), ears='long', tail='feather',
+          face='mark', leg=0.42, length=0.95, muzzle=0.68, ear=0.95, shag=0.03),
+    Breed('ember_hound', coats=('#b5652d', '#c4793c', '#a2572b'),
+          marks=('#33292a', '#4a352c'), pattern='saddle',
+          trims=('pale_muzzle', 'socks', 'tip', 'bib'), ears='long', tail='sabre',
+          ear_in='main', leg=0.52, length=0.98, muzzle=0.85, ear=0.85),
+    Breed('cloud_spitz', coats=('#ece4d5', '#ead9bd', '#f0ece4', '#e0c79e'),
+          marks=('#e6cfa6', '#d8b98a'), pattern='plain',
+          trims=('bib',), ears='pointed', tail='curled',
+          leg=0.4, length=0.84, depth=0.42, head=0.225, muzzle=0.5, shag=0.07),
+    Breed('pepper_pointer', coats=('#e6e0d6', '#dcd4c8', '#ebe6dc'),
+          marks=('#2f2c2d', '#4d3327', '#6f4a30'), pattern='spots',
+          trims=('blaze',), ears='floppy', tail='whip',
+          face='mark', leg=0.58, bulk=0.068, head=0.2, muzzle=0.9),
+    Breed('bramble_bulldog', coats=('#a87a4c', '#8e6642', '#b98f5f'),
+          marks=('#4a3325', '#3b2c25'), pattern='brindle',
+          trims=('mask', 'bib', 'socks'), ears='bat', tail='stub',
+          leg=0.34, length=0.86, depth=0.46, bulk=0.1, head=0.27, muzzle=0.2, ear=0.85),
+    Breed('toffee_basset', coats=('#c08a4f', '#b5793f', '#cf9f68'),
+          marks=('#f4ead8', '#efe0c8'), pattern='patches', face='main', ear_in='main',
+          trims=('blaze', 'tip', 'socks', 'pale_muzzle'), ears='long', tail='sabre',
+          leg=0.23, length=1.16, depth=0.38, bulk=0.088, head=0.23, muzzle=0.85, ear=1.05),
+    Breed('dusk_shepherd', coats=('#b98a58', '#a58363', '#8d8478', '#c79a62'),
+          marks=('#35302f', '#46413f'), pattern='saddle',
+          trims=('mask', 'pips', 'hood'), ears='pointed', tail='brush',
+          leg=0.52, length=1.06, depth=0.42, muzzle=0.85, ear=0.95, shag=0.025),
+)  # fmt: skip
 
-# Tails from their root, backwards and up being negative: (x, y, radius); then how shaggy they are.
+# Tails: (x, y, radius) from the root to the tip, negative x behind the dog and negative y up; then a factor
+# for the length of their tufts.
 TAILS = {
     'stub': ([(0.03, 0.02, 0.06), (-0.05, -0.06, 0.05), (-0.09, -0.13, 0.038)], 0.5),
     'feather': ([(0.04, 0.02, 0.05), (-0.12, -0.05, 0.045), (-0.25, -0.12, 0.05), (-0.33, -0.2, 0.02)], 1.6),
@@ -170,11 +76,11 @@ TAILS = {
     'brush': ([(0.04, 0.02, 0.06), (-0.08, 0.08, 0.07), (-0.15, 0.25, 0.08), (-0.2, 0.42, 0.06),
          (-0.29, 0.5, 0.02)], 1.6),
 }  # fmt: skip
-# On the ground behind a sitting or lying dog.
+# The tail of a sitting or lying dog, on the ground.
 TAIL_AT_REST = [(0.08, -0.05, 0.06), (-0.1, -0.05, 0.05), (-0.25, -0.045, 0.045), (-0.38, -0.09, 0.02)]
 
-# Ears: the dog's left ear seen from the front, an ear seen from the side, whether the first hangs over
-# the head, and the point it grows from (front, side).
+# Ears: outline of the ear on the right of the picture seen from the front, outline seen from the side, and
+# whether ears hang over the head.
 EARS = {
     'floppy': (
         [(0.55, -0.74), (0.95, -0.7), (1.2, -0.2), (1.16, 0.32), (0.94, 0.5), (0.8, 0.12), (0.68, -0.36)],
@@ -206,4 +112,4 @@ EARS = {
         True,
     ),
 }  # fmt: skip
-TWO_EDGED = {'pointed', 'bat'}  # ears that show their pink inside
+UPRIGHT_EARS = {'pointed', 'bat'}  # these show their pink inside

@@ -1,4 +1,4 @@
-"""The camera that takes the sample pictures: focus, light, exposure, grain."""
+"""The last steps of a drawn picture: blur, light, exposure, vignette and noise, as of a camera."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LIGHTS = {
 
 
 def lens(canvas: Canvas, radius: float) -> None:
-    """Put what is painted so far out of focus."""
+    """Blur everything that is drawn so far, with a radius in pixels."""
     if radius > 0.3:
         blurred = np.asarray(soft(picture_of(canvas.pixels), radius), np.float32)
         canvas.pixels = np.ascontiguousarray(np.moveaxis(blurred, 2, 0)) / 255
 
 
 def develop(canvas: Canvas, rng: np.random.Generator) -> Image.Image:
-    """Light, exposure, vignette, shake and grain of the camera: the canvas as an 8-bit picture."""
+    """The canvas as an 8-bit picture, with random light, exposure, vignette, noise and sometimes blur."""
     w, h = canvas.size
     tint = np.float32(LIGHTS[rng.choice(list(LIGHTS))]).reshape(3, 1, 1) * rng.normal(1.0, 0.08)
     x, y = np.linspace(-1, 1, w, dtype=np.float32)[None, :], np.linspace(-1, 1, h, dtype=np.float32)[:, None]
@@ -38,6 +38,6 @@ def develop(canvas: Canvas, rng: np.random.Generator) -> Image.Image:
 
 
 def picture_of(pixels: np.ndarray) -> Image.Image:
-    """Colours [3, H, W] as an 8-bit picture."""
+    """[3, H, W] float32 from 0 to 1 as an 8-bit RGB picture."""
     planes = np.uint8(np.clip(pixels, 0, 1) * 255 + 0.5)
     return Image.merge('RGB', [Image.fromarray(plane) for plane in planes])

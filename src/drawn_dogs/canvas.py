@@ -1,7 +1,7 @@
-"""What the sample pictures are painted on: soft shading, antialiased edges.
+"""A canvas with antialiased edges and soft shading.
 
-Outlines are drawn three times too large and scaled down, so edges are smooth; colour and shading are
-computed at the picture's own size, which keeps a picture at about fifteen milliseconds.
+Outlines are rasterized at three times the size and scaled down, which smooths edges. Color and shading are
+computed at the picture's own size; a picture takes about fifteen milliseconds.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from PIL import Image, ImageDraw, ImageFilter
 from src.drawn_dogs.shapes import mix
 
 OVERSAMPLE = 3
-SHADOW_TINT = np.float32([[[1.0]], [[0.94]], [[0.8]]])  # what shade takes from a colour: least from blue
+SHADOW_TINT = np.float32([[[1.0]], [[0.94]], [[0.8]]])  # shade darkens red most, blue least
 
 
 @dataclass
 class Canvas:
-    """A picture in the making: `pixels` [3, H, W], and `dog` [H, W], where the dog covers it."""
+    """`pixels` [3, H, W] float32 from 0 to 1, and `dog` [H, W] float32, the share of each pixel that the dog
+    covers."""
 
     pixels: np.ndarray
     dog: np.ndarray
-    light: tuple[float, float]  # points to where the light comes from; y counts downward
+    light: tuple[float, float]  # direction (x, y) toward the light; y points down
 
     @classmethod
     def blank(cls, width: int, height: int, light: tuple[float, float]) -> Canvas:
@@ -35,7 +36,7 @@ class Canvas:
         return self.pixels.shape[2], self.pixels.shape[1]
 
     def box(self, shapes: Sequence[np.ndarray], pad: float) -> tuple[int, int, int, int] | None:
-        """Left, top, right, bottom of what the shapes cover in the picture, or None."""
+        """The box (left, top, right, bottom) that shapes cover in the picture, padded; None if outside."""
         more = pad + max([shape[:, 2].max() for shape in shapes if shape.shape[1] == 3], default=0)
         points = shapes[0] if len(shapes) == 1 else np.concatenate([shape[:, :2] for shape in shapes])
         low, high = points.min(0)[:2] - more, points.max(0)[:2] + more
@@ -43,17 +44,17 @@ class Canvas:
         right, bottom = (min(edge, int(side) + 2) for side, edge in zip(high, self.size, strict=True))
         return (left, top, right, bottom) if right > left and bottom > top else None
 
-    def flat(self, shapes, colour, blur: float = 0.0, opacity: float = 1.0) -> None:
-        """Fill the shapes with a colour or with colours."""
+    def flat(self, shapes, color, blur: float = 0.0, opacity: float = 1.0) -> None:
+        """Fill shapes with a color [3, 1, 1] or colors [3, H, W]. `blur`, in pixels, softens the edges."""
         box = self.box(shapes, 2.5 * blur)
         if box is None:
             return
         here = _window(box)
         share = opacity * coverage(shapes, box, blur)
-        self.pixels[here] = mix(self.pixels[here], _cut(colour, here), share)
+        self.pixels[here] = mix(self.pixels[here], _cut(color, here), share)
 
     def shade(self, shapes, blur: float, strength: float, where: np.ndarray | None = None) -> None:
-        """Darken softly: a shadow on the ground, or (`where` the dog is) of one part on another."""
+        """Draw a shadow of the shapes; `where` [H, W] limits it, such as to the dog."""
         box = self.box(shapes, 2.5 * blur)
         if box is None:
             return
@@ -74,12 +75,16 @@ class Canvas:
         dim: float = 1.0,
         dog: bool = True,
     ):
-        """Lay a rounded part of the dog, lit from `light` (or, without `dog`, of something else).
+        """Draw a rounded body part, shaded by `light`.
 
-        coat: its colours. relief: how far shading reaches in from the edge, in pixels.
-        marks: (shapes, colour, blur) painted on this part only. fade: two points; the part dissolves
-        from the second towards the first, so that a leg grows out of the body. contact: how dark its
-        shadow falls on the dog behind it.
+        coat: its color [3, 1, 1] or colors [3, H, W]
+        relief: width of the shading along the edge, in pixels
+        marks: (shapes, color, blur) painted on this part only
+        fade: two points; the part is transparent at the first and opaque at the second, so that a leg blends
+            into the body
+        contact: strength of its shadow on the parts drawn before
+        dim: factor for its brightness
+        dog: whether it counts as a part of the dog
         """
         if contact:
             below = [s + np.array([0, relief * 0.6, 0])[: s.shape[1]] for s in shapes]
@@ -88,41 +93,44 @@ class Canvas:
         if box is None:
             return
         here = _window(box)
-        pad = int(relief) + 2  # room to look beyond the part's edge, even beyond the picture's
+        pad = int(relief) + 2  # `lit` reads pixels beyond the part's box, even outside the picture
         outline = stencil(shapes, (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad))
         mask = np.asarray(outline, np.float32)[pad:-pad, pad:-pad] / 255
-        colour = np.broadcast_to(_cut(coat, here), (3, *mask.shape)) * np.float32(dim)
+        color = np.broadcast_to(_cut(coat, here), (3, *mask.shape)) * np.float32(dim)
         for drawn, paint, blur in marks:
             spot = _overlap(self.box(drawn, 2.5 * blur), box)
             if spot is not None:
                 inside = _window(spot, box)
                 share = coverage(drawn, spot, blur)
-                colour[inside] = mix(colour[inside], paint * np.float32(dim), share)
-        colour = self.lit(colour, outline, pad, relief)
+                color[inside] = mix(color[inside], paint * np.float32(dim), share)
+        color = self.lit(color, outline, pad, relief)
         if fade is not None:
             mask = mask * _ramp(box, *fade)
-        self.pixels[here] = mix(self.pixels[here], colour, mask)
+        self.pixels[here] = mix(self.pixels[here], color, mask)
         if dog:
             self.dog[here] = np.maximum(self.dog[here], mask)
 
-    def lit(self, colour: np.ndarray, outline: Image.Image, pad: int, relief: float) -> np.ndarray:
-        """Shade a part as if it were round. Its blurred outline falls off towards the edges, so the
-        slope along the light tells which side faces it. `outline` is `pad` wider on all sides."""
+    def lit(self, color: np.ndarray, outline: Image.Image, pad: int, relief: float) -> np.ndarray:
+        """Shade a part as if it were round.
+
+        The blurred outline serves as its thickness, whose slope along the light tells which side faces it.
+        `outline` is `pad` pixels wider than `color` [3, H, W] on all sides.
+        """
         thickness = np.asarray(soft(outline, relief), np.float32) / 255
         dx, dy = (round(step * relief * 0.7) for step in self.light)
-        height, width = colour.shape[1:]
+        height, width = color.shape[1:]
 
         def seen(x, y):
             return thickness[pad + y : pad + y + height, pad + x : pad + x + width]
 
         slope = seen(-dx, -dy) - seen(dx, dy)
         bright, dark = np.maximum(slope, 0), np.minimum(slope, 0)
-        # White fur has little room above it, so it takes its form from the shade rather than the light.
-        return (colour + 0.42 * bright * colour * (1.2 - colour)) * (1 + 0.62 * dark * SHADOW_TINT)
+        # The factor (1.2 - color) limits highlights on white fur; its form shows in the shade instead.
+        return (color + 0.42 * bright * color * (1.2 - color)) * (1 + 0.62 * dark * SHADOW_TINT)
 
 
 def stencil(shapes, box) -> Image.Image:
-    """How much of each pixel in the box (left, top, right, bottom) the shapes cover, 0 to 255."""
+    """The share of each pixel in the box (left, top, right, bottom) that shapes cover, 0 to 255."""
     left, top, right, bottom = box
     mask = Image.new('L', ((right - left) * OVERSAMPLE, (bottom - top) * OVERSAMPLE))
     draw = ImageDraw.Draw(mask)
@@ -138,13 +146,13 @@ def stencil(shapes, box) -> Image.Image:
 
 
 def coverage(shapes, box, blur: float = 0.0) -> np.ndarray:
-    """How much of each pixel in the box the shapes cover, 0 to 1, their edges `blur` pixels soft."""
+    """The share of each pixel in the box that shapes cover, float32 from 0 to 1; `blur` softens edges."""
     mask = stencil(shapes, box)
     return np.asarray(soft(mask, blur) if blur else mask, np.float32) / 255
 
 
 def soft(image: Image.Image, radius: float) -> Image.Image:
-    """The image blurred; wide blurs are taken at half size, where they cost a quarter."""
+    """The image with a Gaussian blur, from radius 3 on computed at half size, for a quarter of the time."""
     if radius < 3:
         return image.filter(ImageFilter.GaussianBlur(radius))
     return (
@@ -155,32 +163,32 @@ def soft(image: Image.Image, radius: float) -> Image.Image:
 
 
 def gradient(size: tuple[int, int], stops) -> np.ndarray:
-    """Colours [3, H, W] that change from top to bottom through (y, colour) stops."""
+    """Colors [3, H, W] interpolated from top to bottom between (y, color) stops."""
     y, at = np.arange(size[1]), [stop[0] for stop in stops]
     planes = [np.interp(y, at, plane) for plane in np.concatenate([stop[1] for stop in stops], 1)[..., 0]]
     return np.repeat(np.float32(planes)[..., None], size[0], axis=2)
 
 
 def noise(size: tuple[int, int], cell: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise [H, W], about -1 to 1, in blobs of cell (width, height) pixels."""
+    """Smooth noise [H, W], about -1 to 1; `cell` is the width and height of its blobs in pixels."""
     small = (max(2, round(size[0] / cell[0])), max(2, round(size[1] / cell[1])))
     grain = Image.fromarray(rng.standard_normal(small[::-1], np.float32))
     return np.asarray(grain.resize(size, Image.Resampling.BICUBIC))
 
 
 def _window(box, within=(0, 0, 0, 0)) -> tuple:
-    """The box's rows and columns, in the last two axes of an array that covers `within`."""
+    """The index of a box in the last two axes of an array that covers the box `within`."""
     left, top = within[:2]
     return ..., slice(box[1] - top, box[3] - top), slice(box[0] - left, box[2] - left)
 
 
-def _cut(colour: np.ndarray, here: tuple) -> np.ndarray:
-    """The part of colours that vary over the picture; a single colour as it is."""
-    return colour if colour.size == 3 else colour[here]
+def _cut(color: np.ndarray, here: tuple) -> np.ndarray:
+    """The colors [3, H, W] at an index; a single color [3, 1, 1] is returned as it is."""
+    return color if color.size == 3 else color[here]
 
 
 def _overlap(one, other) -> tuple[int, int, int, int] | None:
-    """The box that two boxes share."""
+    """The intersection of two boxes, None if it is empty."""
     if one is None:
         return None
     left, top = max(one[0], other[0]), max(one[1], other[1])
@@ -189,7 +197,7 @@ def _overlap(one, other) -> tuple[int, int, int, int] | None:
 
 
 def _ramp(box, start, end) -> np.ndarray:
-    """0 at `start` and before, 1 at `end` and beyond, smooth between."""
+    """A smooth ramp over the box: 0 before `start`, 1 beyond `end` (smoothstep)."""
     (sx, sy), (ex, ey) = np.asarray(start)[:2], np.asarray(end)[:2]
     x = np.arange(box[0], box[2], dtype=np.float32)[None, :] + 0.5
     y = np.arange(box[1], box[3], dtype=np.float32)[:, None] + 0.5

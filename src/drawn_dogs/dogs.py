@@ -1,7 +1,7 @@
-"""A dog: its build and coat, and the parts that every pose is made of.
+"""A dog: its build, its coat, and the parts that all poses have in common.
 
-Body coordinates: the ground is y = 0, y counts downward, the dog looks to the right, and a middling dog
-is 1 high at the withers.
+Body coordinates: y = 0 is the ground, y points down, the dog looks to the right, and an average dog is 1
+high at the withers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COLLARS = ('#b8402f', '#2f6b8a', '#d9a441', '#4c7a4a', '#7b4a86', '#2c2c34')
 
 @dataclass
 class Dog:
-    """One dog on a canvas. `frame` carries body coordinates into the picture."""
+    """One dog on a canvas. `frame` converts body coordinates to pixels."""
 
     breed: Breed
     canvas: Canvas
@@ -30,17 +30,17 @@ class Dog:
     main: np.ndarray
     mark: np.ndarray
     trims: set[str]
-    coat: np.ndarray  # [3, H, W]: what colour the dog's fur has wherever it is
+    coat: np.ndarray  # [3, H, W] colors of the fur; each part takes them from its place in the picture
     collar: np.ndarray | None
 
     @classmethod
-    def born(cls, breed: Breed, canvas: Canvas, frame: Frame, rng: np.random.Generator) -> Dog:
-        """A dog of the breed with its own build, colours and details."""
+    def create(cls, breed: Breed, canvas: Canvas, frame: Frame, rng: np.random.Generator) -> Dog:
+        """A dog of the breed with random build, colors and details."""
         build = {
             part: getattr(breed, part) * rng.normal(1, 0.07)
             for part in ('leg', 'length', 'depth', 'bulk', 'head', 'muzzle', 'ear', 'shag')
         }
-        main, mark = (_tinted(rng.choice(colours), rng) for colours in (breed.coats, breed.marks))
+        main, mark = (_tinted(rng.choice(colors), rng) for colors in (breed.coats, breed.marks))
         trims = {trim for trim in breed.trims if rng.random() < 0.8}
         collar = rgb(rng.choice(COLLARS)) if rng.random() < 0.35 else None
         dog = cls(replace(breed, **build), canvas, frame, rng, main, mark, trims, canvas.pixels, collar)
@@ -49,10 +49,11 @@ class Dog:
 
     @property
     def unit(self) -> float:
+        """Pixels for a length of 1 in body coordinates."""
         return self.frame.scale
 
     def fur(self) -> np.ndarray:
-        """The coat's pattern over the whole picture; parts of the dog cut their colours out of it."""
+        """The colors of the coat over the whole picture, [3, H, W]."""
         size, unit, rng = self.canvas.size, self.unit, self.rng
         share = PATTERNS[self.breed.pattern](size, unit, rng)
         hair = noise(size, (max(1.2, unit * 0.012), max(2.5, unit * 0.04)), rng)
@@ -62,7 +63,7 @@ class Dog:
     def part(
         self, shapes, relief: float, marks=(), fade=None, contact=0.0, dim=1.0, shag=1.0, coat=None
     ) -> None:
-        """Lay a part; lengths, also those of blurs in `marks`, in body coordinates."""
+        """Draw a part with `Canvas.body`; all lengths, also the blurs in `marks`, are in body coordinates."""
         place, unit = self.frame, self.unit
         self.canvas.body(
             [place(shaggy(shape, self.breed.shag * shag, self.rng)) for shape in shapes],
@@ -75,14 +76,14 @@ class Dog:
         )
 
     def leg(self, *points, paw: float = 0.05, fade=None, dim: float = 1.0) -> None:
-        """A leg from top to ankle through (x, y, radius) points, with a paw that points ahead."""
+        """Draw a leg through (x, y, radius) points from top to ankle, with a paw pointing forward."""
         x, y, r = points[-1]
         foot = oval(x + paw * 0.5, y + r * 0.35, r * 1.1 + paw * 0.5, r * 0.95)
         marks = []
         top = -self.breed.leg
-        for trim, height, colour in (('pale_legs', 0.8, mix(self.main, WHITE, 0.4)), ('socks', 0.38, WHITE)):
+        for trim, height, color in (('pale_legs', 0.8, mix(self.main, WHITE, 0.4)), ('socks', 0.38, WHITE)):
             if trim in self.trims:
-                marks.append(([_band(x, top * height, 0.2)], colour, 0.02 if trim == 'socks' else 0.07))
+                marks.append(([_band(x, top * height, 0.2)], color, 0.02 if trim == 'socks' else 0.07))
         self.part([limb(*points), foot], 0.05, marks, fade, dim=dim, shag=0.4)
         toes = [
             limb((x + paw * k, y + r * 0.3, 0.006), (x + paw * k + 0.006, y + r * 1.05, 0.006))
@@ -91,6 +92,7 @@ class Dog:
         self.canvas.flat([self.frame(toe) for toe in toes], DARK, opacity=0.35)
 
     def tail(self, x: float, y: float, angle: float = 0.0, resting: bool = False) -> None:
+        """Draw the tail from its root (x, y); `resting` lays it on the ground."""
         points, shag = TAILS[self.breed.tail]
         if resting and self.breed.tail not in ('stub', 'curled'):
             points, angle = TAIL_AT_REST, 0.0
@@ -112,12 +114,12 @@ def _band(x: float, y: float, half: float) -> np.ndarray:
     return np.float64([(x - half, y), (x + half, y), (x + half, 0.2), (x - half, 0.2)])
 
 
-def _tinted(colour: str, rng: np.random.Generator) -> np.ndarray:
-    """The colour as one dog of many has it: a little lighter or darker, warmer or cooler."""
-    return np.float32(np.clip(rgb(colour) * rng.normal(1, 0.07) * rng.normal(1, 0.013, (3, 1, 1)), 0, 1))
+def _tinted(color: str, rng: np.random.Generator) -> np.ndarray:
+    """The color, randomly a little lighter or darker, warmer or cooler."""
+    return np.float32(np.clip(rgb(color) * rng.normal(1, 0.07) * rng.normal(1, 0.013, (3, 1, 1)), 0, 1))
 
 
-# Patterns: how much of the second colour a coat shows at each pixel [H, W], for a dog of `unit` pixels.
+# Patterns: the share of the second color at each pixel [H, W], for a dog of `unit` pixels.
 
 
 def _patches(size, unit: float, rng) -> np.ndarray:
@@ -125,7 +127,7 @@ def _patches(size, unit: float, rng) -> np.ndarray:
 
 
 def _spots(size, unit: float, rng) -> np.ndarray:
-    """Spots of two overlapping discs, so that few are round."""
+    """Spots made of two overlapping discs, so that few are round."""
     number = int(size[0] * size[1] / unit**2 * rng.uniform(22, 48))
     spots = rng.uniform(0, 1, (number, 3)) * (*size, 1)
     spots[:, 2] = unit * (0.008 + 0.042 * spots[:, 2] ** 2)
@@ -156,5 +158,5 @@ PATTERNS = {
     'brindle': _brindle,
     'grizzle': _grizzle,
     'plain': _plain,
-    'saddle': lambda size, unit, rng: np.zeros(size[::-1]),  # laid on the back by the pose
+    'saddle': lambda size, unit, rng: np.zeros(size[::-1]),  # the pose draws the saddle
 }

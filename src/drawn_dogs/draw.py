@@ -1,4 +1,4 @@
-"""Draw a small data set of invented dogs, to try every step of the project without a download.
+"""Draw a small data set of invented dogs, to try all steps of the project without a download.
 
     python -m src.drawn_dogs.draw
     python -m src.drawn_dogs.draw --out /tmp/dogs --per-class 200 --seed 7
@@ -6,10 +6,10 @@
 Eight breeds, 60 pictures of each, laid out as Stanford Dogs is:
 
     data/sample/Images/s00000001-moss_terrier/s00000001_0001.jpg
-    data/sample/Annotation/s00000001-moss_terrier/s00000001_0001     where the dog is (Pascal VOC XML)
+    data/sample/Annotation/s00000001-moss_terrier/s00000001_0001     box around the dog (Pascal VOC XML)
 
-Nothing is random but the seed: the same seed draws the same pictures, however many of them. Pictures
-that are already there are left alone, so a stopped run goes on where it was.
+The same seed draws the same pictures, however many of them. Existing pictures are kept, so a stopped run
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from src.drawn_dogs.camera import develop, lens
 from src.drawn_dogs.canvas import Canvas
 from src.drawn_dogs.dogs import Dog
 from src.drawn_dogs.places import PLACES, foreground
-from src.drawn_dogs.poses import POSES, room_for
+from src.drawn_dogs.poses import POSES, extent_of
 from src.drawn_dogs.shapes import Frame
 
 __all__ = ['BREEDS', 'Breed', 'draw_picture', 'draw_sample']
@@ -40,29 +40,29 @@ PER_CLASS = 60
 SEED = 1
 JPEG_QUALITY = 85
 POSE_SHARES = {'standing': 0.3, 'sitting': 0.2, 'sitting_front': 0.14, 'lying': 0.16, 'portrait': 0.2}
-CLOSE_UP_SHARE = 0.18  # of the pictures are so close that a part of the dog may be outside
+CLOSE_UP_SHARE = 0.18  # share of close-ups, in which a part of the dog may be outside the picture
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A finished picture, how the dog in it poses, and the box around the dog in pixels."""
+    """A finished picture with the pose of its dog and the box around it in pixels."""
 
     picture: Image.Image
     pose: str
-    box: tuple[int, int, int, int]  # left, top, right, bottom, the last two included
+    box: tuple[int, int, int, int]  # left, top, right, bottom; the last two inclusive
 
 
 def draw_picture(seed: int, breed_number: int, index: int) -> Drawn:
-    """Picture `index` (from 0) of breed `breed_number` (from 0). It depends on these three alone."""
+    """Picture `index` (from 0) of breed `breed_number` (from 0). It depends on the arguments alone."""
     rng = np.random.default_rng((seed, breed_number, index))
     breed = BREEDS[breed_number]
     pose = str(rng.choice(list(POSE_SHARES), p=list(POSE_SHARES.values())))
     frame, canvas = _framed(pose, breed, rng)
     place = PLACES[rng.integers(len(PLACES))]
-    floor = min(frame.y, float(canvas.size[1]))  # a close-up may not show where the dog stands
+    floor = min(frame.y, float(canvas.size[1]))  # in a close-up the ground may be outside the picture
     place(canvas, rng, floor)
     lens(canvas, rng.uniform(2, 5) if pose == 'portrait' else max(0, rng.normal(0.3, 0.8)))
-    POSES[pose](Dog.born(breed, canvas, frame, rng))
+    POSES[pose](Dog.create(breed, canvas, frame, rng))
     foreground(place, canvas, rng, floor)
     rows, columns = (np.flatnonzero((canvas.dog > 0.5).any(axis)) for axis in (1, 0))
     box = tuple(int(side) for side in (columns[0], rows[0], columns[-1], rows[-1]))
@@ -70,8 +70,8 @@ def draw_picture(seed: int, breed_number: int, index: int) -> Drawn:
 
 
 def _framed(pose: str, breed: Breed, rng: np.random.Generator) -> tuple[Frame, Canvas]:
-    """A canvas, and where on it the dog stands: mostly whole, now and then so close that it is cut."""
-    left, top, right, bottom = room_for(pose, breed)
+    """A blank canvas, and the frame of the dog on it: whole in most pictures, cut off in close-ups."""
+    left, top, right, bottom = extent_of(pose, breed)
     wide = (right - left) / (bottom - top) * rng.normal(1.0, 0.12)
     area = rng.uniform(200, 235) ** 2
     width, height = (int(np.clip(side, 180, 265)) for side in ((area * wide) ** 0.5, (area / wide) ** 0.5))
@@ -83,7 +83,7 @@ def _framed(pose: str, breed: Breed, rng: np.random.Generator) -> tuple[Frame, C
     flip = bool(rng.random() < 0.5)
     x = spare_x * at_x + scale * (right if flip else -left)
     y = spare_y * at_y - scale * top
-    if rng.random() < CLOSE_UP_SHARE:  # closer, about a point near the head
+    if rng.random() < CLOSE_UP_SHARE:  # zoom in on a point near the head
         closer = rng.uniform(1.15, 1.5)
         hx, hy = x + scale * right * 0.5 * (-1 if flip else 1), y + scale * top * 0.75
         x, y, scale = hx + (x - hx) * closer, hy + (y - hy) * closer, scale * closer
@@ -119,7 +119,7 @@ ANNOTATION = """<annotation>
 
 
 def annotation(drawn: Drawn, seed: int, name: str, breed: str) -> str:
-    """The picture's annotation as Stanford Dogs has it."""
+    """The picture's annotation in the format of Stanford Dogs."""
     (width, height), (xmin, ymin, xmax, ymax) = drawn.picture.size, drawn.box
     cut = int(xmin == 0 or ymin == 0 or xmax == width - 1 or ymax == height - 1)
     return ANNOTATION.format(
@@ -129,9 +129,9 @@ def annotation(drawn: Drawn, seed: int, name: str, breed: str) -> str:
 
 
 def draw_sample(out: Path, per_class: int = PER_CLASS, seed: int = SEED) -> list[Path]:
-    """Draw what is missing of the data set below `out`; returns all its pictures, breed by breed.
+    """Draw the missing pictures of the data set in `out`. Returns the paths of all, breed by breed.
 
-    A picture that another seed drew counts as missing.
+    Pictures of another seed count as missing. Raises UserError when `out` is a file.
     """
     require(not Path(out).is_file(), f'{paths.shown(out)} is a file: --out names a folder')
     wanted = _pictures(out, per_class)
@@ -140,7 +140,7 @@ def draw_sample(out: Path, per_class: int = PER_CLASS, seed: int = SEED) -> list
         for picture, breed_number, index in missing:
             drawn = draw_picture(seed, breed_number, index)
             write_picture(picture, drawn.picture, format='JPEG', quality=JPEG_QUALITY)
-            with atomic_path(_note(picture)) as part:  # last: it says whose seed the picture is from
+            with atomic_path(_annotation_of(picture)) as part:  # last, as it holds the seed
                 text = annotation(drawn, seed, picture.stem, BREEDS[breed_number].name)
                 part.write_text(text, encoding='utf-8', newline='\n')
             bar.update()
@@ -148,7 +148,7 @@ def draw_sample(out: Path, per_class: int = PER_CLASS, seed: int = SEED) -> list
 
 
 def _pictures(out: Path, per_class: int) -> dict[Path, tuple[int, int]]:
-    """The data set's pictures, each with the number of its breed and its own."""
+    """The paths of all pictures, each with the number of its breed and its index."""
     folders = [f's{number + 1:08d}-{breed.name}' for number, breed in enumerate(BREEDS)]
     return {
         Path(out) / 'Images' / folder / f'{folder[:9]}_{index + 1:04d}.jpg': (number, index)
@@ -157,16 +157,16 @@ def _pictures(out: Path, per_class: int) -> dict[Path, tuple[int, int]]:
     }
 
 
-def _note(picture: Path) -> Path:
-    """Where the picture's annotation lies."""
+def _annotation_of(picture: Path) -> Path:
+    """The path of a picture's annotation."""
     return picture.parents[2] / 'Annotation' / picture.parent.name / picture.stem
 
 
 def _complete(picture: Path, seed: int) -> bool:
-    """Whether the picture and its annotation are there, whole, and drawn from this seed."""
+    """Whether the picture and its annotation exist, are complete, and were drawn from this seed."""
     try:
-        note = _note(picture).read_text(encoding='utf-8')
-        return f'seed {seed}</database>' in note and picture.read_bytes().endswith(b'\xff\xd9')
+        text = _annotation_of(picture).read_text(encoding='utf-8')
+        return f'seed {seed}</database>' in text and picture.read_bytes().endswith(b'\xff\xd9')
     except (OSError, ValueError):
         return False
 
@@ -175,16 +175,16 @@ def main(argv=None):
     made = parser('src.drawn_dogs.draw', __doc__)
     made.add_argument('--out', type=Path, default=paths.SAMPLE_DS_DIR, help='folder to write to')
     made.add_argument('--per-class', type=whole_number(1), default=PER_CLASS, help='pictures of each breed')
-    made.add_argument('--seed', type=whole_number(0), default=SEED, help='another seed, other dogs')
+    made.add_argument('--seed', type=whole_number(0), default=SEED, help='random seed')
     args = made.parse_args(argv)
 
-    there = sum(_complete(picture, args.seed) for picture in _pictures(args.out, args.per_class))
+    existing = sum(_complete(picture, args.seed) for picture in _pictures(args.out, args.per_class))
     with at_work(args.out / 'Images'):
         pictures = draw_sample(args.out, args.per_class, args.seed)
-    new = len(pictures) - there
-    told = [f'{count(new, "picture")} of {len(BREEDS)} breeds'] if new else []
-    told += [f'{there:,} already there'] if there else []
-    wrote(args.out, ', '.join(told))
+    new = len(pictures) - existing
+    counts = [f'{count(new, "picture")} of {len(BREEDS)} breeds'] if new else []
+    counts += [f'{existing:,} already there'] if existing else []
+    wrote(args.out, ', '.join(counts))
     next_step(
         f'python -m src.data_preparation.stanford_ds_to_tfrecords --data {shlex.quote(paths.shown(args.out))}'
         f' --name sample --backbone {shlex.quote(paths.shown(paths.POCKET_GRAPH_DEF))}'

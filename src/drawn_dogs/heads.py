@@ -1,8 +1,7 @@
-"""The heads of dogs, from the front and from the side.
+"""Heads of dogs, seen from the front and from the side.
 
-Head coordinates: the skull is a circle of radius 1 around (0, 0), y counts downward, and from the side
-the dog looks to the right. The `dog` that these functions take has a frame that carries them into the
-picture; `head` makes it.
+Head coordinates: the skull is a circle of radius 1 around (0, 0), y points down, and in a side view the dog
+looks to the right. `head` gives the other functions a `dog` whose frame converts head coordinates to pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from src.drawn_dogs.breeds import EARS, TWO_EDGED
+from src.drawn_dogs.breeds import EARS, UPRIGHT_EARS
 from src.drawn_dogs.dogs import DARK, WHITE, Dog
 from src.drawn_dogs.shapes import blob, limb, mix, oval, rgb, shaggy
 
@@ -19,7 +18,7 @@ PINK = rgb('#d98880')
 
 
 def head(dog: Dog, x: float, y: float, front: bool, scale: float = 1.0) -> None:
-    """Draw the dog's head around (x, y) of its body, a little tilted."""
+    """Draw the head around (x, y) in body coordinates, with a small random tilt."""
     tilt = dog.rng.normal(0, 0.12)
     breed = replace(dog.breed, shag=dog.breed.shag / dog.breed.head * 0.8)
     face = replace(dog, breed=breed, frame=dog.frame.inner(x, y, dog.breed.head * scale, tilt))
@@ -27,7 +26,7 @@ def head(dog: Dog, x: float, y: float, front: bool, scale: float = 1.0) -> None:
 
 
 def _face_marks(dog: Dog, eyes, muzzle, stripe) -> list:
-    """Markings of the head: dark crown, dark mask, pale brows, white blaze."""
+    """The markings of the head as (shapes, color, blur): dark crown, dark mask, pale brows, white blaze."""
     marks = []
     if 'hood' in dog.trims:
         marks.append(([oval(0, -1.0, 1.2, 0.62)], dog.mark, 0.16))
@@ -43,13 +42,13 @@ def _face_marks(dog: Dog, eyes, muzzle, stripe) -> list:
 
 
 def _head_coat(dog: Dog) -> np.ndarray:
-    """Pied dogs mostly have a coloured head; the others wear their coat."""
+    """The colors of the head: those of the coat, or for most dogs of some breeds one color."""
     if dog.breed.face == 'coat' or dog.rng.random() < 0.25:
         return dog.coat
     return mix(dog.coat, dog.main if dog.breed.face == 'main' else dog.mark, np.float32(0.88))
 
 
-def _ear_colour(dog: Dog) -> np.ndarray:
+def _ear_color(dog: Dog) -> np.ndarray:
     if dog.breed.pattern in ('plain', 'grizzle'):
         return mix(dog.main, dog.mark, 0.6) * 0.85
     return dog.main * 0.8 if dog.breed.ear_in == 'main' else dog.mark
@@ -78,7 +77,7 @@ def _front_face(dog: Dog) -> None:
     dog.part([skull], 0.42, marks, contact=0.45, coat=coat)
     if rng.random() < 0.35:
         _tongue(dog, cx, low - 0.2)
-    paint = _muzzle_colour(dog)
+    paint = _muzzle_color(dog)
     if paint is not None:
         marks = [([oval(cx, 0.5, 1, 1)], paint, 0.0)]
     dog.part([muzzle], 0.24, marks, coat=coat, shag=_beard(dog), fade=((cx, -0.1), (cx, 0.34)))
@@ -111,8 +110,8 @@ def _side_face(dog: Dog) -> None:
     if not EARS[breed.ears][2]:
         _ears(dog, front=False, over=False, turn=0.22)
     marks = _face_marks(dog, eyes, muzzle, stripe)
-    if _muzzle_colour(dog) is not None:
-        marks.append(([muzzle], _muzzle_colour(dog), 0.1))
+    if _muzzle_color(dog) is not None:
+        marks.append(([muzzle], _muzzle_color(dog), 0.1))
     if dog.rng.random() < 0.25:
         _tongue(dog, 0.62 + 0.8 * m, 0.42)
     shapes = [skull]
@@ -132,7 +131,7 @@ def _beard(dog: Dog) -> float:
     return 2.0 if 'beard' in dog.trims else 0.6
 
 
-def _muzzle_colour(dog: Dog) -> np.ndarray | None:
+def _muzzle_color(dog: Dog) -> np.ndarray | None:
     if 'pale_muzzle' in dog.trims or 'beard' in dog.trims:
         return mix(dog.main, WHITE, 0.6)
     if 'mask' in dog.trims:
@@ -141,12 +140,12 @@ def _muzzle_colour(dog: Dog) -> np.ndarray | None:
 
 
 def _ears(dog: Dog, front: bool, over: bool, turn: float) -> None:
-    """The ears that hang over the head, or those that stand behind it."""
+    """Draw the ears if they hang over the head (`over`), or if they stand behind it (not `over`)."""
     outline, side_outline, hangs = EARS[dog.breed.ears]
     if hangs != over:
         return
-    size, colour = dog.breed.ear, _ear_colour(dog)
-    coat = mix(dog.coat, colour, 0.75)
+    size, color = dog.breed.ear, _ear_color(dog)
+    coat = mix(dog.coat, color, 0.75)
     root = np.float64((0.66, -0.5) if front else (-0.25, -0.5))
     for side in (-1, 1) if front else ((0, 1) if turn else (1,)):
         points = np.float64(outline if front else side_outline)
@@ -158,10 +157,10 @@ def _ears(dog: Dog, front: bool, over: bool, turn: float) -> None:
         dim = 0.75 if side == 0 else 1.0
         shape = blob(*points)
         dog.part([shape], 0.16, contact=0.35 if over else 0.0, coat=coat, dim=dim, shag=0.4)
-        if dog.breed.ears in TWO_EDGED and (front or side):
+        if dog.breed.ears in UPRIGHT_EARS and (front or side):
             middle = shape.mean(0)
             inner = middle + (shape - middle) * (0.5, 0.62) + (0, 0.06)
-            paint = mix(PINK, colour, 0.35)
+            paint = mix(PINK, color, 0.35)
             dog.canvas.flat([dog.frame(inner)], paint, blur=0.05 * dog.unit, opacity=0.6)
 
 

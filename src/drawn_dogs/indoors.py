@@ -1,4 +1,4 @@
-"""The one place of the sample pictures that has a ceiling, and its furniture."""
+"""The indoor background: a room with a sofa or a window."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from src.drawn_dogs.shapes import blob, limb, oval, rgb
 
 
 def room(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
+    """Wall, wooden floor, sofa or window, and sometimes a rug."""
     w, h = canvas.size
     skirting = floor - h * rng.uniform(0.12, 0.28)
     wall = pick(rng, ('#d9cfc0', '#b7c4bd', '#c9b8a8', '#a9b6c6', '#d8b9a0', '#e4dfd3', '#8fa396'))

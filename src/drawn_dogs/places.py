@@ -1,7 +1,7 @@
-"""Where the dogs of the sample pictures are, and what stands before them.
+"""Backgrounds and foregrounds of the pictures.
 
-Every place is a function of the canvas, a random generator and `floor`, the height in pixels at which
-the dog stands; it fills the whole canvas.
+A background is a function of the canvas, a random generator and `floor`, the y of the dog's feet in pixels;
+it fills the whole canvas.
 """
 
 from __future__ import annotations
@@ -57,21 +57,21 @@ def beach(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
         rgb('#f5f5ef'),
         blur=1.2,
     )
-    colours = grainy(canvas.size, ((shore, sand), (h, sand * 0.88)), rng, 0.05)
-    canvas.flat([blob(*edge, (1.3 * w, 1.6 * h), (-0.3 * w, 1.6 * h))], colours, blur=1.5)
+    colors = grainy(canvas.size, ((shore, sand), (h, sand * 0.88)), rng, 0.05)
+    canvas.flat([blob(*edge, (1.3 * w, 1.6 * h), (-0.3 * w, 1.6 * h))], colors, blur=1.5)
 
 
 def street(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
     w, h = canvas.size
-    kerb = floor - h * rng.uniform(0.1, 0.22)
+    curb = floor - h * rng.uniform(0.1, 0.22)
     canvas.pixels[:] = rgb('#c8c4bd')
     x = -rng.uniform(0, 60)
     while x < w:
         wide = rng.uniform(70, 130)
         house = pick(rng, ('#b58a70', '#c9b79c', '#9aa3a0', '#a8756a', '#d3c6b0', '#86919c'))
-        canvas.flat([rect(x, -1, x + wide, kerb)], house)
+        canvas.flat([rect(x, -1, x + wide, curb)], house)
         pane = pick(rng, ('#5d6f7b', '#48545c', '#8fa6b0'))
-        rows = np.arange(kerb - h * 0.25, -40, -h * 0.27)
+        rows = np.arange(curb - h * 0.25, -40, -h * 0.27)
         columns = np.arange(x + 12, x + wide - 20, 34)
         panes = [rect(cx, ry - h * 0.15, cx + 18, ry) for ry in rows for cx in columns]
         if panes:
@@ -79,16 +79,16 @@ def street(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
             canvas.flat(panes, pane)
         x += wide
     paving = pick(rng, ('#9c9890', '#8d8c8a', '#aaa198'))
-    fill_ground(canvas, rng, kerb, paving, paving * 0.9, grain=0.05)
-    canvas.flat([rect(-1, kerb - 2, w + 1, kerb + 2)], paving * 1.15)
+    fill_ground(canvas, rng, curb, paving, paving * 0.9, grain=0.05)
+    canvas.flat([rect(-1, curb - 2, w + 1, curb + 2)], paving * 1.15)
     joints = [
-        limb((w * 0.5 + (x - w * 0.5) * 0.6, kerb + 2, 0.4), (x + (x - w * 0.5), h + 2, 0.8))
+        limb((w * 0.5 + (x - w * 0.5) * 0.6, curb + 2, 0.4), (x + (x - w * 0.5), h + 2, 0.8))
         for x in np.linspace(-w, 2 * w, 11)
     ]
     canvas.flat(joints, paving * 0.75, opacity=0.6)
     if rng.random() < 0.5:
         x = rng.uniform(0.05, 0.95) * w
-        canvas.flat([rect(x - 3, -1, x + 3, kerb + 4), oval(x, kerb + 4, 8, 3)], rgb('#3c4444'))
+        canvas.flat([rect(x - 3, -1, x + 3, curb + 4), oval(x, curb + 4, 8, 3)], rgb('#3c4444'))
 
 
 def snow(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
@@ -131,11 +131,11 @@ def forest(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
         )
     earth = pick(rng, ('#6f6a45', '#7a6248', '#5f6b42', '#8a6a45'))
     fill_ground(canvas, rng, horizon, mix(earth, air, 0.35), earth * 0.85, grain=0.1)
-    for colour in ('#b5793a', '#7f8f4a', '#8f4f2f'):
+    for color in ('#b5793a', '#7f8f4a', '#8f4f2f'):
         spots = [
             oval(rng.uniform(0, w), rng.uniform(horizon, h), 2.4, 1.3, rng.uniform(0, 3)) for _ in range(14)
         ]
-        canvas.flat(spots, rgb(colour), opacity=0.7)
+        canvas.flat(spots, rgb(color), opacity=0.7)
 
 
 def garden(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
@@ -168,8 +168,7 @@ PLACES = (meadow, beach, room, street, snow, forest, garden)
 
 
 def foreground(place, canvas: Canvas, rng: np.random.Generator, floor: float) -> None:
-    """What comes between the camera and the dog: grass at its feet, falling snow, now and then a ball
-    or a twig."""
+    """Draw what is in front of the dog: grass at its feet, falling snow, sometimes a ball or a twig."""
     w, h = canvas.size
     if place in (meadow, garden, forest):
         blades, green = rng.integers(0, 45), pick(rng, GREENS)
@@ -189,7 +188,7 @@ def foreground(place, canvas: Canvas, rng: np.random.Generator, floor: float) ->
 
 
 def _branch(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A leafy twig close to the camera, out of focus, that reaches in from the left or the right."""
+    """A blurred twig with leaves close to the camera, from the left or the right edge."""
     w, h = canvas.size
     side = rng.integers(2)
     along = np.linspace(0, 1, 9)

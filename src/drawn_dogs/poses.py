@@ -1,8 +1,8 @@
-"""Five poses, each drawn from back to front, and the room that a dog takes in them."""
+"""Five poses, each drawn from back to front, and the extent of a dog in each."""
 
 from __future__ import annotations
 
-from src.drawn_dogs.breeds import TWO_EDGED, Breed
+from src.drawn_dogs.breeds import UPRIGHT_EARS, Breed
 from src.drawn_dogs.dogs import WHITE, Dog
 from src.drawn_dogs.heads import head
 from src.drawn_dogs.shapes import blob, limb, mix, oval
@@ -156,7 +156,7 @@ def lying(dog: Dog) -> None:
 
 
 def portrait(dog: Dog) -> None:
-    """Head and chest; the picture's lower edge cuts the chest."""
+    """Head and chest, cut off by the lower edge of the picture."""
     d = dog.breed.depth
     neck = d * (0.55 + 3 * dog.breed.shag)
     chest = blob((0, -0.65), (neck * 0.9, -0.52), (neck, -0.3), (d * 0.86, -0.1), (d, 0.3), (0, 0.5),
@@ -170,12 +170,12 @@ def portrait(dog: Dog) -> None:
 
 
 def _measures(dog: Dog) -> tuple[float, float, float, float]:
-    """Length and depth of the trunk, length of the legs, half their thickness."""
+    """Length and depth of the trunk, length and half the thickness of the legs."""
     return dog.breed.length, dog.breed.depth, dog.breed.leg, dog.breed.bulk
 
 
 def _ground(dog: Dog, left: float, right: float) -> None:
-    """The soft shadow that the dog stands in, away from the light."""
+    """Draw the shadow on the ground, from `left` to `right` and away from the light."""
     away = -dog.canvas.light[0] * 0.12 * (-1 if dog.frame.flip else 1)
     middle, reach = (left + right) / 2, (right - left) / 2
     wide, close = oval(middle + away, 0, reach * 1.15, 0.07), oval(middle + away / 2, 0, reach, 0.04)
@@ -184,6 +184,7 @@ def _ground(dog: Dog, left: float, right: float) -> None:
 
 
 def _torso_marks(dog: Dog, saddles, bib, collar) -> list:
+    """The marks of a trunk for `Dog.part`: saddle, bib and collar, if the dog has them."""
     marks = []
     if dog.breed.pattern == 'saddle':
         marks += [([saddle], dog.mark, 0.06) for saddle in saddles]
@@ -194,9 +195,9 @@ def _torso_marks(dog: Dog, saddles, bib, collar) -> list:
     return marks
 
 
-def room_for(pose: str, breed: Breed) -> tuple[float, float, float, float]:
-    """The box (left, top, right, bottom) that a dog of the breed needs in body coordinates."""
-    b, head = breed, breed.head * (2.1 if breed.ears in TWO_EDGED else 1.5)
+def extent_of(pose: str, breed: Breed) -> tuple[float, float, float, float]:
+    """The box (left, top, right, bottom) around a dog of the breed in body coordinates."""
+    b, head = breed, breed.head * (2.1 if breed.ears in UPRIGHT_EARS else 1.5)
     tail = {'stub': 0.1, 'curled': 0.22}.get(b.tail, 0.34)
     nose = b.head * (1.2 + b.muzzle)
     return {

@@ -1,4 +1,4 @@
-"""What the places of the sample pictures are made of: sky, ground, grass, and colours that vary a little."""
+"""Elements that several backgrounds share: sky, ground, grass, and random colors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SKIES = (('#8fbfe0', '#dcecf2'), ('#a9c4d6', '#eef0ea'), ('#7fa6cf', '#f3e3cf'),
 GREENS = ('#7fa653', '#6b9148', '#93ad5a', '#5d8550', '#a3b266')
 
 
-def pick(rng: np.random.Generator, colours) -> np.ndarray:
-    """One of the colours, a little lighter or darker."""
-    return rgb(rng.choice(colours)) * np.float32(rng.normal(1, 0.05))
+def pick(rng: np.random.Generator, colors) -> np.ndarray:
+    """A random one of the colors, a little lighter or darker."""
+    return rgb(rng.choice(colors)) * np.float32(rng.normal(1, 0.05))
 
 
 def rect(left: float, top: float, right: float, bottom: float) -> np.ndarray:
@@ -34,20 +34,21 @@ def fill_sky(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
 
 
 def fill_ground(canvas: Canvas, rng, top: float, far, near, grain: float) -> None:
-    """Fill everything below `top`, from colour `far` to colour `near`, with a grain that lies flat."""
+    """Fill everything below `top` with a gradient from `far` to `near` and noise of strength `grain`."""
     w, h = canvas.size
     top = int(np.clip(top, 0, h - 2))
     canvas.pixels[:, top:] = grainy((w, h - top), ((0, far), (h - top, near)), rng, grain)
 
 
 def grainy(size, stops, rng, grain: float) -> np.ndarray:
+    """A vertical gradient [3, H, W] with horizontal noise of strength `grain`."""
     return gradient(size, stops) * (1 + noise(size, (5, 1.6), rng) * np.float32(grain))
 
 
 def grow_grass(
-    canvas: Canvas, rng, top: float, bottom: float, number: int, colour, height: float = 7.0
+    canvas: Canvas, rng, top: float, bottom: float, number: int, color, height: float = 7.0
 ) -> None:
-    """Blades, thin triangles in two shades, with their feet between `top` and `bottom`."""
+    """Draw `number` blades of grass, triangles in two shades, that start between `top` and `bottom`."""
     if number < 2:
         return
     w = canvas.size[0]
@@ -58,5 +59,5 @@ def grow_grass(
         np.float64([(x[k] - half, y[k]), (x[k] + tip[k], y[k] - tall[k]), (x[k] + half, y[k])])
         for k in range(number)
     ]
-    canvas.flat(blades[::2], colour * 0.78, opacity=0.9)
-    canvas.flat(blades[1::2], colour * 1.12, opacity=0.9)
+    canvas.flat(blades[::2], color * 0.78, opacity=0.9)
+    canvas.flat(blades[1::2], color * 1.12, opacity=0.9)

@@ -1,8 +1,8 @@
-"""Smooth outlines and colours for the sample pictures.
+"""Smooth outlines, and colors.
 
-A *shape* is an array [N, 2] of points around an area, or [N, 3] of x, y, radius: overlapping discs
-along a line. A colour is float32 [3, 1, 1], RGB from 0 to 1; colours that vary over the picture are
-[3, H, W]: planes first, which numpy goes through in long runs (three times as fast as [H, W, 3]).
+A *shape* is an array [N, 2] of points around an area, or [N, 3] of (x, y, radius): overlapping discs along
+a line. A color is float32 [3, 1, 1], RGB from 0 to 1. Colors that vary over the picture are [3, H, W]:
+NumPy is three times as fast with the planes first as with [H, W, 3].
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ CIRCLE = np.stack([np.cos(TURNS), np.sin(TURNS)])
 
 
 def rgb(name: str) -> np.ndarray:
-    """'#c08040' as a colour."""
+    """The color of a name such as '#c08040'."""
     return np.float32(ImageColor.getrgb(name)).reshape(3, 1, 1) / 255
 
 
 def mix(a, b, share):
-    """`a` where `share` is 0, `b` where it is 1."""
+    """Linear interpolation: `a` where `share` is 0, `b` where it is 1."""
     mixed = np.subtract(b, a)
     mixed = np.multiply(mixed, share)
     mixed += a
@@ -33,7 +33,8 @@ def mix(a, b, share):
 
 @lru_cache
 def _weights(steps: int) -> np.ndarray:
-    """Catmull-Rom: what each of four neighbouring points adds to the points between the middle two."""
+    """[steps, 4]: weights of four neighboring points for the points between the middle two, on a Catmull-Rom
+    spline (https://en.wikipedia.org/wiki/Cubic_Hermite_spline)."""
     t = np.linspace(0, 1, steps, endpoint=False)
     return 0.5 * np.stack(
         [2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], 1
@@ -41,7 +42,7 @@ def _weights(steps: int) -> np.ndarray:
 
 
 def curve(points, closed: bool, steps: int = 7) -> np.ndarray:
-    """A smooth line through points of any number of columns."""
+    """A smooth line through points [N, columns], with `steps` points for each of them."""
     p = np.asarray(points, np.float64)
     if closed:
         p = np.concatenate([p[-1:], p, p[:2]])
@@ -58,7 +59,7 @@ def blob(*points) -> np.ndarray:
 
 
 def limb(*points) -> np.ndarray:
-    """A smooth sausage through (x, y, radius) points."""
+    """Overlapping discs along a smooth line through (x, y, radius) points."""
     p = np.asarray(points, np.float64)
     length, width = np.hypot(*np.diff(p[:, :2], axis=0).T).mean(), p[:, 2].mean()
     line = curve(p, closed=False, steps=int(np.clip(length / (0.5 * width), 4, 30)))
@@ -67,12 +68,13 @@ def limb(*points) -> np.ndarray:
 
 
 def oval(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> np.ndarray:
+    """An ellipse around (x, y) with radii `rx` and `ry`, rotated by `angle` in radians."""
     u, v = CIRCLE * ((rx,), (ry,))
     return np.stack([x + u * np.cos(angle) - v * np.sin(angle), y + u * np.sin(angle) + v * np.cos(angle)], 1)
 
 
 def shaggy(shape: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
-    """The shape with tufts of fur of about `length` standing out of its edge."""
+    """The shape with random tufts of about `length` along its edge."""
     if length <= 0:
         return shape
     if shape.shape[1] == 3:
@@ -91,7 +93,7 @@ def shaggy(shape: np.ndarray, length: float, rng: np.random.Generator) -> np.nda
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a drawing's own coordinates lie in the picture: moved, scaled, turned, perhaps mirrored."""
+    """A transformation of coordinates: scaled, rotated, mirrored if `flip`, and moved to (x, y)."""
 
     x: float
     y: float
@@ -108,6 +110,6 @@ class Frame:
         return placed
 
     def inner(self, x: float, y: float, scale: float, angle: float = 0.0) -> Frame:
-        """A frame inside this one, such as the head's on the body's."""
+        """The frame of coordinates within this one's, such as those of the head on the body."""
         (px, py) = self((x, y))[0]
         return Frame(px, py, self.scale * scale, self.angle + angle, self.flip)

@@ -33,7 +33,7 @@ from src.inference.default_model import default_model, frozen_file
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
-from src.records.manifest import UNIFORM
+from src.records.manifest import UNIFORM, remarks_of
 
 # The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
 Answer = tuple[str, np.ndarray | Exception]
@@ -47,7 +47,7 @@ def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
     records = open_records(name)
     unreadable = {
         Path(remark['file']).stem: BadImage(remark['reason'])
-        for remark in records.manifest['remarks']
+        for remark in remarks_of(records.manifest)
         if remark['outcome'] == UNIFORM
     }
     if not records.counts.get(consts.UNLABELLED) and not unreadable:

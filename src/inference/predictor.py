@@ -100,7 +100,7 @@ class Predictor:
         tensor = self._session.graph.get_tensor_by_name(name)
         middle = [1] * (tensor.shape.rank - 2)  # files without `vector` are fed at the tensor of the cut
         chunks = [
-            self._session.run(self._output, {tensor: part.reshape(len(part), *middle, -1)})
+            self._session.run(self._output, {tensor: part.reshape(len(part), *middle, part.shape[1])})
             for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
         ]
         return np.concatenate(chunks)

@@ -1,39 +1,72 @@
-"""What the manifest of a records folder says, and where the folder came from."""
+"""The manifest of a records folder, `manifest.json`: what the records are and where they came from.
+
+| key           | what                                                                             |
+|---------------|----------------------------------------------------------------------------------|
+| format        | `FORMAT`                                                                         |
+| name          | the data set                                                                     |
+| source        | folder or archive of the photos, relative to `paths.ROOT` below it, or a URL     |
+| classes       | class names in the order of the one-hot labels                                   |
+| backbone      | facts of the backbone (`Backbone.facts`), null for records without bottlenecks   |
+| precision     | what the backbone computed in, 'float32' or 'bfloat16'; null without a backbone  |
+| split_by      | what decided the splits: 'hash', 'official', 'test list' or 'test batch'         |
+| crop_to_box   | whether photos were cropped to their bounding boxes                              |
+| copies        | kinds of augmented copies of the training photos                                 |
+| shard_size    | about how many records a shard holds                                             |
+| converter     | module name of the converter; missing in the files of early versions             |
+| class_folders | its --class-folders, where given                                                 |
+| fingerprint   | SHA-256 of everything that the records depend on                                 |
+| complete      | false while the conversion is running; the keys below are there once it is true  |
+| counts        | records in each split that has any                                               |
+| untrained     | classes without a training photo                                                 |
+| shards        | file names                                                                       |
+| remarks       | a `Remark` for each file that was skipped, or used in part                       |
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.common import files, paths
+from src.common import consts, files, paths
 
-# What is done about an unlabelled photo that cannot be read: leaving it out would spoil the submission.
-UNIFORM = 'given even odds'
-
+FORMAT = 2  # 1 filled the shards in the order of all hashes
+ALL_SPLITS = (*consts.SPLITS, consts.UNLABELLED)  # in the order of `counts` and `shards`
 
 NOT_USED = 'not used'  # files and folders that belong to no class
+# For an unlabeled photo that cannot be read: Kaggle refuses a submission without it.
+UNIFORM = 'given uniform probabilities'
+_EARLIER_OUTCOMES = {'given even odds': UNIFORM}  # as earlier versions wrote them
 
 
 @dataclass(frozen=True)
 class Remark:
-    """A file that has a fault, what was done about it, and why."""
+    """A file with a fault, what was done about it, and why."""
 
     file: str
     outcome: str  # 'skipped', 'kept', NOT_USED or UNIFORM
     reason: str
 
 
+def remarks_of(notes: dict) -> list[dict]:
+    """The remarks in a manifest or in the note on a shard, each as a dict of `Remark`'s fields; outcomes that
+    earlier versions wrote get their present names."""
+    return [
+        remark | {'outcome': _EARLIER_OUTCOMES.get(remark['outcome'], remark['outcome'])}
+        for remark in notes['remarks']
+    ]
+
+
 def manifest_of(name: str) -> dict:
-    """The manifest of a data set, finished or not; {} when there is none."""
+    """The manifest of a data set, complete or not; {} when there is none."""
     return files.read_notes(paths.manifest(name))
 
 
 def source_of(manifest: dict) -> Path | None:
-    """Where the photos of a data set lay on this machine; None when that is not noted."""
+    """Folder or archive of a data set's photos; None when the manifest names none on this machine."""
     source = manifest.get('source')
-    return paths.ROOT / source if source and not is_address(source) else None
+    return paths.ROOT / source if source and not is_url(source) else None
 
 
-def is_address(noted: str) -> bool:
-    """Whether it lies in another store (`gs://...`), which Beam reads."""
-    return '://' in noted
+def is_url(source: str) -> bool:
+    """Whether a path in a manifest is a URL (`gs://...`), which Apache Beam reads."""
+    return '://' in source

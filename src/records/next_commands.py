@@ -1,4 +1,4 @@
-"""The commands to suggest next, from what the records and the trained models say of themselves.
+"""The commands to suggest next, derived from the records and the trained models.
 
 Reads data/records/<name>/manifest.json and checkpoints/<model>/model.json, and does not load TensorFlow.
 """
@@ -16,11 +16,11 @@ from src.common.names import Model, newest_version, similar
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
 from src.recipes.recipe import PixelRecipe
-from src.records.manifest import is_address, manifest_of, source_of
+from src.records.manifest import is_url, manifest_of, source_of
 
 MODEL_FILE = 'model.json'
-PHOTO_SIDE = 64  # pixels of a side to suggest for photos; recipes are made for the 32 of CIFAR-10
-# Where each converter looks by default, and the name it gives its records.
+PHOTO_SIDE = 64  # suggested --side for photos; the recipes are for the 32 pixels of CIFAR-10
+# The default folder of each converter, and the default name of its data set.
 CONVERTERS = {
     'stanford_ds_to_tfrecords': (paths.STANFORD_DS_DIR, consts.CURRENT_DATASET_NAME),
     'kaggle_images_to_tfrecords': (paths.KAGGLE_DS_DIR, 'kaggle'),
@@ -29,21 +29,21 @@ CONVERTERS = {
 
 
 def model_notes(model: str) -> dict:
-    """What checkpoints/<model> was trained from and how; {} when there is no such model."""
+    """The content of checkpoints/<model>/model.json: data and settings of a training; {} when missing."""
     return files.read_notes(paths.checkpoints(model) / MODEL_FILE)
 
 
 def trained_on(name: str | None = None) -> list[str]:
-    """The models that were trained on a data set, or on any, the newest first."""
+    """The models that were trained on a data set (on any one by default), the newest first."""
     notes = sorted(paths.CHECKPOINTS_DIR.glob(f'*/{MODEL_FILE}'), key=lambda path: -path.stat().st_mtime)
     return [path.parent.name for path in notes if name in (None, files.read_notes(path).get('data_set'))]
 
 
 def data_set_of(model: str | None, name: str | None = None) -> str:
-    """The data set to work on: `name` if one is given, else the one that the model was trained on, else the
-    model's namesake if there is one, else the current one.
+    """The data set to work on: the first of `name`, the one that the model was trained on, the one with the
+    model's name if there is one, and the current one.
 
-    Raises UserError when the model was trained on another than `name`.
+    Raises UserError when the model was trained on a data set other than `name`.
     """
     trained = model_notes(model).get('data_set') if model else None
     if name and trained not in (None, name):
@@ -53,8 +53,11 @@ def data_set_of(model: str | None, name: str | None = None) -> str:
 
 
 def usual_model(name: str) -> str:
-    """The model to follow when none is given: the data set's namesake, unless only others were trained, or
-    only a network from pixels can be."""
+    """The model to work on when none is given.
+
+    That of the data set's name (`paths.model_for`). If only others were trained, the newest of these; if none
+    was trained and the records have no bottlenecks, the one of the usual recipe for pixels.
+    """
     usual, trained = paths.model_for(name), trained_on(name)
     if trained:
         return usual if usual in trained else trained[0]
@@ -62,7 +65,7 @@ def usual_model(name: str) -> str:
 
 
 def flags(name: str, model: str) -> str:
-    """' --name NAME --model MODEL', each where it is not what commands take anyway."""
+    """' --name NAME --model MODEL', without the flags that are defaults."""
     named = _name_flag(name)
     return named if model == paths.model_for(name) else f'{named} --model {shlex.quote(model)}'
 
@@ -72,7 +75,7 @@ def _name_flag(name: str) -> str:
 
 
 def to_convert(name: str) -> str:
-    """The command that makes the records of a data set, or made them."""
+    """The command that converts a data set, as it was run before if the records exist."""
     manifest = manifest_of(name)
     if not manifest.get('source'):
         return 'python -m src.data_preparation.' + _usual_conversion(name)
@@ -93,8 +96,8 @@ def to_convert(name: str) -> str:
 
 
 def to_train(name: str, model: str) -> str:
-    """The command that trains a model on a data set, or goes on training it; anew where the records were
-    converted again since."""
+    """The command that trains a model on a data set: as before if it was trained already, and with --fresh
+    if the records have been converted again since."""
     notes, records = model_notes(model), manifest_of(name).get('fingerprint')
     if notes.get('data_set') != name:
         return _usual_training(name, model)
@@ -104,15 +107,16 @@ def to_train(name: str, model: str) -> str:
 
 
 def to_freeze(name: str, model: str) -> str:
+    """The command that freezes a model."""
     return 'python -m src.freezing.freeze' + flags(name, model)
 
 
 def how_to_train(name: str, model: str) -> str:
-    """What to do when the model was not trained: the end of an error message."""
+    """The end of an error message: what to do about a model that was not trained."""
     others = trained_on(name)
     if not others or model in others:
         return f'run {to_train(name, model)}'
-    return f'run {to_train(name, model)}, or choose what was trained: --model {files.listed(others, 3)}'
+    return f'run {to_train(name, model)}, or choose a trained model: --model {files.listed(others, 3)}'
 
 
 def frozen_model(name: str, model: Model) -> Path:
@@ -141,6 +145,7 @@ def _holds_cifar(name: str) -> bool:
 
 
 def _usual_conversion(name: str) -> str:
+    """The conversion command of a data set that was not converted, without `python -m`."""
     if name == consts.CURRENT_DATASET_NAME:
         return 'stanford_ds_to_tfrecords'
     if name == 'sample':
@@ -152,7 +157,7 @@ def _usual_conversion(name: str) -> str:
 
 
 def _converter_of(manifest: dict) -> str:
-    """The converter that made the records, guessed where an earlier version did not note it."""
+    """The converter of the records, guessed for manifests of early versions, which lack it."""
     if converter := manifest.get('converter'):
         return converter
     source = source_of(manifest) or paths.ROOT
@@ -165,12 +170,13 @@ def _converter_of(manifest: dict) -> str:
     return 'image_folder_to_tfrecords'
 
 
-def _typed(noted: str) -> str:
-    """A path that a manifest notes from ROOT (`paths.from_root`), as it is typed in the current folder."""
-    return noted if is_address(noted) else paths.shown(paths.located(paths.ROOT / noted))
+def _typed(path: str) -> str:
+    """A path in a manifest (`paths.from_root`), as a user types it in the current folder."""
+    return path if is_url(path) else paths.shown(paths.located(paths.ROOT / path))
 
 
 def _backbone_words(converter: str, manifest: dict) -> list[str]:
+    """The flags of a converter that give the backbone in a manifest."""
     backbone = manifest.get('backbone')
     if backbone is None:
         return [] if converter == 'cifar10_to_tfrecords' else ['--no-backbone']
@@ -188,12 +194,13 @@ def _backbone_words(converter: str, manifest: dict) -> list[str]:
     for tensor, value in changes.get('set', {}).items():
         words += ['--set', f'{tensor}={str(value).lower()}']
     words += ['--inference-mode'] if changes.get('inference_mode') else []
-    if not manifest.get('complete'):  # another precision would be another conversion
+    if not manifest.get('complete'):  # --precision auto may differ on another machine
         words += ['--precision', manifest['precision']] if manifest.get('precision') else []
     return words
 
 
 def _usual_training(name: str, model: str) -> str:
+    """The training command without settings other than the model's recipe."""
     if _has_bottlenecks(name):
         return 'python -m src.training.train' + flags(name, model)
     words = ['python', '-m', 'src.training.train_images']
@@ -207,7 +214,7 @@ def _usual_training(name: str, model: str) -> str:
 
 
 def _trained_by(name: str, model: str, notes: dict) -> str:
-    """The training that `notes` describe: its recipe, and what flags changed of it."""
+    """The training command that `notes` describe: its recipe, and the flags that changed it."""
     network = notes.get('backbone') is None
     usual = USUAL_NETWORK if network else USUAL_HEAD
     recipe_name = notes.get('recipe') or usual
@@ -223,10 +230,10 @@ def _trained_by(name: str, model: str, notes: dict) -> str:
 
 
 def _changed_by(changes: dict[str, Any]) -> Iterator[str]:
-    """The flags that make such changes of a recipe."""
+    """The flags for changes of a recipe."""
     for key, value in changes.items():
         flag = '--' + key.replace('_', '-')
-        if key == 'data_set':  # --name says it
+        if key == 'data_set':  # it is --name
             continue
         if isinstance(value, bool):
             yield flag if value else flag.replace('--', '--no-', 1)

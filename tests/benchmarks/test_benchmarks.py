@@ -24,8 +24,8 @@ from src.analysis.layer_table import rows_of_network
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.data_preparation.class_folders import image_folder_samples
 from src.data_preparation.conversion.bottlenecks import Extractor
-from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.splits import plan
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import inferred, read_graph, write_graph

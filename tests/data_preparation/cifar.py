@@ -22,10 +22,10 @@ def write_cifar(folder: Path, train: int = 200, test: int = 60) -> Path:
 
 
 def _encoded(number: int, seed: int) -> bytes:
-    """Pictures in which each class has a colour of its own, under noise."""
+    """Pictures in which each class has its own color, with noise."""
     rng = np.random.default_rng(seed)
     labels = np.arange(number) % 10
-    colours = np.random.default_rng(0).integers(40, 216, (10, 3))
-    pixels = colours[labels][:, :, None] + rng.normal(0, 30, (number, 3, 1024))
+    colors = np.random.default_rng(0).integers(40, 216, (10, 3))
+    pixels = colors[labels][:, :, None] + rng.normal(0, 30, (number, 3, 1024))
     flat = np.concatenate([labels[:, None], pixels.clip(0, 255).reshape(number, -1)], axis=1)
     return flat.astype(np.uint8).tobytes()

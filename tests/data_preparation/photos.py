@@ -1,4 +1,4 @@
-"""Small photos on the disk for the tests of the converters."""
+"""Small photo files for the tests of the converters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POCKET = ['--backbone', str(paths.POCKET_GRAPH_DEF)]
 
 
 def put(path: str | bytes | Path, seed: int) -> Path:
-    """Write the JPEG that belongs to `seed`; its folders are made."""
+    """Write the JPEG of a seed, and its folders. Returns its path."""
     path = Path(os.fsdecode(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(photo(seed=seed), 'JPEG', quality=90))
@@ -20,7 +20,7 @@ def put(path: str | bytes | Path, seed: int) -> Path:
 
 
 def put_classes(folder: Path, classes: dict[str, int], first: int = 0) -> Path:
-    """A folder with so many photos of each class, all different, from seed `first` on."""
+    """Write so many photos of each class, all different, with seeds from `first` on. Returns `folder`."""
     for name, number in classes.items():
         for place in range(number):
             put(folder / name / f'{place}.jpg', first + place)

@@ -1,6 +1,6 @@
-"""shelf://, an object store for the tests: names with slashes in them, no folders, nothing renamed in place.
+"""shelf://, an object store for tests: names with slashes, no folders, and renaming replaces no object.
 
-Beam finds it as it finds gs:// and s3://, by its scheme.
+Beam finds it by its scheme, like gs:// and s3://.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SCHEME = 'shelf'
 
 
 def disk(url: str) -> str:
-    """Where an object of shelf://path lies: at /path."""
+    """The path of an object: /path for shelf://path."""
     return '/' + url.removeprefix(SCHEME + '://').lstrip('/')
 
 

@@ -1,4 +1,4 @@
-"""The official archive to records of pictures."""
+"""Converting the official archive to records of pictures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def convert(*arguments) -> None:
     cifar10_to_tfrecords.main([*map(str, arguments)])
 
 
-def test_pixels_arrive_as_they_were(official):
+def test_records_hold_the_original_pixels(official):
     convert('--data', official, '--name', 'tiny_cifar', '--overwrite')
     records = open_records('tiny_cifar')
     assert records.classes == sorted(CLASSES)
@@ -55,42 +55,42 @@ def test_the_archive_is_unpacked_beside_itself(official, tmp_path):
     assert (archive.parent / 'cifar-10-binary.tar.gz.unpacked' / FOLDER / TEST).exists()
 
 
-def test_another_archive_under_the_same_name_is_unpacked_anew(official, tmp_path):
-    archive = tmp_path / 'cifar'  # no ending to tell it from its folder
+def test_a_replaced_archive_is_unpacked_again(official, tmp_path):
+    archive = tmp_path / 'cifar'  # without an ending its name could be its folder's
     for kept in (60, 40):
         data = (official / TEST).read_bytes()
         (official / TEST).write_bytes(data[: kept * RECORD])
         with tarfile.open(archive, 'w:gz') as made:
             made.add(official, FOLDER)
-        for _ in range(2):  # the second time it lies there
+        for _ in range(2):  # the second time it is unpacked already
             samples = cifar10_samples(batches_in(archive))
             assert sum(sample.split == 'test' for sample in samples) == kept
 
 
 @pytest.mark.parametrize('size', [0, 1, RECORD - 1, 12 * RECORD + 5])
-def test_a_batch_of_another_size_is_told(official, size):
+def test_a_batch_of_the_wrong_size_is_refused(official, size):
     data = (official / 'data_batch_2.bin').read_bytes()
     (official / 'data_batch_2.bin').write_bytes(data[:size])
     with pytest.raises(UserError, match=r'data_batch_2.bin is cut short'):
         cifar10_samples(official)
 
 
-def test_a_label_above_nine_is_told_with_its_place(official):
+def test_a_label_above_nine_is_refused_with_its_position(official):
     data = bytearray((official / TEST).read_bytes())
     data[7 * RECORD] = 10
     (official / TEST).write_bytes(data)
-    with pytest.raises(UserError, match=r'test_batch.bin is damaged.*picture 8 bears the label 10'):
+    with pytest.raises(UserError, match=r'test_batch.bin is damaged.*picture 8 has the label 10'):
         cifar10_samples(official)
 
 
 @pytest.mark.parametrize('name', ['data_batch_5.bin', TEST, 'batches.meta.txt'])
-def test_a_missing_file_is_told(official, name):
+def test_a_missing_file_is_refused(official, name):
     (official / name).unlink()
     with pytest.raises(UserError, match=f'{name}: run sh setup/download_cifar10.sh'):
         cifar10_samples(official)
 
 
-def test_class_names_that_are_not_ten(official):
+def test_other_than_ten_class_names_are_refused(official):
     (official / 'batches.meta.txt').write_text('cat\ndog\n')
     with pytest.raises(UserError, match='names 2 classes, not 10'):
         cifar10_samples(official)
@@ -104,7 +104,7 @@ def test_records_of_pictures_have_no_bottlenecks(official):
         load(records, 'train')
 
 
-def test_a_folder_of_mixed_sizes_becomes_pixels_of_one(tmp_path):
+def test_pictures_of_mixed_sizes_are_resized_to_one(tmp_path):
     sizes = [(20, 50), (64, 64), (33, 31), (128, 16)] * 3
     for number, (width, height) in enumerate(sizes):
         folder = tmp_path / 'photos' / 'ab'[number % 2]

@@ -1,4 +1,4 @@
-"""Class folders: which files are taken, by which names, and what is refused."""
+"""Class folders: which files are used, names of folders, and folders that are refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords
+from src.data_preparation.class_folders import image_folder_samples
 from src.data_preparation.conversion import convert as conversion
 from src.data_preparation.conversion.job import claim
-from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
 from src.data_preparation.samples import Unused
 from src.images.files import LINKED_BEFORE
 from src.records.dataset import load, open_records
@@ -28,8 +28,8 @@ def convert(folder, name: str, *more: str):
     return open_records(name)
 
 
-def told(name: str) -> dict[str, str]:
-    """File name to reason, as the list of the data set has them."""
+def reasons(name: str) -> dict[str, str]:
+    """The reason for each file name in the list of skipped files."""
     with paths.skipped(name).open(encoding='utf-8', errors='surrogateescape', newline='') as stream:
         return {row['file'].rpartition('/')[2]: row['reason'] for row in csv.DictReader(stream)}
 
@@ -38,7 +38,7 @@ def ids_of(records) -> set[str]:
     return {id_ for split in records.counts for id_ in load(records, split).ids}
 
 
-def test_names_may_hold_blanks_and_any_script(tmp_path):
+def test_names_may_have_spaces_and_any_script(tmp_path):
     folder = put_classes(tmp_path / 'meine Photos', {'Äpfel und Birnen': 5, '猫': 5})
     put(folder / '猫' / 'more' / 'ein Bild.JPG', 20)
     records = convert(folder, 'scripts')
@@ -54,11 +54,11 @@ def test_file_names_may_be_any_bytes(tmp_path):
     bad = os.fsdecode(os.fsencode(folder) + b'/a/b\xe9d.jpg')
     shutil.copy(__file__, bad)
     assert 'a/caf\udce9.jpg' in ids_of(convert(folder, 'bytes'))
-    assert told('bytes') == {'b\udce9d.jpg': 'not an image'}
+    assert reasons('bytes') == {'b\udce9d.jpg': 'not an image'}
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='file names are Unicode elsewhere')
-def test_a_class_folder_that_is_no_utf_8_is_refused_before_any_work(tmp_path):
+def test_a_class_folder_that_is_not_utf_8_is_refused_before_the_conversion(tmp_path):
     folder = put_classes(tmp_path / 'photos', {'a': 1})
     put(os.fsencode(folder) + b'/ros\xe9/1.jpg', 2)
     with pytest.raises(UserError, match=r"'ros\\udce9' .* rename it"):
@@ -66,7 +66,7 @@ def test_a_class_folder_that_is_no_utf_8_is_refused_before_any_work(tmp_path):
     assert not paths.records('badclass').exists()
 
 
-def test_what_is_called_like_a_photo_and_is_none_is_listed(tmp_path):
+def test_files_that_are_no_photos_are_listed(tmp_path):
     folder = put_classes(tmp_path, {'a': 4, 'b': 4})
     (folder / 'a' / 'folder.jpg').mkdir()
     (folder / 'a' / 'link.jpg').symlink_to(tmp_path / 'nowhere.jpg')
@@ -75,7 +75,7 @@ def test_what_is_called_like_a_photo_and_is_none_is_listed(tmp_path):
     (folder / 'b' / 'Thumbs.db').write_text('of no interest')
     records = convert(folder, 'nophotos')
     assert sum(records.counts.values()) == 8
-    assert told('nophotos') == {
+    assert reasons('nophotos') == {
         'folder.jpg': 'cannot be read: Is a directory',
         'link.jpg': 'no such file',
         'notes.txt': 'not an image',
@@ -92,7 +92,7 @@ def test_a_link_to_a_photo_or_a_class_is_followed(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_class_with_one_photo_is_converted_and_told_of_if_it_is_not_trained(tmp_path, capsys):
+def test_a_class_without_training_photos_is_converted_and_reported(tmp_path, capsys):
     folder = put_classes(tmp_path / 'photos', {'a': 4, 'b': 4})
     lonely = put(folder / 'lonely' / 'x.jpg', 30)
     (tmp_path / 'list.txt').write_text('lonely/x.jpg\n')
@@ -112,15 +112,15 @@ def test_one_class_and_no_class_are_refused(tmp_path):
         convert(tmp_path / 'nowhere', 'nowhere')
 
 
-def test_the_same_photo_in_two_classes_is_learned_in_neither(tmp_path):
+def test_the_same_photo_in_two_classes_is_skipped(tmp_path):
     folder = put_classes(tmp_path, {'a': 4, 'b': 4})
     shutil.copy(folder / 'a' / '0.jpg', folder / 'b' / 'again.jpg')
     records = convert(folder, 'both')
     assert ids_of(records) == {f'{c}/{i}.jpg' for c in 'ab' for i in range(4)} - {'a/0.jpg'}
-    assert told('both') == dict.fromkeys(['0.jpg', 'again.jpg'], 'the same picture stands under a and b')
+    assert reasons('both') == dict.fromkeys(['0.jpg', 'again.jpg'], 'the same picture has the labels a and b')
 
 
-def test_folders_called_train_and_test_are_the_splits(tmp_path):
+def test_folders_named_train_and_test_are_the_splits(tmp_path):
     put_classes(tmp_path / 'train', {'a': 12, 'b': 12})
     put_classes(tmp_path / 'Test', {'a': 3, 'b': 3}, first=50)
     shutil.copy(tmp_path / 'train' / 'a' / '0.jpg', tmp_path / 'Test' / 'a' / 'copy.jpg')
@@ -128,17 +128,17 @@ def test_folders_called_train_and_test_are_the_splits(tmp_path):
     tested = set(load(records, 'test').ids)
     assert tested == {f'Test/{c}/{i}.jpg' for c in 'ab' for i in range(3)} | {'Test/a/copy.jpg'}
     assert all(id_.startswith('train/') for id_ in ids_of(records) - tested)
-    assert told('splits') == {'0.jpg': 'a copy of Test/a/copy.jpg'}
+    assert reasons('splits') == {'0.jpg': 'a copy of Test/a/copy.jpg'}
 
 
-def test_a_validation_folder_leaves_all_of_train_to_training(tmp_path):
+def test_with_a_validation_folder_the_whole_training_folder_is_for_training(tmp_path):
     for split, first in (('training', 0), ('val', 40), ('test', 50)):
         put_classes(tmp_path / split, {'a': 15 if first == 0 else 2, 'b': 2}, first=first)
     splits = {s.id.split('/')[0]: s.split for s in image_folder_samples(tmp_path)}
     assert splits == {'training': 'train', 'val': 'validation', 'test': 'test'}
 
 
-def test_a_class_may_be_called_train(tmp_path):
+def test_a_class_may_be_named_train(tmp_path):
     put_classes(tmp_path, {'car': 1, 'train': 1, 'test': 1})
     assert {s.label: s.split for s in image_folder_samples(tmp_path)} == {
         'car': None, 'train': None, 'test': None,
@@ -171,7 +171,7 @@ def labels_and_splits(folder, choice: str | None = None) -> set[tuple[str, str |
         ('seg_train seg_test', 'learn test'),
     ],
 )
-def test_splits_go_by_many_names(names, splits, tmp_path, capsys):
+def test_splits_have_many_names(names, splits, tmp_path, capsys):
     for place, name in enumerate(names.split()):
         put_classes(tmp_path / name, {'a': 1, 'b': 1}, first=10 * place)
     (tmp_path / 'notes').mkdir()
@@ -185,12 +185,12 @@ def test_splits_go_by_many_names(names, splits, tmp_path, capsys):
     [
         'bus car train/steam train/diesel',  # train may be a class
         'train/a train/b test/a test/b birds',  # a class beside splits
-        'train/a train/b test/c test/d',  # splits without a class in common
+        'train/a train/b test/c test/d',  # splits without a common class
         'daisy/small daisy/large rose/small rose/large',  # the same folders in folders that are not splits
         'train/a train/b test/a test/b more/a more/b',
     ],
 )
-def test_what_can_be_read_in_two_ways_is_refused_with_both(layout, tmp_path):
+def test_an_ambiguous_layout_is_refused_with_both_readings(layout, tmp_path):
     for place, name in enumerate(layout.split()):
         put(tmp_path / name / '1.jpg', place)
     with pytest.raises(UserError) as refused:
@@ -201,10 +201,10 @@ def test_what_can_be_read_in_two_ways_is_refused_with_both(layout, tmp_path):
     assert labels_and_splits(tmp_path, 'top') == {(top, None) for top in tops}
 
 
-def test_splits_without_class_folders_are_no_classes_unless_asked_for(tmp_path):
+def test_splits_without_class_folders_are_classes_on_request_only(tmp_path):
     for place, name in enumerate(('train', 'Test')):
         put(tmp_path / name / '1.jpg', place)
-    with pytest.raises(UserError, match=r'\(Test, train\) are called like splits .* --class-folders top'):
+    with pytest.raises(UserError, match=r'\(Test, train\) are named like splits .* --class-folders top'):
         image_folder_samples(tmp_path)
     assert labels_and_splits(tmp_path, 'top') == {('train', None), ('Test', None)}
 
@@ -230,13 +230,13 @@ def test_nested_folders_of_a_class_belong_to_it(tmp_path):
     assert labels_and_splits(tmp_path) == {('a', None), ('b', None), ('c', None)}
 
 
-def test_a_folder_around_the_class_folders_is_told(tmp_path):
+def test_a_folder_around_the_class_folders_is_reported(tmp_path):
     put_classes(tmp_path / 'flowers', {'daisy': 1, 'rose': 1})
     with pytest.raises(UserError, match=r'holds one folder only \(flowers\): .* name .*/flowers instead'):
         image_folder_samples(tmp_path)
 
 
-def test_all_that_is_not_used_is_named_and_listed(tmp_path, capsys):
+def test_unused_files_are_printed_and_listed(tmp_path, capsys):
     put_classes(tmp_path / 'train', {'a': 4, 'b': 4})
     put_classes(tmp_path / 'test', {'a': 1, 'b': 1}, first=20)
     (tmp_path / 'train' / 'empty').mkdir()
@@ -249,7 +249,7 @@ def test_all_that_is_not_used_is_named_and_listed(tmp_path, capsys):
     (tmp_path / 'train' / 'a' / 'up').symlink_to(tmp_path)
     (tmp_path / 'self').symlink_to(tmp_path)
     assert convert(tmp_path, 'unused').classes == ['a', 'b']
-    assert told('unused') == {
+    assert reasons('unused') == {
         'beside.jpg': 'beside the class folders, so it has no class',
         'labels.csv': 'beside the class folders, so it has no class',
         'docs': 'no class folders in it: 2 files',
@@ -264,17 +264,17 @@ def test_all_that_is_not_used_is_named_and_listed(tmp_path, capsys):
     assert '6 files not used' in out and '1 file skipped' in out and 'unused_skipped.csv' in out
 
 
-def test_a_class_needs_a_picture_whatever_it_is_called(tmp_path):
+def test_a_class_needs_a_picture_with_whatever_ending(tmp_path):
     put_classes(tmp_path, {'a': 2, 'b': 2})
     for name, ending in (('c', '.txt'), ('d', ''), ('e', '.jfif')):
         put(tmp_path / name / '1.jpg', ord(name)).rename(tmp_path / name / f'1{ending}')
     (tmp_path / 'words').mkdir()
     (tmp_path / 'words' / 'text.jpg').write_text('no picture')
     assert convert(tmp_path, 'content').classes == ['a', 'b', 'c', 'd', 'e']
-    assert told('content') == {'text.jpg': 'not an image'}
+    assert reasons('content') == {'text.jpg': 'not an image'}
 
 
-def test_photos_of_a_kind_that_is_not_read_are_listed_and_said_to_be_the_reason(tmp_path):
+def test_photos_in_unsupported_formats_are_listed_and_named_as_the_reason(tmp_path):
     for name in ('a/1.heic', 'a/2', 'b/3.HEIC'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
@@ -283,20 +283,20 @@ def test_photos_of_a_kind_that_is_not_read_are_listed_and_said_to_be_the_reason(
         convert(tmp_path, 'heic')
     put_classes(tmp_path, {'b': 2, 'c': 2})
     assert convert(tmp_path, 'heic').classes == ['b', 'c']
-    assert told('heic') == dict.fromkeys(['1.heic', '2', '3.HEIC'], reason)
+    assert reasons('heic') == dict.fromkeys(['1.heic', '2', '3.HEIC'], reason)
 
 
-def test_a_conversion_leaves_the_list_of_another_data_set(tmp_path):
+def test_a_conversion_keeps_the_list_of_another_data_set(tmp_path):
     for name in ('first', 'second'):
         put_classes(tmp_path / name, {'a': 2, 'b': 2})
         (tmp_path / name / 'a' / f'{name}.txt').write_text('no picture')
         convert(tmp_path / name, name)
-    assert told('first') == {'first.txt': 'not an image'}
-    assert told('second') == {'second.txt': 'not an image'}
+    assert reasons('first') == {'first.txt': 'not an image'}
+    assert reasons('second') == {'second.txt': 'not an image'}
 
 
 @pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='the system has no named pipes')
-def test_what_is_no_regular_file_is_listed_and_not_waited_for(tmp_path):
+def test_pipes_and_devices_are_listed_and_not_read(tmp_path):
     put_classes(tmp_path, {'a': 2, 'b': 2})
     os.mkfifo(tmp_path / 'a' / 'pipe.jpg')
     (tmp_path / 'b' / 'link.jpg').symlink_to(tmp_path / 'a' / 'pipe.jpg')
@@ -304,7 +304,7 @@ def test_what_is_no_regular_file_is_listed_and_not_waited_for(tmp_path):
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(os.path.relpath(tmp_path / 'a' / 'socket.jpg'))
         convert(tmp_path, 'pipes')
-    assert told('pipes') == {
+    assert reasons('pipes') == {
         'pipe.jpg': 'a named pipe, not a file',
         'link.jpg': 'a named pipe, not a file',
         'zero.jpg': 'a device, not a file',
@@ -325,5 +325,5 @@ def test_a_photo_that_changes_after_it_was_hashed_is_skipped(backbone, tmp_path,
     name = 'changed' + backbone[0].strip('-').partition('-')[0]
     image_folder_to_tfrecords.main([str(folder), '--name', name, *backbone])
     assert sum(open_records(name).counts.values()) == 14
-    assert told(name)['3.jpg'] == 'changed during the conversion: convert again with --overwrite'
-    assert told(name)['4.jpg'].startswith('cannot be read: ')
+    assert reasons(name)['3.jpg'] == 'changed during the conversion: convert again with --overwrite'
+    assert reasons(name)['4.jpg'].startswith('cannot be read: ')

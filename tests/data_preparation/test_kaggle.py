@@ -18,13 +18,13 @@ from src.records.manifest import UNIFORM
 from tests.data_preparation.photos import POCKET, put
 
 
-def kaggle(folder, number: int = 24, asked: int = 3):
-    """`number` labelled photos of two breeds and `asked` without a label."""
+def kaggle(folder, number: int = 24, unlabeled: int = 3):
+    """Write `number` labeled photos of two breeds and `unlabeled` ones without a label."""
     rows = ['id,breed']
     for i in range(number):
         put(folder / 'train' / f'{i:032x}.jpg', i)
         rows.append(f'{i:032x},{("pug", "boxer")[i % 2]}')
-    for i in range(asked):
+    for i in range(unlabeled):
         put(folder / 'test' / f'asked{i}.jpg', 1000 + i)
     (folder / 'labels.csv').write_text('\n'.join(rows) + '\n')
     return folder
@@ -36,7 +36,7 @@ def labels(tmp_path, data: str | bytes):
     return path
 
 
-def test_labelled_photos_are_split_and_the_others_stay_unlabelled(tmp_path):
+def test_labeled_photos_are_split_and_the_others_stay_unlabeled(tmp_path):
     kaggle_images_to_tfrecords.main(['--data', str(kaggle(tmp_path)), '--name', 'kag', *POCKET])
     records = open_records('kag')
     assert records.classes == ['boxer', 'pug']
@@ -45,11 +45,11 @@ def test_labelled_photos_are_split_and_the_others_stay_unlabelled(tmp_path):
     assert [records.classes[i] for i in examples.labels] == [
         ('pug', 'boxer')[int(id_, 16) % 2] for id_ in examples.ids
     ]
-    asked = load(records, 'unlabelled')
-    assert sorted(asked.ids) == ['asked0', 'asked1', 'asked2'] and set(asked.labels) == {-1}
+    unlabeled = load(records, 'unlabelled')
+    assert sorted(unlabeled.ids) == ['asked0', 'asked1', 'asked2'] and set(unlabeled.labels) == {-1}
 
 
-def test_augmented_copies_are_what_they_say_and_are_trained_on_only(tmp_path):
+def test_augmented_copies_are_made_of_training_photos_only(tmp_path):
     folder = kaggle(tmp_path, number=40)
     kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', 'grown', '--augment', *POCKET])
     records = open_records('grown')
@@ -76,7 +76,7 @@ def pixels_of(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)), np.float64)
 
 
-def test_rows_without_a_photo_and_photos_without_a_row_are_told_of(tmp_path):
+def test_rows_without_a_photo_and_photos_without_a_row_are_listed(tmp_path):
     folder = kaggle(tmp_path, number=4)
     with (folder / 'labels.csv').open('a') as stream:
         stream.write('nowhere,pug\n')
@@ -90,8 +90,8 @@ def test_rows_without_a_photo_and_photos_without_a_row_are_told_of(tmp_path):
     ]
 
 
-def test_a_photo_to_be_named_that_cannot_be_read_is_told_of_apart(tmp_path):
-    folder = kaggle(tmp_path, asked=2)
+def test_unlabeled_photos_that_cannot_be_read_have_an_outcome_of_their_own(tmp_path):
+    folder = kaggle(tmp_path, unlabeled=2)
     (folder / 'test' / 'text.jpg').write_text('no picture')
     (folder / 'test' / 'empty.jpg').touch()
     (folder / 'test' / 'link.jpg').symlink_to(tmp_path / 'nowhere.jpg')
@@ -104,7 +104,7 @@ def test_a_photo_to_be_named_that_cannot_be_read_is_told_of_apart(tmp_path):
     }  # fmt: skip
 
 
-def test_photos_are_found_whatever_their_endings_and_what_is_none_is_listed(tmp_path):
+def test_photos_are_found_with_any_ending_and_other_files_are_listed(tmp_path):
     folder = kaggle(tmp_path, number=4)
     for split, first in (('train', 4), ('test', 50)):
         for place, name in enumerate(('a.jfif', 'b', 'deep/c.JPG', 'd.txt'), first):
@@ -130,7 +130,7 @@ def test_two_photos_with_one_id_are_refused(split, tmp_path):
         kaggle_samples(folder)
 
 
-def test_ids_that_the_submission_wants_and_nobody_has_are_told_of(tmp_path):
+def test_ids_of_the_sample_submission_without_a_photo_are_listed(tmp_path):
     folder = kaggle(tmp_path, number=4)
     (folder / 'sample_submission.csv').write_text('id,pug\nasked0,0.5\nmissing,0.5\n')
     assert [(r.file.rpartition('/')[2], r.outcome) for r in kaggle_samples(folder)[1]] == [
@@ -141,7 +141,7 @@ def test_ids_that_the_submission_wants_and_nobody_has_are_told_of(tmp_path):
         kaggle_samples(folder)
 
 
-def test_photos_to_be_named_may_be_missing(tmp_path):
+def test_unlabeled_photos_may_be_missing(tmp_path):
     shutil.rmtree(kaggle(tmp_path) / 'test')
     assert {s.split for s in kaggle_samples(tmp_path)[0]} == {None}
 
@@ -151,12 +151,12 @@ def test_labels_as_excel_saves_them(tmp_path):
     assert read_labels(path) == {'1': 'pug', '2': 'boxer'}
 
 
-def test_a_row_that_stands_twice_counts_once(tmp_path):
+def test_a_repeated_row_counts_once(tmp_path):
     assert read_labels(labels(tmp_path, 'id,breed\n1,pug\n1,pug\n')) == {'1': 'pug'}
 
 
 @pytest.mark.parametrize(
-    ('data', 'complaint'),
+    ('data', 'message'),
     [
         ('id,breed\n1,pug\n1,boxer\n', 'labels.csv line 3: 1 has two breeds'),
         ('id,race\n1,pug\n', 'labels.csv has no columns id and breed'),
@@ -167,8 +167,8 @@ def test_a_row_that_stands_twice_counts_once(tmp_path):
         (b'id,breed\n1,p\xfcg\n', 'cannot read .*labels.csv'),
     ],
 )
-def test_labels_that_cannot_be_used_are_refused(tmp_path, data, complaint):
-    with pytest.raises(UserError, match=complaint):
+def test_labels_that_cannot_be_used_are_refused(tmp_path, data, message):
+    with pytest.raises(UserError, match=message):
         read_labels(labels(tmp_path, data))
 
 

@@ -1,4 +1,4 @@
-"""Splits that depend on the bytes alone, one of several copies, and lists of photos."""
+"""Splits that depend on the bytes alone, duplicates, and lists of photos."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_learn_only_leaves_the_test_split_out():
     assert counts['validation'] / 5_000 == pytest.approx(consts.VALIDATION_SHARE, abs=0.02)
 
 
-def test_a_split_outlives_renaming_and_the_order_of_files(tmp_path):
+def test_a_split_does_not_depend_on_names_and_the_order_of_files(tmp_path):
     first, *_ = plan(samples_of(tmp_path / 'one', 30))
     renamed = [
         Sample(f'new {i}', shutil.copy(s.path, tmp_path / f'new {i}.jpeg'), 'a')
@@ -43,7 +43,7 @@ def test_a_split_outlives_renaming_and_the_order_of_files(tmp_path):
     assert len({p.split for p in first}) > 1
 
 
-def test_of_copies_the_one_that_a_list_tests_on_is_kept(tmp_path):
+def test_of_duplicates_the_one_in_the_test_list_is_kept(tmp_path):
     path = put(tmp_path / 'x.jpg', 1)
     listed = Sample('z', path, 'a', 'test')
     planned, remarks, _ = plan([Sample('b', path, 'a', 'train'), listed, Sample('c', path, 'a')])
@@ -51,24 +51,24 @@ def test_of_copies_the_one_that_a_list_tests_on_is_kept(tmp_path):
     assert [r.reason for r in remarks] == ['a copy of z'] * 2
 
 
-def test_a_photo_under_two_labels_is_left_out_and_both_are_named(tmp_path):
+def test_a_photo_with_two_labels_is_skipped_and_both_are_named(tmp_path):
     path = put(tmp_path / 'x.jpg', 1)
     planned, remarks, _ = plan([Sample('1', path, 'cat'), Sample('2', path, 'dog')])
     assert planned == []
     assert [(r.outcome, r.reason) for r in remarks] == [
-        ('skipped', 'the same picture stands under cat and dog')
+        ('skipped', 'the same picture has the labels cat and dog')
     ] * 2
 
 
-def test_every_unlabelled_photo_stays_even_beside_a_labelled_copy(tmp_path):
+def test_every_unlabeled_photo_is_kept_even_beside_a_labeled_copy(tmp_path):
     path = put(tmp_path / 'x.jpg', 1)
-    asked = [Sample(id_, path, None, consts.UNLABELLED) for id_ in 'pq']
-    planned, remarks, _ = plan([Sample('1', path, 'cat'), *asked])
+    unlabeled = [Sample(id_, path, None, consts.UNLABELLED) for id_ in 'pq']
+    planned, remarks, _ = plan([Sample('1', path, 'cat'), *unlabeled])
     assert sorted(p.sample.id for p in planned) == ['1', 'p', 'q']
     assert remarks == []
 
 
-def test_files_that_cannot_be_read_are_remarks(tmp_path):
+def test_files_that_cannot_be_read_get_remarks(tmp_path):
     (tmp_path / 'empty.jpg').touch()
     (tmp_path / 'folder.jpg').mkdir()
     (tmp_path / 'link.jpg').symlink_to(tmp_path / 'nowhere')
@@ -101,12 +101,12 @@ def test_class_names_are_sorted_and_need_two(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['two\nlines', 'ros\udce9'])
-def test_a_class_name_that_cannot_be_written_down_is_refused(name, tmp_path):
+def test_a_class_name_that_is_not_one_line_of_utf_8_is_refused(name, tmp_path):
     with pytest.raises(UserError, match='rename it'):
         class_names([name, 'a'], tmp_path)
 
 
-def test_a_test_list_names_photos_from_the_folder_or_from_above_it(tmp_path):
+def test_paths_in_a_test_list_are_relative_to_the_folder_or_its_parent(tmp_path):
     base = tmp_path / 'photos'
     samples = samples_of(base / 'a', 4)
     listed = tmp_path / 'list.txt'
@@ -115,7 +115,7 @@ def test_a_test_list_names_photos_from_the_folder_or_from_above_it(tmp_path):
     assert splits == {'0.jpg': 'test', '1.jpg': 'test', '2.jpg': 'test', '3.jpg': 'learn'}
 
 
-def test_a_test_list_names_links_by_their_own_place(tmp_path):
+def test_links_in_a_test_list_are_not_resolved(tmp_path):
     base = tmp_path / 'photos'
     base.mkdir()
     (base / 'link.jpg').symlink_to(put(tmp_path / 'elsewhere' / 'x.jpg', 1))
@@ -124,7 +124,7 @@ def test_a_test_list_names_links_by_their_own_place(tmp_path):
     assert sample.split == 'test'
 
 
-def test_a_test_list_that_names_what_is_not_there_is_refused(tmp_path):
+def test_a_test_list_with_missing_photos_is_refused(tmp_path):
     samples = samples_of(tmp_path / 'a', 2)
     (tmp_path / 'list.txt').write_text('a/0.jpg\na/17.jpg\n')
     with pytest.raises(UserError, match=r'list.txt names 1 photo missing .* such as a/17.jpg'):
@@ -133,6 +133,6 @@ def test_a_test_list_that_names_what_is_not_there_is_refused(tmp_path):
         read_list(tmp_path / 'nowhere.txt')
 
 
-def test_a_list_may_name_files_that_are_no_utf_8(tmp_path):
+def test_a_list_may_have_names_that_are_not_utf_8(tmp_path):
     (tmp_path / 'list.txt').write_bytes(b'caf\xe9.jpg\n')
     assert read_list(tmp_path / 'list.txt') == {'caf\udce9.jpg'}

@@ -48,7 +48,7 @@ def annotate(folder, photo: str, text: str | bytes):
 
 
 def write_list(folder, names) -> None:
-    """lists/test_list.mat as the data set has it: a cell array of N rows and one column."""
+    """Write lists/test_list.mat in the format of the data set: a cell array of N rows and one column."""
     cells = np.empty((len(names), 1), object)
     cells[:, 0] = names
     (folder / 'lists').mkdir(exist_ok=True)
@@ -60,7 +60,7 @@ def convert(folder, name: str, *more: str):
     return open_records(name)
 
 
-def test_crops_hold_the_dog_and_records_what_the_vector_was_made_from(drawn):
+def test_with_cropping_the_crop_is_recorded(drawn):
     records = convert(drawn, 'crops', '--crop-to-box')
     assert records.manifest['crop_to_box'] and records.manifest['remarks'] == []
     kept = {id_: data for split in records.counts for id_, data in pictures(records, split)}
@@ -70,8 +70,8 @@ def test_crops_hold_the_dog_and_records_what_the_vector_was_made_from(drawn):
         xmin, ymin, xmax, ymax = box
         got = Image.open(io.BytesIO(data))
         assert got.size == (xmax - xmin, ymax - ymin)
-        wanted = Image.open(drawn / 'Images' / id_).crop(box)
-        assert np.abs(np.asarray(got, float) - np.asarray(wanted, float)).mean() < 6  # what JPEG costs
+        expected = Image.open(drawn / 'Images' / id_).crop(box)
+        assert np.abs(np.asarray(got, float) - np.asarray(expected, float)).mean() < 6  # what JPEG costs
 
 
 def test_without_cropping_the_file_itself_is_recorded(drawn):
@@ -82,7 +82,7 @@ def test_without_cropping_the_file_itself_is_recorded(drawn):
         convert(drawn, 'whole', '--crop-to-box')
 
 
-def test_the_breed_is_that_of_the_annotation_else_of_the_folder(small):
+def test_the_breed_comes_from_the_annotation_else_from_the_folder(small):
     annotate(small, 'n1-Pug/0', VOC.format(1, 2, 3, 4))
     samples, _ = stanford_samples(small)
     assert [(s.label, s.box) for s in samples] == [
@@ -104,7 +104,7 @@ def test_the_breed_is_that_of_the_annotation_else_of_the_folder(small):
         (VOC.format(30, 50, 60, 40), 'its bounding box is 30, 50, 60, 40'),
     ],
 )
-def test_an_annotation_that_cannot_be_used_costs_no_photo(small, text, fault):
+def test_a_photo_with_an_invalid_annotation_is_kept(small, text, fault):
     annotate(small, 'n1-Pug/0', text)
     for other in ('n1-Pug/1', 'n2-Boxer/0', 'n2-Boxer/1'):
         annotate(small, other, VOC.format(1, 2, 3, 4))
@@ -114,13 +114,13 @@ def test_an_annotation_that_cannot_be_used_costs_no_photo(small, text, fault):
     assert fault in remark.reason
 
 
-def test_a_missing_annotation_is_told_of_where_others_are_there(small):
+def test_a_missing_annotation_is_listed_where_others_exist(small):
     assert stanford_samples(small)[1] == []
     annotate(small, 'n1-Pug/0', VOC.format(1, 2, 3, 4))
     assert len(stanford_samples(small)[1]) == 3
 
 
-def test_boxes_that_reach_beyond_the_picture_are_cut_and_those_outside_it_skipped(small):
+def test_boxes_are_clipped_to_the_picture_and_those_outside_it_skipped(small):
     annotate(small, 'n1-Pug/0', VOC.format(-20, -20, 5000, 30))  # photos are 96 wide and 64 high
     annotate(small, 'n1-Pug/1', VOC.format(100, 0, 150, 50))
     records = convert(small, 'boxes', '--crop-to-box')
@@ -131,7 +131,7 @@ def test_boxes_that_reach_beyond_the_picture_are_cut_and_those_outside_it_skippe
     assert 'lies outside the picture of 96×64 pixels' in skipped[0]['reason']
 
 
-def test_the_box_of_a_very_large_photo_shrinks_with_it(small, monkeypatch):
+def test_the_box_of_a_downscaled_photo_is_scaled_too(small, monkeypatch):
     annotate(small, 'n1-Pug/0', VOC.format(20, 10, 60, 50))
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 96 * 64 - 1)
     records = convert(small, 'large', '--crop-to-box')
@@ -140,7 +140,7 @@ def test_the_box_of_a_very_large_photo_shrinks_with_it(small, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='the system has no named pipes')
-def test_an_annotation_that_is_a_pipe_is_not_waited_for(small):
+def test_an_annotation_that_is_a_pipe_is_not_read(small):
     annotate(small, 'n1-Pug/1', VOC.format(1, 2, 3, 4))
     os.mkfifo(small / 'Annotation' / 'n1-Pug' / '0')
     reasons = {remark.file: remark.reason for remark in stanford_samples(small)[1]}
@@ -148,7 +148,7 @@ def test_an_annotation_that_is_a_pipe_is_not_waited_for(small):
     assert 'cannot be used (a named pipe, not a file)' in pipe
 
 
-def test_what_lies_beside_the_breeds_is_listed(small):
+def test_files_beside_the_breeds_are_listed(small):
     put(small / 'Images' / 'beside.jpg', 50)
     (small / 'Images' / 'n3-Empty').mkdir()
     records = convert(small, 'beside')
@@ -158,13 +158,13 @@ def test_what_lies_beside_the_breeds_is_listed(small):
     ]  # fmt: skip
 
 
-def test_cropping_without_a_single_box_is_refused(small):
+def test_cropping_without_any_box_is_refused(small):
     with pytest.raises(UserError, match=r'--crop-to-box: .*Annotation holds no boxes'):
         convert(small, 'nobox', '--crop-to-box')
     assert not paths.records('nobox').exists()
 
 
-def test_the_official_list_decides_where_it_is_there(drawn, tmp_path):
+def test_the_official_list_decides_if_it_exists(drawn, tmp_path):
     folder = tmp_path / 'copy'
     shutil.copytree(drawn, folder)
     listed = sorted(p.relative_to(folder / 'Images').as_posix() for p in folder.glob('Images/*/*_0002.jpg'))
@@ -177,7 +177,7 @@ def test_the_official_list_decides_where_it_is_there(drawn, tmp_path):
     assert convert(folder, 'hashed', '--split', 'hash').manifest['split_by'] == 'hash'
 
 
-def test_a_list_that_is_missing_damaged_or_of_other_photos_is_refused(small):
+def test_a_missing_damaged_or_unrelated_list_is_refused(small):
     with pytest.raises(UserError, match=r'there is no .*test_list.mat: .* --split hash'):
         convert(small, 'nolist', '--split', 'official')
     write_list(small, ['n1-Pug/0.jpg', 'n1-Pug/1.jpg'])
@@ -194,7 +194,7 @@ def test_a_list_that_is_missing_damaged_or_of_other_photos_is_refused(small):
         convert(small, 'nolist')
 
 
-def test_a_list_of_ones_own_goes_before_the_official_one(small, tmp_path):
+def test_a_custom_list_goes_before_the_official_one(small, tmp_path):
     write_list(small, ['n1-Pug/0.jpg', 'n2-Boxer/0.jpg'])
     (tmp_path / 'own.txt').write_text('Images/n1-Pug/1.jpg\n')
     own = ['--test-list', str(tmp_path / 'own.txt')]
@@ -203,7 +203,7 @@ def test_a_list_of_ones_own_goes_before_the_official_one(small, tmp_path):
         convert(small, 'own', *own, '--split', 'official')
 
 
-def test_no_images_folder_says_how_to_get_one(tmp_path):
+def test_without_an_images_folder_the_error_says_how_to_get_one(tmp_path):
     put(tmp_path / 'pug' / '1.jpg', 1)
     with pytest.raises(UserError, match='holds no Images folder: run sh setup/'):
         convert(tmp_path, 'noimages')

@@ -1,4 +1,4 @@
-"""The sample data set: its layout, its annotations, and that nothing is random but the seed."""
+"""The drawn data set: its layout, its annotations, and the same pictures from the same seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def notes(out: Path) -> list[Path]:
     return sorted((out / 'Annotation').glob('*/*'))
 
 
-def test_layout_is_that_of_stanford_dogs(sample):
+def test_the_layout_is_that_of_stanford_dogs(sample):
     files = sorted(content(sample))
     assert len(files) == 2 * 8 * 3
     assert files[0] == 'Annotation/s00000001-moss_terrier/s00000001_0001'
@@ -62,7 +62,7 @@ def test_annotations_name_the_breed_and_size(sample):
         assert root.findtext('object/difficult') == root.findtext('segment') == '0'
 
 
-def test_boxes_lie_inside_the_pictures(sample):
+def test_boxes_are_inside_the_pictures(sample):
     for note in notes(sample):
         root = ElementTree.parse(note).getroot()
         left, top, right, bottom = (
@@ -75,7 +75,7 @@ def test_boxes_lie_inside_the_pictures(sample):
         assert root.findtext('object/truncated') == str(int(touches))
 
 
-def test_the_box_surrounds_what_was_drawn_of_the_dog(monkeypatch):
+def test_the_box_surrounds_the_visible_part_of_the_dog(monkeypatch):
     covers = []
 
     def keep_cover(canvas, rng):
@@ -89,19 +89,19 @@ def test_the_box_surrounds_what_was_drawn_of_the_dog(monkeypatch):
         assert (columns.min(), rows.min(), columns.max(), rows.max()) == (left, top, right, bottom)
 
 
-def test_same_seed_same_bytes_however_many(sample, tmp_path):
+def test_the_same_seed_draws_the_same_bytes_however_many(sample, tmp_path):
     draw_sample(tmp_path, per_class=1, seed=1)
     fewer, more = content(tmp_path), content(sample)
     assert len(fewer) == 16
     assert fewer == {name: more[name] for name in fewer}
 
 
-def test_another_seed_draws_others():
+def test_another_seed_draws_other_pictures():
     one, other = (draw_picture(seed, 2, 0).picture for seed in (1, 2))
     assert one.size != other.size or one.tobytes() != other.tobytes()
 
 
-def test_global_random_state_plays_no_part():
+def test_the_global_random_state_has_no_influence():
     np.random.seed(0)
     one = draw_picture(3, 1, 4).picture.tobytes()
     np.random.seed(1)
@@ -110,14 +110,14 @@ def test_global_random_state_plays_no_part():
 
 @pytest.fixture
 def drawn(monkeypatch) -> list[tuple]:
-    """The pictures that are drawn from now on: (seed, breed, index)."""
+    """Collects the pictures that are drawn: (seed, breed, index)."""
     calls = []
 
-    def noted(*which):
+    def recording(*which):
         calls.append(which)
         return draw_picture(*which)
 
-    monkeypatch.setattr(draw, 'draw_picture', noted)
+    monkeypatch.setattr(draw, 'draw_picture', recording)
     return calls
 
 
@@ -129,7 +129,7 @@ def test_a_second_run_writes_nothing(sample, drawn, capsys):
     assert '24 already there' in capsys.readouterr().out
 
 
-def test_only_what_is_missing_or_broken_is_drawn(sample, drawn, tmp_path, capsys):
+def test_only_missing_and_broken_pictures_are_drawn(sample, drawn, tmp_path, capsys):
     draw.main(['--out', str(tmp_path), '--per-class', '1'])
     out = capsys.readouterr().out
     assert '8 pictures of 8 breeds' in out and 'already' not in out
@@ -147,13 +147,13 @@ def test_only_what_is_missing_or_broken_is_drawn(sample, drawn, tmp_path, capsys
     assert all(whole[name] == data for name, data in content(tmp_path).items())
 
 
-def test_pictures_of_another_seed_are_drawn_anew(drawn, tmp_path):
+def test_pictures_of_another_seed_are_replaced(drawn, tmp_path):
     draw_sample(tmp_path, per_class=1, seed=1)
     draw_sample(tmp_path, per_class=1, seed=2)
     assert [call[0] for call in drawn] == [1] * 8 + [2] * 8
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
     blocked = tmp_path / 'file'
     blocked.write_text('')
     with pytest.raises(UserError, match='is a file'):

@@ -11,7 +11,7 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
-from src.data_preparation.conversion.job import MANIFEST, Job, described
+from src.data_preparation.conversion.job import MANIFEST, Job, new_manifest
 from src.freezing import freeze, proof
 from src.graph.changes import Changes
 from src.graph.graph_io import read_graph, write_graph
@@ -141,9 +141,9 @@ def test_a_manifest_of_earlier_versions_keeps_its_fingerprint():
     job = Job('small', paths.ROOT / 'photos', [], shard_size=512)
     # What the version before --set, --input-size and --inference-mode wrote for these facts.
     was = 'e87bb3accada769f'
-    manifest = described(job, facts | Changes().facts(), ['a', 'b'], 12345)
+    manifest = new_manifest(job, facts | Changes().facts(), ['a', 'b'], 12345)
     assert manifest['fingerprint'].startswith(was)
-    changed = described(job, facts | Changes(inference_mode=True).facts(), ['a', 'b'], 12345)
+    changed = new_manifest(job, facts | Changes(inference_mode=True).facts(), ['a', 'b'], 12345)
     assert changed['fingerprint'] != manifest['fingerprint']
 
 

@@ -1,6 +1,6 @@
-"""Files where Apache Beam finds them: on this machine's disks, gs://, s3://, hdfs:// and so on.
+"""Files that Apache Beam reads and writes: on local disks, gs://, s3://, hdfs:// and so on.
 
-What lies on a local disk is left to the modules that the local conversion uses.
+Local files go through the functions of the local conversion.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from apache_beam.io.filesystems import FileSystems
 
 from src.common import files
 from src.common.errors import UserError
-from src.data_preparation.conversion import job as manifests
-from src.data_preparation.conversion.job import MANIFEST
+from src.common.paths import MANIFEST
+from src.data_preparation.conversion import job as jobs
 from src.images.faults import START_BYTES, BadImage, check_start
 from src.images.files import read_if_picture
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file or folder that is no path of this machine."""
+    """A file or folder with a URL."""
 
     url: str
 
@@ -39,7 +39,7 @@ class Remote:
         return Remote(FileSystems.join(self.url, name))
 
     def read_bytes(self) -> bytes:
-        """The bytes of a picture. Raises BadImage and OSError, as files.read_picture does."""
+        """The bytes of a picture. Raises BadImage and OSError, as `read_picture` does."""
         return self._read(read_if_picture)
 
     def is_picture(self) -> bool:
@@ -56,17 +56,17 @@ class Remote:
                 return reading(stream)
         except BadImage:
             raise
-        except Exception as error:  # each filesystem raises its own kinds
+        except Exception as error:  # each file system has its own exceptions
             raise OSError(0, _reason(error)) from error
 
     def names_below(self) -> list[str]:
-        """All files below this folder, by their paths from here, sorted. Raises UserError."""
+        """The paths of all files below this folder, relative to it, sorted. Raises UserError."""
         names, folders = [], ['']
         try:
             for folder in folders:
                 for found in _matching(self / f'{folder}**'):
                     name = found.path[len(self.url.rstrip('/')) + 1 :]
-                    if name.endswith('/'):  # what a console keeps an empty folder open with
+                    if name.endswith('/'):  # a placeholder that a cloud console made for an empty folder
                         continue
                     if _is_folder(found):
                         folders.append(name + '/')
@@ -78,14 +78,15 @@ class Remote:
 
 
 def place(text: str | Path) -> Path | Remote:
-    """The file or folder that a user names. (A URL that has become a Path has lost a slash.)"""
-    remote = re.fullmatch(r'([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}(.*)', str(text))
+    """The file or folder that a user names. A URL may have been a Path, which removes one of its slashes."""
+    text = text.as_posix() if isinstance(text, Path) else text
+    remote = re.fullmatch(r'([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}(.*)', text)
     return Remote(f'{remote[1]}://{remote[2]}') if remote else Path(text)
 
 
 @contextlib.contextmanager
 def local_copy(file: Path | Remote) -> Iterator[Path]:
-    """A file on this machine: itself, or a copy for as long as the body runs. Raises UserError."""
+    """A local path for a file: its own, or that of a copy while the body runs. Raises UserError."""
     if isinstance(file, Path):
         yield file
         return
@@ -101,7 +102,7 @@ def local_copy(file: Path | Remote) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class RecordsFolder:
-    """A folder of records, anywhere. A file in it is whole or not there."""
+    """A folder of records, local or remote. Its files are complete or missing, never half-written."""
 
     place: Path | Remote
 
@@ -119,7 +120,7 @@ class RecordsFolder:
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A file on this machine to write to, which gets its name in the folder when the body ends well."""
+        """A local file to write to. It becomes `name` in the folder if the body raises nothing."""
         file = self.place / name
         if isinstance(file, Path):
             with files.atomic_path(file) as part:
@@ -134,11 +135,11 @@ class RecordsFolder:
                 raise UserError(f'cannot write {file}: {_reason(error)}') from error
 
     def claim(self, manifest: dict, overwrite: bool) -> None:
-        """As manifest.claim does."""
+        """As `job.claim` does."""
         if isinstance(self.place, Path):
-            manifests.claim(self.place, manifest, overwrite)
+            jobs.claim(self.place, manifest, overwrite)
         elif self.exists(MANIFEST) and not overwrite:
-            manifests.refuse_another(self.read_json(MANIFEST), manifest, self.place)
+            jobs.require_same(self.read_json(MANIFEST), manifest, self.place)
             self._delete('.*.tmp')
             self._delete('notes/.*.tmp')
         else:
@@ -146,7 +147,7 @@ class RecordsFolder:
             self.write_json(MANIFEST, manifest)
 
     def _delete(self, pattern: str) -> None:
-        with contextlib.suppress(BeamIOError):  # hdfs:// cannot list a folder that is not there
+        with contextlib.suppress(BeamIOError):  # hdfs:// cannot list a missing folder
             if found := [file.path for file in _matching(self.place / pattern)]:
                 FileSystems.delete(found)
 
@@ -154,7 +155,7 @@ class RecordsFolder:
 def _upload(path: Path, file: Remote) -> None:
     folder, _, name = file.url.rpartition('/')
     part = f'{folder}/.{name}.{uuid.uuid4().hex}.tmp'
-    with contextlib.suppress(BeamIOError):  # it is there, or the filesystem has no folders
+    with contextlib.suppress(BeamIOError):  # it exists, or the file system has no folders
         FileSystems.mkdirs(folder)
     with path.open('rb') as stream, FileSystems.create(part, compression_type=_PLAIN) as out:
         shutil.copyfileobj(stream, out, 1 << 20)
@@ -163,7 +164,7 @@ def _upload(path: Path, file: Remote) -> None:
     FileSystems.rename([part], [file.url])
 
 
-_PLAIN = CompressionTypes.UNCOMPRESSED  # whatever a name ends with
+_PLAIN = CompressionTypes.UNCOMPRESSED  # Beam would decompress names that end with .gz
 
 
 def _opened(url: str):
@@ -175,8 +176,8 @@ def _matching(pattern: Remote) -> list:
 
 
 def _is_folder(found) -> bool:
-    """Whether a match is a folder with something in it. Object stores list files only, and all that are
-    below; others (hdfs://) list one level, where a folder has no size."""
+    """Whether a match is a folder that is not empty. Object stores list all files below a prefix, and no
+    folders; other file systems (hdfs://) list one level, with folders of size 0."""
     if found.size_in_bytes or not FileSystems.get_filesystem(found.path).has_dirs():
         return False
     try:
@@ -186,7 +187,7 @@ def _is_folder(found) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """What a filesystem complains of, which Beam keeps by file in `exception_details`."""
+    """The text of a file system's error, which Beam keeps in `exception_details` for each file."""
     details = getattr(error, 'exception_details', None)
     inner = next(iter(details.values())) if isinstance(details, dict) and details else error
     return getattr(inner, 'strerror', None) or str(inner) or type(inner).__name__

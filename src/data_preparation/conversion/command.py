@@ -1,28 +1,62 @@
-"""What the commands of all converters share: flags, and what they report."""
+"""What the commands of all converters share: flags, running the conversion, and the report at the end."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from src.common import errors, files, paths
+from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count, listed
+from src.common.names import plain_name
+from src.common.paths import MANIFEST
 from src.common.progress import next_step, say, wrote
 from src.data_preparation.conversion.convert import convert
-from src.data_preparation.conversion.job import MANIFEST, Job
+from src.data_preparation.conversion.job import Job
+from src.data_preparation.folders import FLAG, INSIDE, TOP
+from src.data_preparation.samples import Sample
 from src.data_preparation.splits import with_test_list
 from src.graph import precision
 from src.graph.backbone_flags import add_backbone
 from src.graph.backbones import tried_from
-from src.records.manifest import NOT_USED
-from src.records.next_commands import to_train, usual_model
+from src.records.manifest import NOT_USED, Remark
+from src.records.next_commands import CONVERTERS, to_train, usual_model
 
 
-def add_conversion_flags(made: argparse.ArgumentParser, backbone: bool = True) -> None:
-    """The flags that all converters share; without `backbone` there is none unless --backbone names it."""
+def converter_parser(
+    converter: str, doc: str, data: str = '', metavar: str = 'DIR', backbone: bool = True
+) -> argparse.ArgumentParser:
+    """The argument parser of a converter's module.
+
+    A converter with defaults in `CONVERTERS` takes --data (`data` and `metavar` are for its help) and --name;
+    others take the folder of the class folders and require --name. Without `backbone` the default is to
+    convert pictures only.
+    """
+    made = cli.parser(f'src.data_preparation.{converter}', doc)
+    if converter in CONVERTERS:
+        folder, name = CONVERTERS[converter]
+        made.add_argument(
+            '--data',
+            type=Path,
+            metavar=metavar,
+            default=folder,
+            help=f'{data} (default: {paths.shown(folder)})',
+        )
+        made.add_argument(
+            '--name', type=plain_name, default=name, help='name for this data set (default: %(default)s)'
+        )
+    else:
+        made.add_argument('data', type=Path, metavar='DIR', help='folder of class folders')
+        made.add_argument('--name', type=plain_name, required=True, help='name for this data set')
+        made.add_argument(
+            FLAG,
+            choices=(TOP, INSIDE),
+            help='which folders are the classes, where DIR can be read in two ways: those in DIR, or those '
+            'inside them (DIR/train/cats)',
+        )
     add_backbone(made, paths.IMAGENET_GRAPH_DEF if backbone else None)
     if backbone:
         made.add_argument(
@@ -30,7 +64,7 @@ def add_conversion_flags(made: argparse.ArgumentParser, backbone: bool = True) -
             dest='backbone',
             action='store_const',
             const=None,
-            help='records of the pictures alone, for networks that learn from pixels',
+            help='convert the pictures without bottlenecks, for networks that learn from pixels',
         )
     made.add_argument(
         '--precision',
@@ -40,11 +74,13 @@ def add_conversion_flags(made: argparse.ArgumentParser, backbone: bool = True) -
         'as fast; else float32)',
     )
     made.add_argument(
-        '--overwrite', action='store_true', help='replace the records that an earlier, other conversion left'
+        '--overwrite', action='store_true', help='replace the records of an earlier, different conversion'
     )
+    return made
 
 
 def add_test_list(made: argparse.ArgumentParser) -> None:
+    """`--test-list`."""
     made.add_argument(
         '--test-list',
         type=Path,
@@ -53,56 +89,64 @@ def add_test_list(made: argparse.ArgumentParser) -> None:
     )
 
 
-def run(job: Job, args: argparse.Namespace) -> None:
-    """What a converter's main does once it has its samples."""
-    job = replace(
-        job,
+def job_of(args: argparse.Namespace, source: Path, **settings: Any) -> Job:
+    """The job that the flags of `converter_parser` describe; `settings` are further fields of it."""
+    return Job(
+        args.name,
+        source,
+        precision=precision.resolve(args.precision) if args.backbone else 'float32',
         converter=args.module.rpartition('.')[2],
         class_folders=getattr(args, 'class_folders', None),
+        **settings,
     )
+
+
+def run(
+    args: argparse.Namespace, samples: Sequence[Sample], remarks: Sequence[Remark] = (), **settings: Any
+) -> None:
+    """Convert the samples of a data set as the flags say, and report. `settings` are fields of `Job`."""
     if getattr(args, 'test_list', None):
-        samples = with_test_list(job.samples, args.test_list, job.source)
-        job = replace(job, samples=samples, split_by='test list')
-    if args.backbone is None:
-        report(convert(job, None, args.overwrite))
-        return
-    job = replace(job, precision=precision.resolve(args.precision))
-    backbone = tried_from(args, args.backbone)
-    say(f'{paths.shown(backbone.path)}: backbone loaded ({job.precision})')
-    if errors.debugging():
-        say(f'rewritten for speed: {backbone.rewrites}')
-    report(convert(job, backbone, args.overwrite))
+        samples = with_test_list(samples, args.test_list, args.data)
+        settings['split_by'] = 'test list'
+    job = job_of(args, args.data, samples=samples, remarks=remarks, **settings)
+    backbone = None
+    if args.backbone:
+        backbone = tried_from(args, args.backbone)
+        say(f'{paths.shown(backbone.path)}: backbone loaded ({job.precision})')
+        if errors.debugging():
+            say(f'rewritten for speed: {backbone.rewrites}')
+    report(convert(job, backbone, args.overwrite), paths.records(job.name))
 
 
-def report_skipped(manifest: dict) -> None:
-    """Name what was not used, count what was skipped, and say where all of it is listed."""
-    remarks = manifest['remarks']
-    if not remarks:
-        return
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for remark in remarks:
-        if remark['outcome'] == NOT_USED:
-            by_reason[remark['reason']].append(remark['file'])
-    for reason, names in by_reason.items():
-        say(f'  not used: {listed(names, 2)} ({reason})')
-    outcomes = Counter(remark['outcome'] for remark in remarks)
-    told = ', '.join(f'{count(number, "file")} {outcome}' for outcome, number in outcomes.items())
-    wrote(paths.skipped(manifest['name']), f'{told}, with reasons')
-
-
-def report(folder: Path) -> None:
-    """Tell what a conversion made, and what comes next."""
-    manifest = files.read_json(folder / MANIFEST)
-    counts = ', '.join(f'{number:,} {split}' for split, number in manifest['counts'].items() if number)
-    say(
-        f'{count(sum(manifest["counts"].values()), "record")} of {len(manifest["classes"])} classes: {counts}'
-    )
+def report(manifest: dict, folder: Any, following: str = '') -> None:
+    """Print what a conversion wrote to `folder` (a path, or a `Remote` of Beam's) and the next step:
+    `following`, or the command that trains. Raises UserError when no photo could be converted."""
+    number, remarks = sum(manifest['counts'].values()), manifest['remarks']
+    splits = ', '.join(f'{records:,} {split}' for split, records in manifest['counts'].items())
+    say(f'{count(number, "record")} of {len(manifest["classes"])} classes: {splits}')
     for name in manifest['untrained']:
-        say(f'  class {name} has no training photo: it cannot be learned')
-    wrote(folder, f'records and {MANIFEST}')
-    report_skipped(manifest)
-    if not sum(manifest['counts'].values()):
-        reasons = Counter(remark['reason'] for remark in manifest['remarks'])
+        say(f'  class {name} has no training photo: a model cannot learn it')
+    if isinstance(folder, Path):
+        wrote(folder, f'records and {MANIFEST}')
+    else:
+        say(f'  {folder}  records and {MANIFEST}')
+    if remarks:
+        _report_remarks(remarks, paths.skipped(manifest['name']))
+    if not number:
+        reasons = Counter(remark['reason'] for remark in remarks)
         reason, times = reasons.most_common(1)[0] if reasons else ('there are no photos', 0)
         raise UserError(f'no photo could be converted; most often ({count(times, "photo")}): {reason}')
-    next_step(to_train(manifest['name'], usual_model(manifest['name'])))
+    next_step(following or to_train(manifest['name'], usual_model(manifest['name'])))
+
+
+def _report_remarks(remarks: Sequence[dict], path: Path) -> None:
+    """Name what was not used, count the files with each outcome, and name the list of all remarks."""
+    not_used: dict[str, list[str]] = defaultdict(list)
+    for remark in remarks:
+        if remark['outcome'] == NOT_USED:
+            not_used[remark['reason']].append(remark['file'])
+    for reason, names in not_used.items():
+        say(f'  not used: {listed(names, 2)} ({reason})')
+    outcomes = Counter(remark['outcome'] for remark in remarks)
+    counts = ', '.join(f'{count(number, "file")} {outcome}' for outcome, number in outcomes.items())
+    wrote(path, f'{counts}, with reasons')

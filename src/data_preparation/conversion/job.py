@@ -1,4 +1,4 @@
-"""`manifest.json` beside the shards: what the records are and where they came from."""
+"""A conversion: its settings, the manifest that it writes, and the folder that it claims."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
-from src.data_preparation.conversion.shards import ALL_SPLITS, Shard, note_of
 from src.data_preparation.samples import Planned, Sample, shown
-from src.graph.backbones import Backbone
-from src.records.manifest import Remark
-
-FORMAT = 2  # 1 filled the shards in the order of all hashes
+from src.records.manifest import ALL_SPLITS, FORMAT, Remark, remarks_of
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is converted and how. `copies` names the augmented copies of each training photo;
-    `precision` is what the backbone computes in, 'float32' or 'bfloat16'; a shard holds about
-    `shard_size` records; `converter` is the name of the module that converts, and
-    `class_folders` its flag, if given."""
+    """What is converted, and how.
+
+    source: the folder or archive of the data set
+    samples: empty for Beam, which lists them in its pipeline
+    remarks: on files that the data set's reader set aside
+    split_by: what decides the splits: 'hash', 'official', 'test list' or 'test batch'
+    copies: kinds of augmented copies to add for each training photo
+    precision: what the backbone computes in, 'float32' or 'bfloat16'
+    shard_size: about how many records a shard holds
+    converter: module name of the converter
+    class_folders: its --class-folders, if given
+    """
 
     name: str
     source: Path
-    samples: Sequence[Sample]
+    samples: Sequence[Sample] = ()
     remarks: Sequence[Remark] = ()
     split_by: str = 'hash'
     crop_to_box: bool = False
@@ -43,40 +47,40 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What finished shards hold, which adds up: shards, records in each split, the labels that are
-    learned, and remarks."""
+class Totals:
+    """What finished shards hold: their names, records in each split, the labels of training records, and
+    remarks."""
 
     shards: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    learned: set[str] = field(default_factory=set)
+    trained: set[str] = field(default_factory=set)
     remarks: list[dict] = field(default_factory=list)
 
 
-def outcome_of(shard: str, note: dict) -> Outcome:
-    """What a shard's note tells."""
+def totals_of(shard: str, note: dict) -> Totals:
+    """The totals of one shard, from its note (`shards.write_records`)."""
     split = shard.partition('-')[0]
-    learned = set(note['labels']) if split == 'train' else set()
-    return Outcome([shard], Counter({split: note['records']}), learned, note['remarks'])
+    trained = set(note['labels']) if split == 'train' else set()
+    return Totals([shard], Counter({split: note['records']}), trained, remarks_of(note))
 
 
-def added(outcomes: Iterable[Outcome]) -> Outcome:
-    total = Outcome()
-    for outcome in outcomes:
-        total.shards.extend(outcome.shards)
-        total.counts.update(outcome.counts)
-        total.learned.update(outcome.learned)
-        total.remarks.extend(outcome.remarks)
+def add_up(parts: Iterable[Totals]) -> Totals:
+    """The sum of totals, in whatever order they come."""
+    total = Totals()
+    for part in parts:
+        total.shards.extend(part.shards)
+        total.counts.update(part.counts)
+        total.trained.update(part.trained)
+        total.remarks.extend(part.remarks)
     return total
 
 
-def describe(job: Job, backbone: Backbone | None, classes: Sequence[str], planned: Iterable[Planned]) -> dict:
-    """All that the records depend on, with a fingerprint by which a later run knows its own job."""
-    return described(job, backbone and backbone.facts(), classes, sum(map(number_of, planned)))
+def new_manifest(job: Job, backbone: dict | None, classes: Sequence[str], total_hash: int) -> dict:
+    """The manifest of a conversion that begins.
 
-
-def described(job: Job, backbone: dict | None, classes: Sequence[str], numbers: int) -> dict:
-    """`describe` from a backbone's facts, if there is one, and the sum of the photos' numbers."""
+    backbone: its facts, None for records without bottlenecks
+    total_hash: the sum of `record_hash` over all planned photos
+    """
     manifest = {
         'format': FORMAT,
         'name': job.name,
@@ -89,40 +93,57 @@ def described(job: Job, backbone: dict | None, classes: Sequence[str], numbers: 
         'copies': list(job.copies),
         'shard_size': job.shard_size,
     }
-    elsewhere = {
-        'source': None,
-        'name': None,
-        'backbone': backbone and {k: v for k, v in backbone.items() if k not in ('file', 'path')},
-    }  # may lie anywhere
-    told = json.dumps([manifest | elsewhere, numbers % 2**256], sort_keys=True)
-    fingerprint = hashlib.sha256(told.encode()).hexdigest()
-    by = {'converter': job.converter} | ({'class_folders': job.class_folders} if job.class_folders else {})
-    return manifest | by | {'fingerprint': fingerprint, 'complete': False}
+    # The fingerprint leaves out names and places: the same files may be moved.
+    unplaced = backbone and {key: value for key, value in backbone.items() if key not in ('file', 'path')}
+    identity = [manifest | {'source': None, 'name': None, 'backbone': unplaced}, total_hash % 2**256]
+    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    converter = {'converter': job.converter}
+    if job.class_folders:
+        converter['class_folders'] = job.class_folders
+    return manifest | converter | {'fingerprint': fingerprint, 'complete': False}
 
 
-def number_of(item: Planned) -> int:
-    """A number for all that a record depends on. Their sum stands for all photos in any order, so many
-    machines can add it up."""
+def record_hash(item: Planned) -> int:
+    """A 256-bit hash of everything that a record depends on. The sum over all photos does not depend on their
+    order, so that many machines can add it up."""
     sample = item.sample
-    told = json.dumps([sample.id, sample.label, item.split, item.digest, sample.box, sample.copy])
-    return int.from_bytes(hashlib.sha256(told.encode()).digest(), 'big')
+    text = json.dumps([sample.id, sample.label, item.split, item.digest, sample.box, sample.copy])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest(), 'big')
+
+
+def complete(manifest: dict, totals: Totals) -> dict:
+    """The manifest with what all shards hold, in an order that does not depend on theirs."""
+    return manifest | {
+        'counts': {split: totals.counts[split] for split in ALL_SPLITS if totals.counts[split]},
+        'untrained': [name for name in manifest['classes'] if name not in totals.trained],
+        'shards': sorted(totals.shards, key=_by_split_and_number),
+        'remarks': sorted(totals.remarks, key=lambda remark: (remark['file'], remark['reason'])),
+        'complete': True,
+    }
+
+
+def _by_split_and_number(shard: str) -> tuple[int, int, str]:
+    return ALL_SPLITS.index(shard.partition('-')[0]), len(shard), shard
 
 
 def claim(folder: Path, manifest: dict, overwrite: bool) -> None:
-    """Make the folder this job's own. Raises UserError when it holds another job's, unless `overwrite`."""
+    """Prepare the folder for this conversion: keep the shards of an earlier run of the same one.
+
+    Raises UserError when the folder holds the records of another conversion, unless `overwrite`.
+    """
     path = folder / MANIFEST
     if path.exists() and not overwrite:
-        refuse_another(files.read_json(path), manifest, folder)
-        for rest in folder.rglob('.*.tmp'):  # of a run that was killed
-            rest.unlink(missing_ok=True)
+        require_same(files.read_json(path), manifest, folder)
+        for leftover in folder.rglob('.*.tmp'):  # of a run that was killed
+            leftover.unlink(missing_ok=True)
         return
     if folder.exists():
         shutil.rmtree(folder)
     files.write_json(path, manifest)
 
 
-def refuse_another(earlier: dict, manifest: dict, folder: Path) -> None:
-    """Raise UserError when the manifest that stands in `folder` is that of another job."""
+def require_same(earlier: dict, manifest: dict, folder: Path) -> None:
+    """Raise UserError when the manifest found in `folder` belongs to another conversion."""
     if earlier.get('fingerprint') != manifest['fingerprint']:
         raise UserError(
             f'{shown(folder)} holds records of {_difference(earlier, manifest)}: '
@@ -130,47 +151,21 @@ def refuse_another(earlier: dict, manifest: dict, folder: Path) -> None:
         )
 
 
-def _difference(earlier: dict, now: dict) -> str:
-    before = earlier.get('backbone') or {}
-    if before.get('sha256') != (now['backbone'] or {}).get('sha256'):
-        return f'another backbone ({before.get("file", "none")})'
-    if earlier.get('classes') != now['classes']:
+def _difference(earlier: dict, manifest: dict) -> str:
+    backbone = earlier.get('backbone') or {}
+    if backbone.get('sha256') != (manifest['backbone'] or {}).get('sha256'):
+        return f'another backbone ({backbone.get("file", "none")})'
+    if earlier.get('classes') != manifest['classes']:
         return 'other classes'
-    differing = [
-        key
-        for key in ('format', 'precision', 'split_by', 'crop_to_box', 'copies')
-        if earlier.get(key) != now[key]
-    ]
-    return f'another {differing[0]}' if differing else 'other photos or options'
+    for key in ('format', 'precision', 'split_by', 'crop_to_box', 'copies'):
+        if earlier.get(key) != manifest[key]:
+            return f'another {key}'
+    return 'other photos or options'
 
 
-def complete(folder: Path, manifest: dict, shards: Sequence[Shard], remarks: Sequence[Remark]) -> None:
-    """Complete the manifest from what the shards hold, and list every remark."""
-    outcomes = (outcome_of(shard.name, files.read_json(note_of(folder, shard.name))) for shard in shards)
-    told = Outcome(remarks=[asdict(remark) for remark in remarks])
-    manifest = completed(manifest, added([told, *outcomes]))
-    files.write_json(folder / MANIFEST, manifest)
-    list_skipped(manifest['name'], manifest['remarks'])
-
-
-def completed(manifest: dict, outcome: Outcome) -> dict:
-    """The manifest with what all shards hold, in an order that does not depend on theirs."""
-    return manifest | {
-        'counts': {split: outcome.counts[split] for split in ALL_SPLITS if outcome.counts[split]},
-        'untrained': [name for name in manifest['classes'] if name not in outcome.learned],
-        'shards': sorted(outcome.shards, key=_by_split_and_place),
-        'remarks': sorted(outcome.remarks, key=lambda remark: (remark['file'], remark['reason'])),
-        'complete': True,
-    }
-
-
-def _by_split_and_place(shard: str) -> tuple[int, int, str]:
-    return ALL_SPLITS.index(shard.partition('-')[0]), len(shard), shard
-
-
-def list_skipped(name: str, remarks: Sequence[dict]) -> None:
-    """Write the list of a data set's remarks, metrics/<name>_skipped.csv."""
-    with files.atomic(paths.skipped(name)) as stream:
+def write_skipped(manifest: dict) -> None:
+    """Write the remarks of a complete manifest to metrics/<name>_skipped.csv."""
+    with files.atomic(paths.skipped(manifest['name'])) as stream:
         writer = csv.DictWriter(stream, ['file', 'outcome', 'reason'])
         writer.writeheader()
-        writer.writerows(remarks)
+        writer.writerows(manifest['remarks'])

@@ -1,7 +1,7 @@
-"""Which records stand in which file, and writing those files that are missing.
+"""Shards: which records belong to which TFRecord file, and writing the files that are missing.
 
-A shard is written under another name and renamed when it is whole, so a conversion that was stopped
-or killed goes on with the first shard that is missing.
+A shard is written under a temporary name and renamed when it is complete, so a conversion that was stopped
+or killed goes on with the first missing shard.
 """
 
 from __future__ import annotations
@@ -12,73 +12,70 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from src.common import consts, files
+from src.common import files
 from src.common.files import count
 from src.common.progress import progress, say
 from src.data_preparation.conversion.bottlenecks import Extractor, checked, extract
+from src.data_preparation.conversion.job import Job
 from src.data_preparation.samples import Planned, skipped
 from src.graph.backbones import Backbone
 from src.images.faults import BadImage
 from src.records.example import build_example, shard_name, write_shard
-from src.records.manifest import Remark
-
-ALL_SPLITS = (*consts.SPLITS, consts.UNLABELLED)
+from src.records.manifest import ALL_SPLITS, Remark
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A file's name, its split, and the photos that belong into it."""
+    """A file's name, its split, and the photos whose records it holds."""
 
     name: str
     split: str
     items: Sequence[Planned]
 
 
-def shards_for(photos: int, size: int) -> int:
-    """The number of shards of a split with so many photos, for about `size` in each: where a photo stands
-    is left to its hash, so that it takes no order of all photos to know it."""
+def shard_count(photos: int, size: int) -> int:
+    """The number of shards for the photos of a split, with about `size` records in each.
+
+    The exact number in a shard is left to the hashes of the photos (`shard_index`), so that no machine needs
+    a list of all photos.
+    """
     return -(-photos // size)
 
 
-def place_of(digest: str, shards: int) -> int:
-    """Which of its split's `shards` a photo stands in, by digits of its hash that its split does not
-    depend on."""
+def shard_index(digest: str, shards: int) -> int:
+    """The index (from 0) of a photo's shard among the `shards` of its split, from digits of its hash that
+    do not decide its split."""
     return int(digest[12:24], 16) * shards >> 48
 
 
-def shard_of(split: str, place: int, shards: int, items: Iterable[Planned]) -> Shard:
-    """A shard with its photos in the order of their hashes, which mixes the classes; copies of one photo
-    follow one another by their ids."""
+def shard_of(split: str, index: int, shards: int, items: Iterable[Planned]) -> Shard:
+    """A shard with its photos in the order of their hashes, which mixes the classes. Copies of a photo
+    follow it, sorted by id."""
     ordered = sorted(items, key=lambda item: (item.digest, item.sample.id))
-    return Shard(shard_name(split, place, shards), split, ordered)
+    return Shard(shard_name(split, index, shards), split, ordered)
 
 
-def cut(planned: Iterable[Planned]) -> list[Shard]:
-    """Shards of one split each, the same in whatever order the items come. A shard that no photo falls
-    into is left out, which happens only to very small ones."""
+def into_shards(planned: Iterable[Planned], size: int) -> list[Shard]:
+    """All photos in shards of about `size` records and one split each; the result does not depend on the
+    order of `planned`. Shards that no photo falls into, which happens to very small ones, are left out."""
     by_split: dict[str, list[Planned]] = {split: [] for split in ALL_SPLITS}
     for item in planned:
         by_split[item.split].append(item)
-    cut_up = []
+    shards = []
     for split, items in by_split.items():
-        total = shards_for(len(items), consts.SHARD_SIZE)
+        total = shard_count(len(items), size)
         parts: dict[int, list[Planned]] = defaultdict(list)
         for item in items:
-            parts[place_of(item.digest, total)].append(item)
-        cut_up.extend(shard_of(split, place, total, parts[place]) for place in sorted(parts))
-    return cut_up
+            parts[shard_index(item.digest, total)].append(item)
+        shards.extend(shard_of(split, index, total, parts[index]) for index in sorted(parts))
+    return shards
 
 
 def write_missing(
-    folder: Path,
-    shards: Sequence[Shard],
-    backbone: Backbone | None,
-    classes: Sequence[str],
-    crop_to_box: bool,
-    precision: str = 'float32',
+    folder: Path, shards: Sequence[Shard], job: Job, backbone: Backbone | None, classes: Sequence[str]
 ) -> None:
-    """Write the shards that do not stand in `folder` yet, each with a note on what it holds. Without a
-    backbone they hold pictures only."""
+    """Write the shards that are not in `folder` yet, and a note on each. Without a backbone they hold
+    pictures only."""
     missing = [shard for shard in shards if not (folder / shard.name).exists()]
     if not missing:
         return
@@ -86,17 +83,16 @@ def write_missing(
     done = total - sum(len(shard.items) for shard in missing)
     if done:
         say(f'going on after {count(done, "photo")} of {total:,}')
+    label = f'{backbone.path.stem} bottlenecks' if backbone else 'pictures'
     with (
-        Extractor(backbone, precision) if backbone else contextlib.nullcontext() as extractor,
-        progress(
-            total, f'{backbone.path.stem} bottlenecks' if backbone else 'pictures', 'photos', done=done
-        ) as bar,
+        Extractor(backbone, job.precision) if backbone else contextlib.nullcontext() as extractor,
+        progress(total, label, 'photos', done=done) as bar,
     ):
         for shard in missing:
             with files.atomic_path(folder / shard.name) as part:
-                note = write_records(part, shard, extractor, classes, crop_to_box, bar.update)
-                # Written before the shard gets its name: a shard that stands has its note.
-                files.write_json(note_of(folder, shard.name), note)
+                note = write_records(part, shard, extractor, classes, job.crop_to_box, bar.update)
+                # Before the shard gets its name: every finished shard has its note.
+                files.write_json(folder / note_name(shard.name), note)
 
 
 def write_records(
@@ -107,8 +103,11 @@ def write_records(
     crop_to_box: bool,
     photo_done: Callable[[], object],
 ) -> dict:
-    """Write a shard's records to `path`. Returns the note on it: the number of records, the labels they
-    bear, and a remark on each photo that could not be decoded."""
+    """Write a shard's records to `path`, calling `photo_done` after each photo.
+
+    Returns the note on the shard: the number of records, their labels, and a remark on each photo that could
+    not be decoded.
+    """
     remarks: list[Remark] = []
     labels: set[str] = set()
     loaded = extract(shard.items, extractor, crop_to_box) if extractor else checked(shard.items, crop_to_box)
@@ -127,11 +126,6 @@ def write_records(
     return {'records': records, 'labels': sorted(labels), 'remarks': [asdict(remark) for remark in remarks]}
 
 
-def note_of(folder: Path, shard: str) -> Path:
-    """Where the note on a shard stands."""
-    return folder / note_name(shard)
-
-
 def note_name(shard: str) -> str:
-    """The note on a shard, as seen from the records folder."""
+    """The path of the note on a shard, relative to the records folder."""
     return f'notes/{shard}.json'

@@ -1,4 +1,4 @@
-"""The conversion as a Beam pipeline gives what the local one gives, and tells what is wrong as it does."""
+"""The Beam pipeline writes what the local conversion writes, and reports the same errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import beam_to_tfrecords, image_folder_to_tfrecords
-from src.data_preparation.image_folder_to_tfrecords import image_folder_samples
+from src.data_preparation.class_folders import image_folder_samples, list_folders, samples_of_class
 from src.data_preparation.samples import Unused
 from src.graph.graph_io import write_graph
 from src.images.files import LINKED_BEFORE
@@ -39,7 +39,7 @@ def beam():
 
 @pytest.fixture(scope='module')
 def mess(tmp_path_factory) -> Path:
-    """Photos of two classes, and what is found among photos."""
+    """Photos of two classes, and other files among them."""
     folder = put_classes(tmp_path_factory.mktemp('mess'), {'a b': 20, 'ü': 20})
     (folder / 'ü' / 'text.jpg').write_text('no picture')
     (folder / 'ü' / 'empty.jpg').touch()
@@ -75,8 +75,8 @@ def with_beam(folder: Path | str, name: str, *more: str) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, temporary and hidden files too. The manifest names the command that converted,
-    which may differ."""
+    """All files in a folder, with temporary and hidden ones. In the manifest the name of the converter, which
+    may differ, is replaced."""
     held = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
     for converter in (b'image_folder_to_tfrecords', b'beam_to_tfrecords'):
         held['manifest.json'] = held['manifest.json'].replace(converter, b'CONVERTER')
@@ -107,15 +107,15 @@ def test_two_processes_write_what_the_local_conversion_writes(beam, small_shards
     assert manifest['classes'] == ['a b', 'ü']
     assert reasons['again'] == LINKED_BEFORE and reasons['a.txt'] == 'not an image'
     assert reasons.keys() >= {'empty', 'beside.jpg'} and 'more' not in reasons
-    assert reasons['both.jpg'] == 'the same picture stands under a b and ü'
+    assert reasons['both.jpg'] == 'the same picture has the labels a b and ü'
 
 
 def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
     folder = with_beam(mess, 'either')
     whole = content(folder)
     for go_on in (locally, with_beam):
-        gone = [*sorted(folder.glob('train-*.tfrecord'))[1:3], next(folder.glob('test-*.tfrecord'))]
-        for shard in gone:
+        deleted = [*sorted(folder.glob('train-*.tfrecord'))[1:3], next(folder.glob('test-*.tfrecord'))]
+        for shard in deleted:
             shard.unlink()
         left = times(folder)
         assert left
@@ -125,7 +125,7 @@ def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
     assert len(load(open_records('either'), 'train')) > 0
 
 
-def test_what_a_killed_run_left_is_swept_away(beam, small_shards, mess):
+def test_leftovers_of_a_killed_run_are_removed(beam, small_shards, mess):
     folder = with_beam(mess, 'swept')
     whole = content(folder)
     (folder / '.train-00000-of-00005.tfrecord.1.tmp').write_bytes(b'half')
@@ -133,7 +133,7 @@ def test_what_a_killed_run_left_is_swept_away(beam, small_shards, mess):
     assert content(folder) == whole
 
 
-def test_another_conversion_s_records_are_refused_unless_they_are_to_be_replaced(beam, mess, tmp_path):
+def test_records_of_another_conversion_are_replaced_only_with_overwrite(beam, mess, tmp_path):
     other = put_classes(tmp_path, {'a': 4, 'b': 4})
     folder = with_beam(mess, 'taken')
     before = content(folder)
@@ -146,9 +146,9 @@ def test_another_conversion_s_records_are_refused_unless_they_are_to_be_replaced
 
 
 def facts(samples) -> list[tuple]:
-    """All that two listings of one folder have in common."""
-    told = [(s.id, s.label, s.split, s.path.reason if isinstance(s.path, Unused) else '') for s in samples]
-    return sorted(told, key=repr)
+    """The fields that two listings of one folder have in common."""
+    rows = [(s.id, s.label, s.split, s.path.reason if isinstance(s.path, Unused) else '') for s in samples]
+    return sorted(rows, key=repr)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def facts(samples) -> list[tuple]:
         'train Test more',
     ],
 )
-def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_path):
-    from src.data_preparation.beam import pipeline
+def test_remote_folders_are_read_like_local_ones(beam, folders, tmp_path):
     from src.data_preparation.beam.files import Remote
+    from src.data_preparation.beam.listing import remote_samples
     from tests.data_preparation import shelf
 
     for place, split in enumerate(folders.split()):
@@ -178,20 +178,20 @@ def test_folders_are_read_as_the_local_conversion_reads_them(beam, folders, tmp_
     remote = Remote(shelf.url_of(tmp_path))
     refused = 'other' in folders or 'more' in folders
     for choice in ['top', 'inside'] if refused else [None, 'top', 'inside']:
-        wanted = facts(image_folder_samples(tmp_path, choice))
-        listing = pipeline.list_folders(tmp_path, choice)
-        here = [s for folder in listing.folders for s in pipeline.samples_of_class(folder, tmp_path)]
-        assert facts(here + listing.unused) == wanted
-        assert facts(pipeline.remote_samples(remote, choice)) == wanted
+        expected = facts(image_folder_samples(tmp_path, choice))
+        listing = list_folders(tmp_path, choice)
+        here = [s for folder in listing.folders for s in samples_of_class(folder, tmp_path)]
+        assert facts(here + listing.unused) == expected
+        assert facts(remote_samples(remote, choice)) == expected
     if refused:
         with pytest.raises(UserError, match='can be read in two ways') as there:
-            list(pipeline.remote_samples(remote))
+            list(remote_samples(remote))
         with pytest.raises(UserError) as here:
             image_folder_samples(tmp_path)
         assert str(here.value).removeprefix(str(tmp_path)) == str(there.value).removeprefix(str(remote))
 
 
-def test_photos_backbone_and_records_may_lie_where_no_disk_is(beam, small_shards, tmp_path, capsys):
+def test_photos_backbone_and_records_may_be_remote(beam, small_shards, tmp_path, capsys):
     from tests.data_preparation.shelf import url_of
 
     photos = put_classes(tmp_path / 'photos', {'a': 12, 'b': 12})
@@ -209,8 +209,8 @@ def test_photos_backbone_and_records_may_lie_where_no_disk_is(beam, small_shards
     assert there['backbone']['path'] == url_of(tmp_path / 'pocket.pb')
     assert 'next: copy that folder to' in capsys.readouterr().out
 
-    gone = sorted((tmp_path / 'out').glob('train-*'))[0]
-    gone.unlink()
+    deleted = sorted((tmp_path / 'out').glob('train-*'))[0]
+    deleted.unlink()
     left = times(tmp_path / 'out')
     beam_to_tfrecords.main([*flags, '--output', url_of(tmp_path / 'out')])
     assert content(tmp_path / 'out') == far
@@ -222,7 +222,7 @@ def test_photos_backbone_and_records_may_lie_where_no_disk_is(beam, small_shards
     assert json.loads((tmp_path / 'out' / 'manifest.json').read_bytes())['fingerprint'] != here['fingerprint']
 
 
-def test_what_lies_nowhere_is_told(beam, tmp_path):
+def test_missing_files_are_reported(beam, tmp_path):
     from tests.data_preparation.shelf import url_of
 
     with pytest.raises(UserError, match=r'shelf://.*nowhere holds no folders of photos'):
@@ -235,7 +235,7 @@ def test_what_lies_nowhere_is_told(beam, tmp_path):
         with_beam(tmp_path, 'none', '--backbone', str(tmp_path / 'x.pb'))
 
 
-def test_options_that_nobody_knows_are_told(beam, mess):
+def test_unknown_options_are_refused(beam, mess):
     with pytest.raises(UserError, match='nor Apache Beam knows --direct_workers:'):
         with_beam(mess, 'none', '--direct_workers=2')
     with pytest.raises(UserError, match=r"Apache Beam: .*--direct_num_workers: invalid int value: 'two'"):
@@ -245,7 +245,7 @@ def test_options_that_nobody_knows_are_told(beam, mess):
 
 
 @pytest.mark.slow
-def test_the_command_prints_no_line_of_beam_s(beam, tmp_path):
+def test_the_command_prints_nothing_of_beam(beam, tmp_path):
     put_classes(tmp_path / 'photos', {'a': 4, 'b': 4})
     put_classes(tmp_path / 'one', {'lonely': 2})
     environment = os.environ | {'ROOTSTOCK_HOME': str(tmp_path)}
@@ -265,7 +265,7 @@ def test_the_command_prints_no_line_of_beam_s(beam, tmp_path):
     assert err.startswith('error: ') and 'one class only (lonely)' in err and err.count('\n') == 1
 
 
-def test_help_needs_no_beam_and_its_absence_is_told(monkeypatch, capsys):
+def test_help_works_without_beam_and_a_conversion_names_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'apache_beam', None)  # as if it were not installed
     with pytest.raises(SystemExit) as stop:
         beam_to_tfrecords.main(['--help'])

@@ -1,4 +1,4 @@
-"""A conversion that is killed or stopped in the middle, in a process of its own, and run again."""
+"""Conversions in their own process that are killed or stopped halfway, and then resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from src.common.errors import UserError
 from src.records.dataset import open_records
 from tests.data_preparation.photos import POCKET, put_classes
 
-# Small shards, so that there is a middle.
+# Small shards, so that several are written before it is interrupted.
 CONVERT = """
 import sys
 from src.common import consts, errors
@@ -30,15 +30,15 @@ errors.run(lambda: main(sys.argv[1:]))
 
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
-    """160 photos of two classes, and a file that is none."""
+    """160 photos of two classes, and a text file."""
     folder = put_classes(tmp_path_factory.mktemp('photos'), {'a': 80, 'b': 80})
     (folder / 'a' / 'text.jpg').write_text('no picture')
     return folder
 
 
 @pytest.fixture(scope='module')
-def undisturbed(photos, tmp_path_factory):
-    home = tmp_path_factory.mktemp('undisturbed')
+def uninterrupted(photos, tmp_path_factory):
+    home = tmp_path_factory.mktemp('uninterrupted')
     finish(photos, home)
     return home
 
@@ -53,7 +53,7 @@ def start(photos: Path, home: Path) -> subprocess.Popen:
 
 
 def finish(photos: Path, home: Path) -> str:
-    """Convert to the end; returns what was printed."""
+    """Convert to the end. Returns the standard output."""
     process = start(photos, home)
     out, err = process.communicate()
     assert (process.returncode, err) == (0, '')
@@ -61,7 +61,7 @@ def finish(photos: Path, home: Path) -> str:
 
 
 def interrupted(photos: Path, home: Path, number: signal.Signals) -> tuple[int, str]:
-    """Convert until the first shard stands, then send the signal. Returns exit code and error output."""
+    """Convert until the first shard exists, then send the signal. Returns exit code and standard error."""
     process = start(photos, home)
     try:
         while not shards(home):
@@ -88,8 +88,8 @@ def manifest(home: Path) -> dict:
 @pytest.mark.slow
 @pytest.mark.posix
 @pytest.mark.parametrize('number', [9, signal.SIGINT], ids=['killed', 'stopped'])
-def test_an_interrupted_conversion_goes_on_and_ends_the_same(
-    photos, undisturbed, tmp_path, monkeypatch, number
+def test_an_interrupted_conversion_resumes_with_the_same_result(
+    photos, uninterrupted, tmp_path, monkeypatch, number
 ):
     code, complaint = interrupted(photos, tmp_path, number)
     if number == signal.SIGINT:
@@ -97,23 +97,23 @@ def test_an_interrupted_conversion_goes_on_and_ends_the_same(
         assert complaint == 'stopped; what was finished is kept, the same command goes on from there\n'
     else:
         assert (code, complaint) == (-number, '')
-    standing = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}
-    assert 0 < len(standing) < len(shards(undisturbed))
+    finished = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}
+    assert 0 < len(finished) < len(shards(uninterrupted))
     monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'data' / 'records')
     with pytest.raises(UserError, match='is not finished: to go on run python -m'):
         open_records('cut')
 
     assert 'going on after' in finish(photos, tmp_path)
-    assert {name: shards(tmp_path)[name].stat().st_mtime_ns for name in standing} == standing
-    assert content(tmp_path) == content(undisturbed)
-    assert manifest(tmp_path) == manifest(undisturbed)
+    assert {name: shards(tmp_path)[name].stat().st_mtime_ns for name in finished} == finished
+    assert content(tmp_path) == content(uninterrupted)
+    assert manifest(tmp_path) == manifest(uninterrupted)
     assert [r['reason'] for r in manifest(tmp_path)['remarks']] == ['not an image']
     assert not list((tmp_path / 'data').rglob('*.tmp'))
 
 
 def killed_at_random(photos: Path, home: Path, chance: random.Random, whole: float) -> None:
-    """Convert, and kill it: at any moment of the `whole` seconds that it takes, or, as most of these are
-    TensorFlow's start, right after some more files have come."""
+    """Convert and kill the process: at a random moment of the `whole` seconds that a conversion takes, or, as
+    TensorFlow's start takes most of these, right after some more files are written."""
     process = start(photos, home)
     try:
         if chance.random() < 0.3:
@@ -124,42 +124,42 @@ def killed_at_random(photos: Path, home: Path, chance: random.Random, whole: flo
                 time.sleep(0.001)
             time.sleep(chance.uniform(0, 0.03))
         process.kill()
-        _, complaint = process.communicate()
-        assert process.returncode in (0, -signal.SIGKILL) and complaint == ''
+        _, error = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL) and error == ''
     finally:
         process.kill()
 
 
 def all_files(home: Path) -> list[str]:
-    """What the conversion has written, be it half."""
+    """The names of all files that the conversion has written, complete or not."""
     return [name for _, _, names in os.walk(home / 'data') for name in names]
 
 
-def check_kills(photos: Path, undisturbed: Path, home: Path, seed: int, kills: int) -> int:
-    """Kill a conversion over and over, then let it end: no shard is ever half or written twice, and the end
-    is that of the undisturbed run. Returns how many kills found it in the middle."""
-    chance, whole, began = random.Random(seed), content(undisturbed), time.perf_counter()
+def check_kills(photos: Path, uninterrupted: Path, home: Path, seed: int, kills: int) -> int:
+    """Kill a conversion several times, then let it finish: no shard is ever incomplete or written twice, and
+    the result is that of an uninterrupted run. Returns how many kills left some of the shards."""
+    chance, whole, began = random.Random(seed), content(uninterrupted), time.perf_counter()
     finish(photos, home / 'clock')
     seconds = time.perf_counter() - began
-    middles, standing = 0, {}
+    partial, finished = 0, {}
     for _ in range(kills):
         killed_at_random(photos, home, chance, seconds)
         now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
-        assert standing.items() <= now.items()
+        assert finished.items() <= now.items()
         assert content(home).items() <= whole.items()
-        middles += len(standing) < len(now) < len(whole)
-        standing = now
+        partial += len(finished) < len(now) < len(whole)
+        finished = now
     finish(photos, home)
     now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
-    assert standing.items() <= now.items()
+    assert finished.items() <= now.items()
     assert content(home) == whole
-    assert manifest(home) == manifest(undisturbed)
+    assert manifest(home) == manifest(uninterrupted)
     assert not list((home / 'data').rglob('*.tmp'))
-    return middles
+    return partial
 
 
 @pytest.mark.slow
-def test_a_conversion_killed_at_random_moments_ends_the_same(photos, undisturbed, tmp_path):
-    # Chance, and how busy the machine is, may let all kills of a seed fall before or after the work.
-    tries = (check_kills(photos, undisturbed, tmp_path / str(seed), seed, kills=4) for seed in range(1, 9))
+def test_a_conversion_killed_at_random_moments_has_the_same_result(photos, uninterrupted, tmp_path):
+    # With a seed all kills may happen before or after the shards are written.
+    tries = (check_kills(photos, uninterrupted, tmp_path / str(seed), seed, kills=4) for seed in range(1, 9))
     assert any(tries)
