@@ -15,6 +15,7 @@ from src.common.tf1 import tf
 from src.graph.graph_io import read_graph
 from src.graph.preprocessing.find import Preprocessing
 from src.images.faults import BadImage
+from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.records.dataset import Records, pictures
@@ -44,7 +45,7 @@ def prove(
             pixels.append(reader.read(data))
             readable.append(data)
     # There is no Pillow in the graph itself, and no choice of scale: compared there is what it sees alike.
-    alike = [reader.as_in_graph(data) for data in readable]
+    alike = [reader.as_in_graph(read_header(data)) for data in readable]
     reader.close()
     if not readable:
         raise UserError(f'{paths.shown(records.folder)} holds no pictures to prove the model on')
