@@ -15,6 +15,7 @@ from src.common.tf1 import tf
 from src.engine.learner import TrainedGraph
 from src.graph.graph_io import read_graph
 from src.images.faults import BadImage
+from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.predictor import load_model
 from src.records.dataset import Records, pictures
@@ -39,7 +40,7 @@ def prove(frozen: Path, model: TrainedGraph, records: Records, trained: str) -> 
             pixels.append(reader.read(data))
             readable.append(data)
     # The graph itself decodes without Pillow and at full size: only pictures that it sees alike are compared.
-    alike = [reader.as_in_graph(data) for data in readable]
+    alike = [reader.as_in_graph(read_header(data)) for data in readable]
     reader.close()
     if not readable:
         raise UserError(f'{paths.shown(records.folder)} holds no pictures to check the model on')

@@ -1,9 +1,9 @@
-"""What a backbone is: a pretrained graph, where images enter it and where it is cut.
+"""Load a frozen graph as a backbone: a pretrained network, cut at the bottleneck.
 
     python -m src.graph.backbones frozen/pocket/pocket_96.pb
 
-prints the facts of a graph, and fails when it cannot serve as a backbone. The graph is tried on three
-pictures, alone and together.
+prints the facts of a graph, and fails when it cannot be used as a backbone. The graph is run on three test
+pictures, one by one and as a batch.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.graph.backbone_flags import add_graph_flags, changes_of
+from src.graph.backbone_flags import NO_CHANGES, Changes, add_graph_flags, changes_of
 from src.graph.batching import feed_batches
-from src.graph.changes import NO_CHANGES, Changes
 from src.graph.checks.consistency import Fault, find_fault
 from src.graph.checks.frozen_check import frozen_part
-from src.graph.graph_io import inferred, node_of, read_graph, require_tensor, subgraph
+from src.graph.graph_io import inferred, new_names, node_of, read_graph, renamed, require_tensor, subgraph
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.model_info import INFO_NODE, LABELS_NODE
-from src.graph.node_names import new_names, renamed
 from src.graph.preprocessing.find import Preprocessing, ensure_preprocessing
 from src.graph.preprocessing.placeholders import with_values
 from src.graph.rewrites.branches import without_decided_branches
@@ -33,7 +31,7 @@ from src.graph.rewrites.inference_mode import NothingToChange, in_inference_mode
 from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import Rewrites, optimize
 
-# Names that a frozen model needs for nodes outside its backbone.
+# Names of nodes that a frozen model has beside its backbone.
 RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)
 
 
@@ -41,10 +39,14 @@ RESERVED = (consts.OUTPUT_NODE_NAME, LABELS_NODE, INFO_NODE)
 class Backbone:
     """A graph from one encoded image, or a batch of pixels, to the bottleneck.
 
-    `sha256` is that of the file; `graph_def` holds only what the bottleneck needs; `width` is the
-    number of values of one bottleneck; `rewrites` reports how the graph was made faster; `channel_axis` is
-    the axis of the bottleneck that holds these values, 1 for a map in NCHW; `changes` are those that were
-    asked for; `cut` is the bottleneck's name in the file, which may differ from `bottleneck` here.
+    sha256: of the file.
+    graph_def: the part of the graph that the bottleneck depends on.
+    bottleneck: the tensor in `graph_def`; its name in the file is `cut`, which may differ.
+    width: number of values of the bottleneck of one image.
+    pixel_range: as given to `load_backbone`.
+    rewrites: summary of the optimization of the graph; None when it was not optimized.
+    channel_axis: axis of the bottleneck that has size `width`; 1 for a feature map in NCHW.
+    changes: those that were asked for.
     """
 
     path: Path
@@ -62,14 +64,14 @@ class Backbone:
     def attach(self) -> tf.Tensor:
         """Import the backbone into the default graph under its own names.
 
-        Returns the bottleneck, [N, width] float32: N images fed at `preprocessing.pixels`, or one image fed
-        at `preprocessing.image`.
+        Returns the bottlenecks [N, width] float32 of N images fed at `preprocessing.pixels`, or of one
+        encoded image fed at `preprocessing.image`.
         """
         tf.import_graph_def(self.graph_def, name='')
         return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck), self.channel_axis)
 
     def facts(self) -> dict:
-        """What a manifest and a model file say of the backbone."""
+        """The entries for the backbone in a manifest and in `model_info`."""
         return {
             'file': self.path.name,
             'path': paths.from_root(self.path),
@@ -83,8 +85,8 @@ class Backbone:
 
 
 def flat(tensor: tf.Tensor, channel_axis: int = -1) -> tf.Tensor:
-    """A bottleneck as [N, width]: a map [N, h, w, width], or [N, width, h, w] where its channels are on
-    axis 1, is averaged over h and w."""
+    """The bottleneck as [N, width]. A feature map [N, h, w, width], or [N, width, h, w] if `channel_axis` is
+    1, is averaged over h and w."""
     if tensor.shape.rank == 4:
         return tf.reduce_mean(tensor, [2, 3] if channel_axis == 1 else [1, 2], name='bottleneck')
     return tf.reshape(tensor, [tf.shape(tensor)[0], tensor.shape[-1]], name='bottleneck')
@@ -99,9 +101,12 @@ def load_backbone(
 ) -> Backbone:
     """Read a frozen graph and cut it at the tensor `bottleneck`.
 
-    `pixel_range` is needed only for a graph that begins with a placeholder for pixels; `changes` are made
-    first. Without `faster` the network stays as it was released, to compare with. Raises UserError when the
-    file is no frozen graph, lacks the tensor, or cannot take a batch of images; `load_tried` finds more.
+    pixel_range: range of the pixels, for a graph that begins with a placeholder for them.
+    faster: whether to optimize the graph; False keeps the network as it was released, to compare with.
+    changes: made before anything else.
+
+    Raises UserError when the file is not a frozen graph, lacks the tensor, or does not accept a batch of
+    images. `load_tried` finds more faults.
     """
     path = paths.located(path)
     if not path.exists():
@@ -134,7 +139,7 @@ def load_backbone(
 
 
 def load_as(facts: dict, path: Path, faster: bool = True) -> Backbone:
-    """The backbone in the file `path`, loaded as the facts of a manifest say. Raises UserError."""
+    """Load the backbone in the file `path` with the settings in the facts of a manifest. Raises UserError."""
     pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
     return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts))
 
@@ -145,8 +150,8 @@ def load_tried(
     pixel_range: tuple[float, float] | None = None,
     changes: Changes = NO_CHANGES,
 ) -> Backbone:
-    """`load_backbone`, then a trial run. Raises UserError also when the vector of an image is random or
-    depends on the other images of the batch, with the node that causes it."""
+    """`load_backbone`, then a test run. Raises UserError also when the bottleneck of an image is random or
+    depends on other images of the batch; the message names the node that causes it."""
     backbone = load_backbone(path, bottleneck, pixel_range, changes=changes)
     if fault := _fault(backbone):
         remedy = ''
@@ -157,7 +162,7 @@ def load_tried(
 
 
 def tried_from(args: argparse.Namespace, path: Path) -> Backbone:
-    """The backbone in the file `path` as the flags of `add_graph_flags` say, tried out. Raises UserError."""
+    """`load_tried` with the parsed flags of `add_graph_flags`. Raises UserError."""
     return load_tried(path, args.bottleneck, args.pixel_range, changes_of(args))
 
 
@@ -166,7 +171,7 @@ def _fault(backbone: Backbone) -> Fault | None:
 
 
 def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None, changes: Changes) -> str:
-    """The end of an error message: whether --inference-mode would help, found by trying it."""
+    """The end of an error message: whether --inference-mode would help, which is tried."""
     try:
         fault = _fault(load_backbone(path, bottleneck, pixel_range, changes=changes))
     except NothingToChange:
@@ -176,22 +181,22 @@ def _remedy(path: Path, bottleneck: str, pixel_range: tuple[float, float] | None
     return (
         f'. --inference-mode does not help: it {fault.text}'
         if fault
-        else ': add --inference-mode, which mends it'
+        else ': add --inference-mode, which fixes it'
     )
 
 
 def _width(
     graph_def: tf.GraphDef, bottleneck: str, preprocessing: Preprocessing, path: Path
 ) -> tuple[int, int]:
-    """The number of values of one bottleneck and the axis that holds them, after checking that it
-    stands for one image of a batch."""
+    """The number of values of the bottleneck of one image, and their axis. Raises UserError for a tensor that
+    does not hold one row, or feature map, for each image of a batch."""
     tensor = inferred(graph_def, bottleneck, path)
     shape = tensor.shape.as_list() if tensor.shape.rank in (2, 4) else None
     axis = channel_axis_of(tensor, preprocessing.pixels) if shape and len(shape) == 4 else -1
     if shape and axis is None:
         raise UserError(
             f'{paths.shown(path)}: the graph does not say which axis of {bottleneck}, {tensor.shape}, holds '
-            'the channels: choose a tensor [N, width], or one right behind a convolution or pooling'
+            'the channels: choose a tensor [N, width], or one right after a convolution or pooling'
         )
     if tensor.dtype != tf.float32 or shape is None or shape[axis] is None:
         raise UserError(
@@ -224,7 +229,7 @@ def main(argv: list[str] | None = None) -> None:
     say(f'  encoded image   {preprocessing.image}')
     say(f'  pixels          {preprocessing.pixels}  [N, {preprocessing.height}, {preprocessing.width}, 3]')
     say(f'  bottleneck      {backbone.cut}  [N, {backbone.width}]')
-    say(f'  made faster     {backbone.rewrites}')
+    say(f'  optimized       {backbone.rewrites}')
     say(f'  SHA-256         {backbone.sha256}')
 
 

@@ -1,7 +1,7 @@
-"""From one image at a time to many: a graph whose pixels take a batch, and its front for many images.
+"""Batches for a graph that was made for one image: its pixels, and its preprocessing, accept any number.
 
-In the graph of 2015 the pixels are [1, height, width, 3], and a session refuses others; its
-`pool_3/_reshape` is always [1, 2048]. Both are freed here, and nothing else changes.
+In the graph of 2015 the pixels have the fixed shape [1, height, width, 3], and `pool_3/_reshape` has
+[1, 2048]. Here the first axis of both becomes unknown; nothing else changes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from src.graph.preprocessing.find import Preprocessing
 
 
 def feed_batches(graph_def: tf.GraphDef, preprocessing: Preprocessing) -> tf.GraphDef:
-    """A copy of the graph whose `preprocessing.pixels` may be fed with any number of images.
+    """A copy of the graph in which `preprocessing.pixels` can be fed with [N, height, width, 3].
 
-    The encoded image, a constant in the graph of 2015, becomes a placeholder.
+    The encoded image, which is a constant in the graph of 2015, becomes a placeholder.
     """
     name, image = node_of(preprocessing.pixels), node_of(preprocessing.image)
     before, nodes = ancestors(graph_def, [name]), nodes_by_name(graph_def)
@@ -45,10 +45,10 @@ def pixels_of_many(
     preprocessing: Preprocessing,
     decode: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> tf.Tensor:
-    """[N, height, width, 3] float32 of encoded images [N], each by the front of `graph_def`, as many at once
-    as there are cores.
+    """Pixels [N, height, width, 3] float32 of encoded images [N], by the preprocessing of `graph_def`; as
+    many images in parallel as there are cores.
 
-    `decode`, from an encoded image to [h, w, 3] uint8, takes the place of the front's decoder.
+    `decode`, from an encoded image to [h, w, 3] uint8, replaces the decoder of the graph.
     """
     whole = subgraph(graph_def, [preprocessing.pixels])
 
@@ -68,7 +68,8 @@ def _placeholder(name: str, dtype: tf.DType, shape: list[int | None]) -> tf.Node
 
 
 def _free_batch(reshape: tf.NodeDef, nodes: dict[str, tf.NodeDef]) -> list[tf.NodeDef]:
-    """Let a Reshape to [1, ...] keep the number of images instead. Returns its new shape, a constant."""
+    """Change a Reshape to [1, ...] into one to [-1, ...], in place. Returns the new constant for its shape,
+    if any."""
     shape = nodes.get(node_of(reshape.input[1]))
     if shape is None or shape.op != 'Const':
         return []

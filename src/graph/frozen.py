@@ -1,4 +1,4 @@
-"""A frozen classifier as data: read from a .pb file, checked, and rewritten where it is not yet."""
+"""Load a frozen classifier from a .pb file as data: checked, cut to its output, and optimized."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ from src.graph.weights import Weights, put_weights, take_weights
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A frozen classifier as data: `output` is [N, classes] for N images at `preprocessing.pixels`, `labels`
-    the class names in its order, `info` what the file says of itself. `graph_def` lacks the values of
-    its `weights`."""
+    """A frozen classifier as data.
+
+    graph_def: the graph without the values of its `weights`.
+    output: tensor of the probabilities, [N, classes] for N images fed at `preprocessing.pixels`.
+    labels: class names in the order of the output.
+    info: the `model_info` of the file; empty for files made by others.
+    """
 
     graph_def: tf.GraphDef
     weights: Weights
@@ -35,10 +39,10 @@ class FrozenGraph:
 
 
 def load_graph(path: Path) -> FrozenGraph:
-    """Read a frozen model of ours, or any frozen classifier that has a labels file beside it
+    """Read a frozen model written by `freeze`, or any frozen classifier with a labels file beside it
     (NAME.txt beside NAME.pb, one class a line in output order).
 
-    Raises UserError when the file is no frozen graph, has no output or its labels cannot be found.
+    Raises UserError when the file is not a frozen graph or has no output, or when its labels are missing.
     """
     path = Path(path)
     graph_def = read_graph(path)
@@ -62,12 +66,12 @@ def load_graph(path: Path) -> FrozenGraph:
         weights = take_weights(graph_def)
     width = _classes(graph_def, output, path)
     if width != len(labels):
-        raise UserError(f'{paths.shown(path)} answers with {width} classes, its labels are {len(labels)}')
+        raise UserError(f'{paths.shown(path)} has {width} classes but {len(labels)} labels')
     return FrozenGraph(graph_def, weights, preprocessing, output, labels, info)
 
 
 def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:
-    """The tensors where the model was cut, if it names them."""
+    """The tensors of the bottleneck, if `model_info` names them."""
     backbone, nodes = info.get('backbone') or {}, nodes_by_name(graph_def)
     names = (backbone.get('bottleneck', ''), backbone.get('vector', ''))
     return [name for name in names if node_of(name) in nodes]
@@ -82,7 +86,8 @@ def _classes(graph_def: tf.GraphDef, output: str, path: Path) -> int:
 
 
 def output_of(graph_def: tf.GraphDef, path: Path) -> str:
-    """Our output node, or the last softmax of somebody else's graph."""
+    """The tensor of the probabilities: the output node that `freeze` writes, else the last Softmax. Raises
+    UserError when there is neither."""
     if consts.OUTPUT_NODE_NAME in nodes_by_name(graph_def):
         return consts.OUTPUT_TENSOR_NAME
     softmaxes = [node.name for node in graph_def.node if node.op == 'Softmax']
@@ -95,7 +100,7 @@ def _labels_beside(path: Path) -> list[str]:
     beside = path.with_suffix('.txt')
     if not beside.exists():
         raise UserError(
-            f'{paths.shown(path)} carries no labels: put {paths.shown(beside)} beside it, one class a line'
+            f'{paths.shown(path)} contains no labels: put {paths.shown(beside)} beside it, one class a line'
         )
     try:
         lines = beside.read_text(encoding='utf-8-sig').splitlines()

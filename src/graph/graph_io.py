@@ -1,14 +1,11 @@
-"""GraphDefs as files: reading, writing, and what a model file says of itself.
-
-A frozen model carries two constants beside its network: `labels`, the class names in output order,
-and `model_info`, a JSON text (backbone and its SHA-256, input size, data set, counts, scores, ...).
-"""
+"""Read and write GraphDefs, and find, cut out and rename their nodes."""
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from src.common import files, paths
@@ -16,13 +13,14 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
 
-MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights, which no tensor's shape depends on
+MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights; no tensor's shape depends on them
 
 
 def read_graph(path: Path) -> tf.GraphDef:
-    """The GraphDef in a binary .pb file, without the devices that it was made for.
+    """Read the GraphDef in a binary .pb file and clear its devices (`without_devices`).
 
-    Raises UserError when the file is missing or holds none; the message says what it is and what to do.
+    Raises UserError when the file is missing or does not hold a GraphDef; the message says what it is
+    instead, and what to do.
     """
     try:
         kind = kind_of_folder(Path(path)) if Path(path).is_dir() else None
@@ -32,7 +30,7 @@ def read_graph(path: Path) -> tf.GraphDef:
     graph_def = tf.GraphDef()
     try:
         graph_def.ParseFromString(data)
-    except Exception:  # protobuf's DecodeError, which has no stable home
+    except Exception:  # protobuf's DecodeError, which versions of protobuf keep in different modules
         graph_def.Clear()
     # Other protobuf messages, and some plain bytes, parse as a GraphDef without sensible nodes.
     if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
@@ -42,10 +40,10 @@ def read_graph(path: Path) -> tf.GraphDef:
 
 
 def without_devices(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """The graph itself, changed: its nodes, and those of its functions, may be placed anywhere.
+    """Clear the devices of all nodes, also in functions, in place. Returns the same object.
 
-    A graph from a machine with GPUs or a cluster names devices that others lack. Colocation (`_class`)
-    is part of the placement too, and names nodes that the part of a graph in use may lack.
+    A graph from a machine with GPUs or a cluster names devices that other machines lack. Colocation
+    (`_class`) is cleared too, as it may name nodes outside of the part of the graph that is used.
     """
     for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
         for node in nodes:
@@ -57,7 +55,7 @@ def without_devices(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def write_graph(graph_def: tf.GraphDef, path: Path) -> Path:
-    """Write a GraphDef as a binary .pb file, whole or not at all."""
+    """Write a GraphDef as a binary .pb file, atomically."""
     with files.atomic(path, 'wb') as stream:
         # Deterministic: the same graph gives the same bytes and the same SHA-256.
         stream.write(graph_def.SerializeToString(deterministic=True))
@@ -65,7 +63,7 @@ def write_graph(graph_def: tf.GraphDef, path: Path) -> Path:
 
 
 def node_of(tensor: str) -> str:
-    """The node that makes a tensor or stands as an input: 'a:0' and '^a' are made by 'a'."""
+    """The name of the node of a tensor or node input: 'a' for 'a', 'a:0', 'a:1' and '^a'."""
     return tensor.lstrip('^').split(':')[0]
 
 
@@ -74,8 +72,7 @@ def nodes_by_name(graph_def: tf.GraphDef) -> dict[str, tf.NodeDef]:
 
 
 def consumers(graph_def: tf.GraphDef, control: bool = True) -> dict[str, list[tf.NodeDef]]:
-    """The nodes that take an output of each node, by its name; without `control` only those that take a
-    tensor."""
+    """By node name, the nodes that have it as an input; without `control`, control inputs do not count."""
     found: dict[str, list[tf.NodeDef]] = {}
     for node in graph_def.node:
         for given in node.input:
@@ -85,18 +82,19 @@ def consumers(graph_def: tf.GraphDef, control: bool = True) -> dict[str, list[tf
 
 
 def require_tensor(graph_def: tf.GraphDef, tensor: str, path: Path) -> None:
-    """Raise UserError, with near names, unless the graph has the node that makes `tensor`."""
+    """Raise UserError, with similar names, unless the graph has the node of `tensor`."""
     names = [node.name for node in graph_def.node if node.op not in ('Const', 'NoOp')]
     if node_of(tensor) in names or any(node.name == node_of(tensor) for node in graph_def.node):
         return
     near = difflib.get_close_matches(node_of(tensor), names, 3, 0.5) or names[-1:]
     raise UserError(
-        f'{paths.shown(path)} has no tensor {tensor}; names near it: {", ".join(n + ":0" for n in near)}'
+        f'{paths.shown(path)} has no tensor {tensor}; similar names: {", ".join(n + ":0" for n in near)}'
     )
 
 
 def ancestors(graph_def: tf.GraphDef, targets: Sequence[str], stops: Sequence[str] = ()) -> set[str]:
-    """Names of all nodes that the tensors `targets` need, not looking behind the nodes `stops`."""
+    """Names of all nodes that the tensors `targets` depend on, themselves included; the inputs of the nodes
+    `stops` are not followed."""
     nodes = nodes_by_name(graph_def)
     seen: set[str] = set()
     waiting = [node_of(target) for target in targets]
@@ -110,33 +108,35 @@ def ancestors(graph_def: tf.GraphDef, targets: Sequence[str], stops: Sequence[st
 
 
 def subgraph(graph_def: tf.GraphDef, targets: Sequence[str]) -> tf.GraphDef:
-    """The part of a graph that the tensors `targets` need; the graph itself if that is all of it."""
+    """The part of a graph that the tensors `targets` depend on; the same object if that is all of it."""
     kept = ancestors(graph_def, targets)
     if len(kept) == len(graph_def.node):
         return graph_def
-    part = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    part.node.extend(node for node in graph_def.node if node.name in kept)
-    return part
+    return with_nodes(graph_def, (node for node in graph_def.node if node.name in kept))
+
+
+def with_nodes(graph_def: tf.GraphDef, nodes: Iterable[tf.NodeDef]) -> tf.GraphDef:
+    """A graph of copies of these nodes, with the versions and functions of `graph_def`."""
+    made = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    made.node.extend(nodes)
+    return made
 
 
 def inferred(graph_def: tf.GraphDef, tensor: str, path: Path) -> tf.Tensor:
-    """The tensor in a graph that cannot be run, for its type and shape: the weights are left out,
-    as copying them is what takes the time.
+    """The symbolic tensor, for its dtype and inferred shape. The graph that it belongs to has no weights, as
+    copying these would take long, and so cannot run.
 
-    Raises UserError when TensorFlow does not take the graph, or the tensor is not in it.
+    Raises UserError when TensorFlow does not accept the graph, or the tensor is not in it.
     """
     kept = ancestors(graph_def, [tensor])
-    light = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    for node in graph_def.node:
-        if node.name in kept:
-            light.node.append(_without_weights(node))
+    light = with_nodes(graph_def, (_without_weights(node) for node in graph_def.node if node.name in kept))
     with tf.Graph().as_default() as graph:
         try:
             tf.import_graph_def(light, name='')
             return graph.get_tensor_by_name(tensor)
         except (ValueError, KeyError, tf.errors.OpError) as error:
             fault = str(error).strip('"').split('. ')[0]
-            raise UserError(f'TensorFlow does not take {paths.shown(path)}: {fault}') from error
+            raise UserError(f'TensorFlow does not accept {paths.shown(path)}: {fault}') from error
 
 
 def _without_weights(node: tf.NodeDef) -> tf.NodeDef:
@@ -150,3 +150,32 @@ def _without_weights(node: tf.NodeDef) -> tf.NodeDef:
     placeholder.attr['dtype'].type = node.attr['dtype'].type
     placeholder.attr['shape'].shape.CopyFrom(shape)
     return placeholder
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name with as many underscores as make it differ from all node names `taken` and their scopes."""
+    prefixes = {other[: place + 1] for other in taken for place, c in enumerate(other) if c == '/'}
+    while name in taken or name + '/' in prefixes:
+        name += '_'
+    return name
+
+
+def new_names(graph_def: tf.GraphDef, wanted: Collection[str]) -> dict[str, str]:
+    """For each node of a graph whose name is among `wanted`, a new name under `network/`."""
+    nodes = nodes_by_name(graph_def)
+    taken = nodes.keys() | set(wanted)
+    return {name: free_name(f'network/{name}', taken) for name in set(wanted) & nodes.keys()}
+
+
+def renamed(graph_def: tf.GraphDef, names: Mapping[str, str]) -> tf.GraphDef:
+    """A copy of a graph with nodes renamed, by old name; the same object if `names` is empty."""
+    if not names:
+        return graph_def
+    made = copy.deepcopy(graph_def)
+    for node in made.node:
+        node.name = names.get(node.name, node.name)
+        node.input[:] = [
+            given.replace(node_of(given), names.get(node_of(given), node_of(given)), 1)
+            for given in node.input
+        ]
+    return made

@@ -1,4 +1,4 @@
-"""A graph told layer by layer: operation, size of what comes out, number of weights."""
+"""List the layers of a graph: operation, output size and number of weights."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _OTHERS = {
 }
 _RESHAPES = ('Reshape', 'Squeeze')
 _ACTIVATIONS = ('Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Elu', 'Selu', 'Softplus', 'LeakyRelu', 'Softmax')
-# A value times a share that depends on itself.
+# Activations that multiply a value by a function of itself, by the op of that function.
 _GATES = {'Tanh': 'gelu', 'Erf': 'gelu', 'Erfc': 'gelu', 'Sigmoid': 'swish'}
 _BY_VALUE = ('Mul', 'Add', 'AddV2', 'Neg', 'RealDiv', 'Square', 'Pow', 'Cast')
-_SUMS = ('Add', 'AddV2', 'AddN')  # layers where all that they add is data, biases elsewhere
-_HANDED_ON = ('Identity', 'Cast', 'ReadVariableOp')
+_SUMS = ('Add', 'AddV2', 'AddN')  # a layer if all inputs are activations, else a bias
+_PASS_ON = ('Identity', 'Cast', 'ReadVariableOp')
 
 
 @dataclass(frozen=True)
 class Row:
-    """A layer: what it does, the size of one example's output (None where unknown), and its number of
-    weights, those included that are not learned, such as batch norm's averages."""
+    """A layer: its operation, the output size of one example (None where unknown), and its number of weights,
+    including those that are not trained, such as batch norm's moving averages."""
 
     operation: str
     size: tuple[int | None, ...]
@@ -42,17 +42,17 @@ class Row:
 
 
 def layer_rows(first: tf.Tensor, last: tf.Tensor) -> list[Row]:
-    """The layers on the way from one tensor to another, in the order of the graph. Biases and scales that are
-    added apart count with the layer before. Each weight counts once, however often it is used."""
+    """The layers between two tensors, in the order of the graph. Biases and scales that are separate ops
+    count with the layer before them. A weight that is used several times counts once."""
     rows = [Row('input', _size(first))]
-    way = _way(first, last)
-    gated = _gated(way)
+    between = _between(first, last)
+    gated = _gated(between)
     counted: set[str] = set()
     for op in first.graph.get_operations():
-        if op not in way or op is first.op:
+        if op not in between or op is first.op:
             continue
-        weights = sum(_weights(tensor, counted) for tensor in op.inputs if tensor.op not in way)
-        operation = gated[op] if op in gated else _operation(op, way)
+        weights = sum(_weights(tensor, counted) for tensor in op.inputs if tensor.op not in between)
+        operation = gated[op] if op in gated else _operation(op, between)
         if operation:
             rows.append(Row(operation, _size(op.outputs[0]), weights))
         elif weights:
@@ -60,67 +60,67 @@ def layer_rows(first: tf.Tensor, last: tf.Tensor) -> list[Row]:
     return rows
 
 
-def _way(first: tf.Tensor, last: tf.Tensor) -> set[tf.Operation]:
-    """All operations that `first` leads to and that lead to `last`."""
+def _between(first: tf.Tensor, last: tf.Tensor) -> set[tf.Operation]:
+    """All operations that depend on `first` and that `last` depends on."""
     onward = _reached([first.op], lambda op: [use for out in op.outputs for use in out.consumers()])
     return onward & _reached([last.op], lambda op: [tensor.op for tensor in op.inputs])
 
 
-def _reached(begin: list[tf.Operation], neighbours) -> set[tf.Operation]:
+def _reached(begin: list[tf.Operation], neighbors) -> set[tf.Operation]:
     found, waiting = set(begin), list(begin)
     while waiting:
-        new = set(neighbours(waiting.pop())) - found
+        new = set(neighbors(waiting.pop())) - found
         found |= new
         waiting.extend(new)
     return found
 
 
-def _gated(way: set[tf.Operation]) -> dict[tf.Operation, str]:
-    """The operations that GELU and swish (Hendrycks and Gimpel 2016, arXiv:1606.08415) are written out
-    in: the last of each is the layer, the others are none."""
+def _gated(between: set[tf.Operation]) -> dict[tf.Operation, str]:
+    """The operations that make up GELU and swish (Hendrycks and Gimpel 2016, arXiv:1606.08415): the last one
+    of each with the name of the layer, the others with ''."""
     found = {}
-    for gate in way:
+    for gate in between:
         if gate.type not in _GATES:
             continue
         product = gate
-        while len(_inputs(product, way)) < 2 and len(uses := product.outputs[0].consumers()) == 1:
+        while len(_inputs(product, between)) < 2 and len(uses := product.outputs[0].consumers()) == 1:
             product = uses[0]
             if product.type not in _BY_VALUE:
                 break
-        if product.type != 'Mul' or len(_inputs(product, way)) != 2:
+        if product.type != 'Mul' or len(_inputs(product, between)) != 2:
             continue
-        for value in _values(product, way):
-            inside = _way(value.outputs[0], product.outputs[0]) - {value}
+        for value in _values(product, between):
+            inside = _between(value.outputs[0], product.outputs[0]) - {value}
             if gate in inside and all(op is gate or op.type in _BY_VALUE for op in inside):
                 found |= dict.fromkeys(inside, '') | {product: _GATES[gate.type]}
                 break
     return found
 
 
-def _values(product: tf.Operation, way: Collection[tf.Operation]) -> list[tf.Operation]:
-    """What a product may be of: its factors, and what these are a multiple of."""
-    factors = _inputs(product, way)
-    return factors + [op for one in factors if one.type == 'Mul' for op in _inputs(one, way)]
+def _values(product: tf.Operation, between: Collection[tf.Operation]) -> list[tf.Operation]:
+    """The candidates for the value that is gated: the factors of a product, and the factors of these."""
+    factors = _inputs(product, between)
+    return factors + [op for one in factors if one.type == 'Mul' for op in _inputs(one, between)]
 
 
-def _inputs(op: tf.Operation, way: Collection[tf.Operation]) -> list[tf.Operation]:
-    return [tensor.op for tensor in op.inputs if tensor.op in way]
+def _inputs(op: tf.Operation, between: Collection[tf.Operation]) -> list[tf.Operation]:
+    return [tensor.op for tensor in op.inputs if tensor.op in between]
 
 
-def _operation(op: tf.Operation, way: Collection[tf.Operation]) -> str:
-    """The layer's name; '' for what is no layer."""
+def _operation(op: tf.Operation, between: Collection[tf.Operation]) -> str:
+    """The name of the layer; '' for an operation that is not listed as a layer."""
     if op.type in _WEIGHTED:
         window = op.inputs[1].shape[:2].as_list() if op.type != 'MatMul' else ()
         return ' '.join([_WEIGHTED[op.type], *_times(window), *_stride(op)])
     if op.type in _POOLS:
         return ' '.join([_POOLS[op.type], *_times(op.get_attr('ksize')[1:3]), *_stride(op, 'ksize')])
     if op.type in _SUMS:
-        return 'add' if len(_inputs(op, way)) > 1 else ''
-    if op.type in _RESHAPES:  # what only adds or drops sides of 1 is not worth a line
+        return 'add' if len(_inputs(op, between)) > 1 else ''
+    if op.type in _RESHAPES:  # not listed if it only adds or removes axes of size 1
         before, after = (
             tuple(n for n in _size(tensor) if n != 1) for tensor in (op.inputs[0], op.outputs[0])
         )
-        return 'flatten' if op.inputs[0].op in way and before != after else ''
+        return 'flatten' if op.inputs[0].op in between and before != after else ''
     return op.type.lower() if op.type in _ACTIVATIONS else _OTHERS.get(op.type, '')
 
 
@@ -129,7 +129,7 @@ def _times(window) -> list[str]:
 
 
 def _stride(op: tf.Operation, usual: str = '') -> list[str]:
-    """The step of a window, where it is not what one expects: 1, or the window's own size."""
+    """The stride, unless it is the usual one: 1, or the size of the window if `usual` is its attribute."""
     if op.type == 'MatMul':
         return []
     step = op.get_attr('strides')[1]
@@ -141,8 +141,8 @@ def _size(tensor: tf.Tensor) -> tuple[int | None, ...]:
 
 
 def _weights(tensor: tf.Tensor, counted: set[str]) -> int:
-    """Values of a parameter that was not counted yet; single numbers are no weights."""
-    while tensor.op.type in _HANDED_ON:
+    """The number of values of a parameter that is not in `counted` yet; scalars do not count."""
+    while tensor.op.type in _PASS_ON:
         tensor = tensor.op.inputs[0]
     number = tensor.shape.num_elements() if tensor.shape.is_fully_defined() else None
     if not tensor.dtype.base_dtype.is_floating or not number or number == 1 or tensor.name in counted:

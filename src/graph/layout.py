@@ -1,15 +1,15 @@
-"""The axis of a tensor that holds its channels: 3 in NHWC, 1 in NCHW.
+"""Find the channel axis of a tensor: 3 in NHWC, 1 in NCHW.
 
-The shape alone does not tell: [N, 32, 16, 16] may hold 32 channels of 16 x 16 or 16 channels of 32 x 16.
-The layout is followed from the tensor back to the nearest ops that state it (`data_format`) and through
-transposes, and decides only if all of them agree.
+The shape alone is ambiguous: [N, 32, 16, 16] may be 32 channels of 16 x 16 or 16 channels of 32 x 16. The
+graph is searched backwards from the tensor, through transposes, for the nearest ops that state the layout
+(`data_format`). The axis is known if they all agree.
 """
 
 from __future__ import annotations
 
 from src.common.tf1 import tf
 
-# Ops with an attribute data_format. Those of them without the attribute are NHWC.
+# Ops with the attribute data_format, which is NHWC where it is missing.
 BY_DATA_FORMAT = {
     'AvgPool',
     'BiasAdd',
@@ -58,25 +58,25 @@ KEEPS_AXES = {
 
 
 def channel_axis(tensor: tf.Tensor, pixels: str) -> int | None:
-    """The axis of the channels of a rank-4 tensor whose first axis is the batch.
+    """The channel axis of a tensor of rank 4 whose first axis is the batch.
 
-    `pixels` is the tensor that holds images [N, height, width, 3]. Returns None when the axis cannot be
-    decided: no op states the layout, or two of them contradict each other.
+    `pixels` is the name of the tensor of images [N, height, width, 3]. Returns None when no op states the
+    layout, or two ops contradict each other.
     """
     axes = _stated(tensor, pixels, {})
     if len(axes) == 1:
         return axes.pop()
     if axes:
         return None
-    # A single value for each channel: the other two axes have size 1 whatever the layout is.
+    # With one value for each channel the other two axes have size 1 in either layout.
     larger = [axis for axis, size in enumerate(tensor.shape.as_list()) if axis and size != 1]
     return larger[0] if len(larger) == 1 and larger[0] in (1, 3) else None
 
 
 def _stated(tensor: tf.Tensor, pixels: str, known: dict[str, set[int]]) -> set[int]:
-    """Every axis that an op before the tensor states for its channels; empty when none does."""
+    """The channel axes that the ops before a tensor state; empty when none does."""
     if tensor.name not in known:
-        known[tensor.name] = set()  # while it is looked for, for graphs with loops
+        known[tensor.name] = set()  # ends the recursion in graphs with loops
         known[tensor.name] = _axes(tensor, pixels, known)
     return known[tensor.name]
 
@@ -102,7 +102,7 @@ def _axes(tensor: tf.Tensor, pixels: str, known: dict[str, set[int]]) -> set[int
 
 
 def _through_sizes_of_one(op: tf.Operation, pixels: str, known: dict[str, set[int]]) -> set[int]:
-    """The axes behind an op that only inserts or removes axes of size 1, as ExpandDims and Squeeze do."""
+    """The channel axes after an op that only inserts or removes axes of size 1, such as Squeeze."""
     before, after = op.inputs[0].shape, op.outputs[0].shape
     if before.rank is None or after.rank is None:
         return set()

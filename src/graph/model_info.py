@@ -1,11 +1,12 @@
-"""What a frozen model says of itself: two constants beside its network.
+"""The class names and facts that a frozen model contains, as two constants beside its network.
 
-`labels` holds the class names in output order, and `model_info` a JSON text (backbone and its SHA-256, input
-size, data set, counts, scores, ...).
+`labels` holds the class names in output order. `model_info` is JSON text: the backbone and its SHA-256, input
+size, data set, counts, scores, and so on.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -14,33 +15,30 @@ from src.common.tf1 import tf
 from src.graph.graph_io import nodes_by_name
 
 LABELS_NODE = 'labels'
-
-
 INFO_NODE = 'model_info'
 
 
 def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, Any]) -> tf.GraphDef:
-    """A copy of the graph that carries its class names and `model_info`."""
+    """A copy of the graph with the constants `labels` and `model_info`."""
     with tf.Graph().as_default() as graph:
         tf.constant(list(labels), tf.string, name=LABELS_NODE)
         tf.constant(json.dumps(info, ensure_ascii=False), tf.string, name=INFO_NODE)
         facts = graph.as_graph_def().node
-    whole = tf.GraphDef()
-    whole.CopyFrom(graph_def)
+    whole = copy.deepcopy(graph_def)
     whole.node.extend(facts)
     return whole
 
 
 def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
-    """The class names that a graph carries, in output order; None when it carries none."""
+    """The class names in a graph, in output order; None when it has none."""
     value = _constant(graph_def, LABELS_NODE)
-    if value is None or value.dtype != object:  # somebody else's `labels` may be numbers
+    if value is None or value.dtype != object:  # in a graph made by others, `labels` may be numbers
         return None
     return [label.decode('utf-8', 'replace') for label in value.ravel()]
 
 
 def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:
-    """What a graph says of itself; empty when it says nothing."""
+    """The `model_info` of a graph; empty when it has none."""
     value = _constant(graph_def, INFO_NODE)
     try:
         return {} if value is None else json.loads(value.item().decode())

@@ -1,8 +1,8 @@
-"""The number format that a network computes in: float32, or bfloat16 where the CPU is made for it.
+"""The precision that a network computes in: float32, or bfloat16 if the CPU has instructions for it.
 
-bfloat16 keeps float32's range and 8 bits of its mantissa (Wang and Kanwar 2019, "BFloat16: the secret
-to high performance on Cloud TPUs"). TensorFlow's own rewriter turns a graph into it when a session
-is made, so files stay as they are; what comes out is float32 again.
+bfloat16 has the range of float32 and 8 bits of its mantissa (Wang and Kanwar 2019, "BFloat16: the secret to
+high performance on Cloud TPUs"). TensorFlow rewrites the graph when a session is created
+(auto_mixed_precision_onednn_bfloat16), so files do not change, and outputs are float32.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 
 CHOICES = ('auto', 'float32', 'bfloat16')
-# With AVX-512 alone bfloat16 is emulated, and slower than float32.
+# With AVX-512 alone bfloat16 is emulated, which is slower than float32.
 CPU_FLAGS = {'avx512_bf16', 'amx_bf16'}
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path('/proc/cpuinfo')) -> bool:
-    """Whether this CPU has instructions for bfloat16; False where the system does not tell."""
+    """Whether this CPU has instructions for bfloat16; False where there is no /proc/cpuinfo."""
     try:
         lines = cpuinfo.read_text(encoding='utf-8', errors='replace').splitlines()
     except OSError:
@@ -36,7 +36,7 @@ def resolve(choice: str) -> str:
 
 
 def session_config(precision: str) -> tf.ConfigProto:
-    """What a session needs to compute in `precision`, 'float32' or 'bfloat16'."""
+    """The session configuration for `precision`, 'float32' or 'bfloat16'."""
     config = tf.ConfigProto()
     if precision == 'bfloat16':
         options = config.graph_options.rewrite_options

@@ -1,7 +1,7 @@
-"""Changed copies of training pictures.
+"""Augmented copies of training pictures, made once while a data set is converted.
 
-`COPIES` are those of the original Kaggle conversion: less contrast, darker, mirrored. They work on
-decoded pictures, [height, width, 3] uint8, before these are encoded again.
+`COPIES` are those of the original Kaggle conversion: less contrast, darker, mirrored. Each function takes
+and returns a decoded picture, [height, width, 3] uint8.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import numpy as np
 
 
 def less_contrast(pixels: np.ndarray, factor: float = 0.8) -> np.ndarray:
-    """Pull every channel towards its mean, as tf.image.adjust_contrast does."""
+    """Scale the distance of each channel from its mean by `factor`, as tf.image.adjust_contrast does."""
     means = pixels.mean(axis=(0, 1), keepdims=True)
     return _uint8((pixels - means) * factor + means)
 
 
 def darker(pixels: np.ndarray, delta: float = -0.15) -> np.ndarray:
-    """Add `delta`, a share of the full range, as tf.image.adjust_brightness does."""
+    """Add `delta`, a fraction of the full range, as tf.image.adjust_brightness does."""
     return _uint8(pixels + delta * 255.0)
 
 

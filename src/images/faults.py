@@ -1,11 +1,13 @@
-"""Why bytes give no picture, in words for people."""
+"""Why bytes cannot be read as a picture, and lists in which such faults stand beside results."""
 
 from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 from PIL import Image, features
 
 from src.common import consts
@@ -15,15 +17,15 @@ PNG_START = b'\x89PNG\r\n\x1a\n'
 START_BYTES = 32  # what `check_start` looks at
 
 _STARTS = (JPEG_START, PNG_START, b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')  # the last four are TIFF
-# Bytes of the header that follows; text that begins with BM has another number there.
+# Sizes of the header that follows; a text file that begins with BM has another number there.
 _BMP_HEADERS = range(12, 257)
 
 READS_AVIF = bool(features.check('avif'))  # Pillow's own packages do from 11.3 on
-# Brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands (others, such as isom and qt, are films).
+# Brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands (isom, qt and others are videos).
 _AVIF_BRANDS = (b'avif', b'avis')
 _HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs')
 _SHARED_BRANDS = (b'mif1', b'mif2', b'msf1', b'miaf')
-_OTHER_KINDS = {
+_UNSUPPORTED = {
     b'8BPS': 'a Photoshop file',
     b'\xff\x0a': 'JPEG XL',
     b'\0\0\0\x0cJXL ': 'JPEG XL',
@@ -33,27 +35,48 @@ _OTHER_KINDS = {
 
 
 class BadImage(Exception):
-    """Why these bytes give no picture: one short reason for a human, such as 'truncated'."""
+    """Why these bytes cannot be read as a picture: one short reason for people, such as 'truncated'."""
 
 
 class NotAPicture(BadImage):
-    """No picture at all: other content, an empty file, no regular file."""
+    """Not a picture at all: other content, an empty file, no regular file."""
+
+
+def or_fault(function: Callable, *arguments: Any) -> Any | BadImage:
+    """The result of `function(*arguments)`, or the BadImage that it raises."""
+    try:
+        return function(*arguments)
+    except BadImage as fault:
+        return fault
+
+
+def map_good(
+    function: Callable[[list], Iterable], items: Sequence, kind: type = np.ndarray
+) -> list[np.ndarray | BadImage]:
+    """Replace the items of type `kind` by the results of one call of `function` on the list of them.
+
+    `function` returns one result for each item that it is given; it is not called when there is none.
+    BadImage objects, and all other items, keep their places.
+    """
+    good = [item for item in items if isinstance(item, kind)]
+    results = iter(function(good) if good else ())
+    return [next(results) if isinstance(item, kind) else item for item in items]
 
 
 def check_start(start: bytes) -> None:
-    """Check that a file is a picture, by its first START_BYTES bytes (all of a shorter one).
+    """Check by its first START_BYTES bytes (all of a shorter file) that a file is a picture.
 
-    Raises NotAPicture when it is none, and BadImage for a kind of picture that is not read.
+    Raises NotAPicture when it is not, and BadImage for a format that is not supported.
     """
     if not start:
         raise NotAPicture('empty file')
-    if kind := _kind_not_read(start):
+    if kind := _unsupported(start):
         raise BadImage(f'{kind}, which is not read: save it as JPEG')
     if not _may_be_picture(start):
         raise NotAPicture('not an image')
 
 
-def _kind_not_read(start: bytes) -> str:
+def _unsupported(start: bytes) -> str:
     if start[4:8] == b'ftyp':
         if start[8:12] in _HEIC_BRANDS:  # what iPhones write
             return 'HEIC'
@@ -61,11 +84,11 @@ def _kind_not_read(start: bytes) -> str:
             return 'HEIC or AVIF'
         if start[8:12] in _AVIF_BRANDS and not READS_AVIF:
             return 'AVIF'
-    return next((kind for begin, kind in _OTHER_KINDS.items() if start.startswith(begin)), '')
+    return next((kind for begin, kind in _UNSUPPORTED.items() if start.startswith(begin)), '')
 
 
 def _may_be_picture(start: bytes) -> bool:
-    if start.startswith(b'RIFF'):  # sounds and films too
+    if start.startswith(b'RIFF'):  # also the container of WAV and AVI
         return start[8:12] == b'WEBP' or len(start) < 12
     if start.startswith(b'BM'):
         return len(start) < 18 or struct.unpack_from('<I', start, 14)[0] in _BMP_HEADERS
@@ -76,12 +99,12 @@ def _may_be_picture(start: bytes) -> bool:
 
 @contextlib.contextmanager
 def only_bad_image(data: bytes) -> Iterator[None]:
-    """Turn whatever a parser stumbles over into BadImage with a short reason."""
+    """Turn any exception of a parser into BadImage with a short reason."""
     try:
         yield
     except BadImage:
         raise
-    except Exception as error:  # Pillow raises nearly every kind there is, and so do damaged headers
+    except Exception as error:  # damaged files make Pillow and `struct` raise nearly every type
         raise BadImage(_reason(error, data)) from error
 
 
@@ -96,7 +119,7 @@ def _reason(error: Exception, data: bytes) -> str:
 
 
 def _cut_short(data: bytes) -> bool:
-    """Whether fewer bytes are there than WebP and BMP say of themselves."""
+    """Whether the data is shorter than the size in its WebP or BMP header."""
     if data.startswith(b'RIFF'):
         return len(data) < 8 or len(data) < 8 + struct.unpack_from('<I', data, 4)[0]
     if data.startswith(b'BM'):

@@ -1,10 +1,10 @@
-"""Which files are pictures: one rule for all commands.
+"""Find out which files are pictures; all commands follow this rule.
 
-The first bytes of a file decide, whatever its name. Hidden files and folders, and those that systems leave
-behind, are not looked at. Only regular files are read, so a pipe or a device never blocks a command.
-Linked folders are followed, each once.
+The first bytes of a file decide, whatever its name. Hidden files and folders, and those that operating
+systems create (`__MACOSX`, `Thumbs.db`), are ignored. Only regular files are read, so a pipe or a device
+never blocks a command. Linked folders are followed, each once.
 
-Nothing here imports TensorFlow.
+This module does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from src.images.faults import START_BYTES, BadImage, NotAPicture, check_start
 
-# Endings of picture files, also of kinds that are not read. An ending does not make a file a picture: it only
-# decides whether a file that is none counts as a bad picture or as another file.
+# Endings of picture files, unsupported formats included. The content decides whether a file is a picture; the
+# ending decides whether another file counts as a bad picture or is simply left out.
 ENDINGS = (
     *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.gif', '.webp', '.bmp', '.tif', '.tiff'),
     *('.heic', '.heif', '.avif'),
@@ -36,8 +36,8 @@ _KINDS = (
 
 
 def ignored(name: str) -> bool:
-    """Whether a file or folder of that name is left out everywhere: hidden ones, and what systems leave
-    behind (`__MACOSX`, `._1.jpg`, `Thumbs.db`)."""
+    """Whether files and folders of this name are ignored: hidden ones, and those that operating systems
+    create (`__MACOSX`, `._1.jpg`, `Thumbs.db`)."""
     return name.startswith('.') or name.lower() in LEFT_BY_SYSTEMS
 
 
@@ -46,24 +46,24 @@ def named_like_picture(name: str) -> bool:
 
 
 def read_picture(path: Path | str) -> bytes:
-    """The bytes of a picture file. Of a file that is no picture only the first bytes are read.
+    """Read a picture file. Of a file that is not a picture only the first bytes are read.
 
-    Raises NotAPicture for those and for what is no regular file, BadImage for a kind of picture that is not
-    read, and OSError.
+    Raises NotAPicture for such a file and for one that is not regular (a pipe, a device), BadImage for an
+    unsupported format, and OSError.
     """
     with open_regular(path) as stream:
         return read_if_picture(stream)
 
 
 def read_if_picture(stream: BinaryIO) -> bytes:
-    """All bytes of a stream, as `read_picture` reads a file."""
+    """Read all bytes of a stream; raises as `read_picture` does."""
     start = stream.read(START_BYTES)
     check_start(start)
     return start + stream.read()
 
 
 def check_file(path: Path | str) -> None:
-    """Look at a file's first bytes only. Raises as `read_picture` does."""
+    """Check the first bytes of a file; raises as `read_picture` does."""
     with open_regular(path) as stream:
         check_start(stream.read(START_BYTES))
 
@@ -71,7 +71,7 @@ def check_file(path: Path | str) -> None:
 def open_regular(path: Path | str) -> BinaryIO:
     """Open a regular file for reading. Raises NotAPicture for a pipe, a device or a socket, and OSError."""
     _require_regular(os.stat(path).st_mode, path)  # noqa: PTH116
-    # Asked again once it is open, as the file may be another one by now; a pipe opened so does not wait.
+    # Checked again once it is open, as the file may have been replaced: by a pipe, which must not block.
     flags = os.O_RDONLY | getattr(os, 'O_BINARY', 0) | getattr(os, 'O_NONBLOCK', 0)
     stream = os.fdopen(os.open(path, flags), 'rb')
     try:
@@ -83,11 +83,12 @@ def open_regular(path: Path | str) -> BinaryIO:
 
 
 def walk(folder: Path | str, strict: bool = True) -> Iterator[tuple[str, str]]:
-    """(path, fault) for every file below `folder`, sorted by name, those of a folder before its folders'.
+    """Yield (path, fault) for every file below `folder`, sorted by name; the files of a folder come before
+    its subfolders.
 
-    The fault is '' for what is to be read. It is a reason for links that are not followed, and, unless
-    `strict`, for folders inside that cannot be read. A folder that is named like a picture is among the
-    files, and reading it tells. Raises OSError when `folder`, or with `strict` one inside, cannot be read.
+    The fault is '' for a file to read, and the reason for a link that is not followed. A subfolder that
+    cannot be read is yielded with its reason, or raises OSError with `strict`; `folder` itself always raises.
+    A folder that is named like a picture is yielded as a file, so that reading it reports the error.
     """
     seen = ancestors(folder)
     waiting = [str(folder)]
@@ -115,8 +116,8 @@ def walk(folder: Path | str, strict: bool = True) -> Iterator[tuple[str, str]]:
 
 
 def no_picture(path: str) -> str:
-    """Why a file that was found in a folder is no picture; '' for a picture, and for a file that is named
-    like one or cannot be read, which is reported when it is read."""
+    """The reason why a file found in a folder is not a picture; '' for a picture, and for a file that is
+    named like one or cannot be opened, as reading it later reports the error."""
     if named_like_picture(path):
         return ''
     try:
@@ -129,10 +130,9 @@ def no_picture(path: str) -> str:
 
 
 def pictures_below(folder: Path | str) -> tuple[list[str], list[tuple[str, str]]]:
-    """The pictures below a folder, and what was left out, each with the reason.
+    """The paths of the pictures below a folder, and (path, reason) for each file that was left out.
 
-    A file that is named like a picture is not opened yet: reading it tells whether it is one. Raises OSError
-    when the folder cannot be read.
+    A file that is named like a picture is listed unopened. Raises OSError when the folder cannot be read.
     """
     pictures, left_out = [], []
     for path, fault in walk(folder, strict=False):
@@ -144,8 +144,8 @@ def pictures_below(folder: Path | str) -> tuple[list[str], list[tuple[str, str]]
 
 
 def folders_in(folder: Path | str) -> tuple[list[str], list[str]]:
-    """The names of the folders in a folder, linked ones too, and of links that lead back to a folder that
-    holds it; sorted. Raises OSError."""
+    """The names of the subfolders of a folder, linked ones included, and of links that lead back to one of
+    its parents; both sorted. Raises OSError."""
     names, back, above = [], [], ancestors(folder)
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -162,7 +162,7 @@ def files_in(folder: Path | str) -> list[str]:
 
 
 def ancestors(folder: Path | str) -> set[tuple[int, int]]:
-    """The identities of a folder and of all that hold it, its links resolved and not."""
+    """The identities of a folder and its parents, with links resolved and unresolved."""
     spelled = Path(os.path.abspath(folder))  # noqa: PTH100  (resolve() would follow the links)
     real = Path(os.path.realpath(folder))
     places = {identity(place) for path in (spelled, real) for place in (path, *path.parents)}
@@ -170,7 +170,7 @@ def ancestors(folder: Path | str) -> set[tuple[int, int]]:
 
 
 def identity(folder: Path | str) -> tuple[int, int] | None:
-    """Device and inode, which are the same for all paths of one folder; None when it is missing."""
+    """Device and inode, which all paths of a folder share; None when it is missing."""
     try:
         found = os.stat(folder)  # noqa: PTH116
     except OSError:
@@ -179,7 +179,8 @@ def identity(folder: Path | str) -> tuple[int, int] | None:
 
 
 def _listed(parent: str) -> tuple[list[str], list[str], list[str]]:
-    """Names of files, and of folders that are named like pictures; paths of folders; and of links to them."""
+    """Names of the files (and of folders that are named like pictures), paths of the folders, paths of links
+    to folders."""
     files, folders, links = [], [], []
     with os.scandir(parent) as entries:
         for entry in entries:
@@ -200,7 +201,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _is_link(folder: os.DirEntry) -> bool:
-    """Whether it is a symbolic link, or a junction of Windows (which Python knows from 3.12 on)."""
+    """Whether it is a symbolic link or a Windows junction (`is_junction` exists from Python 3.12 on)."""
     return folder.is_symlink() or (hasattr(folder, 'is_junction') and folder.is_junction())
 
 

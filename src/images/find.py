@@ -1,4 +1,4 @@
-"""The pictures that paths, folders and globs name.
+"""Find the pictures that paths, folders and globs name.
 
 pictures, left_out = find_pictures(['my_dog.jpg', 'photos', 'more/**/*.png'])
 """
@@ -14,15 +14,15 @@ from pathlib import Path
 from src.common.errors import UserError
 from src.images.files import ignored, no_picture, pictures_below
 
-Found = tuple[list[str], list[tuple[str, str]]]  # pictures; what was left out, each with the reason
+Found = tuple[list[str], list[tuple[str, str]]]  # paths of pictures; (path, reason) of files left out
 
 
 def find_pictures(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The files that paths, folders and globs name, in the order given, each once; and what lies in the
-    folders or matches the globs and is no picture, each with the reason.
+    """The files that paths, folders and globs name, in the order given and deduplicated; and, by path, the
+    reason for each file that a folder holds or a glob matches and that is not a picture.
 
-    A file that is named itself is taken whatever it is, and so is a name that nothing answers to: reading
-    tells.
+    A file that is named directly is always taken, and so is a name that does not exist: reading it reports
+    the error.
     """
     pictures: dict[str, None] = {}
     left_out: dict[str, str] = {}
@@ -42,7 +42,7 @@ def _found(name: str) -> Found:
     if Path(name).exists():
         return _below(name) if Path(name).is_dir() else ([name], [])
     pictures, left_out = _matching_deep(name) if '**' in Path(name).parts else _matching(name)
-    # A glob that matches nothing else means these.
+    # A glob that matches no picture names these files on purpose.
     return (pictures, left_out) if pictures else ([path for path, _ in left_out], [])
 
 
@@ -54,7 +54,7 @@ def _below(folder: str) -> Found:
 def _matching(pattern: str) -> Found:
     pictures, left_out = [], []
     for path in sorted(glob.glob(pattern)):  # noqa: PTH207 - Path.glob takes no absolute patterns
-        # Hidden files match only where the pattern asks for them, and then they are wanted.
+        # Hidden files match only if the pattern begins with a dot, so they are wanted.
         if any(ignored(part) and not part.startswith('.') for part in Path(path).parts):
             continue
         if _is_folder(path):
@@ -68,7 +68,7 @@ def _matching(pattern: str) -> Found:
 
 
 def _matching_deep(pattern: str) -> Found:
-    """For patterns with `**`. glob would follow links in circles."""
+    """The matches of a pattern with `**`; the glob module would follow links in circles."""
     parts = Path(pattern).parts
     fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
@@ -99,8 +99,8 @@ def _is_folder(name: str) -> bool:
 
 
 def by_id(pictures: Iterable[str], where: str) -> dict[str, str]:
-    """Paths of pictures in the folder `where` by their ids, the file names without the endings. Raises
-    UserError when two have the same."""
+    """The paths of pictures in the folder `where` by id, the file name without its ending. Raises UserError
+    when two pictures have the same id."""
     photos: dict[str, str] = {}
     for path in pictures:
         id_ = Path(path).stem

@@ -1,9 +1,9 @@
-"""A network that learns fast: few layers, most of the work in 3 x 3 convolutions that processors do best.
+"""A network for fast training: few layers, most of the work in 3 x 3 convolutions, which CPUs compute fast.
 
-Three blocks of two convolutions between pooling. The shape follows what the fastest known trainings on
-CIFAR-10 have in common (Page 2018, "How to train your ResNet"; Jordan 2024, arXiv:2404.00498): a stem that
-whitens squares of 2 x 2 pixels and does not learn, convolutions that begin by handing on what they are given,
-pooling straight after a convolution, batch norm whose scale is not learned, and logits that begin near zero.
+A stem and three blocks of two convolutions. The architecture follows the fastest known trainings on CIFAR-10
+(Page 2018, "How to train your ResNet"; Jordan 2024, arXiv:2404.00498): a fixed whitening convolution on
+patches of 2 x 2 pixels, identity-initialized convolutions, pooling right after a convolution, batch norm
+without a trained scale, and logits that start near zero.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from src.common.tf1 import tf
 from src.models.layers import Mode, batch_norm, conv, dense, dirac, gelu, max_pool
 
-STEM_SIZE, STEM = 2, 24  # two filters for each direction that 2 x 2 x 3 values can differ in
+STEM_SIZE, STEM = 2, 24  # two filters for each principal component of 2 x 2 x 3 values
 FILTERS = (64, 256, 256)
-LEAST_VARIANCE = 3e-3  # components of less are mostly noise of JPEG, not to be made as loud as the rest
-MOMENTUM = 0.6  # of batch norm's averages: a training of some hundred steps leaves no time for more
-LOGIT_SCALE = 1 / 16  # by which a step on the last weights moves the logits as gently as one on the rest
+LEAST_VARIANCE = 3e-3  # below it a component is mostly JPEG noise, which is not to be amplified
+MOMENTUM = 0.6  # of batch norm's moving averages: low, as a training may take only some hundred steps
+LOGIT_SCALE = 1 / 16  # makes a step of the last layer change the logits about as much as one of other layers
 
 
 def cnn_best(pixels: tf.Tensor, classes: int, mode: Mode) -> tf.Tensor:
@@ -33,13 +33,15 @@ def cnn_best(pixels: tf.Tensor, classes: int, mode: Mode) -> tf.Tensor:
 
 
 def whitening(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """What the stem begins as, and stays: the principal components of small squares of pictures
-    [N, height, width, 3], about -1 to 1, each scaled to variance 1 and once more with its sign turned, as
-    ReLU keeps one side only."""
-    reach = range(STEM_SIZE)
+    """The weights of the stem, which are not trained, by variable name.
+
+    They are the principal components of small patches of the pictures [N, height, width, 3], about -1 to 1,
+    scaled to variance 1, each with both signs, as the activation behind it keeps mostly one side.
+    """
+    offsets = range(STEM_SIZE)
     height, width = (side - STEM_SIZE + 1 for side in pixels.shape[1:3])
-    squares = [pixels[:, dy : dy + height, dx : dx + width] for dy in reach for dx in reach]
-    flat = np.concatenate(squares, axis=3).reshape(-1, 3 * STEM_SIZE**2).astype(np.float64)
+    patches = [pixels[:, dy : dy + height, dx : dx + width] for dy in offsets for dx in offsets]
+    flat = np.concatenate(patches, axis=3).reshape(-1, 3 * STEM_SIZE**2).astype(np.float64)
     variances, components = np.linalg.eigh(flat.T @ flat / len(flat))
     scaled = (components / np.sqrt(variances + LEAST_VARIANCE)).reshape(STEM_SIZE, STEM_SIZE, 3, -1)
     return {'stem/W': np.concatenate([scaled, -scaled], axis=3).astype(np.float32)}

@@ -1,4 +1,4 @@
-"""The smallest convolutional network that is one: twice convolution, ReLU and pooling."""
+"""A minimal convolutional network: convolution, ReLU and pooling, twice."""
 
 from __future__ import annotations
 

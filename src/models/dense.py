@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from src.common import consts
 from src.common.tf1 import tf
+from src.models.layers import op_seed
 
 SCOPE = 'head'
 
@@ -17,23 +18,23 @@ def dense_head(
     dropout_seed: tuple[tf.Tensor | int, tf.Tensor | int] | None = None,
     seed: int = consts.SEED,
 ) -> tf.Tensor:
-    """Logits [N, layers[-1]] float32 of a bottleneck [N, layers[0]] float32.
+    """Logits [N, layers[-1]] float32 of a bottleneck [N, layers[0]] float32, with ReLU between the layers.
 
-    ReLU between the layers; variables `head/W1` [in, out], `head/b1` [out] and so on, made or reused
-    as the variable scope says. Weights begin as He et al. 2015 (arXiv:1502.01852) advise for ReLU,
-    those of the last layer, which has none, a quarter of that, so that training starts near even odds.
-    `dropout` is the share of a layer's inputs set to zero. Its mask depends on `dropout_seed` alone,
-    two integers such as (seed, step): a resumed run then drops what an undisturbed one would have.
+    layers: widths, from the bottleneck to the number of classes.
+    dropout: fraction of the inputs of each layer that is set to zero, if `dropout_seed` is given.
+    dropout_seed: two integers, such as (seed, step), which alone decide the masks, so that a resumed run
+        drops the same inputs as an uninterrupted one.
+    seed: of the initial weights. They follow He et al. 2015 (arXiv:1502.01852); those of the last layer,
+        which has no ReLU, are a quarter of that, so that training starts near uniform probabilities.
+
+    The variables are `head/W1` [in, out], `head/b1` [out] and so on.
     """
     a = bottleneck
     last = len(layers) - 1
     with tf.variable_scope(SCOPE):
         for i in range(1, len(layers)):
             if dropout and dropout_seed is not None:
-                mask_seed = tf.stack(
-                    [tf.cast(dropout_seed[0] * 100 + i, tf.int64), tf.cast(dropout_seed[1], tf.int64)]
-                )
-                a = tf.nn.experimental.stateless_dropout(a, rate=dropout, seed=mask_seed)
+                a = tf.nn.experimental.stateless_dropout(a, rate=dropout, seed=op_seed(dropout_seed, i))
             scale = 2.0 if i < last else 0.125
             weights = tf.get_variable(
                 f'W{i}',
@@ -48,7 +49,7 @@ def dense_head(
 
 
 def probabilities(logits: tf.Tensor) -> tf.Tensor:
-    """Softmax of [N, classes], under the name that frozen models answer by."""
+    """Softmax of logits [N, classes], under the name of the output node of frozen models."""
     return tf.nn.softmax(logits, name=consts.OUTPUT_NODE_NAME)
 
 

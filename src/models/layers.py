@@ -1,7 +1,7 @@
-"""Layers from tensors to tensors, of tf.nn ops and variables that the variable scope makes or reuses.
+"""Layers of the networks: functions from tensor to tensor, with variables of the current variable scope.
 
-Variables are float32. A layer computes in the type of its input, so a network that begins in bfloat16
-stays there, and sums in float32 where TensorFlow does.
+Variables are float32. A layer computes in the dtype of its input, so a network whose pixels are bfloat16
+computes in bfloat16 (TensorFlow accumulates in float32 where it always does).
 """
 
 from __future__ import annotations
@@ -12,44 +12,48 @@ import numpy as np
 
 from src.common.tf1 import tf
 
-GELU_SLOPE, GELU_CUBE = (2 / np.pi) ** 0.5, 0.044715  # of Hendrycks and Gimpel's formula
+GELU_SLOPE, GELU_CUBE = (2 / np.pi) ** 0.5, 0.044715  # constants of the tanh approximation
 
 
 def glorot() -> tf.Initializer:
-    """Weights of layers whose outputs are as large as their inputs (Glorot and Bengio 2010)."""
+    """Uniform weights that keep the variance of activations and gradients (Glorot and Bengio 2010)."""
     return tf.glorot_uniform_initializer()
 
 
 def dirac():
-    """Filters of which the first hand on a channel each, unchanged (Zagoruyko and Komodakis 2017,
-    arXiv:1706.00388), and those that are more than the channels are random."""
+    """Identity convolution: filter i returns channel i unchanged (Zagoruyko and Komodakis 2017,
+    arXiv:1706.00388). Filters beyond the number of channels are uniformly random."""
 
-    def begin(shape, dtype=None, partition_info=None) -> tf.Tensor:
+    def initialize(shape, dtype=None, partition_info=None) -> tf.Tensor:
         height, width, channels, filters = shape
-        handed_on = np.zeros([height, width, channels, min(channels, filters)], np.float32)
-        handed_on[height // 2, width // 2] = np.eye(*handed_on.shape[2:])
-        reach = (height * width * channels) ** -0.5
-        more = tf.random.uniform([height, width, channels, max(0, filters - channels)], -reach, reach)
-        return tf.concat([handed_on, more], 3)
+        identity = np.zeros([height, width, channels, min(channels, filters)], np.float32)
+        identity[height // 2, width // 2] = np.eye(*identity.shape[2:])
+        limit = (height * width * channels) ** -0.5
+        random = tf.random.uniform([height, width, channels, max(0, filters - channels)], -limit, limit)
+        return tf.concat([identity, random], 3)
 
-    return begin
+    return initialize
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How a network is built: to train it, or to use it. Dropout depends on the two integers `seed` alone,
-    such as (seed, step)."""
+    """How a network is built.
+
+    training: whether dropout is active and batch norm uses the statistics of the batch.
+    seed: two integers, such as (seed, step), which alone decide the dropout masks.
+    dtype: what the network computes in.
+    """
 
     training: bool = False
     seed: tuple[tf.Tensor | int, tf.Tensor | int] = (1, 0)
     dtype: str = 'float32'
 
 
-USE = Mode()
+INFERENCE = Mode()
 
 
 def dense(x: tf.Tensor, units: int, name: str, initializer=glorot) -> tf.Tensor:
-    """[N, units] of [N, width]; variables `name/W` [width, units] and `name/b`."""
+    """Fully connected layer, [N, width] to [N, units]; variables `name/W` [width, units] and `name/b`."""
     with tf.variable_scope(name):
         weights = _variable('W', [x.shape.as_list()[-1], units], initializer(), x.dtype)
         return tf.nn.bias_add(tf.matmul(x, weights), _variable('b', [units], tf.zeros_initializer(), x.dtype))
@@ -65,8 +69,11 @@ def conv(
     initializer=glorot,
     trainable: bool = True,
 ) -> tf.Tensor:
-    """[N, h, w, filters] of [N, h, w, channels]; variables `name/W` [size, size, channels, filters], which
-    may be left as it begins, and, with `bias`, `name/b`."""
+    """Convolution with stride 1, [N, h, w, channels] to [N, h, w, filters].
+
+    Variables `name/W` [size, size, channels, filters], constant unless `trainable`, and, with `bias`,
+    `name/b`.
+    """
     with tf.variable_scope(name):
         shape = [size, size, x.shape.as_list()[-1], filters]
         weights = _variable('W', shape, initializer(), x.dtype, trainable)
@@ -75,46 +82,48 @@ def conv(
 
 
 def gelu(x: tf.Tensor, mode: Mode) -> tf.Tensor:
-    """ReLU with a soft bend (Hendrycks and Gimpel 2016, arXiv:1606.08415), by their formula with tanh.
+    """GELU (Hendrycks and Gimpel 2016, arXiv:1606.08415) in its tanh approximation.
 
-    In training it is compiled by XLA, and so is its gradient: each reads and writes its values once, where
-    some twenty ops of TensorFlow would for a fifth of the time that `cnn_best` takes. In use, and so in
-    frozen graphs, it is those ops.
+    In training XLA compiles it and its gradient into one kernel each. As separate ops, about twenty, they
+    would take a fifth of the training time of `cnn_best`. For inference, and so in frozen graphs, it is
+    made of ops.
     """
     if not mode.training:
         return tf.compat.v2.nn.gelu(x, approximate=True)
-    forward, back = (tf.compat.v2.function(f, jit_compile=True, autograph=False) for f in (_gelu, _gelu_back))
-    return tf.custom_gradient(lambda x: (forward(x), lambda gradient: back(x, gradient)))(x)
+    forward, backward = (
+        tf.compat.v2.function(f, jit_compile=True, autograph=False) for f in (_gelu, _gelu_gradient)
+    )
+    return tf.custom_gradient(lambda x: (forward(x), lambda gradient: backward(x, gradient)))(x)
 
 
 def _gelu(x: tf.Tensor) -> tf.Tensor:
     wide = tf.cast(x, tf.float32)
-    return tf.cast(0.5 * wide * (1 + _gelu_bend(wide)), x.dtype)
+    return tf.cast(0.5 * wide * (1 + _gelu_tanh(wide)), x.dtype)
 
 
-def _gelu_back(x: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    wide, bend = tf.cast(x, tf.float32), _gelu_bend(tf.cast(x, tf.float32))
-    of_bend = GELU_SLOPE * (1 + 3 * GELU_CUBE * wide * wide) * (1 - bend * bend)
-    return tf.cast(tf.cast(gradient, tf.float32) * 0.5 * (1 + bend + wide * of_bend), x.dtype)
+def _gelu_gradient(x: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    wide, tanh = tf.cast(x, tf.float32), _gelu_tanh(tf.cast(x, tf.float32))
+    slope = GELU_SLOPE * (1 + 3 * GELU_CUBE * wide * wide) * (1 - tanh * tanh)
+    return tf.cast(tf.cast(gradient, tf.float32) * 0.5 * (1 + tanh + wide * slope), x.dtype)
 
 
-def _gelu_bend(x: tf.Tensor) -> tf.Tensor:
+def _gelu_tanh(x: tf.Tensor) -> tf.Tensor:
     return tf.tanh(GELU_SLOPE * (x + GELU_CUBE * x * x * x))
 
 
 def max_pool(x: tf.Tensor, size: int = 2) -> tf.Tensor:
-    """The greatest of each square of `size` x `size`; what is left over at the edges is dropped."""
+    """Maximum of each window of `size` x `size`, with stride `size`; incomplete windows are dropped."""
     return tf.nn.max_pool2d(x, size, size, 'VALID')
 
 
 def batch_norm(
     x: tf.Tensor, name: str, mode: Mode, momentum: float = 0.99, epsilon: float = 1e-3, scale: bool = True
 ) -> tf.Tensor:
-    """Each channel to mean 0 and variance 1, then scaled, if `scale` is learned, and shifted (Ioffe and
-    Szegedy 2015, arXiv:1502.03167): by the batch's own numbers in training, by their moving averages in use.
+    """Batch normalization (Ioffe and Szegedy 2015, arXiv:1502.03167); `scale` says whether gamma is trained.
 
-    Variables `name/gamma`, `beta`, and, not trained, `mean` and `variance`, each [channels]. In training
-    the ops that move the averages are added to tf.GraphKeys.UPDATE_OPS.
+    Training uses mean and variance of the batch, inference their moving averages. Variables `name/gamma`,
+    `beta`, and, not trained, `mean` and `variance`, each [channels]. In training the ops that update the
+    averages are added to tf.GraphKeys.UPDATE_OPS.
     """
     shape = [x.shape.as_list()[-1]]
     with tf.variable_scope(name):
@@ -132,12 +141,17 @@ def batch_norm(
 
 
 def dropout(x: tf.Tensor, rate: float, place: int, mode: Mode) -> tf.Tensor:
-    """In training a share `rate` of the values is zero and the rest is scaled up; `place` tells the layers of
-    a network apart."""
+    """Dropout of the fraction `rate`, in training only; `place` gives each layer of a network its own
+    mask."""
     if not mode.training:
         return x
-    seed = tf.stack([tf.cast(part, tf.int64) for part in (mode.seed[0] * 100 + place, mode.seed[1])])
-    return tf.nn.experimental.stateless_dropout(x, rate=rate, seed=seed)
+    return tf.nn.experimental.stateless_dropout(x, rate=rate, seed=op_seed(mode.seed, place))
+
+
+def op_seed(seed: tuple[tf.Tensor | int, tf.Tensor | int], place: int) -> tf.Tensor:
+    """The seed [2] int64 of one stateless random op: `seed` of the step, such as (seed, step), and `place`
+    below 100, which differs between the ops of a step."""
+    return tf.stack([tf.cast(part, tf.int64) for part in (seed[0] * 100 + place, seed[1])])
 
 
 def flatten(x: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Logistic regression: one weight for each class and value of the picture."""
+"""Logistic regression: one weight for each class and each value of the picture."""
 
 from __future__ import annotations
 

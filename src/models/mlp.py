@@ -1,4 +1,4 @@
-"""A multilayer perceptron with two hidden layers, as it was done before ReLU."""
+"""A multilayer perceptron with two hidden layers and sigmoid activations."""
 
 from __future__ import annotations
 

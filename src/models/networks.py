@@ -1,4 +1,4 @@
-"""The networks that learn from pixels, by name, and how each is put between pixels and probabilities."""
+"""The networks that are trained from pixels, by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from src.common.tf1 import tf
 from src.models.cnn_best import cnn_best, whitening
 from src.models.cnn_deep import cnn_deep
 from src.models.cnn_simple import cnn_simple
-from src.models.layers import USE, Mode
+from src.models.layers import INFERENCE, Mode
 from src.models.logistic_regression import logistic_regression
 from src.models.mlp import mlp
 from src.models.test_time_augmentation import all_views, mean_over_views
@@ -22,7 +22,7 @@ Network = Callable[['tf.Tensor', int, Mode], 'tf.Tensor']  # quoted: `tf` loads 
 NETWORKS: dict[str, Network] = {
     network.__name__: network for network in (logistic_regression, mlp, cnn_simple, cnn_deep, cnn_best)
 }
-# What some weights begin as, from pixels of the training pictures as the network gets them.
+# Functions from scaled pixels of training pictures to the initial values of some variables.
 DATA_DEPENDENT_INITIALIZERS: dict[str, Callable[[np.ndarray], dict[str, np.ndarray]]] = {
     'cnn_best': whitening
 }
@@ -30,34 +30,37 @@ SCOPE = 'network'
 
 
 def find_network(name: str) -> Network:
-    """Raises UserError for a name that is none, with the nearest."""
+    """The network of this name. Raises UserError, with similar names, when there is none."""
     if name not in NETWORKS:
         near = difflib.get_close_matches(name, NETWORKS, 3, 0.4) or list(NETWORKS)
         raise UserError(f'no network {name!r}: there is {", ".join(near)}')
     return NETWORKS[name]
 
 
-def logits_of(name: str, pixels: tf.Tensor, classes: int, mode: Mode = USE, views: int = 1) -> tf.Tensor:
-    """Logits [N, classes] float32 of pixels [N, height, width, 3] from 0 to 255 by the network `name`, whose
-    variables stand under `network/`. With several `views` their mean (models/test_time_augmentation.py)."""
+def logits_of(
+    name: str, pixels: tf.Tensor, classes: int, mode: Mode = INFERENCE, views: int = 1
+) -> tf.Tensor:
+    """Logits [N, classes] float32 of the network `name` for pixels [N, height, width, 3] from 0 to 255.
+
+    views: number of views of each picture to average the logits over (models/test_time_augmentation.py).
+    The variables are under `network/`.
+    """
     network = find_network(name)
     scaled = tf.cast(scaled_pixels(tf.cast(pixels, tf.float32)), mode.dtype)
     with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
-        answers = network(all_views(scaled, views), classes, mode)
-    return mean_over_views(tf.cast(answers, tf.float32), views)
+        logits = network(all_views(scaled, views), classes, mode)
+    return mean_over_views(tf.cast(logits, tf.float32), views)
 
 
 def scaled_pixels(pixels):
-    """Pixels from 0 to 255 as -1 to 1."""
+    """Scale pixels from 0 to 255 to -1 to 1."""
     return pixels * (2 / 255) - 1
 
 
 def initial_values(name: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Values by variable that the network `name` begins with instead of random ones, from training pictures
-    [N, height, width, 3] uint8."""
-    found = (
-        DATA_DEPENDENT_INITIALIZERS[name](scaled_pixels(pixels.astype(np.float32)))
-        if name in DATA_DEPENDENT_INITIALIZERS
-        else {}
-    )
-    return {f'{SCOPE}/{variable}': value for variable, value in found.items()}
+    """Data-dependent initialization: initial values of some variables of the network `name`, by variable
+    name, computed from training pictures [N, height, width, 3] uint8."""
+    if name not in DATA_DEPENDENT_INITIALIZERS:
+        return {}
+    values = DATA_DEPENDENT_INITIALIZERS[name](scaled_pixels(pixels.astype(np.float32)))
+    return {f'{SCOPE}/{variable}': value for variable, value in values.items()}

@@ -1,7 +1,8 @@
-"""A picture looked at in several ways, of whose answers the mean counts.
+"""Test-time augmentation: average the predictions over several views of an image.
 
-Two views are the picture and its mirror image. Six are these as they are, moved up and left by a pixel, and
-moved down and right; the unmoved ones count twice (Jordan 2024, arXiv:2404.00498).
+Two views are the picture and its mirror image. Six are these two, the same shifted up and left by a pixel,
+and shifted down and right by a pixel; the unshifted ones have twice the weight (Jordan 2024,
+arXiv:2404.00498).
 """
 
 from __future__ import annotations
@@ -9,30 +10,31 @@ from __future__ import annotations
 from src.common.tf1 import tf
 
 VIEWS = (1, 2, 6)
-_MOVED = {6: (-1, 1)}  # by how many pixels, down and right, besides not at all
-_SHARES = {1: [1.0], 2: [1.0], 6: [0.5, 0.25, 0.25]}  # of each move
+_SHIFTS = {6: (-1, 1)}  # in pixels, down and right; besides the unshifted picture
+_WEIGHTS = {1: [1.0], 2: [1.0], 6: [0.5, 0.25, 0.25]}  # of each shift
 
 
 def all_views(pixels: tf.Tensor, views: int) -> tf.Tensor:
-    """[views * N, height, width, 3] of [N, height, width, 3], one view of all pictures after the other."""
+    """The views [views * N, height, width, 3] of pictures [N, height, width, 3]: the first view of all
+    pictures, then the second, and so on."""
     if views == 1:
         return pixels
-    moved = [pixels, *(_moved(pixels, by) for by in _MOVED.get(views, ()))]
-    return tf.concat([look for one in moved for look in (one, tf.reverse(one, [2]))], axis=0)
+    shifted = [pixels, *(_shifted(pixels, by) for by in _SHIFTS.get(views, ()))]
+    return tf.concat([view for one in shifted for view in (one, tf.reverse(one, [2]))], axis=0)
 
 
-def mean_over_views(answers: tf.Tensor, views: int) -> tf.Tensor:
-    """[N, classes] of [views * N, classes]."""
+def mean_over_views(logits: tf.Tensor, views: int) -> tf.Tensor:
+    """The weighted mean [N, classes] of the logits [views * N, classes] of `all_views`."""
     if views == 1:
-        return answers
-    shares = [share / 2 for share in _SHARES[views] for _ in range(2)]
-    return tf.add_n([share * one for share, one in zip(shares, tf.split(answers, views), strict=True)])
+        return logits
+    weights = [weight / 2 for weight in _WEIGHTS[views] for _ in range(2)]
+    return tf.add_n([weight * one for weight, one in zip(weights, tf.split(logits, views), strict=True)])
 
 
-def _moved(pixels: tf.Tensor, by: int) -> tf.Tensor:
-    """What comes in at the edges is mirrored, as when a network learns."""
-    reach = abs(by)
+def _shifted(pixels: tf.Tensor, by: int) -> tf.Tensor:
+    """Pictures shifted by `by` pixels, padded by reflection as in training (images/augment.py)."""
+    size = abs(by)
     height, width = pixels.shape[1:3].as_list()
-    padded = tf.pad(pixels, [[0, 0], [reach, reach], [reach, reach], [0, 0]], 'REFLECT')
-    begin = reach - by
+    padded = tf.pad(pixels, [[0, 0], [size, size], [size, size], [0, 0]], 'REFLECT')
+    begin = size - by
     return padded[:, begin : begin + height, begin : begin + width]

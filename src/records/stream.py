@@ -35,7 +35,7 @@ def stream(
     parsed = _parsed_batches(records, splits, field, size, seed, start)
     if field.decode is None:
         return parsed
-    return ahead(lambda batch: (dataset.decoded(batch[0], field, records), batch[1]), parsed, 2, 1)
+    return ahead(lambda batch: (dataset.decoded(batch[0], field, records), batch[1]), parsed, 1, 1)
 
 
 def _parsed_batches(

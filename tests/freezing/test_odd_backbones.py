@@ -13,7 +13,7 @@ from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.data_preparation.conversion.job import MANIFEST, Job, new_manifest
 from src.freezing import freeze, proof
-from src.graph.changes import Changes
+from src.graph.backbone_flags import Changes
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_labels
 from src.inference.predictor import load_model
@@ -53,16 +53,10 @@ def with_dropout():
 def with_our_names():
     x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
     for name in (
-        *(
-            'labels',
-            'model_info',
-            'output_node',
-            'bottleneck',
-            'encoded_images',
-            'encoded_images/Placeholder',
-        ),
-        *('thawed/Placeholder', 'thawed/variable', 'preprocessing', 'model', 'DecodeJpeg', 'ResizeBilinear'),
-        *('head/MatMul', 'head/logits', 'head/Placeholder', 'at_2/x', 'save/restore_all', 'init'),
+        *('labels', 'model_info', 'output_node', 'bottleneck', 'encoded_images/Placeholder'),
+        *('weights/Placeholder', 'weights/variable', 'preprocessing', 'model', 'DecodeJpeg'),
+        *('ResizeBilinear', 'head/MatMul', 'head/logits', 'head/Placeholder', 'at_2/x'),
+        *('save/restore_all', 'init'),
     ):
         x = tf.identity(x, name)
     large = tf.constant(np.eye(96, dtype=np.float32), name='head/W1')
@@ -111,8 +105,8 @@ def test_an_odd_backbone_goes_all_the_way(photos, tmp_path, name):
     path, gap, number = freeze.freeze_model(data_set)
     assert (number, gap < proof.TOLERANCE) == (20, True)
     assert read_labels(read_graph(path)) == ['dark', 'light']
-    for thaw in (True, False):
-        model = load_model(path, thaw)
+    for weights_as_variables in (True, False):
+        model = load_model(path, weights_as_variables)
         answers = np.stack(list(model.from_pictures(encoded_photos[id_] for id_ in held.ids)))
         np.testing.assert_allclose(model.from_bottlenecks(held.values), answers, atol=1e-4)
 

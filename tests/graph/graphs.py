@@ -27,7 +27,7 @@ WEIGHTS = {name: value.astype(np.float32) for name, value in WEIGHTS.items()}
 
 
 def bottleneck_of(pixels: np.ndarray, scale: bool = True) -> np.ndarray:
-    """What NumPy gets from pixels [N, SIDE, SIDE, 3], 0 to 255: the vectors [N, DEPTH] of all graphs here."""
+    """The bottlenecks [N, DEPTH] of all graphs here for pixels [N, SIDE, SIDE, 3], 0 to 255, in NumPy."""
     w = WEIGHTS
     x = ((pixels - 128) / 128) @ w['kernel']
     x = (x - w['mean']) / np.sqrt(w['variance'] + EPSILON) * (w['gamma'] if scale else 1) + w['beta']
@@ -40,8 +40,8 @@ def probabilities_of(bottlenecks: np.ndarray) -> np.ndarray:
 
 
 def graph_of_2015(scale: bool = True) -> tf.GraphDef:
-    """The structure of the released Inception in small: version 8, old batch norm, the image a constant,
-    and pixels, pool_3/_reshape and softmax for one image only."""
+    """A small graph with the structure of the 2015 Inception: version 8, old batch norm, a constant as the
+    image, and pixels, pool_3/_reshape and softmax for one image only."""
     graph_def = _today()
     by_name = {node.name: node for node in graph_def.node}
     norm = by_name['conv/batchnorm']
@@ -74,7 +74,7 @@ def _today() -> tf.GraphDef:
 
 
 def graph_in_nchw() -> tf.GraphDef:
-    """`graph_of_pixels` for pixels of 0 to 255 with its channels on axis 1 behind `to_nchw`: the maps
+    """`graph_of_pixels` for pixels of 0 to 255 with its channels on axis 1 after `to_nchw`: the maps
     `conv`, `concat` and `padded` [N, DEPTH, h, w], and `pool_3` [N, DEPTH, 1, 1]."""
     with tf.Graph().as_default() as graph:
         pixels = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
@@ -96,7 +96,7 @@ def graph_in_nchw() -> tf.GraphDef:
 def graph_of_pixels(
     shape=(None, SIDE, SIDE, 3), low: float = -1, high: float = 1, name: str = 'input', dtype='float32'
 ) -> tf.GraphDef:
-    """The same network behind a placeholder for pixels in the range `low` to `high`."""
+    """The same network after a placeholder for pixels in the range `low` to `high`."""
     with tf.Graph().as_default() as graph:
         pixels = tf.cast(tf.placeholder(dtype, shape, name), tf.float32)
         levels = (pixels - low) * (255 / (high - low))
@@ -124,7 +124,7 @@ def _network(x: tf.Tensor) -> tf.Tensor:
 
 
 def answer(graph_def: tf.GraphDef, tensor: str, feed: dict) -> np.ndarray:
-    """One session call, as in 2015."""
+    """The value of one session call."""
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(graph_def, name='')
         return session.run(tensor, feed)

@@ -1,4 +1,4 @@
-"""A backbone from a file: what it computes, and what is refused with which words."""
+"""Loading backbones: what they compute, and the messages for files that are refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_facts_of_a_graph_of_2015(path_2015):
 
 
 @pytest.mark.parametrize('tensor', ['pool_3:0', 'pool_3', 'pool_3/_reshape:0'])
-def test_a_batch_gives_what_the_old_graph_gives_one_by_one(path_2015, tensor):
+def test_a_batch_equals_the_old_graph_one_by_one(path_2015, tensor):
     backbone = load_backbone(path_2015, tensor)
     encoded_photos = [encoded(p, 'PNG') for p in PHOTOS]
     one_by_one = [
@@ -61,7 +61,7 @@ def test_a_batch_gives_what_the_old_graph_gives_one_by_one(path_2015, tensor):
     np.testing.assert_allclose(batched, np.reshape(one_by_one, batched.shape), rtol=1e-5, atol=1e-6)
 
 
-def test_one_encoded_image_may_be_fed_too(path_2015):
+def test_one_encoded_image_can_be_fed(path_2015):
     backbone = load_backbone(path_2015)
     data = encoded(photo(SIDE, SIDE), 'PNG')
     with tf.Graph().as_default(), tf.Session() as session:
@@ -71,14 +71,14 @@ def test_one_encoded_image_may_be_fed_too(path_2015):
     )
 
 
-def test_a_map_is_averaged_over_its_places(path_2015):
+def test_a_feature_map_is_averaged_over_its_positions(path_2015):
     backbone = load_backbone(path_2015, 'conv')
     pixels = photo(SIDE, SIDE)[None].astype(np.float32)
     np.testing.assert_allclose(bottlenecks(backbone, pixels), bottleneck_of(pixels), rtol=1e-5, atol=1e-6)
 
 
-def test_the_weights_are_all_there_after_loading(path_2015):
-    # Shapes are found on a graph without weights; what is kept must have them.
+def test_no_weights_are_missing_after_loading(path_2015):
+    # Shapes are inferred on a copy without weights.
     with tf.Graph().as_default() as graph:
         pixels = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
         weights = np.random.default_rng(0).normal(size=(SIDE * SIDE * 3, 9)).astype(np.float32)
@@ -90,7 +90,7 @@ def test_the_weights_are_all_there_after_loading(path_2015):
     np.testing.assert_allclose(got, picture.reshape(1, -1) @ weights, rtol=1e-4)
 
 
-def test_a_graph_cut_short_is_no_graph(path_2015):
+def test_a_truncated_file_is_refused(path_2015):
     path_2015.write_bytes(path_2015.read_bytes()[:-40])
     with pytest.raises(UserError, match='is no TensorFlow graph'):
         load_backbone(path_2015)
@@ -103,15 +103,15 @@ def test_a_missing_file_says_how_to_get_one(tmp_path):
         load_backbone(paths.IMAGENET_GRAPH_DEF)
 
 
-def test_a_mistyped_tensor_shows_the_near_names(path_2015):
-    with pytest.raises(UserError, match=r'no tensor pool3:0; names near it: .*pool_3:0'):
+def test_a_mistyped_tensor_lists_similar_names(path_2015):
+    with pytest.raises(UserError, match=r'no tensor pool3:0; similar names: .*pool_3:0'):
         load_backbone(path_2015, 'pool3')
     with pytest.raises(UserError, match=r"'pool_3:4' refers to a Tensor which does not exist"):
         load_backbone(path_2015, 'pool_3:4')
 
 
 def with_identity(graph_def, name, build):
-    """The graph and one more tensor, made of pool_3."""
+    """The graph with one more tensor, computed from pool_3."""
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name='')
         build(graph.get_tensor_by_name('pool_3:0'), name)
@@ -132,7 +132,7 @@ def with_identity(graph_def, name, build):
     ],
     ids=['rank 1', 'rank 0', 'integers', 'fixed batch', 'unknown width'],
 )
-def test_a_tensor_that_is_no_row_for_each_image_is_refused(tmp_path, build, words):
+def test_a_tensor_without_one_row_for_each_image_is_refused(tmp_path, build, words):
     graph_def = with_identity(graph_of_pixels(), 'last', build)
     last = next(n.name for n in reversed(graph_def.node) if n.name.startswith('last'))
     path = write_graph(graph_def, tmp_path / 'g.pb')
@@ -141,7 +141,7 @@ def test_a_tensor_that_is_no_row_for_each_image_is_refused(tmp_path, build, word
 
 
 @pytest.mark.parametrize('name', ['output_node', 'labels', 'model_info'])
-def test_names_of_a_frozen_model_are_free_for_the_backbone(tmp_path, name):
+def test_a_backbone_may_use_the_names_of_a_frozen_model(tmp_path, name):
     graph_def = with_identity(graph_of_pixels(low=0, high=255), name, lambda t, name: tf.identity(t, name))
     graph_def = with_identity(
         graph_def, 'behind', lambda t, _: tf.identity(t.graph.get_tensor_by_name(f'{name}:0'), 'behind')
@@ -155,37 +155,37 @@ def test_names_of_a_frozen_model_are_free_for_the_backbone(tmp_path, name):
         np.testing.assert_allclose(bottlenecks(backbone, pixels), bottleneck_of(pixels), rtol=1e-4, atol=1e-5)
 
 
-def test_an_op_that_tensorflow_lacks_is_told(tmp_path):
+def test_an_unknown_op_is_reported(tmp_path):
     graph_def = graph_of_2015()
     next(node for node in graph_def.node if node.name == 'conv').op = 'Snake'
-    with pytest.raises(UserError, match=r"does not take .*g\.pb: Op type not registered 'Snake'"):
+    with pytest.raises(UserError, match=r"does not accept .*g\.pb: Op type not registered 'Snake'"):
         load_backbone(write_graph(graph_def, tmp_path / 'g.pb'))
 
 
-def test_the_command_tells_the_facts(capsys):
+def test_the_command_prints_the_facts(capsys):
     backbones.main([str(paths.POCKET_GRAPH_DEF)])
-    told = capsys.readouterr().out
-    assert 'pool_3:0  [N, 512]' in told
-    assert '[N, 96, 96, 3]' in told
-    assert files.sha256(paths.POCKET_GRAPH_DEF) in told
+    out = capsys.readouterr().out
+    assert 'pool_3:0  [N, 512]' in out
+    assert '[N, 96, 96, 3]' in out
+    assert files.sha256(paths.POCKET_GRAPH_DEF) in out
 
 
 @pytest.mark.parametrize('text', ['1,-1', '0', '0,1,2', 'nan,1', 'a,b', '0,inf'])
-def test_a_pixel_range_is_two_numbers(text, capsys):
+def test_a_malformed_pixel_range_is_refused(text, capsys):
     with pytest.raises(SystemExit) as ended:
         backbones.main([str(paths.POCKET_GRAPH_DEF), f'--pixel-range={text}'])
     assert ended.value.code == 2
-    assert 'is no range such as -1,1' in capsys.readouterr().err
+    assert 'is not a range such as -1,1' in capsys.readouterr().err
 
 
 def test_the_command_line_ends_with_one_line_and_code_2():
     command = [sys.executable, '-m', 'src.graph.backbones', paths.POCKET_GRAPH_DEF, '--bottleneck', 'pol_3']
     ended = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True)
-    line = 'error: frozen/pocket/pocket_96.pb has no tensor pol_3:0; names near it: pool_3:0\n'
+    line = 'error: frozen/pocket/pocket_96.pb has no tensor pol_3:0; similar names: pool_3:0\n'
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, '', line)
 
 
-def test_mobilenet_in_batches_answers_as_unmodified_one_by_one(real_data):
+def test_mobilenet_in_batches_equals_the_released_graph_one_by_one(real_data):
     path = real_data / 'backbones' / 'mobilenet_v2_1.0_224.pb'
     photos = list(dogs_and_cats(real_data, 20).values())
     backbone = load_backbone(path)
@@ -210,7 +210,7 @@ def test_mobilenet_in_batches_answers_as_unmodified_one_by_one(real_data):
         ('--input-size=0,4', "'0,4' is not HEIGHT,WIDTH"),
     ],
 )
-def test_changes_are_well_formed(flag, words, capsys):
+def test_malformed_changes_are_refused(flag, words, capsys):
     with pytest.raises(SystemExit) as ended:
         backbones.main([str(paths.POCKET_GRAPH_DEF), flag])
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""Which axis of a map holds the channels: the vectors of a graph in NCHW are those of its twin in NHWC."""
+"""The channel axis: a graph in NCHW gives the same vectors as the same graph in NHWC."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def vectors(graph_def, bottleneck, tmp_path):
         ('to_nchw', ((PIXELS - 128) / 128).mean((1, 2))),
     ],
 )
-def test_a_map_in_nchw_is_averaged_over_its_places(tmp_path, bottleneck, wanted):
+def test_a_feature_map_in_nchw_is_averaged_over_its_positions(tmp_path, bottleneck, wanted):
     got = vectors(graph_in_nchw(), bottleneck, tmp_path)
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('bottleneck', ['reshaped', 'both'])
-def test_a_map_whose_layout_is_unknown_or_contradictory_is_refused(tmp_path, bottleneck):
+def test_a_feature_map_whose_layout_is_unknown_or_contradictory_is_refused(tmp_path, bottleneck):
     with pytest.raises(UserError, match=rf'which axis of {bottleneck}:0, .* holds the channels: choose'):
         vectors(graph_in_nchw(), bottleneck, tmp_path)
 
 
-def test_sizes_of_one_decide_behind_a_reshape(tmp_path):
+def test_axes_of_size_one_are_followed_through_a_reshape(tmp_path):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_in_nchw(), name='')
         pooled = tf.reshape(graph.get_tensor_by_name('pool_3:0'), [-1, DEPTH])

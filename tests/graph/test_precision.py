@@ -16,13 +16,13 @@ FLAGS = 'flags\t\t: fpu vme {} nopl\nbugs\t\t: avx512_bf16_is_no_flag_here\n'
     ('flags', 'wanted'),
     [('avx2', False), ('avx512f avx512_bf16', True), ('amx_bf16', True), ('amx_bf16x', False)],
 )
-def test_the_flags_of_the_cpu_tell(tmp_path, flags, wanted):
+def test_the_flags_of_the_cpu_decide(tmp_path, flags, wanted):
     cpuinfo = tmp_path / 'cpuinfo'
     cpuinfo.write_text(FLAGS.format(flags))
     assert precision.cpu_has_bfloat16(cpuinfo) == wanted
 
 
-def test_a_system_that_does_not_tell_gets_float32(tmp_path):
+def test_float32_without_proc_cpuinfo(tmp_path):
     assert not precision.cpu_has_bfloat16(tmp_path / 'none')
 
 
@@ -36,7 +36,7 @@ def test_choices_are_resolved(monkeypatch):
 
 
 @pytest.mark.skipif(not precision.cpu_has_bfloat16(), reason='this CPU has no instructions for bfloat16')
-def test_bfloat16_is_really_computed_in_and_stays_near_float32():
+def test_bfloat16_is_used_and_close_to_float32():
     backbone = load_backbone(paths.POCKET_GRAPH_DEF)
     pixels = np.random.default_rng(0).uniform(0, 255, (4, 96, 96, 3)).astype(np.float32)
     got, types = {}, {}

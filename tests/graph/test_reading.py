@@ -1,4 +1,4 @@
-"""Graphs of other machines and files of other kinds: devices are cleared, what is not frozen is refused."""
+"""Reading graphs from other machines (devices are cleared), and files that are not frozen graphs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GPU = '/job:worker/replica:0/task:3/device:GPU:0'
 
 
 def on_other_machine(graph_def):
-    """The graph as a cluster with GPUs saved it, with a colocation that names a node outside the backbone."""
+    """The graph with the devices of a cluster, and a colocation with a node outside the backbone."""
     for node in graph_def.node:
         node.device = GPU
     kernel = next(node for node in graph_def.node if node.op == 'Conv2D')
@@ -32,7 +32,7 @@ def on_other_machine(graph_def):
 
 
 def with_function(graph_def):
-    """The graph with a new output, of a function whose nodes name a device."""
+    """The graph with a new output, from a function whose nodes have a device."""
 
     @tf.function
     def double(x):
@@ -66,7 +66,7 @@ def test_devices_in_functions_are_cleared_too(tmp_path):
     np.testing.assert_allclose(got, 2 * bottleneck_of(pixels), rtol=1e-4, atol=1e-5)
 
 
-def test_a_foreign_classifier_from_a_gpu_answers(tmp_path):
+def test_a_classifier_saved_on_a_gpu_runs(tmp_path):
     path = write_graph(on_other_machine(graph_of_2015()), tmp_path / 'gpu.pb')
     path.with_suffix('.txt').write_text('\n'.join('abcde'[:CLASSES]))
     (got,) = load_model(path).from_pictures([encoded(photo(SIDE, SIDE), 'PNG')])
@@ -111,7 +111,7 @@ def test_a_graph_with_variables_is_refused_when_loaded(tmp_path, make):
         load_graph(path)
 
 
-def test_variables_that_the_bottleneck_does_not_need_are_no_matter(tmp_path):
+def test_variables_that_the_bottleneck_does_not_need_are_accepted(tmp_path):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_of_2015(), name='')
         tf.train.get_or_create_global_step()
@@ -129,7 +129,7 @@ def test_an_input_pipeline_is_named(tmp_path):
         load_backbone(path, 'pool_3', (0, 255))
 
 
-def test_nodes_that_wait_for_each_other_are_refused(tmp_path):
+def test_nodes_that_depend_on_each_other_are_refused(tmp_path):
     graph_def = graph_of_2015()
     for name, given in (('a', 'b'), ('b', 'a')):
         graph_def.node.add(name=name, op='Identity', input=[given]).attr['T'].type = 1
@@ -156,7 +156,7 @@ def test_a_constant_of_another_type_is_refused(tmp_path):
 
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
-    """A folder with a model in each of TensorFlow's own formats that are no frozen graph."""
+    """A folder with a model in each format that is not a frozen graph."""
     folder = tmp_path_factory.mktemp('kinds')
     with tf.Graph().as_default() as graph, tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, 4])
@@ -211,7 +211,7 @@ def made(tmp_path_factory):
         ('empty', 'empty is a folder: name the .pb file in it'),
     ],
 )
-def test_a_file_of_another_kind_is_called_by_its_name(made, name, words):
+def test_the_message_names_the_kind_of_file(made, name, words):
     with pytest.raises(UserError, match=words):
         load_backbone(made / name)
     with pytest.raises(UserError, match=words):

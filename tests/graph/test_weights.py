@@ -1,4 +1,4 @@
-"""Graphs with their weights taken out, put back, and imported as variables."""
+"""Weights are removed from a graph, put back, and imported as variables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def dense(weights: np.ndarray, cast: bool = False) -> tf.GraphDef:
         return graph.as_graph_def()
 
 
-def thawed(graph_def: tf.GraphDef, weights: dict, fetch: str = 'y:0', feed: str = 'x:0', value=ROWS):
+def run_with_variables(
+    graph_def: tf.GraphDef, weights: dict, fetch: str = 'y:0', feed: str = 'x:0', value=ROWS
+):
     with tf.Graph().as_default() as graph:
         initialize = import_with_variables(graph_def, weights)
         with tf.Session() as session:
@@ -36,7 +38,7 @@ def thawed(graph_def: tf.GraphDef, weights: dict, fetch: str = 'y:0', feed: str 
 
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float16])
-def test_weights_are_taken_put_back_and_thawed(dtype):
+def test_weights_are_taken_put_back_and_imported_as_variables(dtype):
     graph_def = dense(WIDE.astype(dtype), cast=dtype == np.float16)
     before = graph_def.SerializeToString(deterministic=True)
     weights = take_weights(graph_def)
@@ -44,35 +46,35 @@ def test_weights_are_taken_put_back_and_thawed(dtype):
     np.testing.assert_array_equal(weights['w'], WIDE.astype(dtype))
     assert graph_def.ByteSize() < len(before) - WIDE.astype(dtype).nbytes + 100
     assert put_weights(graph_def, weights).SerializeToString(deterministic=True) == before
-    got, ops = thawed(graph_def, weights)
+    got, ops = run_with_variables(graph_def, weights)
     np.testing.assert_allclose(got, ROWS @ WIDE.astype(dtype).astype(np.float32) + 1, rtol=1e-4, atol=1e-4)
     assert ops.count('VarHandleOp') == 1 and 'Cast' not in ops
 
 
-def test_a_weight_with_two_uses_and_a_cast_serves_all():
+def test_a_weight_may_be_used_with_and_without_a_cast():
     graph_def = dense(WIDE.astype(np.float16), cast=True)
     extra = graph_def.node.add(name='half', op='Identity', input=['w'])
     extra.attr['T'].type = tf.float16.as_datatype_enum
     weights = take_weights(graph_def)
-    half, ops = thawed(graph_def, weights, 'half:0')
+    half, ops = run_with_variables(graph_def, weights, 'half:0')
     np.testing.assert_array_equal(half, WIDE.astype(np.float16))
     assert ops.count('VarHandleOp') == 2
 
 
-def test_nodes_may_have_stood_where_a_weight_stood():
+def test_a_node_may_be_colocated_with_a_weight():
     graph_def = dense(WIDE)
     nodes_by_name(graph_def)['product'].attr['_class'].list.s.append(b'loc:@w')
-    got, _ = thawed(graph_def, take_weights(graph_def))
+    got, _ = run_with_variables(graph_def, take_weights(graph_def))
     np.testing.assert_allclose(got, ROWS @ WIDE + 1, rtol=1e-4, atol=1e-4)
 
 
-def test_other_ways_to_name_an_input():
+def test_all_forms_of_input_names():
     graph_def = dense(WIDE.astype(np.float16), cast=True)
     nodes = nodes_by_name(graph_def)
     nodes['wide'].input[0] = 'w:0'
     nodes['product'].input[1] = 'wide:0'
     nodes['y'].input.extend(['^w', '^wide'])
-    got, ops = thawed(graph_def, take_weights(graph_def))
+    got, ops = run_with_variables(graph_def, take_weights(graph_def))
     np.testing.assert_allclose(
         got, ROWS @ WIDE.astype(np.float16).astype(np.float32) + 1, rtol=1e-4, atol=1e-4
     )
@@ -87,18 +89,18 @@ def test_a_damaged_constant_is_left_to_tensorflow():
 
 
 def test_a_graph_without_weights_is_imported_as_it_is():
-    got, ops = thawed(dense(WIDE), {})
+    got, ops = run_with_variables(dense(WIDE), {})
     np.testing.assert_allclose(got, ROWS @ WIDE + 1, rtol=1e-4, atol=1e-4)
     assert 'VarHandleOp' not in ops
 
 
-def test_the_pocket_backbone_answers_alike():
+def test_the_pocket_backbone_gives_the_same_bottlenecks():
     graph_def = read_graph(paths.POCKET_GRAPH_DEF)
     pixels = RANDOM.uniform(0, 255, (3, 96, 96, 3)).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(graph_def, name='')
         wanted = session.run('pool_3:0', {'ResizeBilinear:0': pixels})
     weights = take_weights(graph_def)
-    got, ops = thawed(graph_def, weights, 'pool_3:0', 'ResizeBilinear:0', pixels)
+    got, ops = run_with_variables(graph_def, weights, 'pool_3:0', 'ResizeBilinear:0', pixels)
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
     assert ops.count('VarHandleOp') == len(weights) > 5

@@ -1,4 +1,4 @@
-"""Augmentation in the graph: what is drawn, and from what."""
+"""Augmentation in the graph: crop, flip, Cutout, and their seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.common.tf1 import tf
-from src.images.augment import GREY, augment
+from src.images.augment import GRAY, augment
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (64, 9, 11, 3)).astype(np.uint8)
 
@@ -17,11 +17,11 @@ def changed(seed=(1, 0), pixels=PIXELS, **options) -> np.ndarray:
         return session.run(augment(fed, seed, **options), {fed: pixels})
 
 
-def test_nothing_asked_nothing_changed():
+def test_nothing_changes_by_default():
     np.testing.assert_array_equal(changed(), PIXELS)
 
 
-def test_half_are_mirrored_and_the_others_in_the_next_epoch():
+def test_half_are_flipped_and_the_others_in_the_next_epoch():
     same = []
     for epoch in (0, 1, 2):
         got = changed(flip=True, epoch=epoch)
@@ -32,13 +32,13 @@ def test_half_are_mirrored_and_the_others_in_the_next_epoch():
     np.testing.assert_array_equal(same[0], same[2])
 
 
-def test_a_batch_may_reach_into_the_next_epoch():
+def test_a_batch_may_span_two_epochs():
     got = changed(flip=True, epoch=np.arange(64) // 32)
     now, then = (changed(flip=True, epoch=epoch) for epoch in (0, 1))
     np.testing.assert_array_equal(got, np.concatenate([now[:32], then[32:]]))
 
 
-def test_each_is_moved_by_its_own_offset_and_the_edges_are_mirrored():
+def test_each_is_shifted_by_its_own_offset_with_reflected_edges():
     got = changed(crop=2)
     padded = np.pad(PIXELS, [(0, 0), (2, 2), (2, 2), (0, 0)], 'reflect')
     offsets = set()
@@ -54,17 +54,17 @@ def test_each_is_moved_by_its_own_offset_and_the_edges_are_mirrored():
     assert len(offsets) > 15
 
 
-def test_a_square_of_each_is_grey():
+def test_a_square_of_each_is_gray():
     got = changed(cutout=4)
     for picture, before in zip(got, PIXELS, strict=True):
         rows, columns = np.nonzero((picture != before).any(2))
         assert rows.size and np.ptp(rows) < 4 and np.ptp(columns) < 4
         inside = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        assert (inside == GREY).all()
+        assert (inside == GRAY).all()
 
 
 @pytest.mark.parametrize('options', [{'crop': 3}, {'crop': 3, 'flip': True}, {'cutout': 5}])
-def test_seed_and_step_alone_decide(options):
+def test_results_depend_on_seed_and_step_only(options):
     np.testing.assert_array_equal(changed((1, 7), **options), changed((1, 7), **options))
     assert (changed((1, 7), **options) != changed((1, 8), **options)).any()
     assert (changed((1, 7), **options) != changed((2, 7), **options)).any()

@@ -1,4 +1,4 @@
-"""Each case is a real file made in memory; what TensorFlow's decoder is trusted with is compared with it."""
+"""Decoding of real files made in memory; plain pictures are compared with TensorFlow's decoder."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tests.pictures import (
 
 PHOTO = photo()
 HEIGHT, WIDTH = PHOTO.shape[:2]
-GREY = Image.fromarray(PHOTO).convert('L')
-GREY_RGB = np.asarray(GREY.convert('RGB'))
+GRAY = Image.fromarray(PHOTO).convert('L')
+GRAY_RGB = np.asarray(GRAY.convert('RGB'))
 PALETTE = Image.fromarray(PHOTO).quantize(64)
 ALPHA = np.linspace(0, 255, WIDTH).round().astype(np.uint8)[None].repeat(HEIGHT, axis=0)
 RGBA = np.dstack([PHOTO, ALPHA])
 # 16 bits with lower bits that differ from the upper ones
 WIDE = PHOTO.astype(np.uint16) * 256 + PHOTO[::-1]
-WIDE_GREY = WIDE[:, :, :1]
+WIDE_GRAY = WIDE[:, :, :1]
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
 JPEG = encoded(PHOTO, quality=90)
@@ -54,8 +54,8 @@ PLAIN_JPEGS = {
     'odd sides': encoded(photo(33, 17), quality=90),
     'progressive': encoded(PHOTO, quality=90, progressive=True),
     'restart markers': encoded(PHOTO, quality=90, restart_marker_rows=1),
-    'grey': encoded(GREY, quality=90),
-    'grey, progressive': encoded(GREY, progressive=True),
+    'gray': encoded(GRAY, quality=90),
+    'gray, progressive': encoded(GRAY, progressive=True),
     'no JFIF': BARE_JPEG,
     'EXIF upright': with_orientation(JPEG, 1),
     'EXIF senseless': with_orientation(JPEG, 9),
@@ -75,7 +75,7 @@ PLAIN_JPEGS = {
 }
 PLAIN_PNGS = {
     'RGB': encoded(PHOTO, 'PNG'),
-    'grey': encoded(GREY, 'PNG'),
+    'gray': encoded(GRAY, 'PNG'),
     'upright': encoded(PHOTO, 'PNG', exif=b'Exif\0\0' + exif(1)),
     'ICC profile': encoded(PHOTO, 'PNG', icc_profile=ICC),
     'gamma': raw_png(PHOTO, 2, png_chunk(b'gAMA', (100_000).to_bytes(4, 'big'))),
@@ -88,7 +88,7 @@ PLAIN_PNGS = {
 
 @pytest.fixture(scope='module')
 def tensorflow_decode():
-    """decode(data, dct_method='') by the op that a graph holds."""
+    """decode(data, dct_method='') with the op DecodeJpeg."""
     with tf.Graph().as_default(), tf.Session() as session:
         contents = tf.placeholder(tf.string)
         ops = {
@@ -112,22 +112,22 @@ def assert_close(pixels: np.ndarray, expected: np.ndarray, most: float, mean: fl
 
 
 @pytest.mark.parametrize('data', PLAIN_JPEGS.values(), ids=PLAIN_JPEGS)
-def test_plain_jpegs_decode_alike(data, tensorflow_decode):
+def test_plain_jpegs_equal_those_of_tensorflow(data, tensorflow_decode):
     header = read_header(data)
     pixels = decode_with_pillow(data)
     assert header.format == 'JPEG'
     assert header.plain
     assert pixels.shape == (header.height, header.width, 3)
-    # one library's rounding more than another's, should they be of different versions
+    # versions of libjpeg may round differently
     assert_close(tensorflow_decode(data, 'INTEGER_ACCURATE'), pixels, most=2, mean=0.1)
-    # the op's own choice is a faster, coarser transform
+    # the default of the op is a faster, less precise DCT
     assert_close(
         tensorflow_decode(data), pixels, most=40, mean=3 if data == PLAIN_JPEGS['best quality'] else 1.5
     )
 
 
 @pytest.mark.parametrize('data', PLAIN_PNGS.values(), ids=PLAIN_PNGS)
-def test_plain_pngs_decode_alike(data, tensorflow_decode):
+def test_plain_pngs_equal_those_of_tensorflow(data, tensorflow_decode):
     header = read_header(data)
     pixels = decode_with_pillow(data)
     assert header.format == 'PNG'
@@ -138,9 +138,9 @@ def test_plain_pngs_decode_alike(data, tensorflow_decode):
 
 def test_pixels_are_right():
     np.testing.assert_array_equal(decode_with_pillow(PLAIN_PNGS['RGB']), PHOTO)
-    np.testing.assert_array_equal(decode_with_pillow(PLAIN_PNGS['grey']), GREY_RGB)
+    np.testing.assert_array_equal(decode_with_pillow(PLAIN_PNGS['gray']), GRAY_RGB)
     assert_close(decode_with_pillow(PLAIN_JPEGS['4:4:4']), PHOTO, most=20, mean=2)
-    assert_close(decode_with_pillow(PLAIN_JPEGS['grey']), GREY_RGB, most=20, mean=2)
+    assert_close(decode_with_pillow(PLAIN_JPEGS['gray']), GRAY_RGB, most=20, mean=2)
     assert_close(decode_with_pillow(PLAIN_JPEGS['several pictures in one (MPO)']), PHOTO, most=60, mean=4)
 
 
@@ -150,7 +150,7 @@ def test_pixels_can_be_written_to():
 
 @pytest.mark.parametrize('order', ['<', '>'])
 @pytest.mark.parametrize('orientation', range(2, 9))
-def test_turned_by_exif(orientation, order):
+def test_exif_rotation(orientation, order):
     stored = stored_for(PHOTO, orientation)
     jpeg = with_orientation(encoded(stored, quality=95, subsampling=0), orientation, order)
     png = raw_png(stored, 2, png_chunk(b'eXIf', exif(orientation, order)))
@@ -163,7 +163,7 @@ def test_turned_by_exif(orientation, order):
 
 
 @pytest.mark.parametrize('orientation', [3, 6])
-def test_turned_by_exif_in_other_formats(orientation):
+def test_exif_rotation_in_other_formats(orientation):
     stored = stored_for(PHOTO, orientation)
     tag = Image.Exif()
     tag[0x0112] = orientation
@@ -192,20 +192,20 @@ def test_cmyk_and_ycck():
     for data in (encoded(cmyk, quality=95), encoded(cmyk, 'TIFF')):
         assert not read_header(data).plain
         assert_close(decode_with_pillow(data), PHOTO, most=25, mean=3)
-    # The same samples declared as YCCK: libjpeg turns the first three into CMY.
+    # The same samples declared as YCCK: libjpeg converts the first three to CMY.
     inks = [Image.eval(band, lambda v: 255 - v) for band in Image.fromarray(PHOTO).convert('YCbCr').split()]
-    ycck = encoded(Image.merge('CMYK', [*inks, Image.new('L', GREY.size)]), quality=95)
+    ycck = encoded(Image.merge('CMYK', [*inks, Image.new('L', GRAY.size)]), quality=95)
     ycck = with_segment(without_segment(ycck, 0xEE), 0xEE, b'Adobe\0\x64\0\0\0\0\x02')
     assert not read_header(ycck).plain
     assert decode_with_pillow(ycck).shape == PHOTO.shape
 
 
 PNGS_FOR_PILLOW = {
-    '16-bit grey': (raw_png(WIDE_GREY, 0), GREY_RGB * 0 + PHOTO[:, :, :1]),
+    '16-bit gray': (raw_png(WIDE_GRAY, 0), GRAY_RGB * 0 + PHOTO[:, :, :1]),
     '16-bit RGB': (raw_png(WIDE, 2), PHOTO),
     '16-bit RGBA': (raw_png(np.dstack([WIDE, ALPHA.astype(np.uint16) * 257]), 6), on_white(PHOTO, ALPHA)),
-    '16-bit grey with alpha': (
-        raw_png(np.dstack([WIDE_GREY, ALPHA.astype(np.uint16) * 257]), 4),
+    '16-bit gray with alpha': (
+        raw_png(np.dstack([WIDE_GRAY, ALPHA.astype(np.uint16) * 257]), 4),
         on_white(PHOTO[:, :, :1].repeat(3, axis=2), ALPHA),
     ),
     'palette': (encoded(PALETTE, 'PNG'), np.asarray(PALETTE.convert('RGB'))),
@@ -213,11 +213,11 @@ PNGS_FOR_PILLOW = {
         encoded(PALETTE.convert('RGB').quantize(4), 'PNG', bits=2),
         np.asarray(PALETTE.convert('RGB').quantize(4).convert('RGB')),
     ),
-    '1 bit': (encoded(GREY.convert('1'), 'PNG'), np.asarray(GREY.convert('1').convert('RGB'))),
+    '1 bit': (encoded(GRAY.convert('1'), 'PNG'), np.asarray(GRAY.convert('1').convert('RGB'))),
     'RGBA': (encoded(RGBA, 'PNG'), on_white(PHOTO, ALPHA)),
-    'grey with alpha': (
-        encoded(Image.merge('LA', (GREY, Image.fromarray(ALPHA))), 'PNG'),
-        on_white(GREY_RGB, ALPHA),
+    'gray with alpha': (
+        encoded(Image.merge('LA', (GRAY, Image.fromarray(ALPHA))), 'PNG'),
+        on_white(GRAY_RGB, ALPHA),
     ),
 }
 
@@ -229,8 +229,8 @@ def test_pngs_for_pillow(data, expected):
     assert_close(decode_with_pillow(data), expected, most=1)
 
 
-def test_one_transparent_colour_becomes_white():
-    """PNG's tRNS for palette, grey, RGB and 16-bit grey."""
+def test_one_transparent_color_becomes_white():
+    """PNG's tRNS for palette, gray, RGB and 16-bit gray."""
     pixels = PHOTO.copy()
     pixels[:5] = (1, 2, 3)
     white_top = pixels.copy()
@@ -241,10 +241,10 @@ def test_one_transparent_colour_becomes_white():
     expected = np.array(palette.convert('RGB'))
     expected[np.asarray(palette) == key] = 255
     some = bytes(255 if i != key else 0 for i in range(64))
-    grey = np.array(GREY)
-    grey[grey == 7] = 8
-    grey[:5] = 7
-    wide = WIDE_GREY.copy()
+    gray = np.array(GRAY)
+    gray[gray == 7] = 8
+    gray[:5] = 7
+    wide = WIDE_GRAY.copy()
     wide[wide == 777] = 778
     wide[:5] = 777
     trns = b'tRNS'
@@ -252,7 +252,7 @@ def test_one_transparent_colour_becomes_white():
         (encoded(palette, 'PNG', transparency=key), expected),
         (encoded(palette, 'PNG', transparency=some), expected),
         (raw_png(pixels, 2, png_chunk(trns, b'\0\1\0\2\0\3')), white_top),
-        (raw_png(grey[:, :, None], 0, png_chunk(trns, b'\0\7')), np.where(grey == 7, 255, grey)),
+        (raw_png(gray[:, :, None], 0, png_chunk(trns, b'\0\7')), np.where(gray == 7, 255, gray)),
         (raw_png(wide, 0, png_chunk(trns, b'\x03\x09')), np.where(wide == 777, 255, wide >> 8)[:, :, 0]),
     ]
     for data, right in cases:
@@ -262,7 +262,7 @@ def test_one_transparent_colour_becomes_white():
         assert_close(decode_with_pillow(data), right, most=0)
 
 
-def test_animations_give_their_first_frame():
+def test_the_first_frame_of_an_animation_is_decoded():
     others = [Image.fromarray(photo(seed=n)) for n in (1, 2)]
     gif = encoded(PALETTE, 'GIF', save_all=True, append_images=others)
     np.testing.assert_array_equal(decode_with_pillow(gif), np.asarray(PALETTE.convert('RGB')))
@@ -287,14 +287,14 @@ def test_webp():
 
 
 def test_bmp():
-    for picture in (Image.fromarray(PHOTO), GREY, PALETTE, GREY.convert('1')):
+    for picture in (Image.fromarray(PHOTO), GRAY, PALETTE, GRAY.convert('1')):
         data = encoded(picture, 'BMP')
         np.testing.assert_array_equal(decode_with_pillow(data), np.asarray(picture.convert('RGB')))
         assert read_header(data).format == 'BMP'
         assert not read_header(data).plain
 
 
-def test_tiff_of_measurements():
+def test_32_bit_tiff():
     ramp = np.linspace(0, 255, 64, dtype=np.float32).reshape(8, 8)
     for values in (ramp / 255, ramp, ramp * 1e6 - 5e5, ramp * 1e36 - 1e38):
         got = decode_with_pillow(encoded(values.astype(np.float32), 'TIFF'))
@@ -305,12 +305,12 @@ def test_tiff_of_measurements():
     holes = np.array([[np.nan, np.inf, 1]], np.float32)
     assert decode_with_pillow(encoded(holes, 'TIFF'))[0, :, 0].tolist() == [0, 0, 255]
     assert decode_with_pillow(encoded(np.full((2, 2), 300, np.float32), 'TIFF')).max() == 0
-    wide = decode_with_pillow(encoded(Image.fromarray(WIDE_GREY[:, :, 0]), 'TIFF'))
+    wide = decode_with_pillow(encoded(Image.fromarray(WIDE_GRAY[:, :, 0]), 'TIFF'))
     np.testing.assert_array_equal(wide[:, :, 0], PHOTO[:, :, 0])
 
 
 @pytest.mark.skipif(not READS_AVIF, reason='this Pillow does not read AVIF')
-def test_avif_is_read_upright_and_its_faults_are_told():
+def test_avif_is_read_upright_and_its_faults_are_reported():
     data = encoded(PHOTO, 'AVIF', quality=100, subsampling='4:4:4')
     assert_close(decode_with_pillow(data), PHOTO, most=4)
     exif = Image.Exif()
@@ -346,16 +346,16 @@ NO_PICTURES = {
     'JPEG without a picture': (b'\xff\xd8\xff\xd9', 'damaged'),
     'JPEG of no height': (JPEG.replace(b'\x08\0\x40\0\x60', b'\x08\0\0\0\x60'), 'damaged'),
     'PNG header': (PLAIN_PNGS['RGB'][:20], 'truncated'),
-    'PNG of unknown colours': (raw_png(PHOTO, 5), 'damaged'),
+    'PNG of an unknown color type': (raw_png(PHOTO, 5), 'damaged'),
     'Lab TIFF': (
-        encoded(Image.merge('LAB', [GREY] * 3), 'TIFF'),
-        'Lab colours, which are not read: save it as RGB',
+        encoded(Image.merge('LAB', [GRAY] * 3), 'TIFF'),
+        'Lab colors, which are not read: save it as RGB',
     ),
 }
 
 
 @pytest.mark.parametrize(('data', 'reason'), NO_PICTURES.values(), ids=NO_PICTURES)
-def test_what_is_no_picture_is_refused(data, reason):
+def test_other_content_is_refused(data, reason):
     with pytest.raises(BadImage) as caught:
         decode_with_pillow(data)
     assert str(caught.value) == reason
@@ -363,7 +363,7 @@ def test_what_is_no_picture_is_refused(data, reason):
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF'])
 @pytest.mark.parametrize('share', [0.5, 0.9])
-def test_cut_short(kind, share):
+def test_truncated_files(kind, share):
     data = encoded(photo(300, 200), kind)
     with pytest.raises(BadImage, match=r'^truncated$'):
         decode_with_pillow(data[: int(len(data) * share)])
@@ -406,14 +406,14 @@ def test_a_jpeg_beyond_the_limit_is_decoded_at_half_its_size(orientation, monkey
         decode_with_pillow(whole)
 
 
-def test_a_jpeg_of_which_the_decoder_would_hold_all_coefficients_is_refused(monkeypatch):
+def test_a_large_jpeg_that_is_decoded_as_a_whole_is_refused(monkeypatch):
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', WIDTH * HEIGHT - 1)
     with pytest.raises(BadImage, match='more than the limit of 6,143: make it smaller'):
         decode_with_pillow(encoded(PHOTO, progressive=True))
 
 
 def test_a_photo_of_200_million_pixels_is_read():
-    """More than Pillow opens by itself; grey, so that making it takes little."""
+    """More than Pillow opens by default; gray, so that it is created fast."""
     image = Image.new('L', (16_320, 12_240), 90)
     image.paste(200, (0, 0, 8_160, 12_240))
     pixels = decode_with_pillow(encoded(image))
@@ -422,7 +422,7 @@ def test_a_photo_of_200_million_pixels_is_read():
 
 
 def test_quiet_and_without_tensorflow(tmp_path):
-    """Pillow has warnings for large pictures and for odd tags; pytest would hide what becomes of them."""
+    """Pillow warns about large pictures and malformed tags; pytest would hide the warnings."""
     large = encoded(Image.new('1', (10_000, 10_000)), 'TIFF', compression='group4')
     odd = with_segment(JPEG, 0xE1, b'Exif\0\0' + exif(6)[:-20])
     (tmp_path / 'large').write_bytes(large)
@@ -444,7 +444,7 @@ print('tensorflow' in sys.modules)
 
 @pytest.mark.filterwarnings('ignore')
 def test_hostile_bytes_raise_only_bad_image(monkeypatch):
-    """Cut, flipped and random bytes, 2,000 variants: refused or decoded, never another exception."""
+    """2,000 variants with truncated, flipped or random bytes are decoded, or refused with BadImage."""
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 1_000_000)  # a flipped size would take long to fill
     rng = np.random.default_rng(20)
     small = photo(24, 16)

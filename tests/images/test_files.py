@@ -1,4 +1,4 @@
-"""Which files are found in a folder, and which are read."""
+"""Finding and reading the pictures in a folder."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def below(folder) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize('name', ['.a.jpg', '._a.jpg', '__MACOSX', 'Thumbs.db', 'thumbs.DB', 'desktop.ini'])
-def test_what_is_left_out_everywhere(name):
+def test_ignored_names(name):
     assert ignored(name)
     assert not ignored('a' + name)
 
 
-def test_files_come_sorted_those_of_a_folder_before_its_folders(tmp_path):
+def test_files_are_sorted_and_come_before_subfolders(tmp_path):
     put(tmp_path, 'b/2.jpg', 'b/1', 'z.txt', 'a/c/3.jpg', 'a/x.jpg', '.git/4.jpg', '__MACOSX/b/5.jpg')
     assert below(tmp_path) == [(name, '') for name in ('z.txt', 'a/x.jpg', 'a/c/3.jpg', 'b/1', 'b/2.jpg')]
 
 
 @LINKS
-def test_linked_folders_are_followed_once_and_never_in_circles(tmp_path):
+def test_linked_folders_are_followed_once(tmp_path):
     put(tmp_path, 'set/a/1.jpg', 'set/b/2.jpg', 'elsewhere/3.jpg')
     (tmp_path / 'elsewhere' / 'home').symlink_to(tmp_path / 'set' / 'a')
     (tmp_path / 'set' / 'a' / 'out').symlink_to(tmp_path / 'elsewhere')
@@ -54,8 +54,8 @@ def test_linked_folders_are_followed_once_and_never_in_circles(tmp_path):
 
 
 @LINKS
-def test_folders_that_link_to_one_another_are_not_walked_by_every_way(tmp_path):
-    """By every way there would be 2 to the power of 30 folders."""
+def test_folders_that_link_to_one_another_are_walked_once(tmp_path):
+    """Following every path would visit 2 to the power of 30 folders."""
     for depth in range(30):
         (tmp_path / str(depth)).mkdir()
         for name in 'ab':
@@ -67,7 +67,7 @@ def test_folders_that_link_to_one_another_are_not_walked_by_every_way(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may read everything')
-def test_a_folder_that_may_not_be_read(tmp_path):
+def test_an_unreadable_folder(tmp_path):
     put(tmp_path, 'a/1.jpg', 'closed/2.jpg')
     (tmp_path / 'closed').chmod(0)
     try:
@@ -80,12 +80,12 @@ def test_a_folder_that_may_not_be_read(tmp_path):
         (tmp_path / 'closed').chmod(0o700)
 
 
-def test_content_decides_and_of_what_is_no_picture_only_the_start_is_read(tmp_path):
+def test_content_decides_and_only_the_start_of_other_files_is_read(tmp_path):
     put(tmp_path, 'photo.txt')
     assert read_picture(tmp_path / 'photo.txt') == JPEG
     with (tmp_path / 'film.jpg').open('wb') as film:
         film.write(b'\0\0\0\x18ftypmp42')
-        film.truncate(1 << 40)  # a terabyte on paper
+        film.truncate(1 << 40)  # a sparse file of a terabyte
     with pytest.raises(NotAPicture, match='not an image'):
         read_picture(tmp_path / 'film.jpg')
     (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(30))

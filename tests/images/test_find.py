@@ -1,4 +1,4 @@
-"""The pictures that paths, folders and globs name."""
+"""Finding the pictures that paths, folders and globs name."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def test_names_folders_and_globs(tmp_path):
     assert named('**/er') == (['deep/er/c.png'], [])
     assert named('**/*.png', 'b[1].jpg', 'a.jpg', '*.jpg') == (['deep/er/c.png', 'b[1].jpg', 'a.jpg'], [])
     assert named('.hidden/*') == (['.hidden/e.jpg'], [])
-    assert named('*/notes') == (['deep/notes'], [])  # it alone matches, so it is meant
+    assert named('*/notes') == (['deep/notes'], [])  # the only match is taken
     assert named('gone.jpg', 'none*.jpg', 'none/**/x') == (['gone.jpg', 'none*.jpg', 'none/**/x'], [])

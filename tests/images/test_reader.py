@@ -1,4 +1,4 @@
-"""The reader against the graph itself, and large JPEGs."""
+"""The reader compared with the graph itself, and large JPEGs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from src.graph.batching import feed_batches
 from src.graph.preprocessing.find import Preprocessing, preprocessing_graph
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
+from src.images.headers import read_header
 from src.images.reader import ImageReader
 from tests.pictures import encoded, photo, with_orientation
 
@@ -30,7 +31,7 @@ def reader(backbone):
 
 @pytest.fixture(scope='module')
 def in_graph(backbone):
-    """Encoded image to pixels as the graph itself does it."""
+    """A function from an encoded image to pixels that runs the graph itself."""
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(backbone.graph_def, name='')
         yield lambda data: session.run(backbone.preprocessing.pixels, {backbone.preprocessing.image: data})[0]
@@ -38,18 +39,18 @@ def in_graph(backbone):
 
 @pytest.mark.parametrize('size', [(1, 1), (96, 96), (380, 250), (383, 384)])
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
-def test_usual_pictures_are_read_as_the_graph_reads_them(reader, in_graph, size, kind):
+def test_pictures_of_usual_size_are_read_as_the_graph_reads_them(reader, in_graph, size, kind):
     data = encoded(photo(*size), kind)
-    assert reader.as_in_graph(data)
+    assert reader.as_in_graph(read_header(data))
     np.testing.assert_array_equal(reader.read(data), in_graph(data))
 
 
 @pytest.mark.parametrize('size', [(384, 384), (900, 700), (1600, 1200), (2999, 1777)])
-def test_large_jpegs_look_the_same_but_for_what_was_too_fine(reader, in_graph, size):
+def test_large_jpegs_differ_little_from_those_decoded_in_full(reader, in_graph, size):
     data = encoded(photo(*size), quality=95)
-    assert not reader.as_in_graph(data)
+    assert not reader.as_in_graph(read_header(data))
     difference = np.abs(reader.read(data) - in_graph(data))
-    assert difference.max() > 0  # else nothing was saved
+    assert difference.max() > 0  # it was decoded at a fraction
     assert difference.mean() < 2  # of 255 levels
 
 
@@ -59,22 +60,22 @@ def test_large_pngs_are_decoded_in_full(reader, in_graph):
 
 
 @pytest.mark.parametrize('orientation', [3, 6, 8])
-def test_a_large_turned_jpeg_is_turned_and_looks_the_same(reader, orientation):
+def test_a_large_jpeg_with_an_exif_rotation_is_rotated(reader, orientation):
     upright = photo(1200, 900)
     turns = {3: 2, 6: 1, 8: 3}[orientation]
     data = with_orientation(encoded(np.rot90(upright, turns), quality=95), orientation)
     wanted = reader.read(encoded(upright, 'PNG'))
-    assert not reader.as_in_graph(data)
+    assert not reader.as_in_graph(read_header(data))
     assert np.abs(reader.read(data) - wanted).mean() < 1
 
 
-def test_a_large_jpeg_that_is_cut_short_is_told(reader):
+def test_a_large_truncated_jpeg_is_refused(reader):
     with pytest.raises(BadImage, match='truncated'):
         reader.read(encoded(photo(1600, 1200))[:4000])
 
 
-def picking_single_pixels() -> tuple[tf.Graph, Preprocessing]:
-    """A graph that resizes without averaging, as that of 2015 does."""
+def without_antialiasing() -> tuple[tf.Graph, Preprocessing]:
+    """A graph that resizes without antialiasing, as that of 2015 does."""
     with tf.Graph().as_default() as graph:
         contents = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
         image = tf.image.decode_jpeg(contents, channels=3, name='DecodeJpeg')
@@ -82,11 +83,11 @@ def picking_single_pixels() -> tuple[tf.Graph, Preprocessing]:
     return graph, Preprocessing('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 96, 96)
 
 
-def test_a_graph_that_picks_single_pixels_is_given_them_all():
-    graph, preprocessing = picking_single_pixels()
+def test_large_jpegs_are_decoded_in_full_for_a_graph_without_antialiasing():
+    graph, preprocessing = without_antialiasing()
     reader = ImageReader(graph.as_graph_def(), preprocessing)
     data = encoded(photo(1600, 1200))
-    assert reader.as_in_graph(data)
+    assert reader.as_in_graph(read_header(data))
     with tf.Session(graph=graph) as session:
         np.testing.assert_array_equal(
             reader.read(data), session.run(preprocessing.pixels, {preprocessing.image: data})[0]
@@ -95,13 +96,13 @@ def test_a_graph_that_picks_single_pixels_is_given_them_all():
 
 
 def test_a_jpeg_beyond_the_limit_is_read_at_a_fraction_for_every_graph(monkeypatch):
-    """Resizing that picks single pixels is given all of them up to the limit, and a quarter beyond it."""
-    graph, preprocessing = picking_single_pixels()
+    """Also for a graph without antialiasing, which otherwise gets all pixels."""
+    graph, preprocessing = without_antialiasing()
     reader = ImageReader(graph.as_graph_def(), preprocessing)
     data = encoded(photo(500, 400))
     whole = reader.read(data)
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 500 * 400 - 1)
-    assert not reader.as_in_graph(data)
+    assert not reader.as_in_graph(read_header(data))
     np.testing.assert_array_equal(reader.read(data), reader.resize(decode_with_pillow(data, 2)))
     assert 0 < np.abs(reader.read(data) - whole).mean() < 2
     with pytest.raises(BadImage, match='truncated'):
@@ -109,11 +110,11 @@ def test_a_jpeg_beyond_the_limit_is_read_at_a_fraction_for_every_graph(monkeypat
     reader.close()
 
 
-def test_many_pictures_at_once_are_those_that_come_one_by_one():
+def test_many_pictures_at_once_equal_those_read_one_by_one():
     graph_def, preprocessing = preprocessing_graph(20, 24)
     reader = ImageReader(feed_batches(graph_def, preprocessing), preprocessing)
     good = [encoded(photo(60, 40, seed=n), kind) for n, kind in enumerate(('JPEG', 'PNG', 'JPEG'))]
-    odd = with_orientation(good[0], 6)  # only Pillow turns it
+    odd = with_orientation(good[0], 6)  # only Pillow rotates it
     cut = good[1][:-150]
     for pictures in (good, [*good, odd], [good[0], b'no picture', good[2]], [*good, cut, odd], []):
         answers = reader.read_many(pictures)

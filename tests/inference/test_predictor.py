@@ -1,4 +1,4 @@
-"""A frozen graph, loaded: answers, labels, and which files are taken."""
+"""Loading and running frozen classifiers: probabilities, labels, and the files that are accepted."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def softmax(logits):
     return powers / powers.sum(-1, keepdims=True)
 
 
-@pytest.mark.parametrize('thaw', [True, False])
-def test_pixels_and_bottlenecks_in_numpy(ours, thaw):
-    model = load_model(ours, thaw)
+@pytest.mark.parametrize('weights_as_variables', [True, False])
+def test_pixels_and_bottlenecks_in_numpy(ours, weights_as_variables):
+    model = load_model(ours, weights_as_variables)
     pixels = np.random.default_rng(5).uniform(0, 255, (7, 8, 8, 3)).astype(np.float32)
-    grey = pixels.mean(3)
-    halves = [grey[:, :4], grey[:, 4:], grey[:, :, :4], grey[:, :, 4:]]
+    gray = pixels.mean(3)
+    halves = [gray[:, :4], gray[:, 4:], gray[:, :, :4], gray[:, :, 4:]]
     means = np.stack([half.mean((1, 2)) for half in halves], 1)
     assert model.labels == SIDES
     np.testing.assert_allclose(model.from_pixels(pixels), softmax(means * SHARPNESS), atol=1e-5)
     np.testing.assert_allclose(model.from_bottlenecks(means), softmax(means * SHARPNESS), atol=1e-5)
 
 
-def test_many_bottlenecks_go_in_parts(ours):
+def test_many_bottlenecks_are_run_in_parts(ours):
     many = np.random.default_rng(1).uniform(0, 255, (2500, 4)).astype(np.float32)
     answers = load_model(ours).from_bottlenecks(many)
     np.testing.assert_allclose(answers, softmax(many * SHARPNESS), atol=1e-5)
@@ -56,7 +56,7 @@ def test_bottlenecks_of_another_backbone_are_refused(ours, tmp_path):
         stranger.from_bottlenecks(np.zeros((1, 6), np.float32))
 
 
-def test_answers_come_in_order_with_faults_in_their_places(ours):
+def test_probabilities_and_faults_are_in_order(ours):
     good, bad = encoded(bright_above(), 'PNG'), b'no picture'
     pictures = [good if n % 4 else bad for n in range(2 * predictor.BATCH + 3)]
     answers = list(load_model(ours).from_pictures(iter(pictures)))
@@ -64,9 +64,9 @@ def test_answers_come_in_order_with_faults_in_their_places(ours):
     assert {SIDES[a.argmax()] for a in answers if not isinstance(a, BadImage)} == {'top'}
 
 
-@pytest.mark.parametrize('thaw', [True, False])
-def test_encoded_pictures_and_pixels_in_one_batch(ours, thaw):
-    model = load_model(ours, thaw)
+@pytest.mark.parametrize('weights_as_variables', [True, False])
+def test_encoded_pictures_and_pixels_in_one_batch(ours, weights_as_variables):
+    model = load_model(ours, weights_as_variables)
     jpegs = [encoded(photo(seed=n), 'JPEG') for n in range(3)]
     wanted = list(model.from_pictures(jpegs))
     got = model.from_mixed([jpegs[0], model.reader.read(jpegs[1]), jpegs[2]])
@@ -74,7 +74,7 @@ def test_encoded_pictures_and_pixels_in_one_batch(ours, thaw):
 
 
 def test_a_damaged_picture_among_encoded_ones(ours):
-    """Its header says nothing of it; the graph would refuse the whole batch."""
+    """Its header is valid; the graph fails for the whole batch."""
     model = load_model(ours)
     good = encoded(bright_above(), 'PNG')
     cut = encoded(photo(), 'PNG')[:-200]
@@ -83,12 +83,12 @@ def test_a_damaged_picture_among_encoded_ones(ours):
     assert SIDES[answers[2].argmax()] == 'top'
 
 
-def test_no_pictures_no_answers(ours):
+def test_no_pictures(ours):
     assert list(load_model(ours).from_pictures([])) == []
 
 
-def test_pictures_are_read_as_they_are_wanted(ours):
-    """A million photos must not be read before the first is named."""
+def test_pictures_are_read_at_most_one_batch_ahead(ours):
+    """A million photos must not be read before the first one is classified."""
     asked = []
 
     def endless():
@@ -97,10 +97,10 @@ def test_pictures_are_read_as_they_are_wanted(ours):
             yield encoded(bright_above(), 'PNG')
 
     next(load_model(ours).from_pictures(endless()))
-    assert len(asked) == 2 * predictor.BATCH  # one batch is decoded while the other is run
+    assert len(asked) == 2 * predictor.BATCH  # one batch is decoded while the other runs
 
 
-def test_many_threads_may_ask_at_once(ours):
+def test_many_threads_at_once(ours):
     model = load_model(ours)
     pictures = [encoded(photo(seed=n), 'JPEG') for n in range(12)]
     wanted = list(model.from_pictures(pictures))
@@ -117,22 +117,22 @@ def test_labels_beside_the_file(tmp_path):
 
 
 def test_no_labels_at_all(tmp_path):
-    with pytest.raises(UserError, match=r'other\.pb carries no labels: put .*other\.txt beside it'):
+    with pytest.raises(UserError, match=r'other\.pb contains no labels: put .*other\.txt beside it'):
         load_graph(somebody_elses(tmp_path / 'other.pb'))
 
 
 @pytest.mark.parametrize('number', [0, 4, 6])
 def test_the_wrong_number_of_labels(tmp_path, number):
-    with pytest.raises(UserError, match=f'answers with 5 classes, its labels are {number}'):
+    with pytest.raises(UserError, match=f'has 5 classes but {number} labels'):
         load_graph(somebody_elses(tmp_path / 'other.pb', (NAMES * 2)[:number]))
 
 
 def test_the_wrong_number_of_labels_inside(tmp_path):
-    with pytest.raises(UserError, match='answers with 4 classes, its labels are 3'):
+    with pytest.raises(UserError, match='has 4 classes but 3 labels'):
         load_graph(brightest_side(tmp_path / 'ours.pb', SIDES[:3]))
 
 
-def test_labels_that_are_no_text(tmp_path):
+def test_labels_that_are_not_utf_8(tmp_path):
     path = somebody_elses(tmp_path / 'other.pb')
     path.with_suffix('.txt').write_bytes('Bär\n'.encode('latin-1') * 5)
     with pytest.raises(UserError, match=r'cannot read .*other\.txt as UTF-8 text'):
@@ -148,7 +148,7 @@ def test_a_node_called_labels_may_be_something_else(tmp_path):
     assert load_graph(write_graph(graph_def, path)).labels == NAMES
 
 
-def test_our_output_goes_before_other_softmaxes(tmp_path):
+def test_the_output_node_is_preferred_to_other_softmaxes(tmp_path):
     path = brightest_side(tmp_path / 'ours.pb')
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(tf.GraphDef.FromString(path.read_bytes()), name='')
@@ -157,7 +157,7 @@ def test_our_output_goes_before_other_softmaxes(tmp_path):
     assert load_graph(path).output == 'output_node:0'
 
 
-def test_what_cannot_answer_is_told(tmp_path):
+def test_a_graph_without_a_usable_output_is_refused(tmp_path):
     def made(output):
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(graph_of_2015(), name='')
@@ -168,7 +168,7 @@ def test_what_cannot_answer_is_told(tmp_path):
         graph_def.node.extend(kept)
         return write_graph(with_facts(graph_def, NAMES, {}), tmp_path / 'g.pb')
 
-    with pytest.raises(UserError, match='has no tensor output_node:0; names near it'):
+    with pytest.raises(UserError, match='has no tensor output_node:0; similar names'):
         load_graph(made(lambda t: t))
     with pytest.raises(UserError, match=r'output_node:0 is \(\?,\), not \[N, classes\]'):
         load_graph(made(lambda t: tf.reduce_mean(t, [1, 2, 3], name='output_node')))
@@ -176,7 +176,7 @@ def test_what_cannot_answer_is_told(tmp_path):
         load_graph(made(lambda t: tf.reduce_mean(t, [0, 1], name='output_node')))
 
 
-def test_a_classifier_that_begins_with_pixels_is_told(tmp_path):
+def test_a_classifier_that_begins_with_pixels_is_refused(tmp_path):
     path = write_graph(with_facts(graph_of_pixels(), NAMES, {}), tmp_path / 'pixels.pb')
     with pytest.raises(UserError, match='no decoded and resized image leads to softmax:0'):
         load_graph(path)

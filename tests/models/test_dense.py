@@ -22,7 +22,7 @@ def test_the_head_is_matrix_products_with_relu_between():
     np.testing.assert_allclose(odds, np.exp(wanted) / np.exp(wanted).sum(1, keepdims=True), rtol=1e-5)
 
 
-def test_dropout_depends_on_its_seed_alone_and_keeps_the_mean():
+def test_dropout_depends_on_its_seed_only_and_keeps_the_mean():
     width = 2000
     with tf.Graph().as_default(), tf.Session() as session:
         step = tf.placeholder(tf.int64, [])

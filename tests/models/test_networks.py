@@ -1,4 +1,4 @@
-"""The networks that learn from pixels: their sizes, and batch norm and dropout in training and in use."""
+"""The networks that are trained from pixels: shapes, layers in training and inference, initialization."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_logits_are_float32_for_every_class(name, dtype):
     assert got.shape == (3, 7) and got.dtype == np.float32 and np.isfinite(got).all()
 
 
-def test_an_unknown_network_names_the_near_ones():
+def test_an_unknown_network_lists_similar_names():
     with pytest.raises(UserError, match="no network 'cnn_depe': there is cnn_deep"):
         find_network('cnn_depe')
 
 
-def test_batch_norm_by_the_batch_in_training_and_by_the_averages_in_use():
+def test_batch_norm_uses_the_batch_in_training_and_averages_in_inference():
     rng = np.random.default_rng(2)
     batches = rng.normal(5, 3, (200, 16, 4, 4, 2)).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
@@ -42,19 +42,21 @@ def test_batch_norm_by_the_batch_in_training_and_by_the_averages_in_use():
             trained = layers.batch_norm(x, 'norm', Mode(training=True), momentum=0.9)
             used = layers.batch_norm(x, 'norm', Mode())
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-        assert len(updates) == 2  # those of training alone
+        assert len(updates) == 2  # of the training graph only
         session.run(tf.global_variables_initializer())
         one = session.run(trained, {x: batches[0]})
         np.testing.assert_allclose(one.mean((0, 1, 2)), 0, atol=1e-3)
         np.testing.assert_allclose(one.std((0, 1, 2)), 1, atol=1e-2)
-        np.testing.assert_allclose(session.run(used, {x: batches[0]}), batches[0], rtol=1e-3)  # not moved yet
+        np.testing.assert_allclose(
+            session.run(used, {x: batches[0]}), batches[0], rtol=1e-3
+        )  # not updated yet
         for batch in batches:
             session.run(updates, {x: batch})
         wanted = (batches[0] - 5) / 3
         np.testing.assert_allclose(session.run(used, {x: batches[0]}), wanted, atol=0.25)
 
 
-def test_dropout_depends_on_seed_and_step_alone_and_ends_with_training():
+def test_dropout_depends_on_seed_and_step_only_and_is_off_in_inference():
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.ones([1, 1000])
         drop = lambda seed, step, place: layers.dropout(x, 0.25, place, Mode(True, (seed, step)))  # noqa: E731
@@ -65,7 +67,7 @@ def test_dropout_depends_on_seed_and_step_alone_and_ends_with_training():
     assert 0.2 < (same == 0).mean() < 0.3 and np.allclose(same[same > 0], 1 / 0.75)
 
 
-def test_mirrored_pictures_get_the_same_answer_when_both_are_looked_at():
+def test_two_views_give_a_picture_and_its_mirror_image_the_same_logits():
     pixels = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.uint8, [None, 32, 32, 3])
@@ -79,10 +81,10 @@ def test_mirrored_pictures_get_the_same_answer_when_both_are_looked_at():
         assert not np.allclose(session.run(plain, {x: pixels}), session.run(plain, {x: turned}), atol=1e-3)
 
 
-def test_six_views_are_the_picture_and_its_neighbours_with_half_the_weight():
+def test_six_views_give_shifted_pictures_half_the_weight():
     pixels = np.random.default_rng(3).integers(0, 256, (3, 8, 6, 3)).astype(np.float32)
     padded = np.pad(pixels, [(0, 0), (1, 1), (1, 1), (0, 0)], mode='reflect')
-    wanted = [pixels, padded[:, 2:, 2:], padded[:, :-2, :-2]]  # moved up and left, then down and right
+    wanted = [pixels, padded[:, 2:, 2:], padded[:, :-2, :-2]]  # shifted up and left, then down and right
     with tf.Graph().as_default(), tf.Session() as session:
         seen = session.run(all_views(tf.constant(pixels), 6)).reshape(6, *pixels.shape)
         answers = np.arange(6 * 3 * 2, dtype=np.float32).reshape(18, 2) ** 2
@@ -94,7 +96,7 @@ def test_six_views_are_the_picture_and_its_neighbours_with_half_the_weight():
     np.testing.assert_allclose(mean, (2 * apart[0] + 2 * apart[1] + apart[2:].sum(0)) / 8)
 
 
-def test_the_stem_whitens_squares_of_pixels():
+def test_the_stem_whitens_patches():
     rng = np.random.default_rng(4)
     smooth = rng.normal(0, 0.5, (50, 5, 5, 3)).repeat(4, 1).repeat(4, 2) + rng.normal(0, 0.2, (50, 20, 20, 3))
     filters = whitening(smooth.astype(np.float32))['stem/W']
@@ -103,14 +105,14 @@ def test_the_stem_whitens_squares_of_pixels():
     seen = np.einsum('nyxcij,ijck->nyxk', squares, filters).reshape(-1, 24)
     correlated = seen.T @ seen / len(seen)
     variances = np.linalg.eigvalsh(np.cov(squares.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 12).T, bias=True))
-    assert variances.min() / 5 > LEAST_VARIANCE  # noise of 0.2 is nothing to be left out
+    assert variances.min() / 5 > LEAST_VARIANCE  # the noise of 0.2 is above the threshold
     wanted = np.diag(variances / (variances + LEAST_VARIANCE))
     np.testing.assert_allclose(correlated[:12, :12], wanted, atol=0.02)
     np.testing.assert_array_equal(filters[..., 12:], -filters[..., :12])
 
 
 @pytest.mark.parametrize('channels, filters', [(3, 8), (4, 4), (5, 2)])
-def test_dirac_filters_hand_on_their_channel(channels, filters):
+def test_dirac_filters_return_their_channel(channels, filters):
     pixels = np.random.default_rng(6).normal(0, 1, (2, 6, 7, channels)).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         y = layers.conv(tf.constant(pixels), filters, 3, 'conv', bias=False, initializer=layers.dirac)
@@ -121,7 +123,7 @@ def test_dirac_filters_hand_on_their_channel(channels, filters):
     assert got.shape[-1] == filters and (got[..., both:].std((0, 1, 2)) > 0.1).all()
 
 
-def test_the_scale_of_a_batch_norm_may_be_left_at_one():
+def test_the_scale_of_a_batch_norm_may_be_constant():
     with tf.Graph().as_default():
         x = tf.zeros([1, 2, 2, 3])
         layers.batch_norm(x, 'learned', Mode(training=True))
@@ -131,7 +133,7 @@ def test_the_scale_of_a_batch_norm_may_be_left_at_one():
 
 
 @pytest.mark.parametrize('training', [False, True])
-def test_gelu_is_x_times_the_chance_to_be_below_it(training):
+def test_gelu_is_x_times_the_normal_distribution_function(training):
     x = np.linspace(-4, 4, 81, dtype=np.float32)
     chance = np.array([0.5 * (1 + math.erf(value / 2**0.5)) for value in x])
     density = np.exp(-x * x / 2) / (2 * math.pi) ** 0.5
@@ -144,7 +146,7 @@ def test_gelu_is_x_times_the_chance_to_be_below_it(training):
     np.testing.assert_allclose(slope, 3 * (chance + x * density), atol=3e-3)
 
 
-def test_gelu_is_the_same_in_training_and_in_use():
+def test_gelu_is_the_same_in_training_and_inference():
     x = np.random.default_rng(3).normal(0, 2, (5, 7, 3)).astype(np.float32)
     for dtype, near in (('float32', 1e-6), ('bfloat16', 2**-6)):
         with tf.Session(graph=tf.Graph()) as session, session.graph.as_default():
@@ -157,7 +159,7 @@ def test_gelu_is_the_same_in_training_and_in_use():
         np.testing.assert_allclose(*slopes, atol=2 * near)
 
 
-def test_beginnings_are_of_the_network_alone():
+def test_initial_values_exist_for_cnn_best_only():
     pixels = np.random.default_rng(5).integers(0, 256, (9, 32, 32, 3)).astype(np.uint8)
     assert list(initial_values('cnn_best', pixels)) == ['network/stem/W']
     assert initial_values('cnn_deep', pixels) == {}

@@ -1,11 +1,12 @@
-"""Consistency of a backbone: a picture must give the same vector alone, again, and in a batch with others.
+"""Check that a backbone gives a picture the same vector alone, repeated, and in a batch with others.
 
-A graph saved in training mode, or made for one image at a time, loads and runs, but its vectors are random or
-depend on the other pictures of the batch. A few runs find this, and the node that causes it.
+A graph saved in training mode, or made for one image at a time, may load and run, but its vectors are random
+or depend on the other pictures of the batch. A few test runs detect this and the node that causes it.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from src.graph.rewrites.dropout import RANDOM
 from src.graph.rewrites.folding import BATCH_NORMS
 from src.graph.weights import import_with_variables, take_weights
 
-# How far vectors may differ, as a share of the largest value: sums over batches run in another order.
+# Maximum difference of vectors, as a fraction of the largest value: batches are summed in another order.
 TOLERANCE, HALF_TOLERANCE = 1e-3, 2e-2
 RANGES = (
     *('RequantizationRange', 'RequantizationRangePerChannel'),
@@ -32,21 +33,20 @@ RANGES = (
 
 @dataclass(frozen=True)
 class Fault:
-    """What a backbone does wrong, for the end of a sentence; `training` says whether it may come from
-    training mode."""
+    """A fault of a backbone: `text` is the end of a sentence, `training` says whether training mode may be
+    the cause."""
 
     text: str
     training: bool = False
 
 
 def find_fault(graph_def: tf.GraphDef, preprocessing: Preprocessing, target: str, path: Path) -> Fault | None:
-    """Why the tensor `target` is not the same for a picture alone and in a batch; None if it is.
+    """The fault, if the tensor `target` differs for a picture alone and in a batch; None if it does not.
 
-    `graph_def` is fed at `preprocessing.decoded` and `preprocessing.pixels`. Raises UserError when it
-    does not run at all.
+    `graph_def` is fed at `preprocessing.decoded` and `preprocessing.pixels`. Raises UserError when it does
+    not run.
     """
-    light = tf.GraphDef()
-    light.CopyFrom(graph_def)
+    light = copy.deepcopy(graph_def)
     weights = take_weights(light)
     with tf.Graph().as_default() as graph:
         initialize = import_with_variables(light, weights)
@@ -60,17 +60,13 @@ def find_fault(graph_def: tf.GraphDef, preprocessing: Preprocessing, target: str
 
 
 class _Trial:
-    """Runs of a graph on three pictures, alone and together."""
+    """Test runs of a graph on three pictures, one by one and as a batch."""
 
     def __init__(
         self, session: tf.Session, graph_def: tf.GraphDef, preprocessing: Preprocessing, target: str
     ):
-        self.session, self.graph_def, self.preprocessing, self.target = (
-            session,
-            graph_def,
-            preprocessing,
-            target,
-        )
+        self.session, self.graph_def = session, graph_def
+        self.preprocessing, self.target = preprocessing, target
         self.pixels = [
             session.run(preprocessing.pixels, {preprocessing.decoded: picture})
             for picture in _pictures(preprocessing)
@@ -84,17 +80,17 @@ class _Trial:
         try:
             together = self.run(self.pixels)
         except (tf.errors.OpError, ValueError) as error:
-            return Fault(f'takes one image at a time only: {_reason(error)}')
+            return Fault(f'accepts one image at a time only: {_reason(error)}')
         if len(together) != len(self.pixels):
             return Fault(f'gives {len(together)} rows for {len(self.pixels)} images at {self.target}')
         if not np.isfinite(together).any():
             return Fault(f'gives no finite number for any of {len(together)} test pictures{self.overflow()}')
         if not self.same(together, self.run(self.pixels)):
-            text = 'gives another vector for the same image each time'
+            text = 'gives a different vector for the same image each time'
             return self.with_cause(text, self.pixels, self.pixels)
         for place, vector in enumerate(alone):
             if not self.same(vector, together[place:]):
-                text = 'gives an image another vector beside other images'
+                text = 'gives an image a different vector in a batch with other images'
                 others = self.pixels[place:] + self.pixels[:place]
                 return self.with_cause(text, others[:1], others)
         return None
@@ -103,7 +99,7 @@ class _Trial:
         return self.session.run(fetched or self.target, {self.preprocessing.pixels: np.concatenate(pixels)})
 
     def same(self, alone: np.ndarray, among: np.ndarray) -> bool:
-        """Whether two values agree where both have one: of axes of other sizes, the first places."""
+        """Whether two values agree; along axes of different sizes the first elements are compared."""
         if alone.ndim != among.ndim:
             return False
         among = among[tuple(slice(size) for size in alone.shape)]
@@ -116,7 +112,7 @@ class _Trial:
         return bool((np.abs(alone[finite] - among[finite]) <= self.tolerance * most).all())
 
     def with_cause(self, text: str, *runs: list[np.ndarray]) -> Fault:
-        """The fault with the first node whose inputs agree between two runs and whose outputs do not."""
+        """The fault and its cause: the first node whose inputs agree between two runs, but not its output."""
         tensors = self.tensors()
         before, after = (
             {t.name: _plain(v) for t, v in zip(tensors, self.run(given, tensors), strict=True)}
@@ -131,7 +127,7 @@ class _Trial:
         return Fault(text)
 
     def tensors(self) -> list[tf.Tensor]:
-        """All tensors of real numbers between the pixels and the target that can be fetched, in order."""
+        """The fetchable floating-point and quantized tensors between pixels and target, in order."""
         needed = ancestors(self.graph_def, [self.target], [node_of(self.preprocessing.pixels)])
         needed -= in_control_flow(self.graph_def)
         return [
@@ -151,18 +147,12 @@ class _Trial:
 
 
 def _pictures(preprocessing: Preprocessing) -> list[np.ndarray]:
-    """Three pictures [height, width, 3] uint8 that differ much: a colored gradient with noise, a dark one,
+    """Three very different pictures [height, width, 3] uint8: a colored gradient with noise, a dark gradient,
     and bright stripes."""
     draw = np.random.default_rng(16)
-    y, x = np.mgrid[: preprocessing.height, : preprocessing.width]
-    gradient = np.stack(
-        [
-            y / preprocessing.height,
-            x / preprocessing.width,
-            (x + y) / (preprocessing.height + preprocessing.width),
-        ],
-        2,
-    )
+    height, width = preprocessing.height, preprocessing.width
+    y, x = np.mgrid[:height, :width]
+    gradient = np.stack([y / height, x / width, (x + y) / (height + width)], 2)
     noise = draw.uniform(-40, 40, gradient.shape)
     first = 40 + 175 * gradient + noise
     second = 10 + 30 * gradient[::-1] + noise / 8
@@ -178,7 +168,7 @@ def _plain(value: np.ndarray) -> np.ndarray:
 
 
 def _cause(op: tf.Operation) -> tuple[str, bool]:
-    """Why the output of an op is not that of a single image, and whether that may come from training mode."""
+    """Why the output of an op depends on the batch, and whether training mode may be the cause."""
     if op.type in RANDOM:
         return 'draws random numbers, as dropout does', True
     if op.type in BATCH_NORMS:
@@ -196,7 +186,7 @@ def _cause(op: tf.Operation) -> tuple[str, bool]:
 
 
 def _reason(error: Exception) -> str:
-    """The node and the first line of an error of TensorFlow's."""
+    """The node and the first line of a TensorFlow error."""
     text = str(error).strip()
     node = re.search(r'\{\{node ([^}]+)\}\}|node \'?([\w/.-]+)\'?', text)
     line = re.sub(r'\s*\[\[.*', '', text.splitlines()[0] if text else type(error).__name__)

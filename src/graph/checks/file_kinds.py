@@ -1,4 +1,4 @@
-"""What a file or folder is that holds no binary GraphDef, and how a frozen graph is made of it."""
+"""Identify files and folders that are not a binary GraphDef, and say how to make a frozen graph of them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LITE = 'a TensorFlow Lite model: use the graph or SavedModel that it was convert
 ONNX = 'an ONNX model: use the TensorFlow model that it was exported from, or convert it with onnx2tf'
 PYTORCH = 'a PyTorch file: this project takes frozen TensorFlow graphs only'
 ARCHIVE = 'an archive: unpack it and name the .pb file in it'
-LFS = 'a Git LFS pointer, not the file that it stands for: run git lfs pull'
-WEB_PAGE = 'a web page, not the file that was meant to be downloaded: download it again'
+LFS = 'a Git LFS pointer instead of the file: run git lfs pull'
+WEB_PAGE = 'a web page instead of the downloaded file: download it again'
 
 SIGNATURES = (
     (0, b'\x89HDF\r\n\x1a\n', KERAS),  # https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html
@@ -39,7 +39,7 @@ SIGNATURES = (
 
 
 def kind_of_folder(folder: Path) -> str:
-    """What a folder is and what to do, as the end of a sentence."""
+    """What a folder is and what the user can do, as the end of a sentence."""
     names = {path.name for path in folder.iterdir()}
     if names & {'saved_model.pb', 'saved_model.pbtxt'}:
         return SAVED_MODEL
@@ -49,7 +49,7 @@ def kind_of_folder(folder: Path) -> str:
 
 
 def kind_of_file(path: Path, data: bytes) -> str | None:
-    """What a file with this content is and what to do, as the end of a sentence; None if it is unknown."""
+    """What a file is and what the user can do, as the end of a sentence; None if the kind is unknown."""
     for offset, magic, kind in SIGNATURES:
         if data[offset:][: len(magic)] == magic:
             return kind
@@ -83,8 +83,8 @@ def _kind_of_text(data: bytes) -> str | None:
 
 
 def _kind_of_message(path: Path, data: bytes) -> str | None:
-    """Of other protobuf messages: a SavedModel begins with its version (field 1) and a MetaGraphDef
-    (field 2). So does an ONNX model, with a text in the place of the latter."""
+    """The kind of a protobuf message. A SavedModel begins with its version (field 1) and a MetaGraphDef
+    (field 2); an ONNX model begins with its version and a text."""
     if _holds_graph(data):
         return META_GRAPH
     if data[:1] == b'\x08' and data[2:3] == b'\x12' and _holds_graph(_first_field(data[3:])):
@@ -93,7 +93,7 @@ def _kind_of_message(path: Path, data: bytes) -> str | None:
 
 
 def _first_field(data: bytes) -> bytes:
-    """The bytes behind their length in protobuf's varint encoding
+    """The bytes of a length-delimited field; the length is a protobuf varint
     (https://protobuf.dev/programming-guides/encoding/#varints)."""
     length = place = 0
     while place < min(len(data), 9):
@@ -108,6 +108,6 @@ def _holds_graph(data: bytes) -> bool:
     meta_graph = tf.MetaGraphDef()
     try:
         meta_graph.ParseFromString(data)
-    except Exception:  # protobuf's DecodeError, which has no stable home
+    except Exception:  # protobuf's DecodeError, which versions of protobuf keep in different modules
         return False
     return any(node.name and node.op for node in meta_graph.graph_def.node)

@@ -1,4 +1,4 @@
-"""Checks that a graph is frozen: it holds all its weights, reads nothing else, and is not damaged."""
+"""Check that a graph is frozen (it contains all its weights and reads no other data) and not damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from src.graph.graph_io import node_of, subgraph
 VARIABLES = (
     *('Variable', 'VariableV2', 'AutoReloadVariable', 'VarHandleOp', '_VarHandlesOp', 'TemporaryVariable'),
 )
-# Beginnings of the names of ops that read from a table, a queue, a file or a data set.
+# Prefixes of the names of ops that read from a table, a queue, a file or a data set.
 OUTSIDE = (
     *('HashTable', 'MutableHashTable', 'MutableDenseHashTable', 'AnonymousHashTable', 'AnonymousMutable'),
     *('Iterator', 'OneShotIterator', 'MultiDeviceIterator', 'AnonymousIterator', 'QueueDequeue', 'FIFOQueue'),
@@ -24,10 +24,10 @@ OUTSIDE = (
 
 
 def frozen_part(graph_def: tf.GraphDef, target: str, path: Path) -> tf.GraphDef:
-    """The part of a graph that the tensor `target` needs.
+    """The part of a graph that the tensor `target` depends on.
 
-    Raises UserError, with the names of nodes, when this part needs values from outside (variables, tables, an
-    input pipeline) or is damaged.
+    Raises UserError, with the names of nodes, when this part reads data from outside the graph (variables,
+    tables, an input pipeline) or is damaged.
     """
     graph_def = subgraph(graph_def, [target])
     _refuse_damage(graph_def, path)
@@ -54,17 +54,17 @@ def _is_variable(node: tf.NodeDef) -> bool:
 
 
 def _refuse_damage(graph_def: tf.GraphDef, path: Path) -> None:
-    """Raise UserError for damage that would crash TensorFlow, or never let a walk through the graph end: a
-    constant of another type than its node, and nodes that depend on each other outside loops."""
+    """Raise UserError for damage that would crash TensorFlow or cause endless loops here: a constant whose
+    dtype is not that of its node, and nodes that depend on each other outside of loops."""
     for node in graph_def.node:
         if node.op == 'Const' and node.attr['dtype'].type != node.attr['value'].tensor.dtype:
             raise UserError(f'{paths.shown(path)} is damaged: the constant {node.name} holds another type')
-    if circle := _circle(graph_def):
-        raise UserError(f'{paths.shown(path)} is damaged: {circle} depends on itself')
+    if node := _in_cycle(graph_def):
+        raise UserError(f'{paths.shown(path)} is damaged: {node} depends on itself')
 
 
-def _circle(graph_def: tf.GraphDef) -> str | None:
-    """A node that depends on itself; loops, which pass through NextIteration, are no circles."""
+def _in_cycle(graph_def: tf.GraphDef) -> str | None:
+    """The name of a node that depends on itself, not counting loops (NextIteration); None if none does."""
     ends = {node.name for node in graph_def.node if node.op == 'NextIteration'}
     names = {node.name for node in graph_def.node}
     waits = {node.name: {node_of(given) for given in node.input} & names - ends for node in graph_def.node}
@@ -79,6 +79,6 @@ def _circle(graph_def: tf.GraphDef) -> str | None:
             if not waits[user]:
                 ready.append(user)
     left = next((name for name, inputs in waits.items() if inputs), None)
-    for _ in waits if left else ():  # from what waits for a circle into it
+    for _ in waits if left else ():  # from a node that depends on a cycle into the cycle
         left = min(waits[left])
     return left

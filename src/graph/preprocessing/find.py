@@ -1,10 +1,10 @@
-"""The front of a graph: the way from an encoded image to the pixels that the network sees.
+"""Find the preprocessing in a graph, from an encoded image to the pixels of the network, or add it.
 
     DecodeJpeg/contents:0 ──► decoded [h, w, 3] ──► resized, pixels [N, H, W, 3] ──► network
        string scalar           uint8                 fed for batches
 
-Graphs of 2015's kind bring a front of their own, and its way of resizing is part of what their
-network learned, so it is kept. A graph that begins with a placeholder for pixels gets one here.
+Graphs such as that of 2015 contain their preprocessing. It is kept, as their network was trained with its way
+of resizing. A graph that begins with a placeholder for pixels gets a new one (prepend.py).
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from src.graph.preprocessing.hidden_decoders import DECODERS, RESIZERS, with_pla
 from src.graph.preprocessing.placeholders import pixel_placeholder, refuse_placeholders
 from src.graph.preprocessing.prepend import new_preprocessing, prepend, refuse_flags
 
-# Ops that a network begins with: resizing after one of them is not part of the preprocessing.
+# First ops of a network: resizing after one of them is not part of the preprocessing.
 NETWORK_OPS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'MaxPool', 'AvgPool', 'QuantizedConv2D')
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Tensor names along the preprocessing, and the size [height, width] of the pixels it ends in."""
+    """The tensors of a preprocessing and the size of its pixels.
+
+    image: encoded image, string scalar.
+    decoded: [h, w, 3] uint8, of any size.
+    pixels: [N, height, width, 3] float32, the input of the network.
+    """
 
     image: str
     decoded: str
@@ -42,12 +47,11 @@ def ensure_preprocessing(
     pixel_range: tuple[float, float] | None = None,
     input_size: tuple[int, int] | None = None,
 ) -> tuple[tf.GraphDef, Preprocessing]:
-    """A graph, and its preprocessing, in which `target` can be computed from one encoded image or from
-    a batch of pixels.
+    """The graph with preprocessing before the tensor `target`, found or added; and this preprocessing.
 
-    For a graph that begins with pixels, `pixel_range` is the range of their values and `input_size` their
-    height and width where the graph does not say. Raises UserError when no way from an image to `target`
-    is found.
+    For a graph that begins with a placeholder for pixels, `pixel_range` is the range of their values and
+    `input_size` their (height, width) where the graph does not fix it. Raises UserError when `target` cannot
+    be computed from an encoded image alone.
     """
     plain = with_plain_decoder(graph_def, target, path, pixel_range, input_size)
     needed = ancestors(plain, [target])
@@ -60,8 +64,8 @@ def ensure_preprocessing(
 
 
 def preprocessing_graph(height: int, width: int) -> tuple[tf.GraphDef, Preprocessing]:
-    """A graph that is only preprocessing, for networks that learn from pixels: from one encoded image to
-    pixels [1, height, width, 3] float32, 0 to 255, under the names of 2015."""
+    """A graph that is only preprocessing, for networks trained from pixels: from one encoded image to pixels
+    [1, height, width, 3] float32, 0 to 255, with the tensor names of the graph of 2015."""
     names = consts.IMAGE_TENSOR, 'DecodeJpeg:0', consts.PIXELS_TENSOR
     return new_preprocessing(node_of(consts.PIXELS_TENSOR), height, width), Preprocessing(
         *names, height, width
@@ -71,8 +75,8 @@ def preprocessing_graph(height: int, width: int) -> tuple[tf.GraphDef, Preproces
 def find_preprocessing(
     graph_def: tf.GraphDef, target: str, path: Path, settable: bool = False
 ) -> Preprocessing:
-    """The front that leads to `target`. Raises UserError when there is none, or when it is not all that
-    `target` needs; `settable` says whether the command has --set to help with that."""
+    """The preprocessing before the tensor `target`. Raises UserError when there is none, or when `target`
+    also needs other inputs; `settable` says whether the command has the flag --set for those."""
     needed = ancestors(graph_def, [target])
     decoder = next((n for n in graph_def.node if n.name in needed and n.op in DECODERS), None)
     pixels = _resized(graph_def, needed, decoder)
@@ -91,8 +95,8 @@ def find_preprocessing(
 
 
 def _resized(graph_def: tf.GraphDef, needed: set[str], decoder: tf.NodeDef | None) -> str | None:
-    """The node where resizing ends: the tensor of 2015's name, or the last resizer behind the decoder and
-    before the network, which may resize its own maps."""
+    """The node where resizing ends: the one with the name of 2015, or the last resizer between the decoder
+    and the network, which may resize feature maps."""
     if decoder is None:
         return None
     named = node_of(consts.PIXELS_TENSOR)
@@ -102,5 +106,5 @@ def _resized(graph_def: tf.GraphDef, needed: set[str], decoder: tf.NodeDef | Non
         if node.name in needed and (node.op in RESIZERS or node.name == named)
     }
     network = {node.name for node in graph_def.node if node.op in NETWORK_OPS}
-    behind = {name: found for name, found in before.items() if decoder.name in found and not found & network}
-    return named if named in behind else max(behind, key=lambda name: len(behind[name]), default=None)
+    ends = {name: found for name, found in before.items() if decoder.name in found and not found & network}
+    return named if named in ends else max(ends, key=lambda name: len(ends[name]), default=None)

@@ -1,13 +1,12 @@
-"""Image decoders inside control flow: one for each kind of file (tf.cond), or for each picture (tf.map_fn).
+"""Replace image decoders inside control flow: one for each format (tf.cond), or for each picture (tf.map_fn).
 
-Such a decoder cannot be fed with pixels. The graph is cut after it, at a tensor on every path from the
-encoded images to the network, and gets a new decoder there:
+The output of such a decoder cannot be fed. The graph is cut after it, at a tensor on every path from the
+encoded images to the network:
 
-    image ──► cond(jpeg? png?) ──► decoded [h, w, 3] ──► resize ──►       a plain decoder instead of the cond
-    images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     new preprocessing instead
+    image ──► cond(jpeg? png?) ──► decoded [h, w, 3] ──► resize ──►       cond becomes a plain decoder
+    images [N] ──► map_fn(decode, resize) ──► pixels [N, H, W, 3] ──►     map_fn becomes new preprocessing
 
-What that part of the graph does is measured by running it on pictures made here; new preprocessing is taken
-only if it gives the same pixels.
+The removed part is run on generated pictures; new preprocessing is used only if it gives the same pixels.
 """
 
 from __future__ import annotations
@@ -22,20 +21,28 @@ from PIL import Image
 from src.common import paths
 from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
-from src.graph.graph_io import ancestors, consumers, node_of, nodes_by_name, subgraph
-from src.graph.node_names import new_names, renamed
+from src.graph.graph_io import (
+    ancestors,
+    consumers,
+    new_names,
+    node_of,
+    nodes_by_name,
+    renamed,
+    subgraph,
+    with_nodes,
+)
 from src.graph.preprocessing.prepend import DECODER_NODES, RESIZER_FLAGS, prepend, refuse_flags
 from src.graph.rewrites.branches import in_control_flow
 
 DECODERS = ('DecodeJpeg', 'DecodePng', 'DecodeImage', 'DecodeAndCropJpeg', 'DecodeBmp')
 RESIZERS = ('ResizeBilinear', 'ResizeBicubic', 'ResizeArea', 'ResizeNearestNeighbor', 'ScaleAndTranslate')
-HEIGHT, WIDTH = 50, 70  # of the pictures that are made here
-# Mean difference of pixels, as a share of their range: JPEG decoders differ by up to a level of 255 here.
+HEIGHT, WIDTH = 50, 70  # of the generated pictures
+# Mean absolute difference of pixels, as a fraction of their range: JPEG decoders differ by up to 1/255.
 TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Probed:
     """A tensor on every path from the encoded images to the network, and its values for one picture."""
 
     tensor: str
@@ -49,11 +56,11 @@ def with_plain_decoder(
     pixel_range: tuple[float, float] | None = None,
     input_size: tuple[int, int] | None = None,
 ) -> tf.GraphDef:
-    """A graph whose decoder, if it has any, is a single node outside of control flow; the graph itself if
-    that is so already.
+    """A graph whose decoder, if it has any, is a single node outside of control flow; the same object if that
+    is so already.
 
-    `pixel_range` asks for a new front even where it does not give the same pixels. Raises UserError when
-    the graph cannot be cut, or when a new front would give other pixels.
+    `pixel_range` allows new preprocessing that gives other pixels. Raises UserError when the graph cannot be
+    cut, or when new preprocessing would give other pixels.
     """
     needed = ancestors(graph_def, [target])
     sources = _encoded_images(graph_def, needed)
@@ -69,15 +76,15 @@ def with_plain_decoder(
     images = [one for one in seen if one.values.ndim == 4 and one.values.shape[::3] == (1, 3)]
     if not images:
         raise UserError(
-            f'{paths.shown(path)} decodes images within control flow, and no tensor [N, height, width, 3] '
+            f'{paths.shown(path)} decodes images inside control flow, and no tensor [N, height, width, 3] '
             'after it is on every path from them: export the graph with a placeholder for pixels'
         )
     resized = [one for one in images if one.values.shape[1:3] != (HEIGHT, WIDTH)]
-    return _with_front_at(graph_def, probe, (resized or images)[0], noise, pixel_range, input_size)
+    return _with_preprocessing_at(graph_def, probe, (resized or images)[0], noise, pixel_range, input_size)
 
 
 def _is_decoded(values: np.ndarray, jpeg: bytes) -> bool:
-    """Whether a tensor holds the picture as it is, [h, w, 3] uint8."""
+    """Whether a tensor is the decoded picture, [h, w, 3] uint8."""
     if values.dtype != np.uint8 or values.shape != (HEIGHT, WIDTH, 3):
         return False
     wanted = np.asarray(Image.open(io.BytesIO(jpeg)), float)
@@ -95,7 +102,7 @@ def _encoded_images(graph_def: tf.GraphDef, needed: set[str]) -> list[tf.NodeDef
 
 
 def _hides_decoder(graph_def: tf.GraphDef, needed: set[str]) -> bool:
-    """Whether decoders are within control flow, or there are several."""
+    """Whether a decoder is inside control flow or a function, or there are several."""
     decoders = [node.name for node in graph_def.node if node.name in needed and node.op in DECODERS]
     in_functions = any(n.op in DECODERS for f in graph_def.library.function for n in f.node_def)
     if not decoders:
@@ -104,7 +111,7 @@ def _hides_decoder(graph_def: tf.GraphDef, needed: set[str]) -> bool:
 
 
 class _Probe:
-    """The part of a graph before its network, to be run on one picture."""
+    """Runs the part of a graph before its network on one picture."""
 
     def __init__(self, graph_def: tf.GraphDef, target: str, sources: list[tf.NodeDef], path: Path):
         self.graph_def, self.target, self.path = graph_def, target, path
@@ -112,8 +119,8 @@ class _Probe:
         self.image = sources[0]
 
     def passed(self) -> list[str]:
-        """The tensors outside control flow that are on every path from the images to the target, in order, up
-        to the network."""
+        """The tensors outside control flow, in order, that are on every path from the encoded images to the
+        network."""
         users, nodes = consumers(self.graph_def), nodes_by_name(self.graph_def)
         inside = in_control_flow(self.graph_def)
         needed = ancestors(self.graph_def, [self.target])
@@ -133,65 +140,62 @@ class _Probe:
                 passed.append(f'{name}:0')
         return passed
 
-    def run(self, tensors: list[str], jpeg: bytes) -> list[_Seen]:
-        """The values of those tensors that are uint8 or floating point. Raises UserError when the graph does
-        not run on an encoded picture."""
+    def run(self, tensors: list[str], jpeg: bytes) -> list[_Probed]:
+        """The values of the tensors that are uint8 or floating point, for one encoded picture. Raises
+        UserError when the graph does not run on it."""
         with tf.Graph().as_default() as graph, tf.Session() as session:
             tf.import_graph_def(subgraph(self.graph_def, tensors), name='')
             found = [graph.get_tensor_by_name(tensor) for tensor in tensors]
             found = [t for t in found if t.dtype == tf.uint8 or t.dtype.is_floating]
             image = graph.get_tensor_by_name(f'{self.image.name}:0')
-            ways = [jpeg, [jpeg]] if image.shape.rank in (None, 0) else [[jpeg]]
-            for given in ways:
+            feeds = [jpeg, [jpeg]] if image.shape.rank in (None, 0) else [[jpeg]]
+            for given in feeds:
                 try:
                     values = session.run(found, {image: given})
                 except (tf.errors.OpError, ValueError) as error:
                     fault = error
                     continue
-                return [_Seen(t.name, np.asarray(v)) for t, v in zip(found, values, strict=True)]
+                return [_Probed(t.name, np.asarray(v)) for t, v in zip(found, values, strict=True)]
         raise UserError(
-            f'{paths.shown(self.path)} decodes images within control flow and does not run on one encoded '
+            f'{paths.shown(self.path)} decodes images inside control flow and does not run on one encoded '
             f'image at {self.image.name}:0 ({first_line(fault)}): export it with a placeholder for pixels'
         )
 
 
 def _with_decoder_at(graph_def: tf.GraphDef, name: str) -> tf.GraphDef:
-    """The graph with a plain decoder in the place of the node `name`, whatever came before it."""
+    """The graph with a plain decoder in the place of the node `name`."""
     decoder, image = DECODER_NODES[1], DECODER_NODES[0]
     with tf.Graph().as_default() as graph:
         placeholder = tf.placeholder(tf.string, [], name=image)
         tf.image.decode_jpeg(placeholder, channels=3, dct_method='INTEGER_ACCURATE', name=decoder)
         plain = list(graph.as_graph_def().node)
-    rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    rest.node.extend(node for node in graph_def.node if node.name != name)
+    rest = with_nodes(graph_def, (node for node in graph_def.node if node.name != name))
     rest = renamed(rest, new_names(rest, DECODER_NODES))
     rest = renamed(rest, {name: decoder})
     rest.node.extend(plain)
     return rest
 
 
-def _with_front_at(
+def _with_preprocessing_at(
     graph_def: tf.GraphDef,
     probe: _Probe,
-    seen: _Seen,
+    seen: _Probed,
     noise: bytes,
     pixel_range: tuple[float, float] | None,
     input_size: tuple[int, int] | None,
 ) -> tf.GraphDef:
-    """The graph with a new front in the place of the tensor `seen`."""
+    """The graph with new preprocessing in the place of the tensor `seen`."""
     size = input_size or tuple(seen.values.shape[1:3])
     if size == (HEIGHT, WIDTH):
-        size = None  # it is not resized at all
+        size = None  # the graph does not resize
     placeholder = tf.NodeDef(name=node_of(seen.tensor), op='Placeholder')
     placeholder.attr['dtype'].type = tf.as_dtype(seen.values.dtype).as_datatype_enum
     placeholder.attr['shape'].shape.CopyFrom(tf.TensorShape([None, None, None, 3]).as_proto())
     asked = pixel_range
     if pixel_range is None:
         pixel_range = _measured_range(probe, seen.tensor)
-    whole = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    whole.node.extend(node for node in graph_def.node if node.name != placeholder.name)
-    whole.node.append(placeholder)
-    whole = subgraph(whole, [probe.target])
+    rest = (node for node in graph_def.node if node.name != placeholder.name)
+    whole = subgraph(with_nodes(graph_def, [*rest, placeholder]), [probe.target])
     whole = prepend(whole, placeholder, probe.path, pixel_range, size, _resizer(graph_def, seen.tensor))
     if not asked:
         _require_same_pixels(whole, probe, seen, noise, pixel_range)
@@ -199,7 +203,7 @@ def _with_front_at(
 
 
 def _measured_range(probe: _Probe, tensor: str) -> tuple[float, float]:
-    """What black and white become. Raises UserError when that is not one value each."""
+    """The values of black and white pixels. Raises UserError when a uniform picture does not stay uniform."""
     ends = []
     for level in (0, 255):
         (seen,) = probe.run([tensor], _jpeg(np.full((HEIGHT, WIDTH, 3), level), quality=100))
@@ -211,7 +215,7 @@ def _measured_range(probe: _Probe, tensor: str) -> tuple[float, float]:
 
 
 def _require_same_pixels(
-    graph_def: tf.GraphDef, probe: _Probe, seen: _Seen, noise: bytes, pixel_range: tuple[float, float]
+    graph_def: tf.GraphDef, probe: _Probe, seen: _Probed, noise: bytes, pixel_range: tuple[float, float]
 ) -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(subgraph(graph_def, [seen.tensor]), name='')
@@ -224,14 +228,14 @@ def _require_same_pixels(
 
 def _other_pixels(probe: _Probe, tensor: str) -> UserError:
     return UserError(
-        f'{paths.shown(probe.path)} decodes images within control flow and does more there than resizing '
+        f'{paths.shown(probe.path)} decodes images inside control flow and does more there than resizing '
         f'and scaling: to put plain resizing before {tensor} instead, add --pixel-range with the range '
         'of its values'
     )
 
 
 def _resizer(graph_def: tf.GraphDef, tensor: str) -> tf.NodeDef | None:
-    """A node that resizes before a tensor, in the graph or in its functions, if all do it alike."""
+    """A node that resizes before a tensor, in the graph or in its functions; None if these nodes differ."""
     before = ancestors(graph_def, [tensor])
     nodes = [node for node in graph_def.node if node.name in before]
     nodes += [node for function in graph_def.library.function for node in function.node_def]

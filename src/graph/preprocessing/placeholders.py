@@ -1,7 +1,6 @@
-"""Placeholders of a graph: which one takes the pixels, what the others are for, and values in their place.
+"""Placeholders of a graph: find the one for pixels, explain the others, and replace them by constants.
 
-Graphs saved from training often want more than images: the share of units that dropout keeps, a switch
-between training and inference. Such a value can be given once and for all, as a constant.
+Graphs saved from training often have other inputs too, such as a keep probability or a training flag.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import ancestors, node_of, nodes_by_name, require_tensor
+from src.graph.graph_io import ancestors, node_of, nodes_by_name, require_tensor, with_nodes
 from src.graph.rewrites.constants import constant
 
 KINDS = ('Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault')
 CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative', 'QuantizedConv2D')
-# What a name usually stands for, and its value when a network is not trained.
+# Name pattern, usual meaning, and value in inference.
 USUAL = (
-    (r'keep', 'the share of units that dropout keeps', '1'),
-    (r'drop|(^|[/_])rate', 'the share of units that dropout sets to zero', '0'),
-    (r'train|phase|learning', 'the switch between training and inference', 'false'),
+    (r'keep', 'the fraction of units that dropout keeps', '1'),
+    (r'drop|(^|[/_])rate', 'the fraction of units that dropout sets to zero', '0'),
+    (r'train|phase|learning', 'a switch between training and inference', 'false'),
 )
 Value = float | bool
 
 
 def value_flag(text: str) -> tuple[str, Value]:
-    """An argparse type: 'keep_prob:0=1' as a tensor and its value, a number or a truth value."""
+    """An argparse type: 'keep_prob:0=1' as a tensor and its value, a finite number or a boolean."""
     tensor, _, value = text.rpartition('=')
     known = {'true': True, 'false': False}
     try:
@@ -45,9 +44,9 @@ def value_flag(text: str) -> tuple[str, Value]:
 
 
 def with_values(graph_def: tf.GraphDef, values: Sequence[tuple[str, Value]], path: Path) -> tf.GraphDef:
-    """A copy of the graph with constants in the place of placeholders; the graph itself without `values`.
+    """A copy of the graph with constants in the place of placeholders; the same object without `values`.
 
-    Raises UserError for a tensor that is no placeholder, and for a value that is not of its type.
+    Raises UserError for a tensor that is not a placeholder, and for a value that its dtype cannot represent.
     """
     if not values:
         return graph_def
@@ -55,15 +54,13 @@ def with_values(graph_def: tf.GraphDef, values: Sequence[tuple[str, Value]], pat
     for tensor, value in values:
         require_tensor(graph_def, tensor, path)
         given[node_of(tensor)] = _constant_for(nodes_by_name(graph_def)[node_of(tensor)], value, path)
-    changed = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    changed.node.extend(given.get(node.name, node) for node in graph_def.node)
-    return changed
+    return with_nodes(graph_def, (given.get(node.name, node) for node in graph_def.node))
 
 
 def _constant_for(node: tf.NodeDef, value: Value, path: Path) -> tf.NodeDef:
     if node.op not in KINDS:
         raise UserError(
-            f'{paths.shown(path)}: {node.name}:0 is no placeholder but {node.op}: --set cannot set it'
+            f'{paths.shown(path)}: {node.name}:0 is not a placeholder but {node.op}: --set cannot set it'
         )
     dtype = tf.as_dtype(node.attr['dtype'].type)
     try:
@@ -77,15 +74,15 @@ def _constant_for(node: tf.NodeDef, value: Value, path: Path) -> tf.NodeDef:
 
 
 def shape_of(placeholder: tf.NodeDef) -> list[int | None] | None:
-    """Its sizes, None where unknown; None when even their number is."""
+    """The shape of a placeholder, with None for unknown sizes; None for unknown rank."""
     if 'shape' not in placeholder.attr or placeholder.attr['shape'].shape.unknown_rank:
         return None
     return [None if dim.size < 0 else dim.size for dim in placeholder.attr['shape'].shape.dim]
 
 
 def pixel_placeholder(graph_def: tf.GraphDef, target: str, path: Path) -> tf.NodeDef:
-    """The placeholder for pixels, of any type of number and maybe of unknown size; others may hold other
-    values. Raises UserError when there is none, or more than one may be it."""
+    """The placeholder for pixels, of any numeric dtype and possibly unknown shape. Raises UserError when
+    there is none, or when there are several candidates."""
     needed = ancestors(graph_def, [target])
     found = [n for n in graph_def.node if n.name in needed and n.op in KINDS and _may_be_pixels(n)]
     if len(found) > 1:
@@ -112,7 +109,7 @@ def _may_be_pixels(node: tf.NodeDef) -> bool:
 
 
 def _first_images(graph_def: tf.GraphDef, needed: set[str]) -> set[str]:
-    """All nodes that the images of the first convolution depend on: its own weights are not among them."""
+    """Names of all nodes that the input of the first convolution depends on."""
     before = [
         ancestors(graph_def, [node.input[0]])
         for node in graph_def.node
@@ -122,23 +119,23 @@ def _first_images(graph_def: tf.GraphDef, needed: set[str]) -> set[str]:
 
 
 def refuse_placeholders(graph_def: tf.GraphDef, names: Collection[str], path: Path, settable: bool) -> None:
-    """Raise UserError if one of the nodes `names` waits for a value; `settable` says whether the command has
-    --set."""
+    """Raise UserError if one of the nodes `names` is a placeholder without a default; `settable` says whether
+    the command has the flag --set."""
     for node in graph_def.node:
         if node.name in names and node.op in KINDS[:2]:
             meaning, value = _usual(node)
             remedy = f'add --set {node.name}:0={value}, or freeze' if settable else 'freeze'
             raise UserError(
-                f'{paths.shown(path)} also wants a value at {node.name}:0, {meaning}: {remedy} the graph '
+                f'{paths.shown(path)} also needs a value at {node.name}:0, {meaning}: {remedy} the graph '
                 'with a constant there'
             )
 
 
 def _usual(node: tf.NodeDef) -> tuple[str, str]:
-    """What a placeholder stands for as far as its name and type tell, and its value in inference."""
+    """The meaning of a placeholder, guessed from its name and dtype, and its value in inference."""
     dtype = tf.as_dtype(node.attr['dtype'].type)
     for pattern, meaning, value in USUAL:
         if re.search(pattern, node.name, re.IGNORECASE):
             return meaning, value if dtype == tf.bool or value != 'false' else '0'
     shape = shape_of(node)
-    return f'which takes {dtype.name} {"of any shape" if shape is None else shape}', 'VALUE'
+    return f'which accepts {dtype.name} {"of any shape" if shape is None else shape}', 'VALUE'

@@ -1,4 +1,4 @@
-"""A new preprocessing: decoding, resizing and scaling put before a graph that begins with pixels."""
+"""Add preprocessing (decoding, resizing and scaling) to a graph that begins with pixels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import node_of, nodes_by_name
-from src.graph.node_names import new_names, renamed
+from src.graph.graph_io import new_names, node_of, nodes_by_name, renamed, with_nodes
 from src.graph.preprocessing.placeholders import shape_of
 
 DECODER_NODES = (node_of(consts.IMAGE_TENSOR), 'DecodeJpeg')
-RESIZER_FLAGS = ('align_corners', 'half_pixel_centers')  # attributes that say where an op samples
+RESIZER_FLAGS = ('align_corners', 'half_pixel_centers')  # attributes that decide where a resizing op samples
 
 
 def prepend(
@@ -23,18 +22,20 @@ def prepend(
     input_size: tuple[int, int] | None,
     resizer: tf.NodeDef | None = None,
 ) -> tf.GraphDef:
-    """A copy of the graph with a new front in the place of its placeholder for pixels.
+    """A copy of the graph with new preprocessing in the place of its placeholder for pixels.
 
-    `pixel_range` is the range of values there, needed for floating point; `input_size` its height and
-    width, needed where the graph does not say. Raises UserError when one is missing or contradicts the
-    graph. `resizer` is as in `new_preprocessing`.
+    pixel_range: range of the pixels, required for floating point.
+    input_size: (height, width), required where the graph does not fix it.
+    resizer: as in `new_preprocessing`.
+
+    Raises UserError when one of the first two is missing or contradicts the graph.
     """
     dtype = tf.as_dtype(placeholder.attr['dtype'].type)
     if pixel_range is None and dtype.is_integer:
         pixel_range = (-128, 127) if dtype == tf.int8 else (0, 255)
     if pixel_range is None:
         raise UserError(
-            f'{paths.shown(path)} takes pixels at {placeholder.name}:0, and the file does not say in which '
+            f'{paths.shown(path)} accepts pixels at {placeholder.name}:0, and the file does not say in which '
             'range: add --pixel-range=-1,1 (as for Inception and MobileNet), 0,1 or 0,255'
         )
     height, width = _size(placeholder, path, input_size)
@@ -46,8 +47,7 @@ def prepend(
     preprocessing = new_preprocessing(
         placeholder.name, height, width, pixel_range, dtype, resizer, order
     ).node
-    rest = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    rest.node.extend(node for node in graph_def.node if node.name != placeholder.name)
+    rest = with_nodes(graph_def, (node for node in graph_def.node if node.name != placeholder.name))
     rest = renamed(rest, new_names(rest, {node.name for node in preprocessing}))
     rest.node.extend(preprocessing)
     return rest
@@ -56,7 +56,7 @@ def prepend(
 def refuse_flags(
     path: Path, pixel_range: tuple[float, float] | None, input_size: tuple[int, int] | None
 ) -> None:
-    """Raise UserError when something was given that only a new front needs."""
+    """Raise UserError when one of these flags was given, for a graph that keeps its preprocessing."""
     if pixel_range or input_size:
         flag = '--pixel-range' if pixel_range else '--input-size'
         raise UserError(f'{paths.shown(path)} decodes images itself: leave {flag} out')
@@ -71,15 +71,16 @@ def new_preprocessing(
     resizer: tf.NodeDef | None = None,
     order: list[int] | None = None,
 ) -> tf.GraphDef:
-    """From one encoded image to the node `end`, [1, height, width, 3] of `dtype` (float32) in `pixel_range`.
+    """A graph from one encoded image to the node `end`, pixels [1, height, width, 3] in `pixel_range`.
 
-    Images are resized as the node `resizer` does it, by default bilinearly with antialiasing; `order` is a
-    permutation of the axes at the end.
+    dtype: of the pixels, float32 by default.
+    resizer: node whose op and attributes are used to resize; by default bilinear with antialiasing.
+    order: permutation of the axes of the pixels.
     """
     low, high = pixel_range
     with tf.Graph().as_default() as graph:
         image = tf.placeholder(tf.string, [], name=DECODER_NODES[0])
-        # Accurate as Pillow and as fast as the default, which rounds more.
+        # As accurate as Pillow, and as fast as the default, which is less accurate.
         decoded = tf.image.decode_jpeg(
             image, channels=3, dct_method='INTEGER_ACCURATE', name=DECODER_NODES[1]
         )
@@ -117,12 +118,12 @@ def _size(placeholder: tf.NodeDef, path: Path, input_size: tuple[int, int] | Non
         raise UserError(f'{name} is {shape}, not [N, height, width, 3]')
     if input_size is None and None in shape[1:3]:
         raise UserError(
-            f'{name} takes images of any size: add --input-size with the height and width that the network '
+            f'{name} accepts images of any size: add --input-size with the height and width that the network '
             'was trained on, such as --input-size 224,224'
         )
     height, width = input_size or shape[1:3]
     if any(size not in (None, asked) for size, asked in zip(shape[1:3], (height, width), strict=True)):
-        raise UserError(f'{name} takes images of {shape[1]} x {shape[2]}: leave --input-size out')
+        raise UserError(f'{name} accepts images of {shape[1]} x {shape[2]}: leave --input-size out')
     return height, width
 
 

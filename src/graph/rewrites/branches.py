@@ -1,7 +1,7 @@
-"""Branches decided by a constant: the side that is never taken is removed from the graph.
+"""Remove branches that are never taken, as their predicate is a constant.
 
-A `tf.cond` of TensorFlow 1 is a Switch at each entry and a Merge at each exit. Where the predicate is a
-constant, such as a training flag, both become the identity of the side that is taken.
+A `tf.cond` of TensorFlow 1 has a Switch at each entry and a Merge at each exit. If the predicate is a
+constant, such as a training flag, both become an Identity of the branch that is taken.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ PASSES_ON = ('Identity', 'Switch', 'PlaceholderWithDefault')
 
 
 def without_decided_branches(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """A copy of a graph without branches that a constant decides; the graph itself if it has none."""
+    """A copy of a graph without branches that a constant decides; the same object if it has none."""
     nodes = nodes_by_name(graph_def)
-    taken = {}  # for each decided Switch, which of its outputs carries the value
+    taken = {}  # by name of a Switch with a constant predicate, the index of its live output
     for node in graph_def.node:
         if node.op == 'Switch' and (value := _predicate(nodes, node.input[1])) is not None:
             taken[node.name] = int(value)
@@ -40,7 +40,7 @@ def without_decided_branches(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def _predicate(nodes: dict[str, tf.NodeDef], tensor: str) -> bool | None:
-    """The value of a constant predicate, seen through nodes that pass it on."""
+    """The value of a constant predicate, also through Identity and logical ops; None for any other."""
     while (node := nodes.get(node_of(tensor))) is not None and node.op in PASSES_ON:
         tensor = node.input[0]
     value = value_of(nodes, tensor)
@@ -63,8 +63,8 @@ def _dead(graph_def: tf.GraphDef, taken: dict[str, int]) -> set[str]:
 
 
 def _dies(node: tf.NodeDef, dead: set[str], taken: dict[str, int]) -> bool:
-    gone = [_is_dead(given, dead, taken) for given in node.input]
-    return bool(gone) and (all(gone) if node.op == 'Merge' else any(gone))
+    inputs = [_is_dead(given, dead, taken) for given in node.input]
+    return bool(inputs) and (all(inputs) if node.op == 'Merge' else any(inputs))
 
 
 def _is_dead(given: str, dead: set[str], taken: dict[str, int]) -> bool:
@@ -84,8 +84,8 @@ def _become_identity(node: tf.NodeDef, source: str) -> None:
 
 
 def in_control_flow(graph_def: tf.GraphDef) -> set[str]:
-    """Names of the nodes within loops and branches: behind Enter and before Exit, behind Switch and before
-    Merge. They may run often, or not at all."""
+    """Names of the nodes inside loops and branches, between Enter and Exit or between Switch and Merge. They
+    may run several times, or not at all."""
     users = consumers(graph_def)
     within: set[str] = set()
     for begin, end in (('Enter', ('Exit',)), ('Switch', ('Merge', 'Exit'))):

@@ -1,12 +1,14 @@
-"""Dropout left in a graph, removed: each mask becomes its mean.
+"""Remove dropout from a graph: replace each random mask by its mean.
 
-Dropout multiplies by a random mask and divides by the share that it keeps (Srivastava et al. 2014,
-https://jmlr.org/papers/v15/srivastava14a.html), so that with the mean in its place the values pass unchanged.
-TensorFlow has written it in several ways: floor(keep + uniform), cast(uniform >= rate), select(uniform >=
-rate).
+Dropout multiplies by a random mask and divides by the keep probability (Srivastava et al. 2014,
+https://jmlr.org/papers/v15/srivastava14a.html), so with the mean of the mask the values pass unchanged.
+TensorFlow versions implement the mask as floor(keep + uniform), cast(uniform >= rate) or
+select(uniform >= rate).
 """
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 
@@ -30,16 +32,15 @@ SUMS = ('Add', 'AddV2')
 
 
 def random_nodes(graph_def: tf.GraphDef, target: str) -> list[str]:
-    """Names of the nodes before the tensor `target` that draw random numbers."""
+    """Names of the nodes that draw random numbers and that the tensor `target` depends on."""
     needed = ancestors(graph_def, [target])
     return [node.name for node in graph_def.node if node.name in needed and node.op in RANDOM]
 
 
 def without_dropout(graph_def: tf.GraphDef, target: str) -> tuple[tf.GraphDef, list[str]]:
     """A copy of the graph without dropout and additive noise before `target`, and the names of the random
-    nodes that were taken out. Other random nodes stay."""
-    changed = tf.GraphDef()
-    changed.CopyFrom(graph_def)
+    nodes that were removed. Other random nodes stay."""
+    changed = copy.deepcopy(graph_def)
     nodes, users, removed = nodes_by_name(changed), consumers(changed, control=False), []
     for name in random_nodes(graph_def, target):
         ends = _ends(name, nodes, users)
@@ -51,10 +52,10 @@ def without_dropout(graph_def: tf.GraphDef, target: str) -> tuple[tf.GraphDef, l
 
 
 def _ends(name: str, nodes: dict, users: dict) -> list[tuple[tf.NodeDef, float, str]]:
-    """Where random values meet those of the network: the node, the mean of the random values, and their
-    name. Empty when they go anywhere that is not understood."""
+    """Where the values of a random node are applied to those of the network: (node, mean of the random
+    values, name of the node that provides them). Empty when any use of them is not recognized."""
     uniform = nodes[name].op in UNIFORM
-    ends, waiting = [], [(name, 1.0, 0.0)]  # node, scale, shift: its values are scale * random + shift
+    ends, waiting = [], [(name, 1.0, 0.0)]  # (node, scale, shift): its values are scale * random + shift
     while waiting:
         at, scale, shift = waiting.pop()
         for user in users.get(at, ()):
@@ -78,7 +79,7 @@ def _ends(name: str, nodes: dict, users: dict) -> list[tuple[tf.NodeDef, float, 
 
 
 def _masked(mask: str, mean: float, users: dict) -> list[tuple[tf.NodeDef | None, float, str]]:
-    """Where a mask is applied; a None among them when it is used in a way that is not understood."""
+    """Where a mask is applied; None as the node of a use that is not recognized."""
     found: list[tuple[tf.NodeDef | None, float, str]] = []
     for user in users.get(mask, ()):
         if user.op in ('Cast', 'Identity'):
@@ -91,7 +92,7 @@ def _masked(mask: str, mean: float, users: dict) -> list[tuple[tf.NodeDef | None
 
 
 def _put_mean(graph_def: tf.GraphDef, nodes: dict, user: tf.NodeDef, mean: float, mask: str) -> None:
-    """Put `mean` in the place of the random values that `user` takes from the node `mask`."""
+    """Replace the random values that `user` takes from the node `mask` by their mean, in place."""
     dtype = user.attr['T'].type
     if user.op in ('Select', 'SelectV2'):
         data = user.input[1]
@@ -114,7 +115,7 @@ def _put_mean(graph_def: tf.GraphDef, nodes: dict, user: tf.NodeDef, mean: float
 
 
 def _factor(tensor: str, nodes: dict) -> tuple[str, float]:
-    """(source, factor), where `tensor` is factor * source; (tensor, 1) if it is no such product."""
+    """(source, factor) where `tensor` is factor * source; (tensor, 1) if it is not such a product."""
     node = nodes[node_of(tensor)]
     if node.op in ('Mul', 'RealDiv', 'Div'):
         number = _number(node.input[1], nodes)
@@ -127,7 +128,7 @@ def _factor(tensor: str, nodes: dict) -> tuple[str, float]:
 
 
 def _number(tensor: str, nodes: dict) -> float | None:
-    """The value of a single number that follows from constants; None for anything else."""
+    """The value of a scalar that depends on constants alone; None for any other tensor."""
     value = value_of(nodes, tensor)
     if value is not None:
         return float(value.item()) if value.size == 1 else None

@@ -1,9 +1,8 @@
-"""Batch norms folded into the convolution before them.
+"""Fold batch norms into the convolution before them.
 
-With its mean and variance fixed, a batch norm is a factor and a summand for each channel, however it is
-spelled: as one op, or as the Mul, Sub and Add that Keras leaves in a frozen graph. A convolution is
-linear, so the factors go into its weights, and the summands become the BiasAdd right behind it, which
-oneDNN computes in the same pass:
+With fixed mean and variance, a batch norm is a scale and an offset for each channel, whether it is one op or
+the Mul, Sub and Add of a model frozen from Keras. A convolution is linear, so its weights absorb the scale,
+and the offset becomes a BiasAdd right after it, which oneDNN fuses with the convolution:
 
     conv ──► batch norm ──► relu      becomes      conv with other weights ──► BiasAdd ──► relu
 """
@@ -15,12 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from src.common.tf1 import tf
-from src.graph.graph_io import node_of, nodes_by_name
+from src.graph.graph_io import node_of, nodes_by_name, with_nodes
 from src.graph.rewrites.constants import constant, value_of
 
 CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul')
 BATCH_NORMS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
-# What a node does with a constant by channel, which may be the first of its inputs or the second.
+# (scale, offset) of ops whose `other` input is a constant; `first`: whether the data is the first input.
 BY_CHANNEL = {
     'Add': lambda other, first: (1, other),
     'AddV2': lambda other, first: (1, other),
@@ -32,7 +31,7 @@ BY_CHANNEL = {
 
 @dataclass
 class _Chain:
-    """A convolution and the steps by channel behind it: its output times `scale`, plus `offset`."""
+    """A convolution and the per-channel ops after it, `steps`, which compute its output * scale + offset."""
 
     convolution: tf.NodeDef
     channels: int
@@ -42,7 +41,7 @@ class _Chain:
 
     @property
     def axis(self) -> int:
-        """Where the output has its channels."""
+        """The channel axis of the output."""
         return 1 if self.rank == 2 or _layout(self.convolution) == b'NCHW' else 3
 
     @property
@@ -55,10 +54,10 @@ class _Chain:
 
 
 def fold_batch_norms(graph_def: tf.GraphDef, keep: set[str]) -> tuple[tf.GraphDef, int]:
-    """The graph with all factors and summands by channel folded, and how many convolutions took factors.
+    """The graph with all per-channel scales and offsets folded, and the number of scaled convolutions.
 
-    Where something else, or a name in `keep`, needs the value before or within a batch norm, what
-    comes behind that value stays. The graph holds no control edges.
+    If another node uses a value before or inside a batch norm, or it is named in `keep`, the ops after that
+    value stay. The graph must not have control edges.
     """
     nodes, users = nodes_by_name(graph_def), _users(graph_def)
     replaced: dict[str, list[tf.NodeDef]] = {}
@@ -68,14 +67,12 @@ def fold_batch_norms(graph_def: tf.GraphDef, keep: set[str]) -> tuple[tf.GraphDe
         if chain and chain.worth_folding:
             replaced |= _rewritten(chain, nodes)
             folded += bool(np.any(chain.scale != 1))
-    result = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    for node in graph_def.node:
-        result.node.extend(replaced.get(node.name, [node]))
-    return result, folded
+    rewritten = (new for node in graph_def.node for new in replaced.get(node.name, [node]))
+    return with_nodes(graph_def, rewritten), folded
 
 
 def _users(graph_def: tf.GraphDef) -> dict[str, list[tuple[str, str]]]:
-    """For each node, who takes its outputs: the name of the user and the tensor it takes."""
+    """By node name, the (name of the consumer, tensor) pairs of all uses of its outputs."""
     users: dict[str, list[tuple[str, str]]] = {}
     for node in graph_def.node:
         for tensor in node.input:
@@ -84,7 +81,7 @@ def _users(graph_def: tf.GraphDef) -> dict[str, list[tuple[str, str]]]:
 
 
 def _chain(node: tf.NodeDef, nodes: dict, users: dict, keep: set[str]) -> _Chain | None:
-    """The convolution `node` and all steps by channel behind it; None when its weights are not constant."""
+    """The convolution `node` and all per-channel ops after it; None when its weights are not constant."""
     weights = value_of(nodes, node.input[1])
     if weights is None or weights.dtype != np.float32:
         return None
@@ -103,14 +100,14 @@ def _chain(node: tf.NodeDef, nodes: dict, users: dict, keep: set[str]) -> _Chain
 
 
 def _channels(convolution: tf.NodeDef, shape: tuple[int, ...]) -> int:
-    """How many channels come out of a convolution with weights of this shape."""
+    """The number of output channels of a convolution with weights of this shape."""
     if convolution.op == 'DepthwiseConv2dNative':
         return shape[2] * shape[3]
     return shape[0] if _attribute(convolution, 'transpose_b').b else shape[-1]
 
 
 def _change(node: tf.NodeDef, tensor: str, nodes: dict, chain: _Chain) -> tuple | None:
-    """Factor and summand by channel with which a node changes `tensor`; None if it does anything else."""
+    """The (scale, offset) for each channel that a node applies to `tensor`; None for other operations."""
     others = [value_of(nodes, given) for given in node.input if given != tensor]
     if _attribute(node, 'T').type != tf.float32.as_datatype_enum or any(other is None for other in others):
         return None
@@ -126,7 +123,7 @@ def _change(node: tf.NodeDef, tensor: str, nodes: dict, chain: _Chain) -> tuple 
 
 
 def _attribute(node: tf.NodeDef, name: str) -> tf.AttrValue:
-    """Empty when the node does not say; asking `node.attr` itself would write the name into the node."""
+    """An attribute of a node, empty if missing; reading `node.attr[name]` would add the name to the node."""
     return node.attr[name] if name in node.attr else tf.AttrValue()
 
 
@@ -135,19 +132,19 @@ def _layout(node: tf.NodeDef) -> bytes:
 
 
 def _by_channel(value: np.ndarray, chain: _Chain) -> np.ndarray | None:
-    """A constant that is broadcast to a convolution's output, as one value for each channel; None when
-    it differs from place to place or from image to image, or makes the output larger."""
+    """A constant that is broadcast to the output of a convolution, as one value for each channel; None when
+    it varies along other axes or enlarges the output."""
     shape = [1] * (chain.rank - value.ndim) + list(value.shape)
-    alike = [1] * chain.rank
-    varied = [chain.channels if axis == chain.axis else 1 for axis in range(chain.rank)]
-    if shape not in (alike, varied):
+    scalar = [1] * chain.rank
+    per_channel = [chain.channels if axis == chain.axis else 1 for axis in range(chain.rank)]
+    if shape not in (scalar, per_channel):
         return None
     return np.broadcast_to(value.ravel().astype(np.float64), chain.channels)
 
 
 def _batch_norm(node: tf.NodeDef, *facts: np.ndarray) -> tuple | None:
-    """Factor and summand of a batch norm; None when it takes mean and variance from the batch."""
-    if 'is_training' not in node.attr or node.attr['is_training'].b:  # true when it is not said
+    """The (scale, offset) of a batch norm; None when it uses the mean and variance of the batch."""
+    if 'is_training' not in node.attr or node.attr['is_training'].b:  # the default is true
         return None
     gamma, beta, mean, variance = (fact.astype(np.float64) for fact in facts)
     epsilon = node.attr['epsilon'].f if 'epsilon' in node.attr else 1e-4
@@ -156,8 +153,8 @@ def _batch_norm(node: tf.NodeDef, *facts: np.ndarray) -> tuple | None:
 
 
 def _rewritten(chain: _Chain, nodes: dict[str, tf.NodeDef]) -> dict[str, list[tf.NodeDef]]:
-    """For the names of the convolution and its steps, the nodes that take their place: the last step
-    becomes a BiasAdd, and the others go."""
+    """By name of the convolution and of its steps, the nodes that replace them: the last step becomes a
+    BiasAdd, the others are removed."""
     convolution, last = tf.NodeDef(), chain.steps[-1]
     convolution.CopyFrom(chain.convolution)
     scaled = constant(_free(f'{convolution.name}/folded_weights', nodes), _scaled_weights(chain, nodes))
@@ -167,19 +164,19 @@ def _rewritten(chain: _Chain, nodes: dict[str, tf.NodeDef]) -> dict[str, list[tf
     added = tf.NodeDef(name=last.name, op='BiasAdd', input=[convolution.name, bias.name], device=last.device)
     added.attr['T'].type = tf.float32.as_datatype_enum
     added.attr['data_format'].s = _layout(convolution)
-    gone = {step.name: [] for step in chain.steps}
-    return gone | {convolution.name: [scaled, convolution], last.name: [bias, added]}
+    removed = {step.name: [] for step in chain.steps}
+    return removed | {convolution.name: [scaled, convolution], last.name: [bias, added]}
 
 
 def _free(name: str, nodes: dict[str, tf.NodeDef]) -> str:
-    """A name like this one that no node has: the graph may have been folded before, up to another tensor."""
+    """The name, made unique: the graph may have been folded before, for another bottleneck."""
     while name in nodes:
         name += '_'
     return name
 
 
 def _scaled_weights(chain: _Chain, nodes: dict[str, tf.NodeDef]) -> np.ndarray:
-    """Weights that give each channel of the output its factor."""
+    """The weights of the convolution times the scale of each output channel."""
     convolution = chain.convolution
     weights = value_of(nodes, convolution.input[1])
     scale = np.broadcast_to(chain.scale, chain.channels)

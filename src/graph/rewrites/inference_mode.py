@@ -1,4 +1,4 @@
-"""A graph saved in training mode, rewritten for inference.
+"""Rewrite a graph saved in training mode for inference.
 
 training flags            become false, and their branches are removed
 batch norms               use their moving averages instead of the mean and variance of the batch
@@ -7,6 +7,7 @@ dropout, additive noise   are removed
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from src.graph.rewrites.dropout import random_nodes, without_dropout
 from src.graph.rewrites.folding import BATCH_NORMS
 
 TRAINING_FLAG = re.compile(r'train|phase|learning', re.IGNORECASE)
-# Names of the moving averages of mean and variance below the scope of a batch norm.
+# Names of the moving averages of mean and variance under the scope of a batch norm.
 MOVING = (
     ('moving_mean', 'moving_variance'),  # tf.layers, Keras, slim
     ('running_mean', 'running_var'),  # converted from PyTorch
@@ -34,14 +35,14 @@ PARAMETER_PASSES = ('Identity', 'ReadVariableOp', 'Cast')
 
 
 class NothingToChange(UserError):
-    """The graph is in inference mode already, as far as that can be seen."""
+    """The graph is in inference mode already, as far as can be detected."""
 
 
 def in_inference_mode(graph_def: tf.GraphDef, target: str, path: Path) -> tf.GraphDef:
     """A copy of a whole graph in which the tensor `target` is computed as in inference.
 
-    Raises UserError when there is nothing to change, or when a batch norm in training mode has no moving
-    averages in the file, or what is random is no dropout.
+    Raises NothingToChange when it is so already, and UserError when a batch norm in training mode has no
+    moving averages in the file, or when random ops remain that are not dropout.
     """
     changed, flags = _flags_off(graph_def)
     changed = without_decided_branches(changed)
@@ -49,16 +50,16 @@ def in_inference_mode(graph_def: tf.GraphDef, target: str, path: Path) -> tf.Gra
     changed, dropped = without_dropout(changed, target)
     if left := random_nodes(changed, target):
         raise UserError(
-            f'{paths.shown(path)} draws random numbers at {left[0]}, which is no dropout: '
+            f'{paths.shown(path)} draws random numbers at {left[0]}, which is not dropout: '
             'freeze the graph again in inference mode'
         )
     if not (flags or norms or dropped):
-        raise NothingToChange(f'{paths.shown(path)} holds nothing of training: leave --inference-mode out')
+        raise NothingToChange(f'{paths.shown(path)} is in inference mode already: leave --inference-mode out')
     return changed
 
 
 def _flags_off(graph_def: tf.GraphDef) -> tuple[tf.GraphDef, int]:
-    """Training flags as constants that are false, and how many were not false before."""
+    """The graph with its training flags as constants that are false, and how many were not false before."""
     changed, off = tf.GraphDef(versions=graph_def.versions, library=graph_def.library), 0
     nodes = nodes_by_name(graph_def)
     for node in graph_def.node:
@@ -74,8 +75,7 @@ def _flags_off(graph_def: tf.GraphDef) -> tuple[tf.GraphDef, int]:
 
 
 def _with_moving_averages(graph_def: tf.GraphDef, target: str, path: Path) -> tuple[tf.GraphDef, int]:
-    changed = tf.GraphDef()
-    changed.CopyFrom(graph_def)
+    changed = copy.deepcopy(graph_def)
     nodes, needed = nodes_by_name(changed), ancestors(changed, [target])
     fused = [n for n in changed.node if n.name in needed and _is_training(n)]
     for node in fused:
@@ -103,14 +103,14 @@ def _with_moving_averages(graph_def: tf.GraphDef, target: str, path: Path) -> tu
 
 
 def _is_training(node: tf.NodeDef) -> bool:
-    """Whether a node is a fused batch norm that normalizes by the batch; it does if it does not say."""
+    """Whether a node is a fused batch norm in training mode, which is the default of the attribute."""
     return node.op in BATCH_NORMS and ('is_training' not in node.attr or node.attr['is_training'].b)
 
 
 def _moments(
     graph_def: tf.GraphDef, needed: set[str], nodes: dict[str, tf.NodeDef]
 ) -> Iterator[tuple[tf.NodeDef, tf.NodeDef]]:
-    """Mean and variance over images and places, as `tf.nn.moments` writes them out."""
+    """The (mean, variance) nodes over batch and positions that `tf.nn.moments` creates."""
     for node in graph_def.node:
         if node.name not in needed or node.op != 'Mean':
             continue
@@ -125,7 +125,7 @@ def _moments(
 
 
 def _moving(scopes: list[str], size: int | None, nodes: dict[str, tf.NodeDef]) -> list[str] | None:
-    """The constants that hold the moving averages below one of the scopes."""
+    """The constants of the moving averages under one of the scopes; None when there are none."""
     for scope in dict.fromkeys(scopes):
         for names in MOVING:
             found = [f'{scope}/{name}' for name in names]
@@ -145,7 +145,7 @@ def _size_of_vector(tensor: str, nodes: dict[str, tf.NodeDef]) -> int | None:
 
 
 def _origin(tensor: str, nodes: dict[str, tf.NodeDef]) -> str:
-    """The node that holds a parameter, seen through those that pass it on."""
+    """The name of the node that holds a parameter, found through nodes that pass it on."""
     while (node := nodes.get(node_of(tensor))) is not None and node.op in PARAMETER_PASSES and node.input:
         tensor = node.input[0]
     return node_of(tensor)
@@ -158,6 +158,6 @@ def _scope(name: str) -> str:
 def _no_averages(node: tf.NodeDef, path: Path) -> UserError:
     return UserError(
         f'{paths.shown(path)}: {node.name} ({node.op}) normalizes by the mean and variance of the batch, and '
-        'the file holds no moving averages to take instead: freeze the graph again in inference mode, '
+        'the file holds no moving averages to use instead: freeze the graph again in inference mode, '
         'with training=False'
     )

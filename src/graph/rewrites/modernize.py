@@ -1,9 +1,8 @@
-"""Old GraphDefs in today's terms.
+"""Convert old GraphDefs to the current version.
 
-A GraphDef states the version of TensorFlow that produced it, and some ops exist only for old
-versions: the 2015 Inception release (version 8) uses `BatchNormWithGlobalNormalization`, which a
-graph of today may not contain. Joined with a new head the file must have one version, so what is
-old is said anew, with the same result.
+A GraphDef states the version of TensorFlow that produced it, and some ops are allowed only in old versions:
+the 2015 Inception release (version 8) uses `BatchNormWithGlobalNormalization`. A graph joined with a new head
+has one version, so old ops are replaced by current ones with the same result.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ SCALAR_PLACEHOLDERS_SINCE = 24
 
 
 def modernize(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """A copy of the graph of today's version; graphs without old parts keep their nodes as they are.
+    """A copy of the graph in the current version; nodes other than old ones stay as they are.
 
     Outputs stay equal up to float32 rounding.
     """
@@ -26,7 +25,7 @@ def modernize(graph_def: tf.GraphDef) -> tf.GraphDef:
         else:
             copy = fresh.node.add()
             copy.CopyFrom(node)
-            if node.op == 'PlaceholderV2':  # always knew its shape; the same as Placeholder today
+            if node.op == 'PlaceholderV2':  # the same as the Placeholder of today
                 copy.op = 'Placeholder'
             elif node.op == 'Placeholder' and graph_def.versions.producer < SCALAR_PLACEHOLDERS_SINCE:
                 _free_empty_shape(copy)
@@ -35,7 +34,7 @@ def modernize(graph_def: tf.GraphDef) -> tf.GraphDef:
 
 
 def _fused_batch_norm(node: tf.NodeDef) -> list[tf.NodeDef]:
-    """The same normalisation as a FusedBatchNormV3, preceded by a scale of ones if need be.
+    """The equivalent FusedBatchNormV3, with a gamma of ones if the old op does not scale.
 
     BatchNormWithGlobalNormalization(t, m, v, beta, gamma) is (t - m) / sqrt(v + e) [* gamma] + beta.
     """

@@ -1,12 +1,12 @@
-"""Graphs made lighter: what only training or checking needed goes, and the rest runs in fewer steps.
+"""Optimize a graph for inference: remove ops without effect, fold constants and batch norms.
 
     rewritten, rewrites = optimize(graph_def, ['pool_3:0', 'ResizeBilinear:0'])
     print(rewrites)  # 994 → 518 nodes, 94 batch norms folded
 
-Outputs stay equal up to float32 rounding. TensorFlow's own tools do half of it each:
-`optimize_for_inference` folds batch norms that are one op, not those that Keras spells out; Grappler,
-which runs in every session anyway, folds the latter, but not behind depthwise convolutions, and does
-not see through CheckNumerics.
+Outputs stay equal up to float32 rounding. TensorFlow's own tools each cover a part:
+`optimize_for_inference` folds batch norms that are one op, but not those of Keras, which are several;
+Grappler, which runs in every session anyway, folds the latter, but not after depthwise convolutions or
+CheckNumerics.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from src.graph.rewrites.constants import fold_constants
 from src.graph.rewrites.folding import BATCH_NORMS, fold_batch_norms
 
 PASS_THROUGH = ('Identity', 'StopGradient', 'PreventGradient', 'CheckNumerics', 'Snapshot')
-# Control edges decide which side of these runs, so a graph that holds one is left as it is.
+# A graph with one of these is left as it is, as removing control edges could change which branch runs.
 CONTROL_FLOW = ('Switch', 'Merge', 'Enter', 'Exit', 'NextIteration', 'LoopCond')
 
 
 @dataclass(frozen=True)
 class Rewrites:
-    """What was done to a graph, for a line of text."""
+    """Summary of an optimization: the number of nodes before and after, and of folded batch norms."""
 
     before: int
     after: int
@@ -38,11 +38,10 @@ class Rewrites:
 
 
 def optimize(graph_def: tf.GraphDef, keep: Sequence[str]) -> tuple[tf.GraphDef, Rewrites]:
-    """The part of a graph that the tensors `keep` need, with as few nodes as we can make it.
+    """The part of a graph that the tensors `keep` depend on, with as few nodes as possible; and a summary.
 
-    Tensors in `keep` survive under their names and may be fetched or fed; a placeholder with a default
-    that is not among them becomes its default. The batch norms of 2015 must have gone through
-    `modernize`.
+    Tensors in `keep` stay under their names and may be fetched or fed; other placeholders with a default
+    become their default. Batch norms of 2015 must have been converted by `modernize`.
     """
     names = {node_of(tensor) for tensor in keep}
     light, folded = subgraph(_without_pass_through(graph_def, names), keep), 0
@@ -55,12 +54,12 @@ def optimize(graph_def: tf.GraphDef, keep: Sequence[str]) -> tuple[tf.GraphDef, 
 
 
 def leaves_to_rewrite(graph_def: tf.GraphDef) -> bool:
-    """Whether a graph still holds what `optimize` takes away: any that it never saw does."""
+    """Whether a graph has ops that `optimize` removes, as any graph has that was never optimized."""
     return any(node.op in PASS_THROUGH or node.op in BATCH_NORMS for node in graph_def.node)
 
 
 def _without_pass_through(graph_def: tf.GraphDef, keep: set[str]) -> tf.GraphDef:
-    """A copy without control edges or nodes that hand on their first input unchanged."""
+    """A copy without control edges and without nodes that return their first input unchanged."""
     nodes = nodes_by_name(graph_def)
 
     def source(tensor: str) -> str:

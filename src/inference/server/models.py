@@ -93,7 +93,8 @@ class Slot:
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
-            fresh = Served(self.name, version, load_model(found.path, thaw=False), self._observe)
+            predictor = load_model(found.path, weights_as_variables=False)
+            fresh = Served(self.name, version, predictor, self._observe)
         except Exception as error:
             self.failure = version, first_line(error)
             raise

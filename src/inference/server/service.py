@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.images.faults import BadImage
+from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.printers import best
 from src.inference.server import tf_serving
@@ -125,7 +126,8 @@ class Classifier:
 
     def _row(self, reader: ImageReader, picture: bytes) -> bytes | np.ndarray:
         """The picture as its batch takes it. Raises BadImage."""
-        if reader.as_in_graph(picture, QUICK_PIXELS):
+        header = read_header(picture)
+        if reader.as_in_graph(header, QUICK_PIXELS):
             return picture
         with self._decoding:
-            return reader.read(picture)
+            return reader.read(picture, header)

@@ -1,4 +1,4 @@
-"""A backbone is tried when it is loaded; graphs saved in training mode are mended by --inference-mode."""
+"""A backbone is tested when it is loaded; --inference-mode repairs graphs saved in training mode."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.learners.head import backbone_of
 from src.graph import backbones
+from src.graph.backbone_flags import Changes
 from src.graph.backbones import load_as, load_backbone, load_tried
-from src.graph.changes import Changes
 from src.graph.graph_io import write_graph
 from src.graph.rewrites.inference_mode import in_inference_mode
 from tests.graph.graphs import EPSILON, SIDE, WEIGHTS, bottleneck_of, graph_of_2015
@@ -19,12 +19,12 @@ from tests.pictures import photo
 
 PIXELS = np.stack([photo(SIDE, SIDE, seed=n) for n in range(3)]).astype(np.float32)
 RIGHT = bottleneck_of(PIXELS)
-MENDED = Changes(inference_mode=True)
+REPAIRED = Changes(inference_mode=True)
 
 
 def graph_with(layer, moving=True, pooled=None):
     """The network of tests.graph.graphs for pixels of 0 to 255 with `layer` in the place of its batch norm,
-    and `pooled` behind its pooling."""
+    and `pooled` after its pooling."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
         x = tf.nn.conv2d((x - 128) / 128, tf.constant(WEIGHTS['kernel'])[None, None], 1, 'SAME')
@@ -74,7 +74,7 @@ def written_out_keeping_axes(x, facts):
     return tf.nn.batch_normalization(x, mean, variance, facts['beta'], facts['gamma'], EPSILON)
 
 
-def chosen_by(flag):
+def switched_by(flag):
     return lambda x, facts: tf.cond(flag(), lambda: fused(x, facts), lambda: fused(x, facts, False))
 
 
@@ -90,7 +90,7 @@ def by_default_negated():
     return tf.logical_not(tf.logical_not(tf.placeholder_with_default(True, [], 'phase_train')))
 
 
-def moved(x, facts):
+def with_moving_averages(x, facts):
     return fused(x, facts, False)
 
 
@@ -128,14 +128,14 @@ TRAINING = {
     'averages given': (with_averages_given, None),
     'written out': (written_out, None),
     'written out, keeping axes': (written_out_keeping_axes, None),
-    'cond of a constant': (chosen_by(by_constant), None),
-    'cond of a default': (chosen_by(by_default), None),
-    'cond of a default, negated': (chosen_by(by_default_negated), None),
-    'floor': (moved, drop_by_floor),
-    'comparison': (moved, drop_by_comparison),
-    'less': (moved, drop_by_less),
-    'dropout of today': (moved, drop_today),
-    'noise': (moved, noise),
+    'cond of a constant': (switched_by(by_constant), None),
+    'cond of a default': (switched_by(by_default), None),
+    'cond of a default, negated': (switched_by(by_default_negated), None),
+    'floor': (with_moving_averages, drop_by_floor),
+    'comparison': (with_moving_averages, drop_by_comparison),
+    'less': (with_moving_averages, drop_by_less),
+    'dropout of today': (with_moving_averages, drop_today),
+    'noise': (with_moving_averages, noise),
     'all at once': (fused, lambda x: noise(drop_by_floor(x))),
 }
 
@@ -146,25 +146,25 @@ def vectors(backbone):
 
 
 @pytest.mark.parametrize('name', TRAINING)
-def test_training_mode_is_found_and_mended(tmp_path, name):
+def test_training_mode_is_detected_and_repaired(tmp_path, name):
     path = write_graph(graph_with(*TRAINING[name][:1], pooled=TRAINING[name][1]), tmp_path / 'g.pb')
     with pytest.raises(
-        UserError, match=r'another vector .*, because .* \(\w+\) .*add --inference-mode, which'
+        UserError, match=r'different vector .*, because .* \(\w+\) .*add --inference-mode, which'
     ):
         load_tried(path, 'pool_3', (0, 255))
-    backbone = load_tried(path, 'pool_3', (0, 255), MENDED)
+    backbone = load_tried(path, 'pool_3', (0, 255), REPAIRED)
     np.testing.assert_allclose(vectors(backbone), RIGHT, rtol=1e-4, atol=1e-5)
 
 
-def test_training_mode_in_a_cond_of_version_2_is_mended(tmp_path):
+def test_training_mode_in_a_cond_of_version_2_is_repaired(tmp_path):
     tf.enable_control_flow_v2()
     try:
-        path = write_graph(graph_with(chosen_by(by_default)), tmp_path / 'g.pb')
+        path = write_graph(graph_with(switched_by(by_default)), tmp_path / 'g.pb')
     finally:
         tf.disable_control_flow_v2()
     with pytest.raises(UserError, match=r'because \S+ \((Stateless)?If\) .*add --inference-mode, which'):
         load_tried(path, 'pool_3', (0, 255))
-    backbone = load_tried(path, 'pool_3', (0, 255), MENDED)
+    backbone = load_tried(path, 'pool_3', (0, 255), REPAIRED)
     np.testing.assert_allclose(vectors(backbone), RIGHT, rtol=1e-4, atol=1e-5)
 
 
@@ -172,43 +172,46 @@ def test_the_node_is_named(tmp_path):
     for build, node in [
         (graph_with(fused), 'norm/FusedBatchNormV3 .FusedBatchNormV3. is a batch norm in training mode'),
         (graph_with(written_out), 'norm/moments/mean .Mean. runs over all images'),
-        (graph_with(moved, pooled=drop_today), 'RandomUniform .RandomUniform. draws random numbers'),
+        (
+            graph_with(with_moving_averages, pooled=drop_today),
+            'RandomUniform .RandomUniform. draws random numbers',
+        ),
     ]:
         with pytest.raises(UserError, match=node):
             load_tried(write_graph(build, tmp_path / 'g.pb'), 'pool_3', (0, 255))
 
 
 @pytest.mark.parametrize('layer', [fused, written_out])
-def test_a_batch_norm_without_moving_averages_cannot_be_mended(tmp_path, layer):
+def test_a_batch_norm_without_moving_averages_cannot_be_repaired(tmp_path, layer):
     path = write_graph(graph_with(layer, moving=False), tmp_path / 'g.pb')
-    words = 'the file holds no moving averages to take instead: freeze the graph again in inference mode'
+    words = 'the file holds no moving averages to use instead: freeze the graph again in inference mode'
     with pytest.raises(UserError, match=f'--inference-mode does not help: .*{words}'):
         load_tried(path, 'pool_3', (0, 255))
     with pytest.raises(UserError, match=f'^(?!.*does not help).*{words}'):
-        load_tried(path, 'pool_3', (0, 255), MENDED)
+        load_tried(path, 'pool_3', (0, 255), REPAIRED)
 
 
-def test_random_numbers_that_are_no_dropout_are_refused(tmp_path):
+def test_random_numbers_other_than_dropout_are_refused(tmp_path):
     def scaled(x):
         return x * tf.random_uniform(tf.shape(x), 0.5, 1.5)
 
-    path = write_graph(graph_with(moved, pooled=scaled), tmp_path / 'g.pb')
-    with pytest.raises(UserError, match=r'does not help: draws random numbers at .*, which is no dropout'):
+    path = write_graph(graph_with(with_moving_averages, pooled=scaled), tmp_path / 'g.pb')
+    with pytest.raises(UserError, match=r'does not help: draws random numbers at .*, which is not dropout'):
         load_tried(path, 'pool_3', (0, 255))
 
 
 def test_inference_mode_changes_nothing_else(tmp_path):
     path = write_graph(graph_of_2015(), tmp_path / 'g.pb')
-    with pytest.raises(UserError, match='holds nothing of training: leave --inference-mode out'):
-        load_backbone(path, changes=MENDED)
-    before = graph_with(moved, pooled=drop_today)
+    with pytest.raises(UserError, match='is in inference mode already: leave --inference-mode out'):
+        load_backbone(path, changes=REPAIRED)
+    before = graph_with(with_moving_averages, pooled=drop_today)
     kept = before.SerializeToString()
     in_inference_mode(before, 'pool_3:0', path)
     assert before.SerializeToString() == kept
 
 
 def one_by_one(kind):
-    """Graphs that were made for one image."""
+    """Graphs made for one image at a time."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], 'input')
         x = tf.nn.relu(tf.nn.conv2d(x / 255, tf.constant(WEIGHTS['kernel'])[None, None], 1, 'SAME'))
@@ -226,7 +229,9 @@ def one_by_one(kind):
 @pytest.mark.parametrize('kind', ['Reshape', 'Mean', 'Max'])
 def test_a_graph_for_one_image_is_refused_with_the_node(tmp_path, kind):
     path = write_graph(one_by_one(kind), tmp_path / 'g.pb')
-    with pytest.raises(UserError, match=rf'another vector beside other images, because \w+ \({kind}\)'):
+    with pytest.raises(
+        UserError, match=rf'a different vector in a batch with other images, because \w+ \({kind}\)'
+    ):
         load_tried(path, 'pool_3', (0, 255))
 
 
@@ -255,9 +260,9 @@ def test_a_graph_that_always_overflows_is_refused(tmp_path):
         load_tried(path, 'pool_3', (0, 255))
 
 
-def test_facts_bring_the_same_backbone_back(tmp_path):
+def test_the_same_backbone_is_loaded_from_its_facts(tmp_path):
     path = write_graph(graph_with(fused), tmp_path / 'g.pb')
-    facts = load_tried(path, 'pool_3', (0, 255), MENDED).facts()
+    facts = load_tried(path, 'pool_3', (0, 255), REPAIRED).facts()
     assert facts['changes'] == {'inference_mode': True}
     np.testing.assert_array_equal(vectors(load_as(facts, path)), vectors(backbone_of(facts)))
     np.testing.assert_allclose(vectors(backbone_of(facts, faster=False)), RIGHT, rtol=1e-4, atol=1e-5)

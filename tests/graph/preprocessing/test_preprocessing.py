@@ -1,4 +1,4 @@
-"""The way from an encoded image to pixels: found in a graph, or put before one that begins with pixels."""
+"""Preprocessing: found in a graph, or added to one that begins with pixels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.freezing import freeze
+from src.graph.backbone_flags import Changes
 from src.graph.backbones import load_backbone
-from src.graph.changes import Changes
 from src.graph.graph_io import read_graph, subgraph, write_graph
 from src.graph.preprocessing.find import find_preprocessing
 from src.images.reader import ImageReader
@@ -40,7 +40,7 @@ def loaded(graph_def, tmp_path, pixel_range=None, bottleneck='pool_3', **changes
 
 
 def vector(backbone, data):
-    """The bottleneck of one encoded picture, by way of the reader and by way of the graph alone."""
+    """The bottleneck of one encoded picture; asserts that reader and graph give the same."""
     pixels = ImageReader(backbone.graph_def, backbone.preprocessing).read(data)
     with tf.Graph().as_default(), tf.Session() as session:
         bottleneck = backbone.attach()
@@ -51,7 +51,7 @@ def vector(backbone, data):
 
 
 @pytest.mark.parametrize('pixel_range', [(-1, 1), (0, 1), (0, 255), (-128, 127)])
-def test_a_graph_of_pixels_gets_a_front_in_its_range(tmp_path, pixel_range):
+def test_preprocessing_in_the_pixel_range_is_added(tmp_path, pixel_range):
     backbone = loaded(graph_of_pixels(low=pixel_range[0], high=pixel_range[1]), tmp_path, pixel_range)
     wanted = bottleneck_of(PHOTO[None].astype(float))
     np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
@@ -63,7 +63,7 @@ def test_the_range_matters(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['input', 'ResizeBilinear', 'a/b', 'Cast', 'mul', 'resize'])
-def test_any_name_of_the_placeholder_will_do(tmp_path, name):
+def test_the_placeholder_may_have_any_name(tmp_path, name):
     backbone = loaded(graph_of_pixels(name=name), tmp_path, (-1, 1))
     assert backbone.preprocessing.image == 'DecodeJpeg/contents:0'
     wanted = bottleneck_of(PHOTO[None].astype(float))
@@ -71,7 +71,7 @@ def test_any_name_of_the_placeholder_will_do(tmp_path, name):
 
 
 @pytest.mark.parametrize('name', ['DecodeJpeg', 'DecodeJpeg/contents', 'ResizeBilinear', 'labels'])
-def test_names_of_the_new_front_may_be_taken(tmp_path, name):
+def test_names_of_new_preprocessing_may_be_taken(tmp_path, name):
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
         tf.reduce_mean(tf.identity(x, name) * 2, [1, 2], name='pool_3')
@@ -82,7 +82,7 @@ def test_names_of_the_new_front_may_be_taken(tmp_path, name):
     np.testing.assert_allclose(vector(backbone, PNG), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_nodes_of_the_graph_may_bear_common_names(tmp_path):
+def test_nodes_of_the_graph_may_have_common_names(tmp_path):
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
         for name in ('mul', 'add', 'resize', 'Cast', 'ExpandDims'):
@@ -97,8 +97,8 @@ def test_one_image_at_a_time_becomes_many(tmp_path):
     assert vector(backbone, PNG).shape == (1, DEPTH)
 
 
-def test_a_large_photo_is_resized_smoothly(tmp_path):
-    # A checkerboard of single pixels: without smoothing, shrinking it gives black and white again.
+def test_a_large_photo_is_resized_with_antialiasing(tmp_path):
+    # Without antialiasing a checkerboard of single pixels would stay black and white.
     board = (np.indices((8 * SIDE, 8 * SIDE)).sum(0) % 2 * 255).astype(np.uint8)
     backbone = loaded(graph_of_pixels(low=0, high=255), tmp_path, (0, 255))
     pixels = ImageReader(backbone.graph_def, backbone.preprocessing).read(
@@ -117,19 +117,19 @@ def means(shape):
 @pytest.mark.parametrize(
     ('graph_def', 'words'),
     [
-        (graph_of_pixels, r'takes pixels at input:0.* add --pixel-range=-1,1'),
+        (graph_of_pixels, r'accepts pixels at input:0.* add --pixel-range=-1,1'),
         (
             lambda: graph_of_pixels((None, None, None, 3)),
-            r'input:0 takes images of any size: add --input-size',
+            r'input:0 accepts images of any size: add --input-size',
         ),
         (lambda: means([None, SIDE, SIDE, 1]), r'12, 12, 1\], not \[N, height, width, 3\]'),
-        (lambda: graph_of_pixels(None), 'input:0 takes images of any size: add --input-size'),
+        (lambda: graph_of_pixels(None), 'input:0 accepts images of any size: add --input-size'),
         (lambda: graph_of_pixels(dtype='complex64'), 'neither an image decoder nor a placeholder for pixels'),
     ],
-    ids=['no range', 'any size', 'grey', 'any rank', 'complex'],
+    ids=['no range', 'any size', 'gray', 'any rank', 'complex'],
 )
-def test_what_cannot_get_a_front_is_told(tmp_path, graph_def, words):
-    given = None if words.startswith('takes') else (-1, 1)
+def test_a_graph_that_cannot_get_preprocessing_is_refused(tmp_path, graph_def, words):
+    given = None if words.startswith('accepts') else (-1, 1)
     with pytest.raises(UserError, match=words):
         loaded(graph_def(), tmp_path, given)
 
@@ -149,19 +149,21 @@ def two_placeholders(dtype, shape):
         return graph.as_graph_def()
 
 
-def test_two_placeholders_for_pixels_are_one_too_many(tmp_path):
+def test_two_placeholders_for_pixels_are_refused(tmp_path):
     with pytest.raises(UserError, match=r'several placeholders for pixels \(input:0, other:0\)'):
         loaded(two_placeholders(tf.float32, [None, SIDE, SIDE, 3]), tmp_path, (-1, 1))
 
 
 @pytest.mark.parametrize(('dtype', 'shape'), [(tf.float32, []), (tf.bool, []), (tf.int32, [None])])
 def test_a_placeholder_for_something_else_is_named(tmp_path, dtype, shape):
-    words = rf'also wants a value at other:0, which takes {dtype.name} .*: add --set other:0=VALUE, or freeze'
+    words = (
+        rf'also needs a value at other:0, which accepts {dtype.name} .*: add --set other:0=VALUE, or freeze'
+    )
     with pytest.raises(UserError, match=words):
         loaded(two_placeholders(dtype, shape), tmp_path, (-1, 1))
 
 
-def test_a_default_for_something_else_is_enough(tmp_path):
+def test_other_placeholders_may_have_a_default(tmp_path):
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
         keep = tf.placeholder_with_default(2.0, [], 'keep')
@@ -170,7 +172,7 @@ def test_a_default_for_something_else_is_enough(tmp_path):
     np.testing.assert_allclose(vector(backbone, PNG), 2 * PHOTO[None].mean((1, 2)), rtol=1e-5)
 
 
-def test_a_decoder_without_resizing_is_no_front(tmp_path):
+def test_a_decoder_without_resizing_is_refused(tmp_path):
     with tf.Graph().as_default() as graph:
         decoded = tf.image.decode_jpeg(tf.placeholder(tf.string, [], 'file'), channels=3)
         tf.reduce_mean(tf.cast(decoded, tf.float32)[None], [1, 2], name='pool_3')
@@ -188,7 +190,7 @@ def decoding(size):
         return graph.as_graph_def()
 
 
-def test_the_last_of_several_resizers_ends_the_front(tmp_path):
+def test_the_last_of_several_resizers_ends_the_preprocessing(tmp_path):
     preprocessing = loaded(decoding(lambda: [SIDE, SIDE + 2]), tmp_path).preprocessing
     assert (preprocessing.image, preprocessing.decoded, preprocessing.pixels) == (
         'file:0',
@@ -198,13 +200,13 @@ def test_the_last_of_several_resizers_ends_the_front(tmp_path):
     assert (preprocessing.height, preprocessing.width) == (SIDE, SIDE + 2)
 
 
-def test_a_size_that_only_running_tells_is_refused(tmp_path):
+def test_an_unknown_size_is_refused(tmp_path):
     with pytest.raises(UserError, match=r'second:0 is float32 .*\?.*fixed height and width'):
         loaded(decoding(lambda: tf.random.uniform([2], 8, 9, tf.int32)), tmp_path)
 
 
 @pytest.mark.parametrize('shape', [(None, None, None, 3), (None, SIDE, None, None), (1, None, None, 3), None])
-def test_a_size_may_be_given(tmp_path, shape):
+def test_the_input_size_may_be_given(tmp_path, shape):
     backbone = loaded(graph_of_pixels(shape), tmp_path, (-1, 1), 'conv', input_size=(SIDE, SIDE + 4))
     assert (backbone.preprocessing.height, backbone.preprocessing.width) == (SIDE, SIDE + 4)
     assert backbone.facts()['changes'] == {'input_size': [SIDE, SIDE + 4]}
@@ -214,14 +216,14 @@ def test_a_size_may_be_given(tmp_path, shape):
 
 
 def test_a_size_that_contradicts_the_graph_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r'takes images of 12 x 12: leave --input-size out'):
+    with pytest.raises(UserError, match=r'accepts images of 12 x 12: leave --input-size out'):
         loaded(graph_of_pixels(), tmp_path, (-1, 1), input_size=(SIDE, 13))
     with pytest.raises(UserError, match='decodes images itself: leave --input-size out'):
         loaded(graph_of_2015(), tmp_path, input_size=(SIDE, SIDE))
 
 
 @pytest.mark.parametrize('dtype', ['uint8', 'int32', 'float16', 'float64'])
-def test_pixels_may_be_of_any_type_of_number(tmp_path, dtype):
+def test_pixels_may_have_any_numeric_dtype(tmp_path, dtype):
     given = None if 'int' in dtype else (0, 255)
     backbone = loaded(graph_of_pixels(low=0, high=255, dtype=dtype), tmp_path, given)
     assert backbone.pixel_range == given
@@ -239,7 +241,7 @@ def test_pixels_may_be_in_nchw(tmp_path):
     np.testing.assert_allclose(got, 2 * wide[None].mean((1, 2)), rtol=1e-5)
 
 
-def test_a_placeholder_of_the_second_version_is_one(tmp_path):
+def test_a_placeholder_v2_is_accepted(tmp_path):
     graph_def = graph_of_pixels()
     for node in graph_def.node:
         node.op = node.op.replace('Placeholder', 'PlaceholderV2')
@@ -263,23 +265,21 @@ def with_odd_placeholder(name, dtype, shape, use):
             'keep_prob',
             tf.float32,
             lambda x, odd: x * tf.floor(odd + 0.5),
-            'share of units that dropout keeps',
+            'fraction of units that dropout keeps',
             1.0,
         ),
         ('dropout/rate', tf.float64, lambda x, odd: x / (1 - tf.cast(odd, tf.float32)), 'sets to zero', 0.0),
-        ('is_training', tf.bool, lambda x, odd: tf.cond(odd, lambda: 7 * x, lambda: x), 'the switch', False),
-        ('phase', tf.int32, lambda x, odd: x + tf.cast(odd, tf.float32), 'the switch between', 0.0),
+        ('is_training', tf.bool, lambda x, odd: tf.cond(odd, lambda: 7 * x, lambda: x), 'a switch', False),
+        ('phase', tf.int32, lambda x, odd: x + tf.cast(odd, tf.float32), 'a switch between', 0.0),
     ],
 )
 @pytest.mark.parametrize('shape', [[], None, [1]])
-def test_an_odd_placeholder_is_named_as_what_it_is_and_may_be_set(
-    tmp_path, name, dtype, use, meaning, given, shape
-):
+def test_another_placeholder_is_explained_and_may_be_set(tmp_path, name, dtype, use, meaning, given, shape):
     if name == 'is_training' and shape == [1]:
         shape = []
     graph_def = with_odd_placeholder(name, dtype, shape, use)
-    told = str(given).lower() if dtype == tf.bool else f'{given:.0f}'
-    with pytest.raises(UserError, match=rf'a value at {name}:0, .*{meaning}.*: add --set {name}:0={told}'):
+    text = str(given).lower() if dtype == tf.bool else f'{given:.0f}'
+    with pytest.raises(UserError, match=rf'a value at {name}:0, .*{meaning}.*: add --set {name}:0={text}'):
         loaded(graph_def, tmp_path, (0, 255))
     backbone = loaded(graph_def, tmp_path, (0, 255), values=((f'{name}:0', given),))
     np.testing.assert_allclose(vector(backbone, PNG), PHOTO[None].mean((1, 2)), rtol=1e-5)
@@ -291,8 +291,8 @@ def test_an_odd_placeholder_is_named_as_what_it_is_and_may_be_set(
     ('values', 'words'),
     [
         ((('other:0', 0.5),), r'other:0 is int32 and cannot be 0\.5'),
-        ((('pool_3:0', 1.0),), 'pool_3:0 is no placeholder but Mean: --set cannot set it'),
-        ((('othr:0', 1.0),), 'has no tensor othr:0; names near it: other:0'),
+        ((('pool_3:0', 1.0),), 'pool_3:0 is not a placeholder but Mean: --set cannot set it'),
+        ((('othr:0', 1.0),), 'has no tensor othr:0; similar names: other:0'),
     ],
 )
 def test_a_value_that_cannot_be_set_is_refused(tmp_path, values, words):
@@ -301,7 +301,7 @@ def test_a_value_that_cannot_be_set_is_refused(tmp_path, values, words):
 
 
 def decoded_within(how, after=lambda pixels: pixels, inside=lambda pixels: pixels):
-    """A graph that decodes and resizes within control flow."""
+    """A graph that decodes and resizes inside control flow."""
 
     def resized(decoded):
         return inside(tf.image.resize_bilinear(tf.cast(decoded, tf.float32)[None], [SIDE, SIDE]))
@@ -386,14 +386,14 @@ def test_more_than_resizing_within_control_flow_is_refused(tmp_path, inside):
         loaded(decoded_within('map', inside=inside), tmp_path)
 
 
-def test_a_range_asks_for_plain_resizing(tmp_path):
+def test_with_a_range_plain_resizing_is_used(tmp_path):
     graph_def = decoded_within('map', inside=lambda pixels: pixels[..., ::-1] / 255)
     backbone = loaded(graph_def, tmp_path, (0, 1))
     np.testing.assert_allclose(vector(backbone, PNG), PHOTO[None].mean((1, 2)) / 255, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['upsample', 'ResizeBilinear'])
-def test_resizing_within_the_network_is_no_front(tmp_path, name):
+def test_resizing_in_the_network_is_not_preprocessing(tmp_path, name):
     with tf.Graph().as_default() as graph:
         image = tf.placeholder(tf.string, [], 'image')
         decoded = tf.cast(tf.image.decode_jpeg(image, channels=3), tf.float32)[None]
@@ -416,7 +416,7 @@ def write_photos(folder, photos):
 
 
 def run_story(folder, name, backbone, *flags):
-    """From photos to a frozen file by the commands."""
+    """Convert photos, train and freeze with the commands."""
     flags = [*flags, '--precision', 'float32']
     image_folder_to_tfrecords.main([str(folder), '--name', name, '--backbone', str(backbone), *flags])
     train.main(['--name', name, '--steps', '40', '--layers', layers_of(name)])
@@ -429,7 +429,7 @@ def layers_of(name):
     return f'{records.width},{len(records.classes)}'
 
 
-def test_a_graph_of_pixels_goes_all_the_way(tmp_path, capsys):
+def test_a_graph_of_pixels_through_all_commands(tmp_path, capsys):
     write_photos(
         tmp_path / 'photos',
         {
@@ -448,15 +448,15 @@ def test_a_graph_of_pixels_goes_all_the_way(tmp_path, capsys):
     capsys.readouterr()
     light = tmp_path / 'photos' / 'light' / 'light.0.png'
     assert classify.main(['file', str(light), '--model', str(frozen), '--csv', '--top', '2']) == 0
-    told = dict(line.split(',')[1:] for line in capsys.readouterr().out.splitlines()[1:])
+    scores = dict(line.split(',')[1:] for line in capsys.readouterr().out.splitlines()[1:])
     head = classify.load_model(frozen).from_bottlenecks(
         bottleneck_of(photo(SIDE, SIDE, seed=0)[None].astype(np.float32)).astype(np.float32)
     )
-    assert [float(told[label]) for label in ('dark', 'light')] == pytest.approx(list(head[0]), abs=1e-4)
+    assert [float(scores[label]) for label in ('dark', 'light')] == pytest.approx(list(head[0]), abs=1e-4)
 
 
 def behind_decoder(graph_def):
-    """The part of a MobileNet graph from its scaled pixels on."""
+    """The part of a MobileNet graph after its scaled pixels."""
     nodes = tf.GraphDef(versions=graph_def.versions)
     nodes.node.extend(n for n in graph_def.node if n.name != 'Mul')
     pixels = nodes.node.add(name='Mul', op='Placeholder')
@@ -465,8 +465,8 @@ def behind_decoder(graph_def):
     return subgraph(nodes, ['softmax'])
 
 
-def test_mobilenet_without_its_decoder_answers_like_the_whole(real_data, tmp_path):
-    # All photos are made 224x224, so that no way of resizing changes them; 255 becomes (255 - 128) / 128.
+def test_mobilenet_without_its_decoder_equals_the_whole(real_data, tmp_path):
+    # All photos are 224x224, so resizing does not change them; 255 becomes (255 - 128) / 128.
     path = real_data / 'backbones' / 'mobilenet_v2_1.0_224.pb'
     photos = {}
     for name, data in dogs_and_cats(real_data, 40).items():
@@ -476,19 +476,19 @@ def test_mobilenet_without_its_decoder_answers_like_the_whole(real_data, tmp_pat
     write_photos(tmp_path / 'photos', photos)
     cut = write_graph(behind_decoder(read_graph(path)), tmp_path / 'cut.pb')
     assert not {'DecodeJpeg', 'ResizeBilinear'} & {node.op for node in read_graph(cut).node}
-    whole = run_story(tmp_path / 'photos', 'with_front', path)
-    ours = run_story(tmp_path / 'photos', 'cut_front', cut, '--pixel-range=-1,0.9921875')
+    whole = run_story(tmp_path / 'photos', 'whole', path)
+    ours = run_story(tmp_path / 'photos', 'without_decoder', cut, '--pixel-range=-1,0.9921875')
     for split in ('train', 'validation', 'test'):
-        first, second = (load(open_records(name), split) for name in ('with_front', 'cut_front'))
+        first, second = (load(open_records(name), split) for name in ('whole', 'without_decoder'))
         assert first.ids == second.ids
         np.testing.assert_allclose(first.values, second.values, rtol=1e-4, atol=1e-4)
-    held = [data for _, data in pictures(open_records('with_front'), 'train')]
+    held = [data for _, data in pictures(open_records('whole'), 'train')]
     answers = [np.stack(list(classify.load_model(model).from_pictures(held))) for model in (whole, ours)]
     np.testing.assert_allclose(*answers, atol=1e-3)
     assert answers[0].std(0).min() > 0.01
 
 
-def test_the_front_of_a_frozen_file_is_found_again(tmp_path):
+def test_the_preprocessing_of_a_frozen_file_is_found(tmp_path):
     backbone = loaded(graph_of_pixels(), tmp_path, (-1, 1))
     assert find_preprocessing(backbone.graph_def, 'pool_3:0', tmp_path) == backbone.preprocessing
     assert answer(backbone.graph_def, 'pool_3:0', {backbone.preprocessing.image: PNG}).shape == (

@@ -1,4 +1,4 @@
-"""Every kind of batch norm behind every kind of convolution, against the graph as it was."""
+"""Folding of every kind of batch norm into every kind of convolution, compared with the original graph."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def fused(op) -> callable:
     return norm
 
 
-def as_keras_leaves_it(x: tf.Tensor) -> tf.Tensor:
-    """Frozen by TensorFlow 2: factor and summand are made of constants when the graph runs."""
+def as_frozen_from_keras(x: tf.Tensor) -> tf.Tensor:
+    """Frozen by TensorFlow 2: scale and offset are computed from constants when the graph runs."""
     factor = tf.math.rsqrt(tf.constant(VARIANCE, name='moving_variance') + EPSILON) * GAMMA
     return x * factor + (BETA - factor * MEAN)
 
 
-def as_keras_leaves_it_without_scale(x: tf.Tensor) -> tf.Tensor:
+def as_frozen_from_keras_without_scale(x: tf.Tensor) -> tf.Tensor:
     factor = tf.math.rsqrt(tf.constant(VARIANCE) + EPSILON)
     return x * factor - factor * MEAN
 
@@ -59,8 +59,8 @@ FUSED = {
     'FusedBatchNormV3': fused(tf.raw_ops.FusedBatchNormV3),
 }
 SPELLED = {
-    'Keras': as_keras_leaves_it,
-    'Keras without scale': as_keras_leaves_it_without_scale,
+    'Keras': as_frozen_from_keras,
+    'Keras without scale': as_frozen_from_keras_without_scale,
     'textbook': lambda x: (x - MEAN) / tf.sqrt(tf.constant(VARIANCE) + EPSILON) * GAMMA + BETA,
     'factor': lambda x: GAMMA * x,
     'one factor for all': lambda x: x * 0.3,
@@ -104,7 +104,7 @@ def test_each_kind_is_folded_with_the_same_result(kind, norm, bias):
     assert_same(before, after)
 
 
-def test_a_summand_alone_becomes_a_bias():
+def test_an_offset_alone_becomes_a_bias():
     before = graph_of('Conv2D', lambda x: x + BETA.reshape(1, 1, 1, -1))
     after, rewrites = optimize(before, ['relu:0'])
     assert ops(after) == ['Conv2D', 'BiasAdd', 'Relu']
@@ -112,14 +112,14 @@ def test_a_summand_alone_becomes_a_bias():
     assert_same(before, after)
 
 
-def test_what_is_folded_already_keeps_its_nodes():
+def test_a_folded_graph_keeps_its_nodes():
     before = graph_of('Conv2D', lambda x: tf.nn.bias_add(x, BETA))
     names = {node.name for node in before.node} - {'normed'}
     assert {node.name for node in optimize(before, ['relu:0'])[0].node} == names
 
 
 def with_batch(x: tf.Tensor, **options) -> tf.Tensor:
-    """With mean and variance of the batch."""
+    """A batch norm with mean and variance of the batch."""
     return tf.raw_ops.FusedBatchNormV3(x=x, scale=GAMMA, offset=BETA, mean=[], variance=[], **options)[0]
 
 
@@ -136,21 +136,21 @@ LEFT_ALONE = {
 
 
 @pytest.mark.parametrize('norm', LEFT_ALONE)
-def test_what_is_no_step_by_channel_stays(norm):
+def test_other_operations_stay(norm):
     before = graph_of('Conv2D', LEFT_ALONE[norm])
     after, rewrites = optimize(before, ['relu:0'])
     assert rewrites.folded == 0
     assert_same(before, after)
 
 
-def test_a_batch_norm_that_does_not_say_so_trains():
+def test_a_batch_norm_is_in_training_mode_by_default():
     before = graph_of('Conv2D', FUSED['FusedBatchNormV3'])
     norm = nodes_by_name(before)['norm']
     del norm.attr['is_training']
     assert optimize(before, ['relu:0'])[1].folded == 0
 
 
-def test_one_channel_made_many_stays():
+def test_a_broadcast_to_more_channels_stays():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, SIDE, SIDE, DEPTH], 'x')
         y = tf.nn.conv2d(x, tf.constant(KERNELS['Conv2D'][..., :1], tf.float32), 1, 'SAME', name='conv')
@@ -173,8 +173,8 @@ def test_weights_that_are_fed_are_not_folded():
 
 
 @pytest.mark.parametrize('tensor', ['conv', 'scaled'])
-def test_a_value_that_is_needed_elsewhere_too_is_right(tensor):
-    """Used by another node, or wanted under its name: what comes behind it is not folded across it."""
+def test_a_value_with_several_uses_is_right(tensor):
+    """Used by another node, or named in `keep`: ops after it are not folded across it."""
 
     def norm(x: tf.Tensor) -> tf.Tensor:
         return tf.multiply(x, GAMMA, 'scaled') + BETA
@@ -194,7 +194,7 @@ def test_a_value_that_is_needed_elsewhere_too_is_right(tensor):
         assert_same(used, wanted, name)
 
 
-def test_weights_of_two_convolutions_stay_right_for_both():
+def test_weights_shared_by_two_convolutions():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, SIDE, SIDE, DEPTH], 'x')
         weights = tf.constant(KERNELS['Conv2D'], tf.float32)
@@ -206,8 +206,8 @@ def test_weights_of_two_convolutions_stay_right_for_both():
     assert_same(before, after, 'both:0')
 
 
-def test_a_second_time_for_another_tensor():
-    """A frozen graph may be cut again, elsewhere: names of the first folding are taken by then."""
+def test_folding_again_for_another_tensor():
+    """A frozen graph may be cut again elsewhere; the names of the first folding are taken then."""
     before = graph_of('Conv2D', lambda x: tf.multiply(tf.multiply(x, GAMMA, 'scaled') + BETA, 2, 'doubled'))
     once, _ = optimize(before, ['relu:0', 'scaled:0'])
     twice, rewrites = optimize(once, ['relu:0'])
@@ -217,7 +217,7 @@ def test_a_second_time_for_another_tensor():
 
 
 def test_channels_first():
-    """Which CPUs may not be able to run, so the rewritten graph is turned round to compare."""
+    """CPUs may not support NCHW, so the rewritten graph is converted to NHWC to compare."""
     before = graph_of('Conv2D', FUSED['FusedBatchNormV3'])
     first = tf.GraphDef()
     first.CopyFrom(before)
@@ -231,5 +231,5 @@ def test_channels_first():
         if 'data_format' in node.attr:
             node.attr['data_format'].s = b'NHWC'
     assert_same(before, after)
-    nodes_by_name(first)['norm'].attr['data_format'].s = b'NHWC'  # of rows, then, not of channels
+    nodes_by_name(first)['norm'].attr['data_format'].s = b'NHWC'  # axis 3, which is not the channel axis here
     assert optimize(first, ['relu:0'])[1].folded == 0

@@ -1,4 +1,4 @@
-"""Old ops in today's terms, against NumPy."""
+"""Conversion of old ops, compared with NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEED = {'DecodeJpeg/contents:0': encoded(PICTURE, 'PNG')}
 
 
 @pytest.mark.parametrize('scale', [True, False])
-def test_old_batch_norm_is_said_anew_with_the_same_result(scale):
+def test_old_batch_norm_is_converted_with_the_same_result(scale):
     old = graph_of_2015(scale)
     new = modernize(old)
     wanted = bottleneck_of(PICTURE[None].astype(float), scale)
@@ -26,7 +26,7 @@ def test_old_batch_norm_is_said_anew_with_the_same_result(scale):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_the_scale_matters_in_the_graph_that_has_it():
+def test_the_scale_changes_the_result():
     pixels = PICTURE[None].astype(float)
     assert np.abs(bottleneck_of(pixels, True) - bottleneck_of(pixels, False)).max() > 0.01
 
@@ -39,7 +39,7 @@ def test_control_inputs_stay():
     assert list(fused.input)[5:] == ['^ExpandDims']
 
 
-def test_the_version_is_todays_and_the_old_graph_is_left_alone():
+def test_the_version_is_current_and_the_old_graph_is_unchanged():
     old = graph_of_2015()
     before = old.SerializeToString(deterministic=True)
     assert modernize(old).versions.producer == tf.version.GRAPH_DEF_VERSION
@@ -47,7 +47,7 @@ def test_the_version_is_todays_and_the_old_graph_is_left_alone():
     assert old.versions.producer == 8
 
 
-def test_old_placeholders_without_a_shape_take_any():
+def test_old_placeholders_without_a_shape_accept_any():
     old = tf.GraphDef()
     old.versions.producer = 8
     for name, dtype in (('numbers', tf.float32), ('image', tf.string)):
@@ -59,10 +59,10 @@ def test_old_placeholders_without_a_shape_take_any():
     new = modernize(old)
     np.testing.assert_array_equal(answer(new, 'double:0', {'numbers:0': [[1, 2]]}), [[2, 4]])
     shapes = {node.name: node.attr['shape'].shape.unknown_rank for node in new.node if node.name != 'double'}
-    assert shapes == {'numbers': True, 'image': False}  # an image is one, in any version
+    assert shapes == {'numbers': True, 'image': False}  # an encoded image is a scalar in any version
 
 
-def test_a_graph_of_today_keeps_its_nodes():
+def test_a_current_graph_keeps_its_nodes():
     with tf.Graph().as_default() as graph:
         tf.identity(tf.placeholder(tf.float32, []), name='scalar')
         today = graph.as_graph_def()

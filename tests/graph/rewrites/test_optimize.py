@@ -1,4 +1,4 @@
-"""Graphs made lighter answer as they did: small ones made here, and real ones on real photos."""
+"""Optimized graphs give the same outputs: small graphs made here, and real ones on real photos."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def test_everything_in_keep_can_be_fed_and_fetched():
         np.testing.assert_allclose(answer(after, 'softmax:0', feed), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_graph_given_is_left_as_it_was():
+def test_the_given_graph_is_unchanged():
     graph_def, preprocessing = fed_graph_of_2015()
     before = graph_def.SerializeToString(deterministic=True)
     optimize(graph_def, ['pool_3:0', preprocessing.pixels])
     assert graph_def.SerializeToString(deterministic=True) == before
 
 
-def test_no_node_says_more_than_its_op_may():
-    """TensorFlow's other readers refuse attributes that an op does not have."""
+def test_no_node_has_attributes_that_its_op_lacks():
+    """Other readers of GraphDefs refuse unknown attributes."""
     graph_def, preprocessing = fed_graph_of_2015()
     after, _ = optimize(graph_def, ['softmax:0', preprocessing.pixels])
     with tf.Graph().as_default() as graph:
@@ -88,7 +88,7 @@ def test_no_node_says_more_than_its_op_may():
         assert {name for name in node.attr if not name.startswith('_')} <= allowed, node.name
 
 
-def test_twice_is_as_once():
+def test_optimizing_twice_changes_nothing():
     graph_def, preprocessing = fed_graph_of_2015()
     once, _ = optimize(graph_def, ['softmax:0', preprocessing.pixels])
     twice, rewrites = optimize(once, ['softmax:0', preprocessing.pixels])
@@ -96,7 +96,7 @@ def test_twice_is_as_once():
     assert rewrites.folded == 0
 
 
-def test_checks_copies_and_control_edges_go():
+def test_checks_copies_and_control_edges_are_removed():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None], 'x')
         positive = tf.debugging.assert_greater(x, 0.0)
@@ -104,11 +104,11 @@ def test_checks_copies_and_control_edges_go():
             checked = tf.debugging.check_numerics(tf.identity(x), 'no number')
         tf.identity(tf.stop_gradient(checked) * 2, 'twice')
     after, _ = optimize(graph.as_graph_def(), ['twice:0', 'x:0'])
-    assert ops(after) == ['Placeholder', 'Mul', 'Identity']  # the last bears the name that is kept
+    assert ops(after) == ['Placeholder', 'Mul', 'Identity']  # the last one has a name in `keep`
     np.testing.assert_array_equal(answer(after, 'twice:0', {'x:0': [-1, 2]}), [-2, 4])
 
 
-def test_what_constants_alone_decide_is_computed_once():
+def test_constants_are_folded():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 2], 'x')
         table = tf.transpose(tf.reshape(tf.sqrt(tf.constant([1.0, 4.0, 9.0, 16.0])), [2, 2]))
@@ -121,7 +121,7 @@ def test_what_constants_alone_decide_is_computed_once():
     assert 'PlaceholderWithDefault' in ops(optimize(before, ['sum:0', 'training:0'])[0])
 
 
-def test_random_numbers_are_drawn_anew():
+def test_random_numbers_are_not_folded():
     with tf.Graph().as_default() as graph:
         tf.multiply(tf.placeholder(tf.float32, [], 'x'), tf.random.uniform([3]), 'noise')
     after, _ = optimize(graph.as_graph_def(), ['noise:0'])
@@ -131,7 +131,7 @@ def test_random_numbers_are_drawn_anew():
     assert (one != other).any()
 
 
-def test_constants_that_would_grow_stay_what_they_are_made_from():
+def test_constants_that_would_grow_are_not_folded():
     weights = np.random.default_rng(0).normal(0, 1, (200, 200)).astype(np.float16)
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, 200], 'x')
@@ -146,7 +146,7 @@ def test_constants_that_would_grow_stay_what_they_are_made_from():
     np.testing.assert_array_equal(answer(after, 'filled:0', feed), answer(before, 'filled:0', feed))
 
 
-def test_nodes_with_several_outputs_are_no_constant():
+def test_nodes_with_several_outputs_are_not_folded():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [2], 'x')
         first, second = tf.split(tf.constant([1.0, 2.0, 3.0, 4.0]) * 2, 2)
@@ -155,8 +155,8 @@ def test_nodes_with_several_outputs_are_no_constant():
     np.testing.assert_array_equal(answer(after, 'sum:0', {'x:0': [1, 1]}), [8, 12])
 
 
-def test_a_graph_with_branches_is_left_as_it_is():
-    """Which of two constants is chosen stands in control edges alone."""
+def test_a_graph_with_branches_is_unchanged():
+    """Only control edges decide between two constants."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [], 'x')
         chosen = tf.cond(x > 0, lambda: tf.constant(1.0), lambda: tf.constant(-1.0))
@@ -169,7 +169,7 @@ def test_a_graph_with_branches_is_left_as_it_is():
 
 
 def assert_same_bottlenecks(path, photos):
-    """The vectors of a backbone differ by less than 1e-4 from those of the graph as it was released."""
+    """Assert that the vectors of a backbone differ by less than 1e-4 from those of the released graph."""
     backbone, released = load_backbone(path), load_backbone(path, faster=False)
     assert backbone.rewrites.before == len(read_graph(path).node)
     assert backbone.rewrites.after == len(backbone.graph_def.node) <= len(released.graph_def.node)
@@ -183,7 +183,7 @@ def assert_same_bottlenecks(path, photos):
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4)
 
 
-def test_backbones_are_rewritten_unless_asked_as_released(tmp_path):
+def test_backbones_are_optimized_unless_requested_as_released(tmp_path):
     path = write_graph(graph_of_2015(), tmp_path / '2015.pb')
     assert_same_bottlenecks(path, [encoded(photo(40, 30, seed=n), 'PNG') for n in range(3)])
     backbone, released = load_backbone(path), load_backbone(path, faster=False)
@@ -205,7 +205,7 @@ def test_real_backbones_on_real_photos(real_data, name):
 
 
 def with_batch_norms(graph_def, spelled):
-    """A graph with a batch norm put in before each BiasAdd behind a convolution, as one op or spelled out."""
+    """The graph with a batch norm before each BiasAdd after a convolution, as one op or several."""
     nodes, made = nodes_by_name(graph_def), tf.GraphDef(versions=graph_def.versions)
     draw = np.random.default_rng(5)
     norms = 0
@@ -245,7 +245,7 @@ def as_keras(name, x, facts):
 
 
 def behind(graph, x):
-    """The nodes of a graph but the placeholder `given`, whose users take `x` instead."""
+    """Import a graph with `x` in the place of its placeholder `given`."""
     nodes = [node for node in graph.as_graph_def().node if node.name != 'given']
     for node in nodes:
         node.input[:] = [x if given == 'given' else given for given in node.input]
@@ -254,7 +254,7 @@ def behind(graph, x):
 
 @pytest.mark.parametrize('spelled', [as_one_op, as_keras])
 def test_a_deep_network_of_batch_norms_on_real_photos(real_data, spelled):
-    """MobileNet V2 as it was before its batch norms were folded: 52 of them, one behind the other."""
+    """MobileNet V2 with its 52 batch norms, as before they were folded."""
     backbone = load_backbone(real_data / 'backbones' / 'mobilenet_v2_1.0_224.pb')
     before, norms = with_batch_norms(backbone.graph_def, spelled)
     after, rewrites = optimize(before, [backbone.bottleneck, backbone.preprocessing.pixels])
