@@ -14,8 +14,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from src.analysis.runs import Run, all_runs
 from src.analysis.runs_page import page
@@ -25,6 +24,9 @@ from src.common.files import count
 from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Columns of the table, and whether more is better.
 COLUMNS = {
@@ -50,6 +52,8 @@ MEASURES = ('top_1', 'log_loss')
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row for each run: the columns COLUMNS, the training scores, then all settings."""
+    import pandas as pd
+
     names = data_set_names(runs)
     table = pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
     scores = [name for name in table if name.endswith(MEASURES)]
@@ -112,10 +116,12 @@ def columns_of(table: pd.DataFrame) -> list[str]:
 
 def shown(table: pd.DataFrame) -> list[str]:
     """The columns COLUMNS as lines for the terminal: the recipe last, an empty line between data sets."""
+    from pandas.api.types import is_numeric_dtype
+
     names = [*(name for name in columns_of(table) if name != 'recipe'), 'recipe']
     rows = [[_title(name) for name in names]]
     rows += [[_told(name, row[name]) for name in names] for row in table.to_dict('records')]
-    header, *lines = columns.table(rows, [pd.api.types.is_numeric_dtype(table[name]) for name in names])
+    header, *lines = columns.table(rows, [is_numeric_dtype(table[name]) for name in names])
     printed = [header]
     for place, line in enumerate(lines):
         if place and table['data_set'][place] != table['data_set'][place - 1]:
@@ -131,7 +137,7 @@ def _title(name: str) -> str:
 
 
 def _told(name: str, value) -> str:
-    if pd.isna(value):
+    if value is None or value != value:  # NaN
         return '–'
     if name.endswith('top_1'):
         return f'{value:.1%}'

@@ -8,9 +8,12 @@ for. Nothing in this module reads or writes files.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def predictions(
@@ -21,6 +24,8 @@ def predictions(
     classes: Sequence[str],
 ) -> pd.DataFrame:
     """One row for each example: id, split, actual, pred, probability (of the predicted class)."""
+    import pandas as pd
+
     names = np.array(classes, object)
     predicted = probabilities.argmax(1)
     return pd.DataFrame(
@@ -61,6 +66,8 @@ def class_scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     A class without examples has no scores (NaN), as nothing can be said of it. A class that was never
     predicted has no precision, and an f1 of 0.
     """
+    import pandas as pd
+
     right, actual, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
     seen = actual > 0
     return pd.DataFrame(
@@ -92,6 +99,8 @@ def confused_pairs(matrix: np.ndarray, classes: Sequence[str], number: int) -> p
     Columns class_a, class_b, a_as_b, b_as_a, total, from the most confused downwards. `class_a` is the
     one that is more often taken for the other. Pairs that are never confused are left out.
     """
+    import pandas as pd
+
     first, second = np.nonzero(np.triu(matrix + matrix.T, 1))
     swapped = matrix[second, first] > matrix[first, second]
     a, b = np.where(swapped, second, first), np.where(swapped, first, second)
