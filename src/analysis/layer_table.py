@@ -16,7 +16,7 @@ from pathlib import Path
 
 from src.common import cli, columns, errors, paths
 from src.common.errors import UserError
-from src.common.names import newest_version, resolve_model, similar
+from src.common.names import resolve_model, similar
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
@@ -100,8 +100,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def _frozen_file(args: argparse.Namespace) -> Path:
     """The frozen file that the flags name. Raises UserError when there is none, with similar names."""
     model = args.model or resolve_model(args.network)
-    path = newest_version(model.frozen) if model.frozen.is_dir() else model.frozen
-    if path and path.exists():
+    if path := model.file:
         return path
     if args.model is None and model.name == args.network:
         find_network(args.network)

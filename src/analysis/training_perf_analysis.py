@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args)
     out = args.out or paths.analysis(model.name)
     records = dataset.open_records(args.name)
-    frozen = frozen_model(args.name, model)
+    frozen = frozen_model(model, args.name)
     predictor = load_model(frozen)
     check_belongs(predictor, records, frozen)
     analysis = analyse(predictor, records, consts.SPLITS if args.split == ALL else [args.split])

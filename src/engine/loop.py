@@ -88,10 +88,10 @@ def _run(
     cost = 0.0
     settled, saved_at = True, time.monotonic()  # settled: the state is that of the weights
     bar = progress(steps * task.each, 'training', task.unit, done=state.step * task.each)
-    with interrupts_held() as let_go, bar:
+    with interrupts_held() as raise_pending, bar:
         try:
             while state.step < steps and not state.ended:
-                let_go()
+                raise_pending()
                 fed = task.feed(state.step)
                 settled = False
                 _, cost = session.run([task.train_op, task.cost], fed)

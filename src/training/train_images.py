@@ -19,7 +19,7 @@ from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
-from src.common.names import plain_name
+from src.common.names import model_for, plain_name
 from src.common.progress import next_step, say
 from src.common.tf1 import tf
 from src.engine import board, loop
@@ -31,7 +31,7 @@ from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
 from src.recipes.changes import changes
-from src.recipes.find import USUAL_NETWORK, add_recipe, network_model, recipes, what
+from src.recipes.find import USUAL_NETWORK, add_recipe, recipes, what
 from src.recipes.recipe import OPTIMIZERS, SCHEDULES, PixelRecipe
 from src.records.dataset import Records, number_of, open_records
 from src.records.next_commands import to_freeze
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
                 say(f'{name:<30} {what(name)}')
         return
     recipe = PixelRecipe(**{field.name: getattr(args, field.name) for field in fields(PixelRecipe)})
-    model = args.model.name if args.model else network_model(args.recipe, recipe.data_set)
+    model = args.model.name if args.model else model_for(recipe.data_set, args.recipe)
     records = open_records(recipe.data_set)
     say(f'{recipe.network} on {records_line(records, recipe)}')
     with at_work(paths.checkpoints(model)):
