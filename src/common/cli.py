@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from src.common import commands, consts
-from src.common.errors import DEBUG_FLAG
+from src.common.errors import DEBUG_FLAG, UserError
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 
 
@@ -97,3 +97,9 @@ def layer_sizes(text: str) -> list[int]:
     if len(sizes) < 2 or min(sizes) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
     return sizes
+
+
+def require(condition: bool, line: str) -> None:
+    """Raise UserError(line) unless the condition holds."""
+    if not condition:
+        raise UserError(line)

@@ -19,6 +19,8 @@ import types
 
 from src.common import errors
 
+OPTIONAL = {'matplotlib', 'pandas', 'scipy'}
+
 
 def own_process() -> None:
     """Switch the whole process to TensorFlow 1.x behavior, and without --debug silence TensorFlow's log.
@@ -59,13 +61,29 @@ def _stderr_captured():
             os.close(kept)
 
 
+@contextlib.contextmanager
+def _optional_imports_skipped():
+    """Make imports of OPTIONAL fail in the body. TensorFlow then loads in two thirds of the time.
+
+    Keras, which TensorFlow imports, uses them for data frames, sparse matrices and plots if they are
+    installed. No command needs that.
+    """
+    skipped = OPTIONAL - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(skipped))  # None makes an import raise ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for name in skipped:
+            sys.modules.pop(name, None)
+
+
 def _load() -> types.ModuleType:
     if not _TensorFlow.owned:
         import tensorflow.compat.v1 as tensorflow
 
         return tensorflow
     quiet = not errors.debugging()
-    with _stderr_captured() if quiet else contextlib.nullcontext():
+    with _stderr_captured() if quiet else contextlib.nullcontext(), _optional_imports_skipped():
         import tensorflow.compat.v1 as tensorflow
 
         _set_up(tensorflow)

@@ -221,8 +221,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help=f'download from URL/<file name> (default: {MIRROR_VARIABLE}, else the original server)',
     )
     args = made.parse_args(argv)
-    if args.dest and len(args.names) > 1:
-        raise UserError('--dest is for one name: run the command for each')
+    cli.require(not args.dest or len(args.names) == 1, '--dest is for one name: run the command for each')
     return args
 
 

@@ -106,7 +106,7 @@ def test_no_command_loads_tensorflow_before_its_arguments_are_checked():
 
 @pytest.mark.parametrize('stop, shown', [(KeyboardInterrupt, ''), (ImportError, 'why it failed\n')])
 def test_the_log_of_loading_tensorflow_is_shown_if_it_fails_but_not_after_ctrl_c(capfd, stop, shown):
-    with pytest.raises(stop), tf1._stderr_held_back():
+    with pytest.raises(stop), tf1._stderr_captured():
         os.write(2, b'why it failed\n')
         raise stop
     assert capfd.readouterr().err == shown
