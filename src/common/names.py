@@ -116,7 +116,7 @@ def known_models() -> list[str]:
 
 def similar(name: str) -> str:
     """The end of an error message: '; similar names: flowers, flowers_2', or '' if there are none."""
-    near = difflib.get_close_matches(name, set(known_models()) - {name}, 3, 0.5)
+    near = difflib.get_close_matches(name, set(known_models()) - {name})
     return f'; similar names: {", ".join(near)}' if near else ''
 
 

@@ -287,7 +287,7 @@ def test_after_ctrl_c_the_same_command_resumes(site, tmp_path):
     _, complaint = process.communicate()
     over.set()
     assert process.returncode == 130 and complaint.count('\n') == 1
-    assert complaint.startswith('stopped') and 'the same command goes on' in complaint
+    assert complaint.startswith('stopped') and 'the same command continues' in complaint
     kept = part.read_bytes()
     assert 100_000 <= len(kept) <= 200_000 and archive.startswith(kept)
     assert not (tmp_path / 'a.tar').exists()
