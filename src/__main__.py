@@ -1,11 +1,11 @@
-"""The map: every step in order, its command, and what is there now.
+"""The map: every step in order, its command, and whether it is done.
 
     python -m src
     python -m src --name flowers
 
-The next command is that of the first step after the last one that is done. A step marked [~] is out of date:
-what it was made from has changed since, and it comes next. The commands follow the manifest of the records
-and what was trained on them: a head on bottlenecks, or a network from pixels.
+The next command is that of the first step after the last one that is done. A step marked [~] is out of date,
+as its source has changed, and comes next. The commands depend on the manifest of the records and on what was
+trained on them: a head on bottlenecks, or a network from pixels.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from src.records.manifest import manifest_of, source_of
 
 
 class Step(NamedTuple):
-    """What it does, its command, and what it leaves behind; a step without outputs only shows. `source` is
-    the file that the outputs are made from, where that one may be made anew."""
+    """A step: what it does, its command, and the files it writes (none for a step that only prints). `source`
+    is the file that the outputs are made from, if it can change."""
 
     what: str
     command: str
@@ -37,7 +37,7 @@ class Step(NamedTuple):
     source: Path | None = None
 
 
-# The data sets that Rootstock brings: where their pictures lie, and the step that puts them there.
+# The data sets that Rootstock knows: the folder of their pictures, and the step that makes it.
 _PICTURES = {
     consts.CURRENT_DATASET_NAME: (
         paths.STANFORD_DS_DIR,
@@ -63,7 +63,7 @@ _PICTURES = {
 
 
 def steps(args: argparse.Namespace) -> Iterator[Step]:
-    """The way of the data set `args.name` and the model `args.model` made from it."""
+    """The steps for the data set `args.name` and the model `args.model`."""
     name, model = args.name, args.model
     flags, pb = next_commands.flags(name, model), paths.frozen(model)
     frozen, trained = _typed(pb), paths.checkpoints(model) / checkpoints.BEST
@@ -73,7 +73,7 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
     what = 'freeze it' if network else 'freeze backbone and head'
     yield Step(what, next_commands.to_freeze(name, model), (pb,), trained)
-    yield Step('name a picture', f'python -m src.inference.classify PHOTO.jpg --model {frozen}')
+    yield Step('classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {frozen}')
     yield Step(
         'look at the mistakes',
         f'python -m src.analysis.training_perf_analysis{flags}',
@@ -103,7 +103,7 @@ def _typed(path: Path) -> str:
 
 
 def is_there(output: Path) -> bool:
-    """Whether a step's output is there and whole: records are once their manifest says so."""
+    """Whether a step's output exists and is complete; for records their manifest says so."""
     if output.name != paths.MANIFEST:
         return output.exists()
     try:
@@ -113,8 +113,8 @@ def is_there(output: Path) -> bool:
 
 
 def state_of(step: Step, outdated: Collection[Path]) -> str:
-    """' ' where an output is missing, '~' where one is older than its source or made from one of `outdated`,
-    else 'x'."""
+    """'x' if a step is done, ' ' if an output is missing, '~' if an output is older than its source or made
+    from one of `outdated`."""
     if not all(map(is_there, step.outputs)):
         return ' '
     if step.source in outdated:
@@ -129,17 +129,17 @@ def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
     cli.add_name(made)
     cli.add_model(made)
-    made.set_defaults(name=None)  # it follows the model
+    made.set_defaults(name=None)  # the default depends on the model
     args = made.parse_args(argv)
     model = args.model and args.model.name
     args.name = next_commands.data_set_of(model, args.name)
     args.model = model or next_commands.usual_model(args.name)
-    say(f'data set {args.name}, model {args.model}    [x] is there, [ ] is not yet, [~] is out of date')
+    say(f'data set {args.name}, model {args.model}    [x] is done, [ ] is not, [~] is out of date')
     following, outdated = None, []
     for number, step in enumerate(steps(args), 1):
         state = state_of(step, outdated)
         if step.outputs:
-            # Photos may lie elsewhere, so what is missing before something that is there is not wanted.
+            # An output that is missing before one that exists is not needed: photos may be elsewhere.
             if state != ' ' and not outdated:
                 following = None
             if state != 'x':
@@ -164,12 +164,12 @@ usage: rootstock [COMMAND] ...
 
 {commands}
 
-`rootstock COMMAND --help` explains one. Commands work in the current folder, or in the folder that the
-environment variable ROOTSTOCK_HOME names."""
+`rootstock COMMAND --help` explains a command. Commands work in the current folder, or in the folder in the
+environment variable ROOTSTOCK_HOME."""
 
 
 def rootstock() -> None:
-    """The console script: `rootstock train ...` is `python -m src.training.train ...`."""
+    """The console script: `rootstock train ...` runs `python -m src.training.train ...`."""
     commands.started_as_script()
     name, *rest = sys.argv[1:] or ['map']
     if name in ('-h', '--help', 'help'):

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before any module of the project is imported, so that tests write nothing into the checkout.
@@ -16,6 +17,7 @@ import pytest
 from src.common import paths
 from src.common.tf1 import own_process
 from tests.clusters import clusters  # noqa: F401  (a fixture)
+from tests.downloads.loopback import Site
 
 own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py tests other programs
 
@@ -51,3 +53,19 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip('REAL_DATA_DIR names no folder with real data')
     return Path(folder)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server on this machine with scripted responses."""
+    made = Site()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def web(site, monkeypatch) -> Site:
+    """The same, without a proxy in the environment."""
+    for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
+        monkeypatch.delenv(name, raising=False)
+    return site

@@ -1,4 +1,4 @@
-"""`python -m src`: the steps, what is there, and the next command, which is followed here to the end."""
+"""`python -m src`: the steps, their states, and the next commands, which are run to the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fresh_project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shown(capsys):
-    """Shows the map of a data set; returns (box, what it does) of each step, its commands, and the next."""
+    """Shows the map; returns (box, text) of each step, the commands, and the next command."""
 
     def show(*arguments):
         capsys.readouterr()
@@ -47,7 +47,7 @@ def shown(capsys):
     return show
 
 
-def test_nothing_is_there_yet(shown):
+def test_an_empty_project(shown):
     steps, commands, following = shown()
     assert {box for box, _ in steps} == {'[ ]', '   '}
     assert following == commands[0] == 'sh setup/setup.sh'
@@ -58,7 +58,7 @@ def test_nothing_is_there_yet(shown):
     ]
 
 
-def test_photos_alone_are_not_yet_photos_and_backbone(shown):
+def test_photos_without_the_backbone_are_not_done(shown):
     try:
         (paths.STANFORD_DS_DIR / 'Images').mkdir(parents=True)
         assert shown()[0][0][0] == '[ ]'
@@ -90,7 +90,7 @@ def test_the_sample_has_its_own_photos_and_a_backbone_that_is_there(shown):
 
 
 @pytest.mark.parametrize('content', ['{"complete": false}', 'damaged'])
-def test_records_that_are_not_whole_are_not_there(shown, content):
+def test_incomplete_records_are_not_done(shown, content):
     manifest = paths.records('half') / 'manifest.json'
     manifest.parent.mkdir(parents=True)
     try:
@@ -103,7 +103,7 @@ def test_records_that_are_not_whole_are_not_there(shown, content):
         manifest.parent.rmdir()
 
 
-def test_what_is_missing_before_something_that_is_there_is_not_next(shown):
+def test_a_missing_output_before_an_existing_one_is_not_next(shown):
     manifest = paths.records(consts.CURRENT_DATASET_NAME) / 'manifest.json'  # from photos elsewhere
     try:
         files.write_json(manifest, {'complete': True})
@@ -116,7 +116,7 @@ def test_what_is_missing_before_something_that_is_there_is_not_next(shown):
 
 @pytest.fixture
 def made(monkeypatch, tmp_path):
-    """Puts notes of records and of trained models into a home of their own, as the commands write them."""
+    """Writes manifests and model.json files into empty folders, as the commands write them."""
     monkeypatch.setattr(paths, 'RECORDS_DIR', tmp_path / 'records')
     monkeypatch.setattr(paths, 'CHECKPOINTS_DIR', tmp_path / 'checkpoints')
 
@@ -235,7 +235,7 @@ def test_a_namesake_is_followed_before_a_newer_model(shown, made):
     ]
 
 
-def test_what_is_older_than_its_source_is_out_of_date_and_next(shown, made, monkeypatch, tmp_path):
+def test_an_output_older_than_its_source_is_out_of_date_and_next(shown, made, monkeypatch, tmp_path):
     for place in ('FROZEN_MODELS_DIR', 'METRICS_DIR', 'SAVED_MODELS_DIR'):
         monkeypatch.setattr(paths, place, tmp_path / place)
     made('photos', backbone=POCKET, **FOLDER)
@@ -264,7 +264,7 @@ def test_what_is_older_than_its_source_is_out_of_date_and_next(shown, made, monk
     assert boxes() == ('xxx x  ', 5)
 
 
-def test_commands_without_their_model_name_the_one_that_was_trained(made):
+def test_a_missing_model_is_answered_with_the_one_that_was_trained(made):
     made('photos', backbone=None, **FOLDER)
     made('photos', 'photos_cnn_simple', records='f', backbone=None)
     for command in (freeze, training_perf_analysis, training_curves, frozen_to_saved_model):

@@ -1,4 +1,4 @@
-"""A project that is moved and copied in the middle of its life goes on where it lies."""
+"""A project that is moved or copied between two commands still works."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FLAGS = [
 
 @pytest.fixture
 def at_home(monkeypatch):
-    """A function that makes a folder the project's, as ROOTSTOCK_HOME does for a new process."""
+    """A function that sets all paths to a folder, as ROOTSTOCK_HOME does for a new process."""
 
     def move_in(folder: Path) -> Path:
         old = paths.ROOT
@@ -69,7 +69,7 @@ def weights(model: str = 'young') -> dict[str, np.ndarray]:
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def test_a_project_goes_on_where_it_was_moved_and_a_copy_is_its_own(tmp_path, monkeypatch, at_home, capsys):
+def test_a_moved_project_continues_and_a_copy_is_independent(tmp_path, monkeypatch, at_home, capsys):
     home = at_home(tmp_path / 'first one')
     for place, name in enumerate(('ash', 'birch')):
         (paths.DATA_DIR / 'photos' / name).mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_a_project_goes_on_where_it_was_moved_and_a_copy_is_its_own(tmp_path, mo
         with pytest.raises(KeyError):
             learn()
 
-    # The move: nothing is left where it was.
+    # The move: the old folder no longer exists.
     moved = at_home(Path(shutil.move(home, tmp_path / 'second')))
     assert not home.exists()
     capsys.readouterr()
@@ -95,33 +95,33 @@ def test_a_project_goes_on_where_it_was_moved_and_a_copy_is_its_own(tmp_path, mo
     for name, value in weights().items():
         np.testing.assert_array_equal(value, wanted[name])
     freeze.main(['--name', 'young'])
-    convert()  # knows its own records, and computes nothing anew
+    convert()  # recognizes its own records, and computes nothing
     answer = classify('file', picture_of(), paths.frozen('young'))
 
-    # The copy: the original stands beside it, with other weights under the same names.
+    # The copy: the original stays, with other weights under the same names.
     at_home(Path(shutil.copytree(moved, tmp_path / 'third')))
     for path in [*moved.rglob('*.data-*'), moved / 'frozen' / 'backbone.pb', moved / 'frozen' / 'young.pb']:
         path.write_bytes(b'not these')
     paths.frozen('young').unlink()
     freeze.main(['--name', 'young'])
     pd.testing.assert_frame_equal(classify('file', picture_of(), paths.frozen('young')), answer)
-    learn()  # all is done
+    learn()  # nothing left to do
     training_perf_analysis.main(['--name', 'young', '--split', 'train'])
     compare_runs.main([])
     page = (paths.METRICS_DIR / 'runs.html').read_text()
     assert 'young' in page and 'undisturbed' in page
-    told = [path for ending in ('checkpoint', '.json', '.csv') for path in paths.ROOT.rglob('*' + ending)]
-    told = [path for path in told if not path.is_relative_to(paths.DATA_DIR / 'photos')]
-    assert len(told) > 10
-    for path in told:
+    written = [path for ending in ('checkpoint', '.json', '.csv') for path in paths.ROOT.rglob('*' + ending)]
+    written = [path for path in written if not path.is_relative_to(paths.DATA_DIR / 'photos')]
+    assert len(written) > 10
+    for path in written:
         text = path.read_text()
-        if path.name == 'manifest.json':  # it says for people where the photos came from
+        if path.name == 'manifest.json':  # it has the path of the photos, for people
             assert json.loads(text)['backbone']['path'] == 'frozen/backbone.pb'
         else:
             assert str(tmp_path) not in text, path
 
 
-def test_an_error_names_the_project_that_it_is_in(tmp_path, at_home):
+def test_an_error_in_an_empty_project(tmp_path, at_home):
     at_home(tmp_path / 'empty')
     with pytest.raises(UserError, match='there are no records'):
         learn()

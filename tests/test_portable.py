@@ -1,4 +1,4 @@
-"""What Windows or macOS do not have, or do in another way, as far as that can be seen on any system."""
+"""Differences of Windows and macOS, as far as they can be tested on any system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from src.records.example import write_shard
 from tests.downloads.test_archives import entry, tar
 
 SOURCES = sorted((paths.CHECKOUT / 'src').rglob('*.py'))
-# Missing on Windows, but for os.kill, which ends the process there, whatever the signal.
+# Missing on Windows, except os.kill, which ends the process there for any signal.
 POSIX_ONLY = {
     'os': {'kill', 'killpg', 'fork', 'getuid', 'geteuid', 'getgid', 'chown', 'mkfifo', 'wait4'}
     | {'uname', 'sched_getaffinity', 'setsid', 'getpgid'},
@@ -40,7 +40,7 @@ def test_no_call_that_windows_lacks(path):
 
 @pytest.mark.parametrize('path', SOURCES, ids=named)
 def test_text_files_are_utf_8_on_every_system(path):
-    """Windows reads and writes text in the code page of the user unless it is told otherwise."""
+    """Without `encoding`, Windows reads and writes text in the code page of the user."""
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
             continue
@@ -52,7 +52,7 @@ def test_text_files_are_utf_8_on_every_system(path):
 
 @pytest.fixture
 def fsync_as_on_windows(monkeypatch):
-    """os.fsync that refuses what is not open for writing. Gives the list of the descriptors flushed."""
+    """os.fsync that fails for files that are not open for writing. Returns the flushed descriptors."""
     fcntl = pytest.importorskip('fcntl')  # on Windows the real one refuses
     flushed, fsync = [], os.fsync
 
@@ -66,7 +66,7 @@ def fsync_as_on_windows(monkeypatch):
     return flushed
 
 
-def test_what_is_flushed_to_disk_is_open_for_writing(fsync_as_on_windows, tmp_path):
+def test_only_files_open_for_writing_are_flushed(fsync_as_on_windows, tmp_path):
     files.write_json(tmp_path / 'a.json', {'a': 1})
     shard = tmp_path / 'a.tfrecord'
     assert write_shard(shard, [b'one', b'two']) == 2
@@ -74,7 +74,7 @@ def test_what_is_flushed_to_disk_is_open_for_writing(fsync_as_on_windows, tmp_pa
     assert len(fsync_as_on_windows) == 2
 
 
-def test_names_that_windows_takes_for_something_else_are_refused(tmp_path, monkeypatch):
+def test_names_with_a_special_meaning_on_windows_are_refused(tmp_path, monkeypatch):
     archive = tar(tmp_path / 'a.tar', entry('photos/a:b.jpg', body=b'x'))
     monkeypatch.setattr(archives, 'NOT_IN_NAMES', '<>:"|?*')
     with pytest.raises(UserError, match=r"'photos/a:b\.jpg' has a character"):

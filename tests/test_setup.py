@@ -1,4 +1,4 @@
-"""The setup scripts in a checkout of their own: valid shell, and one clear line when something is wrong."""
+"""The setup scripts in a separate checkout: valid shell, and one line for each error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from src.common import paths
 from src.common.environment import BEYOND, LOWEST, NEEDED
-from tests.downloads.loopback import Site, serves
+from tests.downloads.loopback import serves
 
 pytestmark = pytest.mark.posix
 
@@ -53,13 +53,6 @@ def run(script: str, *arguments: str, checkout: tuple[Path, dict[str, str]]) -> 
     )
 
 
-@pytest.fixture
-def site():
-    made = Site()
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize('script', SCRIPTS)
 def test_scripts_are_valid_shell(script):
     done = subprocess.run(['sh', '-n', paths.CHECKOUT / 'setup' / script], capture_output=True, text=True)
@@ -75,7 +68,7 @@ def test_scripts_are_valid_shell(script):
     ),
 )
 @pytest.mark.parametrize(('answer', 'fault'), [(serves(b'no'), 'is another file'), (serves(code=404), '404')])
-def test_a_mirror_with_wrong_files_ends_it_in_one_line(site, tmp_path, script, first, answer, fault):
+def test_a_mirror_with_wrong_files_is_one_line_of_error(site, tmp_path, script, first, answer, fault):
     site.answers = [answer]
     done = run(script, '--mirror', site.url, checkout=checkout_in(tmp_path))
     assert done.returncode == 2 and done.stderr.count('\n') == 1
@@ -91,7 +84,7 @@ def test_missing_packages_are_named_in_one_line(tmp_path, script):
     assert REMEDY.search(done.stderr)
 
 
-def test_create_dirs_makes_the_folders_that_are_worked_in(tmp_path):
+def test_create_dirs_makes_the_work_folders(tmp_path):
     done = run('create_dirs.sh', checkout=checkout_in(tmp_path, '-S'))  # needs no packages
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
     for folder in paths.WORK_DIRS:
@@ -100,7 +93,7 @@ def test_create_dirs_makes_the_folders_that_are_worked_in(tmp_path):
 
 @pytest.mark.slow
 def test_a_half_made_environment_is_repaired(tmp_path):
-    """As Ctrl-C leaves it while pip is copied. No package can be had here: pip may not look for any."""
+    """As after Ctrl-C while pip was installed. pip may not download packages here."""
     folder, env = checkout_in(tmp_path)
     shutil.copy(paths.CHECKOUT / 'pyproject.toml', folder)
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', folder / '.venv'], check=True)
@@ -116,7 +109,7 @@ def test_a_half_made_environment_is_repaired(tmp_path):
 
 
 @pytest.mark.parametrize('version', ['3.9.18', '3.14.0'])
-def test_an_unsupported_python_is_said_at_once(tmp_path, version):
+def test_an_unsupported_python_is_reported_at_once(tmp_path, version):
     folder, env = checkout_in(tmp_path)
     python = tmp_path / 'python'
     check = f'import sys; sys.version_info = {tuple(map(int, version.split(".")))!r}; exec(sys.argv.pop(1))'
@@ -133,7 +126,7 @@ def test_an_unsupported_python_is_said_at_once(tmp_path, version):
     assert not (folder / '.venv').exists()
 
 
-def test_a_folder_that_is_no_environment_is_left_alone(tmp_path):
+def test_a_folder_that_is_not_an_environment_is_left_alone(tmp_path):
     folder, env = checkout_in(tmp_path)
     (folder / '.venv').mkdir()
     (folder / '.venv' / 'notes.txt').write_text('mine')
@@ -148,7 +141,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     'module', ['src', 'src.training.train', 'src.inference.classify', 'src.downloads.download']
 )
-def test_a_command_without_the_environment_says_how_to_activate_it(tmp_path, module):
+def test_a_command_outside_of_the_environment_says_how_to_activate_it(tmp_path, module):
     (tmp_path / 'src').symlink_to(paths.CHECKOUT / 'src')
     ended = subprocess.run(
         [sys.executable, '-S', '-m', module, '--help'], cwd=tmp_path, capture_output=True, text=True
@@ -157,7 +150,7 @@ def test_a_command_without_the_environment_says_how_to_activate_it(tmp_path, mod
     assert REMEDY.search(ended.stderr)
 
 
-def test_the_packages_that_are_looked_for_are_those_that_are_installed():
+def test_the_required_packages_are_those_of_pyproject():
     text = (paths.CHECKOUT / 'pyproject.toml').read_text(encoding='utf-8')
     listed = re.search(r'^dependencies = \[(.*?)\]', text, re.DOTALL | re.MULTILINE)[1]
     names = {'PIL' if name == 'pillow' else name for name in re.findall(r'"([a-z]+)', listed)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,14 @@ import sys
 import numpy as np
 import pytest
 
+from src.analysis import compare_runs, layer_table, training_perf_analysis
 from src.common import paths
 from src.common.errors import UserError
+from src.common.names import resolve_model
 from src.data_preparation import image_folder_to_tfrecords, stanford_ds_to_tfrecords
 from src.drawn_dogs.draw import draw_sample
 from src.freezing import freeze, frozen_to_saved_model
-from src.inference import classify
+from src.inference import classify, serve
 from src.records.dataset import load, open_records, pictures
 from src.training import train
 
@@ -86,6 +89,52 @@ def test_the_saved_model_predicts_the_same_as_the_frozen_file(story, drawn, tmp_
     expected = [p for _, p in classify.answers(classify.load_model(story), 'file', names)]
     np.testing.assert_allclose(np.load(answers), np.stack(expected), atol=1e-4)
     assert (folder / 'assets' / 'labels.txt').read_text().split() == classify.load_model(story).labels
+
+
+@pytest.fixture(scope='module')
+def small(story):
+    """A second model on the same data set, trained and frozen by its name."""
+    train.main(['--name', 'story', '--model', 'small', '--steps', '20'])
+    freeze.main(['--name', 'story', '--model', 'small'])
+    return paths.frozen('small')
+
+
+def test_a_model_is_found_by_its_name_and_by_the_path_of_its_file(small, drawn, monkeypatch, capsys):
+    monkeypatch.chdir(paths.ROOT)
+    photo = str(next(drawn.glob('Images/*/*.jpg')))
+    printed = []
+    for text in ('small', 'frozen/small.pb'):
+        capsys.readouterr()
+        assert classify.main([photo, '--model', text]) == 0
+        for command in (layer_table, training_perf_analysis, compare_runs):
+            command.main(['--model', text])
+        layer_table.main([text])
+        for command in (train, freeze):  # there is nothing left to train
+            command.main(
+                ['--name', 'story', '--model', text, *(['--steps', '20'] if command is train else [])]
+            )
+        (model,) = serve.parse_args(['--model', text]).model
+        assert serve.frozen_source(model).samefile(small)
+        printed.append(capsys.readouterr().out)
+    assert 'frozen/small.pb: 8 classes' in printed[0].replace('\\', '/')
+    assert re.sub(r'\d+\.\d s\b', '', printed[0]) == re.sub(r'\d+\.\d s\b', '', printed[1])
+
+
+@pytest.mark.parametrize(
+    'ask',
+    [
+        lambda model: classify.main([str(paths.POCKET_DOGS), '--model', model]),
+        lambda model: layer_table.main(['--model', model]),
+        lambda model: training_perf_analysis.main(['--model', model]),
+        lambda model: compare_runs.main(['--model', model]),
+        lambda model: freeze.main(['--name', 'story', '--model', model]),
+        lambda model: frozen_to_saved_model.main(['--name', 'story', '--model', model]),
+        lambda model: serve.frozen_source(resolve_model(model)),
+    ],
+)
+def test_a_model_that_is_not_found_is_answered_with_similar_names(small, ask):
+    with pytest.raises(UserError, match=r'\bsmall\b'):
+        ask('smal')
 
 
 def test_training_again_with_the_same_seed_gives_the_same_scores(story):

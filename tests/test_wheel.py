@@ -1,4 +1,4 @@
-"""The wheel, installed in another place and used from a folder of the user's own."""
+"""The wheel, installed in another folder and used from a folder of the user."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def names(folder: Path) -> set[Path]:
     return {file for file in folder.rglob('*') if '__pycache__' not in file.parts}
 
 
-def test_it_holds_models_page_and_examples_and_nothing_of_the_user(wheel):
+def test_the_wheel_holds_models_page_and_examples_but_no_user_files(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     beside = [file for file in (paths.CHECKOUT / 'src').rglob('*') if file.is_file()]
     ours = {str(file.relative_to(paths.CHECKOUT)) for file in beside if '__pycache__' not in file.parts}
@@ -117,14 +117,14 @@ def test_help_lists_every_command_in_a_line(run):
     assert run('image_folder_to_tfrecords', '--help').stdout == helped
 
 
-def test_a_mistyped_command_is_told(run):
+def test_a_mistyped_command_is_answered_with_a_similar_one(run):
     ended = run('trian')
     assert ended.returncode == 2
     assert (
         ended.stderr == "error: there is no command 'trian', did you mean train: rootstock --help lists all\n"
     )
     ended = run('train', '--nmae', 'x')
-    assert ended.returncode == 2 and ended.stderr.endswith('(rootstock train --help shows the way)\n')
+    assert ended.returncode == 2 and ended.stderr.endswith('(see rootstock train --help)\n')
 
 
 def test_work_folders_are_in_the_current_folder_or_at_home(run, installed, tmp_path):
@@ -139,15 +139,15 @@ def test_work_folders_are_in_the_current_folder_or_at_home(run, installed, tmp_p
 
 def test_a_picture_is_classified_by_the_model_that_ships(run):
     (run.here / 'dog.jpg').write_bytes(encoded(photo(), 'JPEG'))
-    told = run('classify', 'file', 'dog.jpg', '--top', '1')
-    assert told.returncode == 0, told.stderr
-    assert '120 classes' in told.stdout and 'dog.jpg' in told.stdout and told.stderr == ''
+    done = run('classify', 'file', 'dog.jpg', '--top', '1')
+    assert done.returncode == 0, done.stderr
+    assert '120 classes' in done.stdout and 'dog.jpg' in done.stdout and done.stderr == ''
 
 
 def test_the_backbone_that_ships_is_found_by_its_path_in_a_checkout(run):
-    told = run('backbone', 'frozen/pocket/pocket_96.pb')
-    assert told.returncode == 0, told.stderr
-    assert 'is a backbone' in told.stdout
+    done = run('backbone', 'frozen/pocket/pocket_96.pb')
+    assert done.returncode == 0, done.stderr
+    assert 'is a backbone' in done.stdout
 
 
 @pytest.mark.slow

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from src.common import paths
 from src.common.errors import UserError
@@ -17,6 +17,9 @@ from src.records import dataset
 from src.records.dataset import Records
 from src.scoring import confusion
 from src.scoring.kinds import kind_of_score, learned_from
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)

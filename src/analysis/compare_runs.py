@@ -15,8 +15,7 @@ import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from src.analysis.runs import Run, all_runs
 from src.analysis.runs_page import page, text_of
@@ -26,6 +25,9 @@ from src.common.files import count
 from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The columns of scores: part and measure.
 SCORES = {
@@ -42,6 +44,8 @@ RECIPE_WIDTH = 20  # minimum
 
 def runs_table(runs: Sequence[Run]) -> pd.DataFrame:
     """One row for each run: COLUMNS, the training scores, then all settings."""
+    import pandas as pd
+
     names = data_set_names(runs)
     table = pd.DataFrame([_row(run, name) for run, name in zip(runs, names, strict=True)])
     scores = [name for name in table if name.endswith(('top_1', 'log_loss'))]
@@ -104,6 +108,8 @@ def printed(table: pd.DataFrame) -> list[str]:
     The data sets are headings. Columns of COMMON that have the same value in all rows are a line below. The
     recipe is the last column and wraps.
     """
+    import pandas as pd
+
     common = [name for name in COMMON if len(table) > 1 and table[name].nunique(dropna=False) == 1]
     names = [name for name in columns_of(table) if name not in ('data_set', 'recipe', *common)]
     rows = [list(titles) for titles in zip(*map(_header, names), strict=True)]

@@ -27,8 +27,8 @@ from src.graph.layer_list import Row, layer_rows
 from src.graph.preprocessing.find import find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
 from src.graph.rewrites.modernize import modernize
-from src.inference.default_model import frozen_file
 from src.models.networks import NETWORKS, find_network, logits_of
+from src.records.next_commands import frozen_model
 
 BAR = 20  # characters of the longest bar
 
@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> None:
     if isinstance(wanted, str):
         rows = rows_of_network(wanted, args.side, args.classes)
     else:
-        rows = rows_of_graph(frozen_file(wanted), args.start, args.end)
+        rows = rows_of_graph(frozen_model(wanted), args.start, args.end)
     for line in table(rows):
         say(line)
 

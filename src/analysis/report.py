@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from src import drawing
 from src.analysis.answers import Analysis
@@ -19,6 +19,9 @@ from src.scoring import confusion
 from src.scoring.kinds import HELD_OUT, kind_of_score, with_kind
 from src.scoring.scores import score, table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PAIRS, MISTAKES = 30, 30  # in the files
 PAIRS_PRINTED, WEAKEST_PRINTED = 10, 5
 PAIR_TITLES = ['A', 'B', 'A→B', 'B→A', 'total']  # A→B: photos of A predicted as B
@@ -30,6 +33,8 @@ FEW_CLASSES = 20
 
 def write_tables(analysis: Analysis, out: Path) -> None:
     """Write the CSV files into the folder `out`."""
+    import pandas as pd
+
     classes, matrix = analysis.classes, analysis.matrix
     scores = confusion.class_scores(matrix, classes).assign(kind=analysis.kind)
     pairs = confusion.confused_pairs(matrix, classes, PAIRS)
@@ -160,8 +165,10 @@ def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes |
 
 def _aligned(frame: pd.DataFrame) -> list[str]:
     """The lines of a table: numbers right-aligned, shares in percent."""
+    from pandas.api.types import is_numeric_dtype
+
     rows = [list(frame), *([_cell(value) for value in row] for row in frame.itertuples(index=False))]
-    return columns.table(rows, [pd.api.types.is_numeric_dtype(frame[name]) for name in frame])
+    return columns.table(rows, [is_numeric_dtype(frame[name]) for name in frame])
 
 
 def _cell(value: object) -> str:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from src.analysis.runs import MEASURES, Run
 from src.drawing.style import BLUE, FAINT, INK, MUTED, ORANGE, PAPER
 
 WIDTH, HEIGHT = 300, 170  # of a chart, in pixels
 LEFT, BELOW, ABOVE = 38, 20, 8  # margins of a chart; those at the left and below hold its numbers
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH, HEIGHT = 300, 170  # of a chart, with room at the left and below for numbers
+LEFT, BELOW, ABOVE = 38, 20, 8
 
 STYLE = f"""
 :root {{ color-scheme: light dark; --ink: {INK}; --muted: {MUTED}; --line: {FAINT}; --paper: {PAPER};
@@ -106,6 +110,8 @@ def _cell(name: str, value) -> str:
 
 def _text_style(table: pd.DataFrame, columns: Sequence[str]) -> str:
     """CSS for the columns of text: left-aligned, wrapping."""
+    from pandas.api.types import is_numeric_dtype
+
     rule = '{ text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 5.5rem; }'
     places = [place for place, name in enumerate(columns, 1) if not is_numeric_dtype(table[name])]
     return ', '.join(f':is(th, td):nth-child({place})' for place in places) + f' {rule}'

@@ -1,4 +1,4 @@
-"""What the command lines of all entries share."""
+"""Parts of the command lines that all entries share."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from src.common import commands, consts, paths
+from src.common import commands, consts
 from src.common.errors import DEBUG_FLAG, UserError
-from src.common.names import Model, named_model, plain_name, resolve_trained
+from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
-        self.exit(2, commands.as_typed(f'error: {message} ({self.prog} --help shows the way)\n'))
+        self.exit(2, commands.as_typed(f'error: {message} (see {self.prog} --help)\n'))
 
     def format_help(self) -> str:
         return commands.as_typed(super().format_help())
 
 
 def parser(module: str, doc: str) -> argparse.ArgumentParser:
-    """An argument parser whose help is the module's docstring; every entry has --debug."""
+    """An argument parser with the docstring `doc` of the entry `module` as its help, and the flag --debug."""
     made = _Parser(
         prog=commands.as_typed(f'python -m {module}'),
         description=doc,
@@ -34,29 +34,29 @@ def parser(module: str, doc: str) -> argparse.ArgumentParser:
 
 
 def add_name(made: argparse.ArgumentParser) -> None:
-    """`--name` of the data set."""
+    """Add `--name`, the data set."""
     made.add_argument(
         '--name',
         type=plain_name,
         default=consts.CURRENT_DATASET_NAME,
-        help='data set to work on (default: %(default)s, from consts.py)',
+        help='data set (default: %(default)s, from consts.py)',
     )
 
 
 def add_model(
     made: argparse.ArgumentParser,
-    meaning: Callable[[str], Model] = resolve_trained,
+    kind: Callable[[str], Model] = resolve_trained,
     default: str = f"{consts.CURRENT_MODEL_NAME}, or the data set's name with --name",
     **options,
 ) -> None:
-    """`--model`, which gives a `names.Model` or None; `default` is text for its help."""
-    told = f'model, by its name or the path of its frozen file (default: {default})'
-    made.add_argument('--model', type=meaning, metavar='NAME|PB', help=told, **options)
+    """Add `--model`, whose value is a `names.Model` or None. `default` is text for its help."""
+    text = f'name of a model, or path of its frozen file (default: {default})'
+    made.add_argument('--model', type=kind, metavar='NAME|PB', help=text, **options)
 
 
 def model_of(args: argparse.Namespace) -> Model:
-    """The model that the flags of `add_model` name."""
-    return args.model or named_model(paths.model_for(args.name))
+    """The model in the flags `--model` and `--name`."""
+    return args.model or named_model(model_for(args.name))
 
 
 def add_fresh(made: argparse.ArgumentParser) -> None:
@@ -102,8 +102,8 @@ def whole_number(low: int, high: int | None = None):
     return number
 
 
-def real_number(low: float, high: float):
-    """An argparse type: a number from `low` (included) to `high` (not included)."""
+def real_number(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number from `low` (included) to `high` (excluded)."""
 
     def number(text: str) -> float:
         try:
@@ -124,7 +124,7 @@ def layer_sizes(text: str) -> list[int]:
     except ValueError:
         sizes = []
     if len(sizes) < 2 or min(sizes) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is no list of layer sizes such as 2048,1024,120')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
     return sizes
 
 

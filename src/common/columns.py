@@ -1,4 +1,4 @@
-"""Text in the columns of a terminal: a Chinese letter takes two, a combining accent none."""
+"""Text in terminal columns: a Chinese character takes two columns, a combining accent none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wcwidth import wcswidth
 
 
 def width(text: str) -> int:
-    """The columns that `text` takes; for text with control characters its number of characters."""
+    """The columns that `text` takes; the number of characters if it has control characters."""
     columns = wcswidth(text)
     return len(text) if columns < 0 else columns
 
@@ -24,7 +24,7 @@ def rjust(text: str, columns: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
-    """Rows of cells as lines: numbers to the right, other text to the left, two spaces between."""
+    """Rows of cells as lines: `numeric` columns right-aligned, others left-aligned, two spaces between."""
     parts = []
     for cells, right in zip(zip(*rows, strict=True), numeric, strict=True):
         widest = max(map(width, cells))

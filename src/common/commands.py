@@ -1,8 +1,8 @@
-"""The commands: their modules, their names behind `rootstock`, and how a printed command reads.
+"""The commands: their modules, their names as subcommands of `rootstock`, and how printed commands read.
 
 Messages and docstrings name commands as a checkout runs them: `python -m src.training.train`,
-`sh setup/setup.sh`. `as_typed` turns these into what works where the user is. Everything that prints applies
-it: `progress.say`, the error line and `--help`.
+`sh setup/setup.sh`. `as_typed` turns these into commands that work for the user: as subcommands, from the
+current folder. `progress.say`, the error line and `--help` apply it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from src.common import paths
 
 
 class Command(NamedTuple):
-    """A subcommand of `rootstock`: the module with its `main`, and what it does in one line."""
+    """A subcommand of `rootstock`: the module with its `main`, and one line of help."""
 
     module: str
     what: str
 
 
 COMMANDS = {
-    'map': Command('src', 'show every step, its command, and what is there already'),
+    'map': Command('src', 'show every step, its command, and what is done already'),
     'download': Command(
-        'src.downloads.download', 'download photos or a backbone: resumed, checked, unpacked'
+        'src.downloads.download', 'download photos or a backbone: resumed, verified, unpacked'
     ),
     'sample': Command('src.drawn_dogs.draw', 'draw a small data set of invented breeds'),
     'convert': Command(
@@ -44,10 +44,10 @@ COMMANDS = {
     'convert-beam': Command(
         'src.data_preparation.beam_to_tfrecords', 'convert a folder on many processes or machines'
     ),
-    'backbone': Command('src.graph.backbones', 'show the facts of a frozen graph, and whether it can be one'),
+    'backbone': Command('src.graph.backbones', 'check a frozen graph as a backbone, and show its facts'),
     'train': Command('src.training.train', 'train a head on bottlenecks'),
-    'train-images': Command('src.training.train_images', 'train a network from pixels, as a recipe says'),
-    'freeze': Command('src.freezing.freeze', 'write backbone and head into one file, checked'),
+    'train-images': Command('src.training.train_images', 'train a network from pixels by a recipe'),
+    'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),
     'export': Command('src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'),
     'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),
     'inference': Command('src.inference.inference', "write Kaggle's submission file"),
@@ -55,13 +55,13 @@ COMMANDS = {
     'analyze': Command(
         'src.analysis.training_perf_analysis', 'show scores, confusion matrix and worst mistakes'
     ),
-    'layers': Command('src.analysis.layer_table', 'list a network or a frozen graph, layer by layer'),
+    'layers': Command('src.analysis.layer_table', 'list the layers of a network or a frozen graph'),
     'curves': Command('src.analysis.training_curves', 'plot accuracy and log loss over the steps'),
     'compare': Command('src.analysis.compare_runs', 'compare all trainings: table, CSV, page'),
 }
 _NAMES = {command.module: name for name, command in COMMANDS.items()}
 
-# What a setup script does, where there is no checkout.
+# The commands in the setup scripts, for an installed package.
 _SCRIPTS = {
     'setup': 'python -m src.downloads.download inception stanford_dogs',
     'inception_download': 'python -m src.downloads.download inception',
@@ -73,19 +73,19 @@ _script = False  # whether the process was started as `rootstock`
 
 
 def started_as_script() -> None:
-    """From now on commands read `rootstock train` instead of `python -m src.training.train`."""
+    """From now on, print `rootstock train` instead of `python -m src.training.train`."""
     global _script
     _script = True
 
 
 def find(name: str) -> Command | None:
-    """The command behind a subcommand, or behind its module's own name (`training_perf_analysis`)."""
+    """The command of this name or module name (`training_perf_analysis`); None if there is none."""
     by_module = {command.module.rpartition('.')[2]: command for command in COMMANDS.values()}
     return COMMANDS.get(name) or by_module.get(name)
 
 
 def as_typed(text: str) -> str:
-    """`text` with its commands as they work for this user, in the current folder."""
+    """`text` with its commands as they work for this user in the current folder."""
     text = re.sub(r'\bsh setup/(\w+)\.sh', lambda found: _setup(found[1]), text)
     if not _script:
         return text
@@ -105,7 +105,7 @@ def _setup(script: str) -> str:
 
 
 def to_install(extra: str) -> str:
-    """The command that installs what an optional part needs, an extra of pyproject.toml."""
+    """The command that installs the packages of an extra in pyproject.toml."""
     if not paths.INSTALLED:
         constraints = shlex.quote(paths.shown(paths.CHECKOUT / 'setup' / 'constraints.txt'))
         place = paths.shown(paths.CHECKOUT)

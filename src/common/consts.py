@@ -28,6 +28,8 @@ PIXELS_TENSOR = 'ResizeBilinear:0'  # [N, height, width, 3] float32, 0 to 255
 BOTTLENECK_TENSOR = 'pool_3:0'
 OUTPUT_NODE_NAME = 'output_node'
 OUTPUT_TENSOR_NAME = OUTPUT_NODE_NAME + ':0'  # [N, classes] float32, rows sum to 1
+# Signature of a SavedModel: encoded images, string [N], to probabilities [N, classes] float32.
+SERVING_INPUT, SERVING_OUTPUT = 'image_raw', 'probs'
 
 # Fields of a record.
 ID_FIELD = 'id'

@@ -1,4 +1,4 @@
-"""Whether Python and its packages are what the commands need, checked before anything else is imported."""
+"""Checks Python's version and the installed packages before anything else is imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NEEDED = ('tensorflow', 'numpy', 'pandas', 'requests', 'PIL', 'tqdm', 'matplotli
 
 
 def fault() -> str:
-    """One line: what is missing and what to do; empty when a command can run."""
+    """One line with what is missing and what to do; '' if commands can run."""
     try:
         Path.cwd()
     except OSError:
@@ -30,10 +30,11 @@ def fault() -> str:
 
 
 def _remedy() -> str:
+    """What to do: activate the environment, or install the packages."""
     from src.common import paths
 
     if paths.INSTALLED:
-        return 'install Rootstock and what it needs with pip into an environment of Python 3.10 to 3.13'
+        return 'install Rootstock with pip into an environment of Python 3.10 to 3.13'
     made = paths.CHECKOUT / '.venv'
     script = shlex.quote(paths.shown(made / ('Scripts/activate' if os.name == 'nt' else 'bin/activate')))
     activate = script if os.name == 'nt' else f'. {script}'
@@ -45,7 +46,7 @@ def _remedy() -> str:
 
 
 def require() -> None:
-    """End the process with one line and exit code 2 unless a command can run."""
-    if told := fault():
-        sys.stderr.write(f'error: {told}\n')
+    """End the process with one line and exit code 2 if `fault` finds one."""
+    if line := fault():
+        sys.stderr.write(f'error: {line}\n')
         sys.exit(2)

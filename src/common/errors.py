@@ -1,4 +1,4 @@
-"""The user-facing error, and the one place that prints it."""
+"""The error that users see, and how a command ends."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from collections.abc import Callable
 from src.common import commands, environment, paths, streams
 
 DEBUG_FLAG = '--debug'
-# With these a command begins anew, so what was finished is kept only if they are left out the next time.
+# Flags that discard finished work: to resume, the next call has to leave them out.
 BEGIN_ANEW = ('--fresh', '--overwrite')
 LONGEST_REASON = 300  # characters
 
-# Faults of a disk or of its permissions, which the user can mend. TensorFlow's errors end in the same words.
-_OF_THE_DISK = {
+# Disk and permission errors, which the user can fix. TensorFlow's errors end in the same words.
+_DISK_ERRORS = {
     getattr(errno, name)
     for name in (
         *('ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENAMETOOLONG', 'ENOTDIR'),
         *('EISDIR', 'ENXIO', 'EMFILE', 'ENFILE', 'ESTALE', 'ELOOP'),
     )
-    if hasattr(errno, name)  # Windows lacks some
+    if hasattr(errno, name)  # not all exist on Windows
 }
-_NUMBERS = {os.strerror(number): number for number in _OF_THE_DISK}
+_NUMBERS = {os.strerror(number): number for number in _DISK_ERRORS}
 _TENSORFLOW_SAYS = re.compile(rf'(?P<path>\S[^;\n]*); (?P<reason>{"|".join(map(re.escape, _NUMBERS))})')
 _FULL = {errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC), errno.EFBIG}
 _NOT_WRITABLE = {*_FULL, errno.EROFS}
 
 
 class UserError(Exception):
-    """What is wrong, which file, and what to do about it, in one line for the user."""
+    """One line for the user: what is wrong, with which file, and what to do about it."""
 
 
 def debugging() -> bool:
-    """Whether tracebacks and TensorFlow's own log are wanted."""
+    """Whether tracebacks and TensorFlow's own log are shown."""
     return DEBUG_FLAG in sys.argv or bool(os.environ.get('ROOTSTOCK_DEBUG'))
 
 
 def disk_fault(error: BaseException) -> str:
-    """The reason and the remedy when a disk is full, read-only or the like, '' for other errors.
+    """The reason and the remedy if a disk is full, read-only or the like; '' for other errors.
 
-    Knows OSErrors, and TensorFlow's errors of writing, which say 'path; No space left on device'.
+    Takes OSErrors, and TensorFlow's errors such as 'path; No space left on device'.
     """
     if isinstance(error, OSError):
-        number = error.errno if error.errno in _OF_THE_DISK else None
+        number = error.errno if error.errno in _DISK_ERRORS else None
     elif type(error).__module__.startswith('tensorflow.'):
         said = _TENSORFLOW_SAYS.search(str(error))
         number = said and _NUMBERS[said['reason']]
@@ -59,8 +59,11 @@ def disk_fault(error: BaseException) -> str:
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run an entry in a process of its own, and end the process: exit code 0 when done, 2 for bad input
-    (one line on standard error), 1 for a bug of ours, 130 for Ctrl-C. Tracebacks only with --debug."""
+    """Run the `main` of a command and end the process.
+
+    Exit codes: 0 for success, 2 for bad input (with one line on standard error), 1 for a bug of Rootstock,
+    130 for Ctrl-C. Tracebacks are printed with --debug only.
+    """
     from src.common.tf1 import own_process  # tf1 imports this module
 
     own_process()
@@ -69,7 +72,7 @@ def run(main: Callable[[], int | None]) -> None:
         code = _ended(main)
         if (reason := streams.finish()) and code == 0:
             code = _complain(f'error: cannot write to standard output: {reason}', 2)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         code = 0
     with contextlib.suppress(BrokenPipeError):
         streams.finish()
@@ -77,15 +80,15 @@ def run(main: Callable[[], int | None]) -> None:
 
 
 def _ended(main: Callable[[], int | None]) -> int:
-    """The exit code, after a line on what went wrong."""
+    """Run `main` and return the exit code; print one line if it fails."""
     try:
         return main() or 0
     except BrokenPipeError:
         raise
-    except SystemExit as ended:  # of argparse
+    except SystemExit as ended:  # raised by argparse
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt as stop:
-        return _complain(f'stopped{_going_on() if resumable(stop) else ""}', 130)
+        return _complain(f'stopped{_resuming() if getattr(stop, "resumes", False) else ""}', 130)
     except UserError as error:
         return _complain(f'error: {error}', 2)
     except Exception as error:
@@ -98,26 +101,25 @@ def _ended(main: Callable[[], int | None]) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, which TensorFlow's errors follow up with pages; its type if there is
-    none."""
+    """The first line of an error's text (TensorFlow's errors have many), or its type if it has no text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
 
 
 def place_of(error: BaseException) -> str:
-    """What cannot be written or read, as far as the error knows."""
+    """'cannot write PATH' or 'cannot use PATH', for an error that `disk_fault` takes."""
     if isinstance(error, OSError):
         path, reason = error.filename, error.strerror
     else:
         path, reason = _TENSORFLOW_SAYS.search(str(error)).group('path', 'reason')
     if path is None:
         return 'cannot write'
-    path = re.sub(r'\.tempstate\d+$', '', str(path))  # the name that TensorFlow's file was to get
+    path = re.sub(r'\.tempstate\d+$', '', str(path))  # the temporary suffix of TensorFlow's files
     return f'cannot {"write" if _NUMBERS.get(reason) in _NOT_WRITABLE else "use"} {paths.shown(path)}'
 
 
 @contextlib.contextmanager
 def resumes():
-    """Says of the work in the body: when it is stopped, the same command goes on where it was."""
+    """Marks the work in the body as resumable: after Ctrl-C the same command continues it."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -125,19 +127,14 @@ def resumes():
         raise
 
 
-def resumable(stop: KeyboardInterrupt) -> bool:
-    """Whether the work that was stopped said that it resumes."""
-    return getattr(stop, 'resumes', False)
-
-
-def _going_on() -> str:
+def _resuming() -> str:
     flags = [flag for flag in BEGIN_ANEW if flag in sys.argv]
     without = f' without {flags[0]}' if flags else ''
-    return f'; what was finished is kept, the same command{without} goes on from there'
+    return f'; finished work is kept, the same command{without} continues from there'
 
 
 def _complain(line: str, code: int) -> int:
-    with contextlib.suppress(OSError):  # where standard error takes nothing, the exit code still tells
+    with contextlib.suppress(OSError):  # if standard error cannot be written, there is still the exit code
         if debugging():
             traceback.print_exc()
         print(' '.join(commands.as_typed(line).split()), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Files that are never half-written, and how sizes and counts read."""
+"""Atomic writing, JSON, checksums, and texts such as '1.2 MB' and '6,000 photos'."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; it becomes `path` only when the body ends well."""
+    """A temporary path beside `path` to write to; it is renamed to `path` if the body succeeds."""
     path = Path(path)
     part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
@@ -36,8 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed left beside `path`; the caller holds its lock, so none is at
-    work on it."""
+    """Remove the temporary files of killed processes beside `path`. The caller holds the lock of `path`, so
+    no process is writing it."""
     for part in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp'):
         with contextlib.suppress(OSError):
             part.unlink()
@@ -45,13 +45,13 @@ def remove_leftovers(path: Path) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns a failure to write in the body (OSError, or TensorFlow's) into a UserError that names `path`."""
+    """Turns a write error in the body (an OSError, or TensorFlow's) into a UserError that names `path`."""
     try:
         yield
     except BrokenPipeError:
         raise
     except Exception as error:
-        path = path.with_name(re.sub(r'^\.(.+)\.\d+\.tmp$', r'\1', path.name))  # the name it is to get
+        path = path.with_name(re.sub(r'^\.(.+)\.\d+\.tmp$', r'\1', path.name))  # the final name
         reason = disk_fault(error)
         if not reason and not isinstance(error, OSError):
             raise
@@ -60,8 +60,8 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
-    """Open a file beside `path` (UTF-8 when text) that becomes `path` only when the body ends well."""
-    # File names may hold bytes that are no UTF-8; they pass through as they are.
+    """Open a temporary file beside `path` (text is UTF-8); it is renamed to `path` if the body succeeds."""
+    # File names may hold bytes that are not UTF-8; these are written unchanged.
     text = {} if 'b' in mode else {'encoding': 'utf-8', 'errors': 'surrogateescape', 'newline': ''}
     with atomic_path(path) as part, part.open(mode, **text) as stream:
         yield stream
@@ -72,8 +72,8 @@ def atomic(path: Path, mode: str = 'w') -> Iterator[IO]:
 def write_picture(path: Path, picture: Image, **options) -> None:
     """Save a Pillow image, with the options of `Image.save` (`format` among them).
 
-    It is encoded in memory first: when Pillow writes to a file itself (12.3, `encode_to_file`), it does not
-    notice a short write, as on a full disk.
+    It is encoded in memory first: Pillow (12.3, `encode_to_file`) does not notice a short write to a file,
+    as on a full disk.
     """
     encoded = io.BytesIO()
     picture.save(encoded, **options)
@@ -82,19 +82,20 @@ def write_picture(path: Path, picture: Image, **options) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Make sure that a file's content survives a crash of the machine."""
-    with Path(path).open('r+b') as stream:  # Windows flushes only what is open for writing
+    """Write a file's content from the system's cache to the disk (fsync)."""
+    with Path(path).open('r+b') as stream:  # Windows flushes only files that are open for writing
         os.fsync(stream.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, atomically."""
     with atomic(path) as stream:
         json.dump(value, stream, indent=1, ensure_ascii=False)
         stream.write('\n')
 
 
 def read_json(path: Path) -> Any:
-    """Raises UserError when the file cannot be read or holds no JSON."""
+    """The value in a JSON file. Raises UserError if the file cannot be read or is not valid JSON."""
     try:
         return json.loads(Path(path).read_text(encoding='utf-8', errors='surrogateescape'))
     except OSError as error:
@@ -104,7 +105,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_notes(path: Path) -> dict:
-    """The object in a JSON file of ours; {} when the file is missing or damaged."""
+    """The object in a JSON file that Rootstock wrote; {} if the file is missing or damaged."""
     try:
         notes = read_json(path)
     except UserError:
@@ -113,12 +114,12 @@ def read_notes(path: Path) -> dict:
 
 
 def size_of(path: Path) -> int:
-    """Bytes in a file; 0 when it is missing."""
+    """Bytes in a file; 0 if it is missing."""
     return path.stat().st_size if path.exists() else 0
 
 
 def sha256(path: Path) -> str:
-    """Raises UserError when the file cannot be read."""
+    """SHA-256 of a file in hexadecimal. Raises UserError if it cannot be read."""
     try:
         with Path(path).open('rb') as stream:
             digest = hashlib.sha256()
@@ -130,7 +131,7 @@ def sha256(path: Path) -> str:
 
 
 def human_size(size: float) -> str:
-    """Bytes as people read them: 1,234,567 is '1.2 MB' (powers of 1,000)."""
+    """A number of bytes as text: 1,234,567 is '1.2 MB' (powers of 1,000)."""
     for unit in ('bytes', 'kB', 'MB', 'GB'):
         if size < 1000 or unit == 'GB':
             break

@@ -1,4 +1,4 @@
-"""Ctrl-C between two pieces of work instead of in the midst of one."""
+"""Ctrl-C between two steps of work instead of within one."""
 
 from __future__ import annotations
 
@@ -10,33 +10,31 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[Callable[[], None]]:
-    """Within, Ctrl-C waits for a call of the function that this gives, or for the end; a second one does not.
+    """Defers Ctrl-C until the yielded function is called, or to the end; a second Ctrl-C acts at once.
 
-    TensorFlow's native code walks Python objects, and an exception that reaches it there, such as the
-    KeyboardInterrupt of a signal, can end the process with a segmentation fault (TensorFlow 2.21, in 1 of
-    120 trainings of small steps that were interrupted).
+    A KeyboardInterrupt that reaches TensorFlow's native code while it handles Python objects can end the
+    process with a segmentation fault (TensorFlow 2.21: in 1 of 120 interrupted trainings with small steps).
 
-    In other threads than the main one, and where somebody else handles Ctrl-C or has it ignored, it does
-    nothing.
+    Does nothing outside of the main thread, and if Ctrl-C has another handler or is ignored.
     """
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not ours or threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    waits = False
+    pending = False
 
     def hold(*_) -> None:
-        nonlocal waits
-        waits = True
+        nonlocal pending
+        pending = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def let_go() -> None:
-        if waits:
+    def raise_pending() -> None:
+        if pending:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, hold)
     try:
-        yield let_go
+        yield raise_pending
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    let_go()
+    raise_pending()

@@ -1,11 +1,11 @@
-"""One process at a time writes a data set, a model or a download.
+"""Locks: one process at a time writes a data set, a model or a download.
 
     with at_work(paths.records('flowers')):
         ...
 
-The lock is one of the operating system on a hidden file beside what it protects, so it ends with its process
-however that ends. The file stays: if it were removed, two processes could each lock a file of that name.
-Commands that only read take no lock.
+The operating system locks a hidden file beside the target, and releases the lock when the process ends in any
+way. The hidden file stays: if it were removed, two processes could each lock a file of that name. Commands
+that only read take no lock.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-# Errors when another process holds the lock; others mean that the file system has no locks.
+# Errors if another process holds the lock; other errors mean that the file system has no locks.
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-_FAR = 1 << 30  # Windows forbids reading a byte that is locked, so one beyond the note is
+_FAR = 1 << 30  # the byte to lock on Windows, where locked bytes (here: of the note) cannot be read
 _WAIT_FOR_NOTE = 0.05
 
-_held: set[Path] = set()  # by this process, which may enter again
+_held: set[Path] = set()  # by this process, which may acquire them again
 _guard = threading.Lock()
 
 
 @contextlib.contextmanager
 def at_work(target: Path, goes_on: bool = True) -> Iterator[None]:
-    """Keep other processes from working on `target` (a file or folder, there or not) while the body runs.
+    """Lock `target`, a file or folder that need not exist, while the body runs.
 
-    `goes_on`: the work resumes when the same command is repeated, so Ctrl-C says that it does.
-    Raises UserError, naming the process and since when, if another one is at work.
+    `goes_on`: the same command resumes the work, which is reported after Ctrl-C. Raises UserError, with
+    the process and its start, if another process holds the lock.
     """
     path = lock_of(target)
     with _guard:
@@ -64,14 +64,14 @@ def at_work(target: Path, goes_on: bool = True) -> Iterator[None]:
 
 
 def lock_of(target: Path) -> Path:
-    """The hidden file that is locked: beside the target, so that replacing a folder does not remove it."""
+    """The hidden file that is locked. It is beside the target, so that it stays when a folder is replaced."""
     whole = Path(target).resolve()
     return whole.with_name(f'.{whole.name}.lock')
 
 
 def _acquire(path: Path, target: Path) -> IO[bytes] | None:
-    """The locked file; None where nothing can be locked: on a file system without locks, or on a read-only
-    disk, where the command's own writing then fails with the reason. Raises UserError if it is taken."""
+    """The locked file; None if nothing can be locked: on a file system without locks, or on a read-only disk,
+    where the command's own writes will fail with the reason. Raises UserError if another process has it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), 'r+b', buffering=0)
@@ -80,12 +80,12 @@ def _acquire(path: Path, target: Path) -> IO[bytes] | None:
     try:
         _lock(stream)
     except OSError as error:
-        told = _by_whom(stream) if error.errno in _TAKEN else ''
+        holder = _holder(stream) if error.errno in _TAKEN else ''
         stream.close()
-        if not told:
+        if not holder:
             return None
         raise UserError(
-            f'{paths.shown(target)} is being written by {told}: wait for it, or stop it, then repeat'
+            f'{paths.shown(target)} is being written by {holder}: wait for it or stop it, then repeat'
         ) from None
     with contextlib.suppress(OSError):
         stream.truncate(0)
@@ -124,7 +124,8 @@ def _myself() -> dict[str, str | int]:
     }
 
 
-def _by_whom(stream: IO[bytes]) -> str:
+def _holder(stream: IO[bytes]) -> str:
+    """The process in the note that the holder of the lock wrote."""
     for _ in range(2):
         stream.seek(0)
         try:
@@ -132,5 +133,5 @@ def _by_whom(stream: IO[bytes]) -> str:
             host = '' if note['host'] == socket.gethostname() else f' on {note["host"]}'
             return f'process {note["pid"]}{host} ({note["command"]}, since {note["since"]})'
         except (OSError, ValueError, LookupError, TypeError):
-            time.sleep(_WAIT_FOR_NOTE)  # it took the lock a moment ago
+            time.sleep(_WAIT_FOR_NOTE)  # it has the lock, and has not written its note yet
     return 'another process'

@@ -1,5 +1,5 @@
-"""Where things live. What commands write lies below ROOT: the folder that the environment variable
-ROOTSTOCK_HOME names, else the checkout, else (in a package that pip installed) the current folder."""
+"""Where files are. Commands write below ROOT: the folder in the environment variable ROOTSTOCK_HOME, or else
+the checkout, or else (if pip installed the package) the current folder."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from src.common import consts
 
 PACKAGE = Path(__file__).resolve().parents[1]
-CHECKOUT = PACKAGE.parent  # only where the package was not installed
-# A wheel carries the models that come with the project inside the package (setup.py).
+CHECKOUT = PACKAGE.parent  # meaningful unless INSTALLED
+# A wheel has the shipped models inside the package (setup.py).
 INSTALLED = (PACKAGE / 'frozen').is_dir()
-# A ~ that no shell has replaced, as in an .env file or in quotes, is the home folder too.
-HOME = os.path.expanduser(os.environ.get('ROOTSTOCK_HOME', ''))  # noqa: PTH111  (this raises nothing)
+# A ~ is not expanded by a shell in an .env file or in quotes.
+HOME = os.path.expanduser(os.environ.get('ROOTSTOCK_HOME', ''))  # noqa: PTH111  (never raises)
 ROOT = Path(HOME or (Path.cwd() if INSTALLED else CHECKOUT)).resolve()
 
 DATA_DIR = ROOT / 'data'
@@ -32,7 +32,7 @@ SAVED_MODELS_DIR = FROZEN_MODELS_DIR / 'saved_models'
 
 MANIFEST = 'manifest.json'  # in a folder of records
 
-# What comes with the project itself, wherever ROOT is.
+# The models that ship with Rootstock, wherever ROOT is.
 SHIPPED = PACKAGE if INSTALLED else CHECKOUT
 POCKET_GRAPH_DEF = SHIPPED / 'frozen' / 'pocket' / 'pocket_96.pb'
 POCKET_DOGS = SHIPPED / 'frozen' / 'pocket_dogs.pb'
@@ -46,13 +46,8 @@ def records(name: str) -> Path:
 
 
 def manifest(name: str) -> Path:
-    """What says where the records of the data set `name` came from."""
+    """The file that describes the records of the data set `name` and their origin."""
     return records(name) / MANIFEST
-
-
-def model_for(name: str | None) -> str:
-    """The model that goes with a data set: its namesake, or the one that consts.py names."""
-    return consts.CURRENT_MODEL_NAME if name in (None, consts.CURRENT_DATASET_NAME) else name
 
 
 def checkpoints(model: str) -> Path:
@@ -72,32 +67,32 @@ def scores(model: str) -> Path:
 
 
 def skipped(name: str) -> Path:
-    """The list of the files that the conversion of the data set `name` did not use, with reasons."""
+    """Table of the files that the conversion of the data set `name` did not use, with reasons."""
     return METRICS_DIR / f'{name}_skipped.csv'
 
 
 def analysis(model: str) -> Path:
-    """Folder for the tables and pictures about a model: metrics/ itself for the current one."""
+    """Folder for the tables and plots about a model: metrics/ itself for the current model."""
     return METRICS_DIR if model == consts.CURRENT_MODEL_NAME else METRICS_DIR / model
 
 
 def from_root(path: str | Path) -> str:
-    """`path` relative to ROOT, or to what comes with the project, where it lies below one of them, with `/`
-    on every system, so that `located` still finds it after a move or on another machine."""
+    """`path` relative to ROOT or to SHIPPED if it is below one of them, with `/` on every system, so that
+    `located` still finds it after a move or on another machine."""
     path = Path(path).resolve()
     base = next((base for base in (ROOT, SHIPPED) if path.is_relative_to(base)), None)
     return path.relative_to(base).as_posix() if base else str(path)
 
 
 def located(path: str | Path) -> Path:
-    """`path`, or the file that comes with the project where nothing lies at `path`: as `from_root` noted it,
-    or as its path reads in a checkout (`frozen/pocket/pocket_96.pb`)."""
+    """`path`, or the shipped file of this path if nothing is at `path`. Takes paths as `from_root` returns
+    them, and as they read in a checkout (`frozen/pocket/pocket_96.pb`)."""
     path = Path(path)
     shipped = SHIPPED / (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
     return shipped if shipped.exists() and not path.exists() else path
 
 
 def shown(path: str | Path) -> str:
-    """`path` as a person would type it: relative to the working folder where it lies below it."""
-    whole = Path(os.path.abspath(path))  # noqa: PTH100  (resolve() would name what a link points to)
+    """`path` as a person would type it: relative to the working folder if it is below it."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100  (resolve() would follow links)
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path)

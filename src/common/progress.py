@@ -1,4 +1,4 @@
-"""Progress bars, and the lines a command prints."""
+"""Progress bars, and the lines that a command prints."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from src.common.errors import UserError
 
 
 def progress(total: int | None, what: str, unit: str, done: int = 0, **options) -> tqdm:
-    """A bar on standard error with rate and time left; `done` of `total` units lie behind it.
+    """A progress bar on standard error with rate and remaining time; it starts at `done` of `total` units.
 
-    Where nobody watches (a log file), a line every half minute takes its place.
+    If standard error is not a terminal (a log file), prints a line every 30 seconds instead.
     """
-    watched = sys.stderr.isatty()
+    terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
         initial=done,
         desc=what,
         unit=unit if unit == 'B' else ' ' + unit,
         unit_scale=unit == 'B',
-        mininterval=0.2 if watched else 30,
-        maxinterval=0.2 if watched else 30,
-        delay=0 if watched else 30,
-        dynamic_ncols=watched,
-        file=sys.stderr if watched else _Lines(),
+        mininterval=0.2 if terminal else 30,
+        maxinterval=0.2 if terminal else 30,
+        delay=0 if terminal else 30,
+        dynamic_ncols=terminal,
+        file=sys.stderr if terminal else _Lines(),
         leave=False,
         smoothing=0.1,
         **options,
@@ -35,7 +35,7 @@ def progress(total: int | None, what: str, unit: str, done: int = 0, **options) 
 
 
 class _Lines:
-    """Turns a bar's rewriting of one line into lines of a log."""
+    """A stream that turns the updates of a bar into lines of a log."""
 
     def write(self, text: str) -> None:
         if text := text.strip('\r\n '):
@@ -46,20 +46,21 @@ class _Lines:
 
 
 def say(line: str = '') -> None:
-    """One line for the user on standard output, above any running bar."""
+    """Print a line on standard output, above any running bar. Raises UserError if it cannot be written."""
     try:
         tqdm.write(commands.as_typed(line), file=sys.stdout)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough: errors.run ends the command
+    except BrokenPipeError:  # the reader has closed the pipe: errors.run ends the command
         raise
     except OSError as error:
         raise UserError(f'cannot write to standard output: {error.strerror or error}') from error
 
 
 def wrote(path: Path, what: str) -> None:
-    """Name a file or folder that a command made."""
+    """Print the path of a file or folder that a command wrote, and what it is."""
     say(f'  {columns.ljust(paths.shown(path), 43)}  {what}')
 
 
 def next_step(command: str) -> None:
+    """Print the command to run next."""
     say(f'next: {command}')

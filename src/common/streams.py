@@ -1,4 +1,4 @@
-"""Standard input, output and error of a command, whatever it was started with."""
+"""Standard input, output and error of a command."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 
 def prepare(quiet: bool) -> None:
-    """Make all three streams usable, and, if `quiet`, suppress what libraries print.
+    """Make all three streams usable and, if `quiet`, suppress what libraries print.
 
-    A stream that was closed (`>&-`) leads to the null device, also for native code: else the next file that
-    is opened would take its number, and receive what is printed.
+    A closed stream (`>&-`) is connected to the null device, for native code too. Otherwise the next file that
+    is opened would get its descriptor, and receive what is printed.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
@@ -23,25 +23,25 @@ def prepare(quiet: bool) -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding='utf-8'))  # noqa: SIM115, PTH123
     if quiet:
-        _hold_back_libraries()
+        _silence_libraries()
     for stream in (sys.stdout, sys.stderr):
-        # File names may hold bytes that are no UTF-8, and a terminal may lack letters.
+        # File names may hold bytes that are not UTF-8, and a terminal may lack characters.
         stream.reconfigure(errors='surrogateescape' if stream.encoding == 'utf-8' else 'backslashreplace')
 
 
-def _hold_back_libraries() -> None:
-    """Suppress warnings of libraries: they name no file, and a picture that is left out is listed anyway.
+def _silence_libraries() -> None:
+    """Suppress warnings of libraries: they do not name the file, and skipped pictures are reported anyway.
 
     libjpeg (inside TensorFlow) writes "Corrupt JPEG data" to file descriptor 2, Pillow warns through Python.
-    Python's own standard error keeps the place that descriptor 2 had.
+    Python's own `sys.stderr` still writes to where descriptor 2 led.
     """
     warnings.simplefilter('ignore')
     logging.getLogger('PIL').setLevel(logging.CRITICAL)
     if sys.stderr is not sys.__stderr__ or sys.stderr.fileno() != 2:
-        return  # somebody else collects it
+        return  # redirected by the caller, such as a test
     sys.stderr.flush()
     kept = os.dup(2)
-    sys.stderr = sys.__stderr__ = open(  # noqa: SIM115, PTH123 - until the process ends
+    sys.stderr = sys.__stderr__ = open(  # noqa: SIM115, PTH123 - open until the process ends
         kept, 'w', buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors
     )
     with Path(os.devnull).open('wb') as nowhere:
@@ -49,8 +49,10 @@ def _hold_back_libraries() -> None:
 
 
 def finish() -> str:
-    """Write what is still buffered. Returns the reason if standard output cannot be written, else ''; a
-    reader that closed the pipe, such as `head`, is no fault. Nothing can be written after this."""
+    """Flush the streams. Returns the reason if standard output cannot be written, else ''.
+
+    A reader that closed the pipe, such as `head`, is no error. After an error nothing more can be written.
+    """
     reason = ''
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -58,7 +60,7 @@ def finish() -> str:
         except OSError as error:
             if stream is sys.stdout and not isinstance(error, BrokenPipeError):
                 reason = error.strerror or str(error)
-            # What is left in the buffer would fail again when Python ends.
+            # Python flushes the buffer again when it ends, which must not fail.
             with contextlib.suppress(OSError), Path(os.devnull).open('wb') as nowhere:
                 os.dup2(nowhere.fileno(), stream.fileno())
     return reason

@@ -1,13 +1,12 @@
-"""The one place that imports TensorFlow, and the one that changes its settings.
+"""TensorFlow: imported here only, and its settings are changed here only.
 
     from src.common.tf1 import tf
 
-TensorFlow takes seconds to load, so `tf` loads it at its first use: `--help` and a mistyped flag
-answer at once.
+TensorFlow takes seconds to load, so `tf` loads it at its first use: not for `--help` or a mistyped flag.
 
-All code here builds graphs inside `with tf.Graph().as_default()` and runs them in sessions, which works
-whether or not TensorFlow's v2 behavior is on. So a program that imports Rootstock keeps its TensorFlow as
-it is: eager mode, Keras, logging, environment. A command has the process for itself and calls `own_process`.
+All code builds its graphs inside `with tf.Graph().as_default()` and runs them in sessions, which works with
+and without TensorFlow's v2 behavior. So a program that imports Rootstock keeps its eager mode, Keras, logging
+and environment. A command has the process for itself and calls `own_process`.
 """
 
 from __future__ import annotations
@@ -20,11 +19,13 @@ import types
 
 from src.common import errors
 
+OPTIONAL = {'matplotlib', 'pandas', 'scipy'}
+
 
 def own_process() -> None:
-    """Settings for a process that only Rootstock uses: TensorFlow 1.x behavior, and quiet unless --debug.
+    """Switch the whole process to TensorFlow 1.x behavior, and without --debug silence TensorFlow's log.
 
-    They hold for the whole process; `errors.run` makes them for every command.
+    `errors.run` calls this for every command.
     """
     _TensorFlow.owned = True
     if not errors.debugging():
@@ -34,14 +35,14 @@ def own_process() -> None:
 
 
 @contextlib.contextmanager
-def _stderr_held_back():
-    """Keep what native code writes to file descriptor 2; show it only when the body fails.
+def _stderr_captured():
+    """Capture what native code writes to file descriptor 2, and print it only if the body fails.
 
     TensorFlow 2.21 writes oneDNN and CUDA lines there on import whatever TF_CPP_MIN_LOG_LEVEL says.
     """
     try:
         kept = os.dup(2)
-    except OSError:  # closed: nothing is seen there anyway
+    except OSError:  # closed
         yield
         return
     if sys.stderr:
@@ -50,7 +51,7 @@ def _stderr_held_back():
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except Exception:  # Ctrl-C is no failure
+        except Exception:  # not KeyboardInterrupt
             log.seek(0)
             if sys.stderr:
                 sys.stderr.write(log.read().decode('utf-8', 'replace'))
@@ -60,17 +61,33 @@ def _stderr_held_back():
             os.close(kept)
 
 
+@contextlib.contextmanager
+def _optional_imports_skipped():
+    """Make imports of OPTIONAL fail in the body. TensorFlow then loads in two thirds of the time.
+
+    Keras, which TensorFlow imports, uses them for data frames, sparse matrices and plots if they are
+    installed. No command needs that.
+    """
+    skipped = OPTIONAL - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(skipped))  # None makes an import raise ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for name in skipped:
+            sys.modules.pop(name, None)
+
+
 def _load() -> types.ModuleType:
     if not _TensorFlow.owned:
         import tensorflow.compat.v1 as tensorflow
 
         return tensorflow
     quiet = not errors.debugging()
-    with _stderr_held_back() if quiet else contextlib.nullcontext():
+    with _stderr_captured() if quiet else contextlib.nullcontext(), _optional_imports_skipped():
         import tensorflow.compat.v1 as tensorflow
 
         _set_up(tensorflow)
-        # The first session makes the device factory log once more.
+        # The first session logs the devices.
         with tensorflow.Graph().as_default(), tensorflow.Session() as session:
             session.run(tensorflow.constant(0))
     return tensorflow

@@ -3,9 +3,9 @@
     python -m src.downloads.download stanford_dogs
     python -m src.downloads.download inception --mirror http://127.0.0.1:8000
 
-Run it again after Ctrl-C or a lost connection: it goes on from there, and does nothing when all is
-done. What arrives is taken only when its size and its SHA-256 checksum are right, from a mirror too.
-Archives are kept beside what was unpacked from them; they may be deleted.
+Run it again after Ctrl-C or a lost connection: it resumes, and does nothing if all is done. Size and SHA-256
+checksum of every archive are verified, from a mirror too. Archives are kept beside the unpacked files, and
+may be deleted.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from src.downloads.transfer import forget, transfer, wrong_size
 
 MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
 
-# Space that unpacking takes, in sizes of the archive: 20,580 small photos fill whole blocks of the
-# disk, and the Inception graph is a little larger than its archive. Unpacking itself looks again.
+# Disk space for the unpacked files, as a multiple of the archive's size: 20,580 small photos fill whole
+# blocks, and the Inception graph is a little larger than its archive. Unpacking checks the exact size again.
 UNPACKED = 1.2
 
 STANFORD = 'http://vision.stanford.edu/aditya86/ImageNetDogs/'
@@ -39,28 +39,31 @@ INCEPTION = 'https://storage.googleapis.com/download.tensorflow.org/models/image
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """An archive on a server. Without a known checksum the first one seen is remembered."""
+    """An archive on a server. Without a known checksum, that of the first download is stored and compared."""
 
     url: str
     size: int
     sha256: str | None = None
-    extract_to: str = '.'  # below the download's folder
+    extract_to: str = '.'  # relative to the download's folder
 
     @property
     def name(self) -> str:
         return self.url.rpartition('/')[2]
 
     def address(self, mirror: str | None) -> str:
+        """The URL to download from. Raises UserError if it is not a web address."""
         return web_address(f'{mirror.rstrip("/")}/{self.name}' if mirror else self.url)
 
 
 @dataclass(frozen=True)
 class Download:
+    """A data set or a backbone: its archives and the folder to unpack them into."""
+
     name: str
     folder: Path
     files: tuple[RemoteFile, ...]
     terms: str
-    next_command: str  # {folder} stands for where it was put, {data} for --data where that is elsewhere
+    next_command: str  # with {folder}, and {data} for --data FOLDER if it is not the default
 
 
 DOWNLOADS = {
@@ -116,10 +119,9 @@ DOWNLOADS = {
 
 
 def install(what: Download, folder: Path, mirror: str | None = None) -> list[RemoteFile]:
-    """Bring the archives of `what` into `folder` and unpack them; returns those that were not yet there.
+    """Download and unpack the archives of `what` into `folder`; returns those that were missing.
 
-    Raises UserError when there is no room, when the server does not give what is expected, and when
-    an archive is unsafe to unpack.
+    Raises UserError if the disk is too small, a download fails or is another file, or an archive is unsafe.
     """
     missing = [remote for remote in what.files if unpacked(remote, folder) is None]
     if missing:
@@ -133,14 +135,14 @@ def install(what: Download, folder: Path, mirror: str | None = None) -> list[Rem
 def _install(remote: RemoteFile, folder: Path, mirror: str | None) -> None:
     archive, digest = obtain(remote, folder, mirror)
     names = archives.extract(archive, folder / remote.extract_to)
-    # Last of all, as its presence says that the rest is there.
+    # Written last, as it marks the download as complete.
     files.write_json(_marker(remote, folder), {'size': remote.size, 'sha256': digest, 'unpacked': names})
     if not remote.sha256:
         files.write_json(_first_seen(remote, folder), {'sha256': digest})
 
 
 def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
-    """What was unpacked from the archive, or None when that is still to be done."""
+    """The files and folders that were unpacked from the archive, or None if it has to be unpacked."""
     seen = read_notes(_marker(remote, folder))
     found = [folder / remote.extract_to / name for name in seen.get('unpacked', ())]
     same = seen.get('size') == remote.size and remote.sha256 in (None, seen.get('sha256'))
@@ -148,14 +150,14 @@ def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
 
 
 def obtain(remote: RemoteFile, folder: Path, mirror: str | None = None) -> tuple[Path, str]:
-    """The verified archive in `folder` and its SHA-256; downloaded unless it lies there already."""
+    """The verified archive in `folder` and its SHA-256; downloads it if it is missing."""
     archive = folder / remote.name
     if archive.exists():
         return archive, _verified(archive, remote, folder, 'move it away, then repeat')
     part = archive.with_name(archive.name + '.part')
     transfer(remote.address(mirror), part, remote.size, blindly=bool(remote.sha256))
     try:
-        digest = _verified(part, remote, folder, 'removed; repeat, or try another place with --mirror URL')
+        digest = _verified(part, remote, folder, 'removed; repeat, or try another server with --mirror URL')
     except UserError:
         forget(part)
         raise
@@ -165,14 +167,14 @@ def obtain(remote: RemoteFile, folder: Path, mirror: str | None = None) -> tuple
 
 
 def _verified(path: Path, remote: RemoteFile, folder: Path, remedy: str) -> str:
-    """SHA-256 of a file with the right size and checksum. Raises UserError, ending with the remedy."""
+    """The SHA-256 of a file. Raises UserError, with `remedy` at its end, if size or checksum is wrong."""
     shown = paths.shown(path)
     if size_of(path) != remote.size:
         raise UserError(wrong_size(shown, size_of(path), remote.size) + remedy)
     digest, first = files.sha256(path), _first_seen(remote, folder)
     expected, source = remote.sha256, ''
     if expected is None and (expected := read_notes(first).get('sha256')):
-        source = f', seen first and noted in {paths.shown(first)}: delete that if you trust the new one'
+        source = f', as at the first download ({paths.shown(first)}: delete it if you trust the new one)'
     if expected not in (None, digest):
         raise UserError(f'{shown} has the wrong SHA-256: {digest}, expected {expected}{source}; {remedy}')
     return digest
@@ -187,15 +189,15 @@ def _first_seen(remote: RemoteFile, folder: Path) -> Path:
 
 
 def _require_space(missing: list[RemoteFile], folder: Path) -> None:
-    """Raises UserError unless the disk takes what is still to come, unpacked too; makes the folder."""
+    """Make the folder. Raises UserError unless the disk has room for the downloads and the unpacked files."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f'cannot make {paths.shown(folder)}: {error.strerror}') from error
     need = 0
     for remote in missing:
-        lie_there = (folder / remote.name, folder / f'{remote.name}.part')
-        need += int(remote.size * (1 + UNPACKED)) - min(remote.size, sum(map(size_of, lie_there)))
+        present = (folder / remote.name, folder / f'{remote.name}.part')
+        need += int(remote.size * (1 + UNPACKED)) - min(remote.size, sum(map(size_of, present)))
     free = shutil.disk_usage(folder).free
     if need > free:
         raise UserError(
@@ -210,13 +212,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'names', nargs='+', choices=sorted(DOWNLOADS), metavar='NAME', help=', '.join(sorted(DOWNLOADS))
     )
     made.add_argument(
-        '--dest', type=Path, metavar='DIR', help='folder for it (default: where the commands look)'
+        '--dest', type=Path, metavar='DIR', help='folder to unpack into (default: where the commands look)'
     )
     made.add_argument(
         '--mirror',
         metavar='URL',
         default=os.environ.get(MIRROR_VARIABLE),
-        help=f'take the files from URL/<file name> (default: {MIRROR_VARIABLE}, else their home)',
+        help=f'download from URL/<file name> (default: {MIRROR_VARIABLE}, else the original server)',
     )
     args = made.parse_args(argv)
     cli.require(not args.dest or len(args.names) == 1, '--dest is for one name: run the command for each')
@@ -238,7 +240,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def report(what: Download, folder: Path) -> None:
-    """Name what lies where."""
+    """Print the paths of the archives and of the unpacked files."""
     for remote in what.files:
         with contextlib.suppress(OSError):  # the archive may have been deleted since
             wrote(folder / remote.name, human_size((folder / remote.name).stat().st_size))

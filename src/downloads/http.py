@@ -1,6 +1,6 @@
-"""What every use of the network shares: user agent, addresses that are accepted, and faults in words.
+"""Shared by all downloads: user agent, check of addresses, and texts for network errors.
 
-An error never shows a password or a query string of an address, which may hold a key.
+Error messages never show the password or the query of an address, which may hold a key.
 """
 
 from __future__ import annotations
@@ -17,26 +17,24 @@ import urllib3
 from src.common.errors import UserError
 
 USER_AGENT = f'rootstock/0.1 python-requests/{requests.__version__}'
-
-
 NETWORK_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 def web_address(url: str) -> str:
-    """`url` itself. Raises UserError unless it starts with http:// or https:// and names a host."""
+    """`url` unchanged. Raises UserError unless it starts with http:// or https:// and names a host."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets or a port that are none
+    except ValueError:  # malformed brackets or port
         good = False
     if not good:
-        shown = 'this' if '@' in url else shown_url(url)  # where a bad address hides its password, who knows
-        raise UserError(f'{shown} is no web address: it must start with http:// or https://')
+        shown = 'this' if '@' in url else shown_url(url)  # it cannot be parsed, and may hold a password
+        raise UserError(f'{shown} is not a web address: it must start with http:// or https://')
     return url
 
 
 def shown_url(url: str) -> str:
-    """An address for people: without user, password, query and fragment."""
+    """An address for messages: without user, password, query and fragment."""
     bare = url.partition('?')[0].partition('#')[0]
     scheme, mark, rest = bare.rpartition('://')
     host, slash, path = rest.partition('/')
@@ -45,17 +43,17 @@ def shown_url(url: str) -> str:
 
 
 def status_line(code: int) -> str:
-    """'404 Not Found'; the words are ours, a server may send anything."""
+    """'404 Not Found'. The text is not taken from the server, which may send anything."""
     return f'{code} {http.client.responses.get(code, "")}'.strip()
 
 
 def why(error: BaseException) -> str:
-    """A network fault in plain words, without the address."""
+    """A network error as text, without the address."""
     chain = list(_causes(error))
     for kind, words in (
         (socket.gaierror, 'no such host, or no network'),
         (ConnectionRefusedError, 'connection refused'),
-        (urllib3.exceptions.NewConnectionError, 'no connection'),  # also a time-out, for urllib3
+        (urllib3.exceptions.NewConnectionError, 'no connection'),  # also for time-outs
         ((requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError), 'no answer in time'),
         (ssl.SSLCertVerificationError, 'its certificate is not valid'),
         ((ssl.SSLError, requests.exceptions.SSLError), 'no secure connection'),

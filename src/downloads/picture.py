@@ -1,8 +1,4 @@
-"""Fetch one picture from the web, within limits of size and time.
-
-Also what every use of the network shares: who we say we are, which addresses are taken, and how an
-address and a fault read in an error (never with a password or a query string, which may hold a key).
-"""
+"""Fetch one picture from the web, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -23,30 +19,30 @@ from src.common.files import human_size
 from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, web_address, why
 
 MAX_REDIRECTS = 5
-READ_SECONDS = 10  # the longest silence; `seconds` limits the whole
+READ_SECONDS = 10  # without data; `seconds` of `fetch_image` limits the whole
 CHUNK = 1 << 14
 
-NAT64 = ipaddress.ip_network('64:ff9b::/96')  # IPv4 addresses as IPv6-only networks write them
+NAT64 = ipaddress.ip_network('64:ff9b::/96')  # IPv4 addresses in IPv6-only networks (RFC 6052)
 
 
 def fetch_image(
     url: str, max_bytes: int = 20_000_000, seconds: float = 20, *, public_only: bool = False
 ) -> bytes:
-    """The bytes behind an http or https address, after at most MAX_REDIRECTS redirects.
+    """The bytes at an http or https address, after at most MAX_REDIRECTS redirects.
 
-    `seconds` limits the whole, however slowly a server drips. With `public_only`, for addresses that
-    strangers give, only globally routable addresses are connected to and proxies are not used.
-    Raises UserError when there is nothing, too much, or nothing in time.
+    `seconds` limits the whole transfer. `public_only` is for addresses from untrusted clients: it connects to
+    globally routable IP addresses only, and without proxies. Raises UserError if the response is an error,
+    empty, larger than `max_bytes`, or too slow.
     """
     with _Watch(seconds) as watch, _session(watch, public_only) as session:
         try:
             with _follow(session, url) as answer:
                 body = _body(answer, max_bytes)
-        except (*NETWORK_FAULTS, ValueError) as error:  # ValueError: a redirect to garbage
+        except (*NETWORK_FAULTS, ValueError) as error:  # ValueError: a redirect to a malformed address
             fault = None if watch.over() else why(error)
         else:
             fault = None
-        # A connection that the watch has cut can also look like the end of the picture.
+        # A connection that was shut down by the watch can also look like the end of the picture.
         if watch.over():
             raise UserError(f'{shown_url(url)} took longer than {seconds:g} s: save it, then give the file')
         if fault:
@@ -55,17 +51,17 @@ def fetch_image(
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is reachable from anywhere: not loopback, private, link-local, reserved."""
+    """Whether an IP address is globally routable: not loopback, private, link-local or reserved."""
     ip = ipaddress.ip_address(address.partition('%')[0])
     if ip.version == 6:
-        if ip.sixtofour or ip.teredo or ip.is_site_local:  # tunnels may end anywhere
+        if ip.sixtofour or ip.teredo or ip.is_site_local:  # tunnels to unknown addresses
             return False
         ip = ip.ipv4_mapped or (ipaddress.ip_address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else ip)
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def _follow(session: requests.Session, url: str) -> requests.Response:
-    """The first answer that is no redirect; the scheme is checked at every hop."""
+    """The first response that is not a redirect. The scheme is checked at every hop."""
     for _ in range(MAX_REDIRECTS + 1):
         answer = session.get(
             web_address(url), stream=True, timeout=(READ_SECONDS, READ_SECONDS), allow_redirects=False
@@ -83,11 +79,11 @@ def _body(answer: requests.Response, max_bytes: int) -> bytes:
     if answer.status_code != 200:
         raise UserError(f'{name} answers {status_line(answer.status_code)}: check the address')
     if answer.headers.get('Content-Encoding', 'identity') != 'identity':
-        raise UserError(f'{name} is sent compressed, which nobody asked for: save it, then give the file')
+        raise UserError(f'{name} is sent compressed, which was not requested: save it, then give the file')
     announced = answer.headers.get('Content-Length', '')
     announced = int(announced) if announced.isdecimal() and len(announced) < 20 else None
     body = bytearray()
-    # Undecoded, so that no compressed kilobyte grows to gigabytes.
+    # Not decoded: a compressed kilobyte could grow to gigabytes.
     blocks = answer.raw.stream(CHUNK, decode_content=False)
     while (announced or 0) <= max_bytes and len(body) <= max_bytes and (block := next(blocks, b'')):
         body += block
@@ -101,9 +97,9 @@ def _body(answer: requests.Response, max_bytes: int) -> bytes:
 
 
 class _Watch:
-    """Cuts the connections of a fetch when its time is up.
+    """Shuts down the connections of a fetch after `seconds`.
 
-    Time limits of sockets only end silence; one byte a second would pass them for ever.
+    The time limits of sockets are for one read: a server that sends a byte per second never reaches them.
     """
 
     def __init__(self, seconds: float):
@@ -129,7 +125,7 @@ class _Watch:
         return time.monotonic() >= self._end
 
     def add(self, sock: socket.socket) -> None:
-        self._sockets.append(sock.dup())  # TLS takes the original over, the connection stays the same
+        self._sockets.append(sock.dup())  # TLS takes over the original; both share the connection
         if self.over():
             self._cut()
 
@@ -149,12 +145,12 @@ def _session(watch: _Watch, public_only: bool) -> requests.Session:
 
 
 class _Adapter(HTTPAdapter):
-    """Connects by `dial(host, port, seconds)`; the Host header and TLS still go by the host's name."""
+    """Opens connections by `dial(host, port, seconds)`. The Host header and TLS use the host's name."""
 
     def __init__(self, dial):
         self._pools = {
-            'http': _dialling(urllib3.HTTPConnectionPool, dial),
-            'https': _dialling(urllib3.HTTPSConnectionPool, dial),
+            'http': _dialing(urllib3.HTTPConnectionPool, dial),
+            'https': _dialing(urllib3.HTTPSConnectionPool, dial),
         }
         super().__init__()
 
@@ -164,19 +160,19 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, *args, **kwargs):
         manager = super().proxy_manager_for(*args, **kwargs)
-        if isinstance(manager, urllib3.ProxyManager):  # SOCKS proxies dial in their own way
+        if isinstance(manager, urllib3.ProxyManager):  # SOCKS proxies open their own connections
             manager.pool_classes_by_scheme = self._pools
         return manager
 
 
-def _dialling(pool: type, dial) -> type:
-    """The connection pool class `pool` with connections that open their socket by `dial`."""
+def _dialing(pool: type, dial) -> type:
+    """A subclass of the connection pool `pool` whose connections open their socket by `dial`."""
     new = {'_new_conn': lambda self: dial(self.host, self.port, self.timeout)}
     return type(pool.__name__, (pool,), {'ConnectionCls': type('Connection', (pool.ConnectionCls,), new)})
 
 
 def _dial(watch: _Watch, public_only: bool, host: str, port: int, seconds: float) -> socket.socket:
-    """A socket to the host, at the very address that was checked: a second look-up might differ."""
+    """A socket to the host, at the address that was checked: a second look-up might return another one."""
     addresses = _look_up(host.strip('[]'), port, watch.left())
     if public_only and not all(map(is_public, addresses)):
         raise UserError(f'{host} is not on the public internet: only public addresses are fetched')
@@ -193,7 +189,7 @@ def _dial(watch: _Watch, public_only: bool, host: str, port: int, seconds: float
 
 
 def _look_up(host: str, port: int, seconds: float) -> list[str]:
-    """IP addresses of a host. In a thread, as a look-up knows no time limit and cannot be stopped."""
+    """IP addresses of a host. Runs in a thread, as a look-up has no time limit and cannot be stopped."""
     found: list[str] = []
 
     def look_up() -> None:

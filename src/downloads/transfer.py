@@ -1,8 +1,8 @@
-"""Bring one address into one file, going on where an earlier try or run stopped.
+"""Download one address to one file; resumes what an earlier try or run began.
 
-What has arrived lies in `part`; `part`.json beside it notes which address it came from and what the
-server calls that version of the file, so that the end of one version is never joined to the
-beginning of another. Faults that may pass are tried again, with growing delays.
+The received bytes are in `part`. `part`.json beside it holds the address and the server's validator (ETag or
+Last-Modified), so that parts of two versions of a file are never joined. Temporary errors are retried with
+growing delays.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from src.common.files import human_size, read_notes, size_of
 from src.common.progress import progress, say
 from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, why
 
-TRIES = 5  # in a row, none of which brings PROGRESS bytes
+TRIES = 5  # in a row, each with less than PROGRESS bytes
 PROGRESS = 1 << 20
-FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before the second try, doubled for each further one
+FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before the second try, doubled for each later one
 CONNECT_SECONDS, READ_SECONDS = 15, 60
 CHUNK = 1 << 16
-BUSY = {408, 429, *range(500, 600)}  # answers that a later try may better
-ELSEWHERE = 'try another place with --mirror URL'
+BUSY = {408, 429, *range(500, 600)}  # a later try may succeed
+ELSEWHERE = 'try another server with --mirror URL'
 
 
 def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
-    """Bring the `size` bytes at `url` into `part`, going on from what lies there.
+    """Download the `size` bytes at `url` to `part`, after the bytes that are already there.
 
-    `blindly` also goes on when the server cannot tell whether its file is still the same one: only
-    where a checksum will tell. Raises UserError; what has arrived stays for the next time.
+    `blindly`: resume also if the server cannot tell whether its file is unchanged, for files that are
+    verified by a checksum later. Raises UserError; received bytes are kept for the next run.
     """
     delay, tries = FIRST_DELAY, 1
     while (have := size_of(part)) != size:
@@ -56,7 +56,7 @@ def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
 
 
 class _Dropped(Exception):
-    """A try that failed in a way that the next may not, after at least `wait` seconds."""
+    """A try that failed for a temporary reason. The next should wait at least `wait` seconds."""
 
     def __init__(self, why: str, wait: float = 0):
         super().__init__(why)
@@ -64,13 +64,13 @@ class _Dropped(Exception):
 
 
 def _try(url: str, part: Path, size: int, blindly: bool) -> None:
-    """One request: all that is missing, or _Dropped, or UserError when another try would be in vain."""
+    """One request for all that is missing. Raises _Dropped for temporary errors and UserError for others."""
     validator = _remembered(part, url)
     have = size_of(part) if size_of(part) < size and (validator or blindly) else 0
     headers = {'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'}
     if have:
         headers['Range'] = f'bytes={have}-'
-        # The rest is only sent if the file is still the one whose beginning we have.
+        # The server sends only the rest if its file is unchanged, else all of it.
         headers |= {'If-Range': validator} if validator else {}
     try:
         with requests.get(
@@ -89,32 +89,32 @@ def _try(url: str, part: Path, size: int, blindly: bool) -> None:
 
 
 def _start(answer: requests.Response, part: Path, have: int, validator: str | None, size: int) -> int:
-    """Where in the file the answer's bytes belong."""
+    """The position in the file of the first byte of the response."""
     name, code = shown_url(answer.url), answer.status_code
     if code in BUSY:
         asked = answer.headers.get('Retry-After', '')
         raise _Dropped(f'the server answers {status_line(code)}', float(asked) if asked.isdecimal() else 0)
     if code not in (200, 206, 416):
         raise UserError(f'{name} answers {status_line(code)}: {ELSEWHERE}')
-    start, total, goes_on = 0, answer.headers.get('Content-Length', ''), True
+    start, total, resumed = 0, answer.headers.get('Content-Length', ''), True
     if code != 200:
         sent = re.fullmatch(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)', answer.headers.get('Content-Range', ''))
         start, total = have, sent[2] if sent else ''
-        goes_on = code == 206 and sent and sent[1] == str(have) and not _is_other(answer, validator)
-    # First of all: what a wrong place says must not cost us what has arrived.
+        resumed = code == 206 and sent and sent[1] == str(have) and not _is_other(answer, validator)
+    # Before `forget`: a response from a wrong address must not delete the received bytes.
     if total.isdecimal() and int(total) != size:
         raise UserError(wrong_size(name, int(total), size) + ELSEWHERE)
-    if not goes_on:
+    if not resumed:
         forget(part)
-        raise _Dropped('the server cannot go on where we stopped')
+        raise _Dropped('the server cannot resume the download')
     return start
 
 
 def _store(answer: requests.Response, part: Path, start: int, size: int) -> None:
-    """Write the answer's bytes into `part`, from `start` on."""
+    """Write the bytes of the response to `part`, from `start` on."""
     have = start
     with part.open('ab' if start else 'wb') as out, progress(size, part.stem, 'B', start) as bar:
-        # As sent: an archive that a server calls 'gzip-encoded' must stay one.
+        # Not decoded: some servers send archives with Content-Encoding gzip.
         for block in answer.raw.stream(CHUNK, decode_content=False):
             have += len(block)
             if have > size:
@@ -129,13 +129,13 @@ def _store(answer: requests.Response, part: Path, start: int, size: int) -> None
 
 
 def _validator(answer: requests.Response) -> str | None:
-    """What tells this version of the file from another; weak ETags do not tell bytes apart."""
+    """The server's mark of this version of the file. Weak ETags do not guarantee equal bytes."""
     tag = answer.headers.get('ETag')
     return tag if tag and not tag.startswith('W/') else answer.headers.get('Last-Modified')
 
 
 def _is_other(answer: requests.Response, validator: str | None) -> bool:
-    """Whether a server that pays no heed to If-Range sends the rest of another file."""
+    """Whether a server that ignores If-Range sends the rest of another version."""
     given = (answer.headers.get('ETag'), answer.headers.get('Last-Modified'))
     return validator is not None and any(given) and validator not in given
 
@@ -154,11 +154,11 @@ def _remembered(part: Path, url: str) -> str | None:
 
 
 def forget(part: Path) -> None:
-    """Remove what has arrived, and what is known of it."""
+    """Delete the received bytes and the notes about them."""
     part.unlink(missing_ok=True)
     _notes(part).unlink(missing_ok=True)
 
 
 def wrong_size(name: str, size: int, expected: int) -> str:
-    """The beginning of an error; what to do about it is to follow."""
+    """The beginning of an error message; the caller adds the remedy."""
     return f'{name} is another file: {size:,} bytes, expected {expected:,}; '

@@ -73,10 +73,10 @@ def _run(session: tf.Session, task: Task, state: State, manager: CheckpointManag
     cost = 0.0
     complete, saved_at = True, time.monotonic()  # complete: `state` belongs to the weights in the session
     bar = progress(task.steps * task.examples, 'training', task.unit, done=state.step * task.examples)
-    with interrupts_held() as let_go, bar:
+    with interrupts_held() as raise_pending, bar:
         try:
             while state.step < task.steps and not state.ended:
-                let_go()
+                raise_pending()
                 feed = task.feed(state.step)
                 complete = False
                 _, cost = session.run([task.train_op, task.cost], feed)

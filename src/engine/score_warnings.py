@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import bdtrc
 
 from src.common import consts
 from src.common.files import count, listed
@@ -33,6 +32,8 @@ def warnings(records: Records, facts: Mapping[str, Any], scores: Mapping[str, di
 def at_chance(scores: Mapping[str, float]) -> bool:
     """Whether a score is not significantly better than always guessing the most frequent class (one-sided
     binomial test, 5 %)."""
+    from scipy.special import bdtrc
+
     hits = round(scores['top_1'] * scores['examples'])
     chance = scores['most_frequent']
     # bdtrc(k, n, p) is the probability of more than k hits.

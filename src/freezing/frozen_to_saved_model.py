@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from src.common import cli, errors, paths
+from src.common.consts import SERVING_INPUT, SERVING_OUTPUT
 from src.common.errors import UserError
 from src.common.files import human_size, writing
 from src.common.locks import at_work
@@ -34,7 +35,6 @@ from src.graph.weights import put_weights
 from src.records.next_commands import frozen_model
 
 SCRATCH = '.writing-'  # prefix of unfinished folders
-INPUT, OUTPUT = 'image_raw', 'probs'
 LABELS_ASSET = 'labels.txt'
 
 
@@ -65,7 +65,7 @@ def _scratch_in(folder: Path) -> Iterator[str]:
 
 def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
     with tf.Graph().as_default(), tf.Session() as session:
-        images = tf.placeholder(tf.string, [None], name=INPUT)
+        images = tf.placeholder(tf.string, [None], name=SERVING_INPUT)
         pixels = _pixels(images, model)
         (probs,) = tf.import_graph_def(
             put_weights(model.graph_def, model.weights),
@@ -73,9 +73,9 @@ def _save(model: FrozenGraph, asset: Path, folder: Path) -> None:
             return_elements=[model.output],
             name='model',
         )
-        probs = tf.reshape(probs, [tf.shape(images)[0], probs.shape[-1]], name=OUTPUT)
+        probs = tf.reshape(probs, [tf.shape(images)[0], probs.shape[-1]], name=SERVING_OUTPUT)
         tf.add_to_collection(tf.GraphKeys.ASSET_FILEPATHS, tf.constant(str(asset), name='labels_file'))
-        signature = tf.saved_model.predict_signature_def({INPUT: images}, {OUTPUT: probs})
+        signature = tf.saved_model.predict_signature_def({SERVING_INPUT: images}, {SERVING_OUTPUT: probs})
         builder = tf.saved_model.Builder(str(folder))
         builder.add_meta_graph_and_variables(
             session,
@@ -121,9 +121,9 @@ def main(argv: list[str] | None = None) -> None:
     with at_work(base, goes_on=False):
         for rest in base.glob(f'{SCRATCH}*'):  # from an export that was killed
             shutil.rmtree(rest, ignore_errors=True)
-        folder = export(frozen_model(args.name, model), base / str(args.version or _next_version(base)))
+        folder = export(frozen_model(model, args.name), base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
-    wrote(folder, f'SavedModel, {human_size(size)}: {INPUT} [N] to {OUTPUT} [N, classes]')
+    wrote(folder, f'SavedModel, {human_size(size)}: {SERVING_INPUT} [N] to {SERVING_OUTPUT} [N, classes]')
     say(
         'serve it: docker run -p 127.0.0.1:8501:8501 '
         f'-v {_shell_path(base)}:{shlex.quote(f"/models/{model.name}")} '

@@ -1,14 +1,14 @@
-"""Name what is on pictures.
+"""Classify pictures with a frozen model.
 
     python -m src.inference.classify my_dog.jpg
     python -m src.inference.classify photos/ 'more/*.png' https://example.org/dog.jpg --top 3
     cat my_dog.jpg | python -m src.inference.classify -
 
-Pictures may be files, folders (all pictures below them, whatever their endings), globs, and addresses
-that start with http:// or https://; '-' is standard input. A first word `file` or `uri` says that all
-others are paths, or addresses; a picture that is called file is ./file. Prints the five best classes of each
-picture, or JSON or CSV for programs. Without --model or --name it uses the model that ships with Rootstock
-(120 dog breeds), whatever else was trained, and says so. From Python:
+Pictures may be files, folders (all pictures below them, with any suffix), globs, and addresses that start
+with http:// or https://; '-' is standard input. If the first word is `file` or `uri`, all others are paths or
+addresses; a picture named `file` is given as ./file. Prints the five best classes of each picture, or JSON or
+CSV for programs. Without --model or --name it uses the model that ships with Rootstock (120 dog breeds) and
+says so. From Python:
 
     from src.inference.classify import classify
     classify('file', 'my_dog.jpg')       # a DataFrame with the columns prob and breed, best first
@@ -32,14 +32,13 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.names import plain_name, resolve_model
 from src.common.progress import progress, say
-from src.downloads.http import web_address
-from src.downloads.picture import fetch_image
 from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.images.find import find_pictures
-from src.inference.default_model import default_model, frozen_file, why_default
+from src.inference.default_model import default_model, why_default
 from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
+from src.records.next_commands import frozen_model
 
 if TYPE_CHECKING:
     import pandas
@@ -51,14 +50,14 @@ SOURCES = ('file', 'uri')
 def classify(source: str, path: str, model: str | Path | None = None) -> pandas.DataFrame:
     """The classes of one picture as a DataFrame with the columns `prob` and `breed`, best first.
 
-    `source` is 'file' or 'uri'; `model` the path of a frozen graph (default: the model that ships with
-    Rootstock). Raises UserError when the picture or the model cannot be read.
+    `source` is 'file' or 'uri'. `model` is the name of a model or the path of its frozen file (default: the
+    model that ships with Rootstock). Raises UserError if the picture or the model cannot be read.
     """
     import pandas
 
     if source not in SOURCES:
         raise UserError(f"source is 'file' or 'uri', not {source!r}")
-    predictor = _loaded(frozen_file(resolve_model(str(model))) if model else default_model())
+    predictor = _loaded(frozen_model(resolve_model(str(model))) if model else default_model())
     answer = next(iter(predictor.from_pictures([_read(source, str(path))])))
     if isinstance(answer, BadImage):
         raise UserError(f'{path}: {answer}')
@@ -72,13 +71,13 @@ def _loaded(path: Path) -> Predictor:
 
 
 def is_address(source: str | None, name: str) -> bool:
-    """Whether `name` is a web address: `source` says so, or without a `source` its beginning."""
+    """Whether `name` is a web address: by `source`, or by its first characters if `source` is None."""
     return source == 'uri' or (source is None and name.lower().startswith(('http://', 'https://')))
 
 
 def names_in(source: str | None, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The pictures and addresses that the words of a command line name, in order, each once; and what lies
-    in the folders or matches the globs and is no picture, each with the reason."""
+    """The pictures and addresses for the words of a command line, in order and deduplicated; and the other
+    files in folders and globs, each with the reason why it is not a picture."""
     found: dict[str, None] = {}
     left_out: dict[str, str] = {}
     for word in words:
@@ -89,19 +88,21 @@ def names_in(source: str | None, words: Sequence[str]) -> tuple[list[str], dict[
 
 
 def check_name(source: str | None, name: str) -> None:
-    """Raises UserError for a picture that is missing or unreadable, as far as can be said without reading
-    it: in microseconds, before TensorFlow is loaded."""
+    """Raises UserError for a missing or unreadable picture. Does not read the file, so that it takes only
+    microseconds before TensorFlow is loaded."""
     if is_address(source, name):
+        from src.downloads.http import web_address
+
         web_address(name)
         return
     if name == STDIN:
         return
     if not name:
-        raise UserError('an empty path names no picture')
+        raise UserError('an empty path is not a picture')
     try:
         Path(name).stat()
     except OSError as error:
-        raise UserError(f'{name}: {os.strerror(error.errno)}') from error  # the same on all systems
+        raise UserError(f'{name}: {os.strerror(error.errno)}') from error  # the same text on all systems
     if Path(name).is_dir():
         raise UserError(f'{name}: no pictures in this folder')
     if not os.access(name, os.R_OK):
@@ -109,15 +110,17 @@ def check_name(source: str | None, name: str) -> None:
 
 
 def _read(source: str | None, path: str) -> bytes:
-    """The encoded picture. Raises UserError when it cannot be read."""
+    """The encoded picture. Raises UserError if it cannot be read."""
     if is_address(source, path):
+        from src.downloads.picture import fetch_image
+
         return fetch_image(path)
     if path == STDIN:
         return sys.stdin.buffer.read()
     if not path:
-        raise UserError('an empty path names no picture')
+        raise UserError('an empty path is not a picture')
     if '\0' in path:
-        raise UserError(f'{path!r}: no path holds a zero byte')
+        raise UserError(f'{path!r}: a path cannot hold a zero byte')
     try:
         return read_picture(path)
     except BadImage as fault:
@@ -131,9 +134,10 @@ def _read(source: str | None, path: str) -> bytes:
 def answers(
     predictor: Predictor, source: str | None, names: Sequence[str]
 ) -> Iterator[tuple[str, np.ndarray | Exception]]:
-    """(name, probabilities [classes]) for each picture in order, or the fault that it has.
+    """(name, probabilities [classes] float32) for each picture in order, with the error in place of
+    probabilities if it cannot be read.
 
-    `source` is 'file', 'uri', or None for both: then addresses are fetched and all else are files.
+    `source` is 'file', 'uri', or None for both: then web addresses are fetched and all other names are files.
     """
     faults: dict[int, UserError] = {}
 
@@ -155,10 +159,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.inference.classify', __doc__)
     made.add_argument('pictures', nargs='+', metavar='PICTURE', help="files, folders, globs, addresses, '-'")
     chosen = made.add_mutually_exclusive_group()
-    chosen.add_argument('--name', type=plain_name, help='data set whose frozen model to use')
+    chosen.add_argument('--name', type=plain_name, help='use the frozen model of this data set')
     cli.add_model(chosen, resolve_model, 'the one that ships, or of the data set with --name')
     made.add_argument(
-        '--top', type=cli.whole_number(1), default=5, help='how many classes (default: %(default)s)'
+        '--top', type=cli.whole_number(1), default=5, help='number of classes to print (default: %(default)s)'
     )
     form = made.add_mutually_exclusive_group()
     form.add_argument('--json', dest='form', action='store_const', const=Json, help='print JSON')
@@ -167,27 +171,27 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = made.parse_args(argv)
     args.source = args.pictures.pop(0) if args.pictures[0] in SOURCES and len(args.pictures) > 1 else None
     if args.source is None and args.pictures[0] in SOURCES and not Path(args.pictures[0]).exists():
-        made.error(f'no picture is named after {args.pictures[0]!r}')
+        made.error(f'no picture is given after {args.pictures[0]!r}')
     return args
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    path = frozen_file(args.model) if args.model else default_model(args.name)
+    path = frozen_model(args.model) if args.model else default_model(args.name)
     names, left_out = names_in(args.source, args.pictures)
     missing = _missing(args.source, names)
     if len(names) > 1:
-        _tell_skipped(missing.values())
-    there = [name for name in names if name not in missing]
+        _report_skipped(missing.values())
+    found = [name for name in names if name not in missing]
     why = '' if args.model or args.name else why_default(path)
-    if why and there and args.form is not Table:
+    if why and found and args.form is not Table:
         print(f'{paths.shown(path)}: {why}', file=sys.stderr)
-    faults = _print_answers(args, path, there, f' ({why})' if why else '')
+    faults = _print_answers(args, path, found, f' ({why})' if why else '')
     for name, reason in left_out.items():
         print(f'left out {name}: {reason}', file=sys.stderr)
     if len(names) == 1 and (missing or faults):
         raise UserError([*missing.values(), *faults][0])
-    _tell_skipped(faults)
+    _report_skipped(faults)
     failed = len(missing) + len(faults)
     if failed:
         print(f'{len(names) - failed} of {count(len(names), "picture")} classified', file=sys.stderr)
@@ -195,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _missing(source: str | None, names: Sequence[str]) -> dict[str, str]:
-    """The fault of each name that `check_name` refuses."""
+    """The error for each name that `check_name` refuses."""
     faults = {}
     for name in names:
         try:
@@ -205,15 +209,15 @@ def _missing(source: str | None, names: Sequence[str]) -> dict[str, str]:
     return faults
 
 
-def _tell_skipped(faults: Iterable[str]) -> None:
+def _report_skipped(faults: Iterable[str]) -> None:
     for fault in faults:
         print(f'skipped {fault}', file=sys.stderr, flush=True)
 
 
 def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], remark: str) -> list[str]:
-    """Print the answers of the model at `path` as `args` ask; returns the faults of those that have none.
+    """Print the classes of each picture by the model at `path`, and return the errors of the others.
 
-    Without names the model is not loaded.
+    Without names the model is not loaded. `remark` follows the path of the model.
     """
     predictor = load_model(path) if names else None
     printer = args.form(predictor.labels if predictor else [], args.top)

@@ -1,5 +1,5 @@
-"""What a frozen model answers to the examples in records: from their bottlenecks where it has a backbone,
-else from their pictures."""
+"""A frozen model's predictions for the examples in records: from bottlenecks if it has a backbone, else from
+pictures."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from src.records import dataset
 from src.records.dataset import Examples, Records
 from src.records.fields import encoded_image
 
+CHUNK = 256  # pictures that are read at once
+
 
 def answered(predictor: Predictor, records: Records, split: str) -> Examples:
-    """The examples of a split with the model's probabilities [N, classes] float32 as their values.
+    """The examples of a split; their values are the model's probabilities [N, classes] float32.
 
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
@@ -31,15 +33,15 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
 
 
 def same_backbone(predictor: Predictor, records: Records) -> bool:
-    """Whether the model may be asked about these records: it has no backbone, or it is theirs."""
+    """Whether the model fits these records: it has no backbone, or the one of the records."""
     wanted, held = predictor.info.get('backbone') or {}, records.manifest['backbone'] or {}
     return not wanted or wanted.get('sha256') == held.get('sha256')
 
 
 def _from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:
     image = {consts.IMAGE_RAW_FIELD: encoded_image()}
-    with progress(dataset.number_of(records, [split]), f'asking about {split} pictures', 'pictures') as bar:
-        for ids, labels, fields in dataset.labelled(records, [split], image, 256):
+    with progress(dataset.number_of(records, [split]), f'classifying {split} pictures', 'pictures') as bar:
+        for ids, labels, fields in dataset.labelled(records, [split], image, CHUNK):
             rows = list(predictor.from_pictures(fields[consts.IMAGE_RAW_FIELD]))
             for id_, row in zip(ids, rows, strict=True):
                 if isinstance(row, BadImage):

@@ -1,14 +1,14 @@
-"""Name photos that nobody has labelled, and write Kaggle's submission file.
+"""Classify unlabeled photos, and write Kaggle's submission file.
 
     python -m src.inference.inference --name kaggle
     python -m src.inference.inference photos/ --model frozen/kaggle.pb
 
-Without a folder it answers for the unlabelled photos of the data set (Kaggle's test/), from the
-bottlenecks in its records, or from the pictures for a model that has no backbone. With a folder it looks
-at the photos below it, and needs nothing but the frozen graph. Writes metrics/<name>_submission.csv: id,
-which is the photo's file name without its ending, and a column with the probability of each breed. A photo
-that cannot be read is named on standard error and gets even odds, as Kaggle refuses a file in which an id is
-missing. Files that are no pictures are named there too, and get no row.
+Without a folder it classifies the unlabeled photos of the data set (Kaggle's test/), from the bottlenecks in
+its records, or from the pictures for a model without a backbone. With a folder it classifies the photos below
+it, and needs only the frozen graph. Writes metrics/<name>_submission.csv: the column id, which is the photo's
+file name without its suffix, and a column with the probability of each breed. A photo that cannot be read is
+reported on standard error and gets uniform probabilities, as Kaggle refuses a file with a missing id. Files
+that are not pictures are reported too, and get no row.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ from src.images.faults import BadImage
 from src.images.files import pictures_below
 from src.images.find import by_id
 from src.inference import classify
-from src.inference.default_model import default_model, frozen_file
+from src.inference.default_model import default_model
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
 from src.records.manifest import UNIFORM, remarks_of
+from src.records.next_commands import frozen_model
 
-# The id of a photo with its probabilities [classes] float32, or with the reason why there are none.
+# The id of a photo, and its probabilities [classes] float32 or the reason why it has none.
 Answer = tuple[str, np.ndarray | Exception]
 
 
 def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
-    """An answer for every unlabelled photo of the data set `name`, by id.
+    """An answer for every unlabeled photo of the data set `name`, sorted by id.
 
-    Raises UserError when there are none, or when the model belongs to another backbone.
+    Raises UserError if there are none, or if the model has another backbone.
     """
     records = open_records(name)
     unreadable = {
@@ -52,30 +53,32 @@ def answers_from_records(name: str, predictor: Predictor) -> list[Answer]:
     }
     if not records.counts.get(consts.UNLABELLED) and not unreadable:
         raise UserError(
-            f'{paths.shown(records.folder)} holds no unlabelled photos; '
-            'name a folder of photos, or convert again with photos in the folder test/'
+            f'{paths.shown(records.folder)} holds no unlabeled photos; '
+            'give a folder of photos, or convert again with photos in the folder test/'
         )
     if not same_backbone(predictor, records):
         raise UserError(
             f'the model and {paths.shown(records.folder)} belong to different backbones: '
-            'give --model a model of these records, or name the folder of the photos instead'
+            'give --model a model for these records, or give the folder of the photos instead'
         )
-    told = answered(predictor, records, consts.UNLABELLED)
+    examples = answered(predictor, records, consts.UNLABELLED)
     return sorted(
-        [*zip(told.ids, told.values, strict=True), *unreadable.items()], key=lambda answer: answer[0]
+        [*zip(examples.ids, examples.values, strict=True), *unreadable.items()], key=lambda answer: answer[0]
     )
 
 
 def answers_from_folder(folder: Path, predictor: Predictor) -> Iterator[Answer]:
-    """An answer for every photo below `folder`, by id. Raises UserError as `photos_in` does."""
+    """An answer for every photo below `folder`, sorted by id. Raises UserError as `photos_in` does."""
     photos = photos_in(folder)
     for name, answer in classify.answers(predictor, 'file', list(photos.values())):
         yield Path(name).stem, answer
 
 
 def photos_in(folder: Path) -> dict[str, str]:
-    """The paths of the photos by their ids, sorted. What else lies there is named on standard error. Raises
-    UserError when there are none, or two with the same id."""
+    """The paths of the photos below `folder` by id, sorted. Other files are reported on standard error.
+
+    Raises UserError if there are none, or two with the same id.
+    """
     try:
         pictures, left_out = pictures_below(folder)
     except OSError as error:
@@ -90,7 +93,8 @@ def photos_in(folder: Path) -> dict[str, str]:
 def write_submission(
     path: Path, labels: Sequence[str], answers: Iterable[Answer]
 ) -> tuple[int, dict[str, Exception]]:
-    """Returns the number of photos, and those that got even odds with the reason."""
+    """Write Kaggle's CSV. Returns the number of photos, and the ids that got uniform probabilities with the
+    reasons."""
     number, unreadable = 0, {}
     with files.atomic(path) as stream:
         writer = csv.writer(stream, lineterminator='\n')
@@ -111,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
     cli.add_model(made, resolve_model, "the data set's own")
     made.add_argument('--out', type=Path, metavar='CSV', help='default: metrics/<name>_submission.csv')
     args = made.parse_args(argv)
-    model = frozen_file(args.model) if args.model else default_model(args.name)
+    model = frozen_model(args.model) if args.model else default_model(args.name)
     predictor = load_model(model)
     say(f'{paths.shown(model)}: {count(len(predictor.labels), "class", "classes")}')
     if args.dir:
@@ -121,9 +125,9 @@ def main(argv: list[str] | None = None) -> None:
     path = args.out or paths.METRICS_DIR / f'{args.name}_submission.csv'
     number, unreadable = write_submission(path, predictor.labels, answers)
     for id_, reason in unreadable.items():
-        print(f'even odds for {id_}: {reason}', file=sys.stderr)
-    guessed = f', {count(len(unreadable), "photo")} given even odds' if unreadable else ''
-    say(f'{count(number - len(unreadable), "photo")} named{guessed}')
+        print(f'uniform probabilities for {id_}: {reason}', file=sys.stderr)
+    uniform = f', {count(len(unreadable), "photo")} given uniform probabilities' if unreadable else ''
+    say(f'{count(number - len(unreadable), "photo")} classified{uniform}')
     wrote(path, 'id and one column for each breed')
 
 

@@ -1,10 +1,11 @@
-"""How `classify` prints the classes of each picture: aligned lines for people, CSV, JSON."""
+"""How `classify` prints the classes of each picture: aligned lines, CSV or JSON."""
 
 from __future__ import annotations
 
 import csv
 import json
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,20 +14,29 @@ from src.common.progress import say
 
 
 def best(probabilities: np.ndarray, top: int) -> list[int]:
-    """Indices of the `top` largest of probabilities [classes], best first."""
+    """Indices of the `top` largest of `probabilities` [classes], best first."""
     return [int(i) for i in np.argsort(-probabilities, kind='stable')[:top]]
 
 
-class Table:
-    """For people: a few aligned lines for each picture.
+def best_classes(probabilities: np.ndarray, labels: Sequence[str], top: int) -> list[dict]:
+    """The `top` best classes as JSON objects, best first: label, and probability to six decimals."""
+    return [
+        {'label': labels[i], 'probability': round(float(probabilities[i]), 6)}
+        for i in best(probabilities, top)
+    ]
 
-    `labels`: the names of the classes; `top`: how many are printed.
+
+class Table:
+    """For people: aligned lines for each picture.
+
+    `labels`: the class names in output order; `top`: how many classes are printed.
     """
 
     def __init__(self, labels: list[str], top: int):
         self.labels, self.top = labels, top
 
     def show(self, name: str, probabilities: np.ndarray) -> None:
+        """Print one picture; `probabilities` is [classes] float32."""
         places = best(probabilities, self.top)
         width = max(columns.width(self.labels[i]) for i in places)
         say(name)
@@ -34,7 +44,7 @@ class Table:
             say(f'  {columns.ljust(self.labels[i], width)}  {probabilities[i]:>7.2%}')
 
     def end(self) -> None:
-        pass
+        """Print what follows the last picture."""
 
 
 class Csv(Table):
@@ -51,18 +61,15 @@ class Csv(Table):
 
 
 class Json(Table):
-    """For programs: one JSON array with an object for each picture, written as it goes."""
+    """For programs: one JSON array with an object per picture, printed picture by picture."""
 
     def __init__(self, labels: list[str], top: int):
         super().__init__(labels, top)
         self.opening = '['
 
     def show(self, name: str, probabilities: np.ndarray) -> None:
-        classes = [
-            {'label': self.labels[i], 'probability': round(float(probabilities[i]), 6)}
-            for i in best(probabilities, self.top)
-        ]
-        print(self.opening + json.dumps({'path': name, 'classes': classes}, ensure_ascii=False), end='')
+        entry = {'path': name, 'classes': best_classes(probabilities, self.labels, self.top)}
+        print(self.opening + json.dumps(entry, ensure_ascii=False), end='')
         self.opening = ',\n '
 
     def end(self) -> None:

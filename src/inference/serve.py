@@ -4,12 +4,11 @@
     python -m src.inference.serve --model frozen/flowers.pb --port 8080
     curl --data-binary @my_dog.jpg http://127.0.0.1:8501/classify
 
-Without --model it serves the model that ships with Rootstock (120 dog breeds), whatever else was trained,
-and says so. --model may be given several times, and may name a folder of versions
-(1.pb, 2.pb, ...); a new version, or a file that is replaced, is picked up without losing a request.
-Ctrl-C or SIGTERM ends it after what it began is answered.
+Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
+repeated, and may name a folder of versions (1.pb, 2.pb, ...). A new version or a replaced file is loaded
+without losing a request. Ctrl-C or SIGTERM ends the server after all requests in progress are answered.
 
-It listens to this machine only, unless --host says otherwise; there is no password.
+It listens to this machine only, unless --host says otherwise. There is no password.
 """
 
 from __future__ import annotations
@@ -18,25 +17,35 @@ import argparse
 import importlib.util
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from src.common import cli, commands, errors, paths
 from src.common.errors import UserError
-from src.common.names import resolve_model
+from src.common.names import Model, resolve_model
 from src.common.progress import say
-from src.inference.default_model import default_model, frozen_source, why_default
+from src.inference.default_model import default_model, why_default
+from src.records.next_commands import frozen_model
+
+if TYPE_CHECKING:
+    from src.inference.server.service import Limits
 
 MB = 1_000_000
-# Threads beyond those that may wait for the graph: they tell the others that there is no room.
+# Threads beyond the pictures that may be in progress: they answer 503.
 SPARE_THREADS = 16
 
 
-def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_seconds: float) -> None:
-    """Load the models and answer until SIGINT or SIGTERM. Raises UserError when a model cannot be loaded,
-    the host is unknown or the port is taken."""
+def serve(sources: list[Path], host: str, port: int, queue: int, limits: Limits, watch_every: float) -> None:
+    """Load the models and answer requests until SIGINT or SIGTERM.
+
+    `sources` are frozen files or folders of versions, checked for new versions every `watch_every` seconds.
+    At most `queue` pictures are in progress at once. Raises UserError if a model cannot be loaded, the host
+    is unknown or the port is taken.
+    """
     from src.inference.server import listening
 
-    sockets = listening.bind(host, port)  # first: it takes no time, and TensorFlow seconds
+    sockets = listening.bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
     from src.inference.server.admission import AdmissionLimit
     from src.inference.server.app import create_app
@@ -52,23 +61,23 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits, watch_s
     stopping = threading.Event()
 
     def stop(*_) -> None:
-        """Take no more connections; end once what was begun is answered."""
+        """Accept no more connections, and end when the requests in progress are answered."""
         stopping.set()
-        for number in _ending_signals():  # once more ends it at once
+        for number in _ending_signals():  # a second signal ends it at once
             signal.signal(number, signal.default_int_handler)
         admission.close()
         listener.stop()
 
     for number in _ending_signals():
         signal.signal(number, stop)
-    threading.Thread(target=models.watch, args=[watch_seconds, stopping], daemon=True).start()
+    threading.Thread(target=models.watch, args=[watch_every, stopping], daemon=True).start()
     for name in models.names:
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes')
     say(f'open {listening.url_of(host, sockets)}  (Ctrl-C ends)')
     answered = listener.run()
     models.close()
-    say(f'stopped; {"every request that was taken is" if answered else "some requests are not"} answered')
+    say(f'stopped; {"all" if answered else "not all"} accepted requests were answered')
 
 
 def _ending_signals() -> list[int]:
@@ -76,8 +85,19 @@ def _ending_signals() -> list[int]:
     return [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGBREAK') if hasattr(signal, name)]
 
 
+def frozen_source(model: Model) -> Path:
+    """The frozen file of a model, or its folder of versions. Raises UserError if there is none."""
+    return model.frozen if model.frozen.is_dir() else frozen_model(model)
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.inference.serve', __doc__)
+
+    def add(flag: str, kind: Callable[[str], Any], metavar: str, default: float, text: str) -> None:
+        made.add_argument(
+            flag, type=kind, metavar=metavar, default=default, help=f'{text} (default: %(default)s)'
+        )
+
     cli.add_model(
         made,
         resolve_model,
@@ -85,40 +105,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         action='append',
     )
     made.add_argument('--host', default='127.0.0.1', help='0.0.0.0: all networks (default: %(default)s)')
+    add('--port', cli.whole_number(0, 65535), 'N', 8501, 'port')
     made.add_argument(
-        '--port', type=cli.whole_number(0, 65535), metavar='N', default=8501, help='default: %(default)s'
+        '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients send'
     )
-    made.add_argument(
-        '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients give'
-    )
-    made.add_argument(
-        '--max-picture-mb',
-        type=cli.whole_number(1),
-        metavar='MB',
-        default=20,
-        help='largest picture (default: %(default)s)',
-    )
-    made.add_argument(
-        '--max-request-mb',
-        type=cli.whole_number(1),
-        metavar='MB',
-        default=60,
-        help='largest request (default: %(default)s)',
-    )
-    made.add_argument(
-        '--queue',
-        type=cli.whole_number(1),
-        metavar='N',
-        default=64,
-        help='pictures at work at once; more are answered 503 (default: %(default)s)',
-    )
-    made.add_argument(
-        '--watch-seconds',
-        type=cli.real_number(0.1, 86400),
-        metavar='S',
-        default=2,
-        help='between looks for new versions (default: %(default)s)',
-    )
+    add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
+    add('--max-request-mb', cli.whole_number(1), 'MB', 60, 'largest request')
+    add('--queue', cli.whole_number(1), 'N', 64, 'most pictures in progress; beyond them it answers 503')
+    add('--watch-seconds', cli.real_number(0.1, 86400), 'S', 2, 'time between checks for new versions')
     return made.parse_args(argv)
 
 

@@ -50,11 +50,6 @@ def add_recipe(
     return find_recipe(named, kind)
 
 
-def network_model(recipe: str, data_set: str) -> str:
-    """The name of a network that is trained by a recipe, without --model."""
-    return f'{data_set}_{recipe.partition("/")[2]}'
-
-
 def what(name: str) -> str:
     """The recipe's docstring in one line."""
     book, _, experiment = name.partition('/')

@@ -5,6 +5,7 @@ Reads data/records/<name>/manifest.json and checkpoints/<model>/model.json, and 
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.common.names import Model, newest_version, similar
+from src.common.names import Model, frozen_of, known_models, model_for, similar
 from src.recipes.changes import changes_of
-from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, network_model, recipes
+from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes
 from src.recipes.recipe import PixelRecipe
 from src.records.manifest import is_url, manifest_of, source_of
 
@@ -55,19 +56,19 @@ def data_set_of(model: str | None, name: str | None = None) -> str:
 def usual_model(name: str) -> str:
     """The model to work on when none is given.
 
-    That of the data set's name (`paths.model_for`). If only others were trained, the newest of these; if none
+    That of the data set's name (`names.model_for`). If only others were trained, the newest of these; if none
     was trained and the records have no bottlenecks, the one of the usual recipe for pixels.
     """
-    usual, trained = paths.model_for(name), trained_on(name)
+    usual, trained = model_for(name), trained_on(name)
     if trained:
         return usual if usual in trained else trained[0]
-    return usual if _has_bottlenecks(name) else network_model(USUAL_NETWORK, name)
+    return usual if _has_bottlenecks(name) else model_for(name, USUAL_NETWORK)
 
 
 def flags(name: str, model: str) -> str:
     """' --name NAME --model MODEL', without the flags that are defaults."""
     named = _name_flag(name)
-    return named if model == paths.model_for(name) else f'{named} --model {shlex.quote(model)}'
+    return named if model == model_for(name) else f'{named} --model {shlex.quote(model)}'
 
 
 def _name_flag(name: str) -> str:
@@ -119,15 +120,16 @@ def how_to_train(name: str, model: str) -> str:
     return f'run {to_train(name, model)}, or choose a trained model: --model {files.listed(others, 3)}'
 
 
-def frozen_model(name: str, model: Model) -> Path:
+def frozen_model(model: Model, name: str | None = None) -> Path:
     """The frozen file of a model, or the newest of its versions. Raises UserError when there is none, with
-    what to do and with similar names."""
-    path = newest_version(model.frozen) if model.frozen.is_dir() else model.frozen
-    if path and path.exists():
+    the command that makes it from the data set `name` (default: the model's own), and with similar names."""
+    if path := model.file:
         return path
     missing = f'there is no {paths.shown(model.frozen)}'
-    if model.frozen != paths.frozen(model.name):  # a path elsewhere, which no command here would write
-        raise UserError(missing + similar(model.name))
+    if os.path.abspath(model.frozen) != str(paths.frozen(model.name)):  # noqa: PTH100 - no command writes it
+        namesake = f'; --model {model.name} is {paths.shown(frozen_of(model.name))}'
+        raise UserError(missing + (namesake if model.name in known_models() else similar(model.name)))
+    name = name or data_set_of(model.name)
     todo = f'run {to_freeze(name, model.name)}' if model_notes(model.name) else how_to_train(name, model.name)
     raise UserError(f'{missing}: {todo}{similar(model.name)}')
 
@@ -205,7 +207,7 @@ def _usual_training(name: str, model: str) -> str:
         return 'python -m src.training.train' + flags(name, model)
     words = ['python', '-m', 'src.training.train_images']
     named = [r for r, recipe in recipes().items() if isinstance(recipe, PixelRecipe)]
-    recipe = next((recipe for recipe in named if model == network_model(recipe, name)), None)
+    recipe = next((recipe for recipe in named if model == model_for(name, recipe)), None)
     words += ['--recipe', recipe] if recipe not in (None, USUAL_NETWORK) else []
     words += ['--name', name]
     words += ['--model', model] if recipe is None else []
@@ -225,7 +227,7 @@ def _trained_by(name: str, model: str, notes: dict) -> str:
         command += flags(name, model)
     else:
         command += f' --name {shlex.quote(name)}'
-        command += '' if model == network_model(recipe_name, name) else f' --model {shlex.quote(model)}'
+        command += '' if model == model_for(name, recipe_name) else f' --model {shlex.quote(model)}'
     return command + ''.join(f' {shlex.quote(word)}' for word in _changed_by(changes_of(notes)))
 
 

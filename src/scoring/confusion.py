@@ -6,9 +6,12 @@ A confusion matrix is [classes, classes]: rows are actual classes, columns predi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The counts a_as_b and b_as_a of `confused_pairs` in words.
 DIRECTIONS = ('first predicted as second', 'second predicted as first')
@@ -25,6 +28,8 @@ def predictions(
 
     `labels` [N] int, `probabilities` [N, classes].
     """
+    import pandas as pd
+
     names = np.array(classes, object)
     predicted = probabilities.argmax(1)
     return pd.DataFrame(
@@ -65,6 +70,8 @@ def class_scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     A class without examples has no scores (NaN). A class that was never predicted has no precision (NaN) and
     an f1 of 0.
     """
+    import pandas as pd
+
     correct, actual, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
     seen = actual > 0
     return pd.DataFrame(
@@ -96,6 +103,8 @@ def confused_pairs(matrix: np.ndarray, classes: Sequence[str], number: int) -> p
     Columns class_a, class_b, a_as_b (examples of class_a predicted as class_b), b_as_a, total. a_as_b is
     never less than b_as_a. Pairs that are never confused are left out.
     """
+    import pandas as pd
+
     first, second = np.nonzero(np.triu(matrix + matrix.T, 1))
     swapped = matrix[second, first] > matrix[first, second]
     a, b = np.where(swapped, second, first), np.where(swapped, first, second)

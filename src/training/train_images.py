@@ -18,13 +18,13 @@ from dataclasses import fields
 from src.common import cli, errors, paths
 from src.common.files import count
 from src.common.locks import at_work
-from src.common.names import plain_name
+from src.common.names import model_for, plain_name
 from src.common.progress import next_step, say
 from src.engine.fit import fit
 from src.engine.learners.network import Network
 from src.engine.run_files import report
 from src.engine.sources import parts_of
-from src.recipes.find import USUAL_NETWORK, add_recipe, network_model, recipes, what
+from src.recipes.find import USUAL_NETWORK, add_recipe, recipes, what
 from src.recipes.recipe import PixelRecipe
 from src.records.dataset import number_of, open_records
 from src.records.next_commands import to_freeze
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
                 say(f'{name:<30} {what(name)}')
         return
     recipe = PixelRecipe(**{field.name: getattr(args, field.name) for field in fields(PixelRecipe)})
-    model = args.model.name if args.model else network_model(args.recipe, recipe.data_set)
+    model = args.model.name if args.model else model_for(recipe.data_set, args.recipe)
     records = open_records(recipe.data_set)
     learned = number_of(records, parts_of(records, recipe.learned_splits).get('train', ()))
     classes = count(len(records.classes), 'class', 'classes')

@@ -1,4 +1,4 @@
-"""Tables whose columns stay straight whatever the script."""
+"""Aligned columns for text in any script."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ def end(body: str, *flags: str, encoding: str = 'utf-8') -> subprocess.Completed
 def test_it_ends_with_a_code_and_at_most_one_line(body, code, line):
     ended = end(body)
     assert ended.returncode == code
-    told = ended.stderr.decode()
-    assert told.startswith(line)
-    assert told.count('\n') == (1 if line else 0)
+    printed = ended.stderr.decode()
+    assert printed.startswith(line)
+    assert printed.count('\n') == (1 if line else 0)
 
 
 def test_debug_shows_where():
@@ -50,14 +50,14 @@ def test_any_file_name_can_be_printed(encoding, shown):
 @pytest.mark.parametrize(
     ('flags', 'said'),
     [
-        ((), 'stopped; what was finished is kept, the same command goes on from there\n'),
+        ((), 'stopped; finished work is kept, the same command continues from there\n'),
         (
             ('--fresh',),
-            'stopped; what was finished is kept, the same command without --fresh goes on from there\n',
+            'stopped; finished work is kept, the same command without --fresh continues from there\n',
         ),
     ],
 )
-def test_going_on_is_promised_only_by_work_that_resumes(flags, said):
+def test_only_resumable_work_says_that_it_resumes(flags, said):
     body = 'def main():\n with errors.resumes(): raise KeyboardInterrupt'
     assert end(body, *flags).stderr.decode() == said
 
@@ -77,14 +77,14 @@ FULL = 'OSError(28, os.strerror(28), {})'
         ('PermissionError(13, os.strerror(13), "a.csv")', 'error: cannot use a.csv: Permission denied\n'),
     ],
 )
-def test_a_fault_of_the_disk_is_told_in_one_line_whoever_met_it(fault, said):
+def test_disk_errors_are_reported_in_one_line(fault, said):
     ended = end(f'import os\ndef main(): raise {fault}')
     assert (ended.returncode, ended.stderr.decode()) == (2, said)
 
 
 @pytest.mark.parametrize('shut', [(1,), (2,), (1, 2), (0, 1, 2)])
-def test_closed_streams_are_no_fault(shut, tmp_path):
-    """And a file that is opened later does not receive what is printed."""
+def test_closed_streams_are_no_error(shut, tmp_path):
+    """And what is printed does not reach a file that is opened later."""
     body = (
         f'import os, pathlib\ndef main():\n'
         f' with open({str(tmp_path / "made")!r}, "w") as made:\n'
@@ -103,7 +103,7 @@ def test_closed_streams_are_no_fault(shut, tmp_path):
 
 
 @pytest.mark.parametrize('streams', ['| head -n 1', '2>&1 | head -n 1'])
-def test_a_reader_that_has_seen_enough_is_no_fault(streams):
+def test_a_reader_that_closes_the_pipe_is_no_error(streams):
     body = 'import sys\ndef main():\n for _ in range(99999): print("line"); print("line", file=sys.stderr)'
     if '2>&1' not in streams:
         body = body.replace('; print("line", file=sys.stderr)', '')
@@ -116,7 +116,7 @@ def test_a_reader_that_has_seen_enough_is_no_fault(streams):
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
 @pytest.mark.parametrize('printing', ['print("out")', 'progress.say("out")'])
-def test_a_standard_output_that_takes_nothing_is_a_fault(printing):
+def test_a_standard_output_that_cannot_be_written_is_an_error(printing):
     code = START + f'from src.common import progress\ndef main(): {printing}\nerrors.run(main)'
     with Path('/dev/full').open('w') as full:
         ended = subprocess.run([sys.executable, '-c', code], stdout=full, stderr=subprocess.PIPE, text=True)
@@ -125,7 +125,7 @@ def test_a_standard_output_that_takes_nothing_is_a_fault(printing):
     assert 'No space left on device' in ended.stderr
 
 
-def test_what_libraries_print_stays_away_from_the_terminal():
+def test_output_of_libraries_does_not_reach_the_terminal():
     body = (
         'import os, warnings\ndef main():\n os.write(2, b"Corrupt JPEG data\\n"); warnings.warn("bad EXIF")\n'
         ' raise errors.UserError("no such photo")'

@@ -1,6 +1,6 @@
-"""Every kind of writer on a disk that takes no more: one line that names the file.
+"""All writers on a full disk: one line that names the file.
 
-In place of a full disk, files may not grow beyond a limit, which fails at the same calls ("File too large").
+A limit of the file size stands in for a full disk: the same calls fail, with "File too large".
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ WRITERS = {
 def test_a_file_is_named_and_nothing_is_left(tmp_path, write):
     path = tmp_path / 'made'
     path.write_text('what was there before')
-    with pytest.raises(UserError) as told, full():
+    with pytest.raises(UserError) as error, full():
         write(path)
-    assert str(told.value) == f'cannot write {path}: File too large: free some space, then repeat'
+    assert str(error.value) == f'cannot write {path}: File too large: free some space, then repeat'
     assert [file.name for file in tmp_path.iterdir()] == ['made']
     assert path.read_text() == 'what was there before'
 
 
-def test_the_name_is_the_one_that_was_to_be_made(tmp_path):
-    """Writers of files within a file that is being made know only its temporary name."""
+def test_an_error_names_the_final_path(tmp_path):
+    """A writer inside of `atomic_path` knows only the temporary name."""
     failing = pytest.raises(UserError, match=r'cannot write \S*/made: File')
     with failing, full(), files.atomic_path(tmp_path / 'made') as part:
         files.write_json(part, ['x' * 5000])
@@ -90,14 +90,14 @@ def test_drawing(tmp_path):
         draw.draw_sample(tmp_path, 1)
 
 
-def test_a_checkpoint_is_named_by_what_ends_the_command(tmp_path, capsys):
+def test_an_error_while_saving_names_the_checkpoint(tmp_path, capsys):
     with tf.Graph().as_default(), tf.Session() as session:
         session.run(tf.get_variable('x', [999], initializer=tf.zeros_initializer()).initializer)
         saver = tf.train.Saver()
-        with pytest.raises(tf.errors.OpError) as told, full():
+        with pytest.raises(tf.errors.OpError) as error, full():
             saver.save(session, str(tmp_path / 'last'), 1, 'last', write_meta_graph=False)
-    assert errors.disk_fault(told.value) == 'File too large: free some space, then repeat'
-    assert errors.place_of(told.value) == f'cannot write {tmp_path}/last-1.data-00000-of-00001'
+    assert errors.disk_fault(error.value) == 'File too large: free some space, then repeat'
+    assert errors.place_of(error.value) == f'cannot write {tmp_path}/last-1.data-00000-of-00001'
 
 
 def test_summaries(tmp_path):
@@ -107,7 +107,7 @@ def test_summaries(tmp_path):
             writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag='cost', simple_value=1)]), step)
 
 
-def test_other_errors_of_tensorflow_are_no_faults_of_the_disk():
-    with tf.Graph().as_default(), tf.Session() as session, pytest.raises(tf.errors.OpError) as told:
+def test_other_errors_of_tensorflow_are_not_disk_errors():
+    with tf.Graph().as_default(), tf.Session() as session, pytest.raises(tf.errors.OpError) as error:
         session.run(tf.io.read_file('/nowhere'))
-    assert errors.disk_fault(told.value) == ''
+    assert errors.disk_fault(error.value) == ''

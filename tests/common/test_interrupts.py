@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for its moment, with real signals."""
+"""Deferred Ctrl-C, with real signals."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def ctrl_c() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def test_it_waits_until_it_may():
+def test_ctrl_c_waits_for_the_call():
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts_held() as let_go:
-        let_go()
+    with pytest.raises(KeyboardInterrupt), interrupts_held() as raise_pending:
+        raise_pending()
         ctrl_c()
         done.append('the step')
-        let_go()
+        raise_pending()
         done.append('one step more')
     assert done == ['the step']
 
 
-def test_it_waits_no_longer_than_to_the_end():
+def test_ctrl_c_waits_no_longer_than_the_end():
     done = []
     with pytest.raises(KeyboardInterrupt):
         with interrupts_held():
@@ -45,7 +45,7 @@ def test_a_second_one_does_not_wait():
     assert done == ['once']
 
 
-def test_after_a_fault_all_is_as_before():
+def test_after_an_error_the_handler_is_restored():
     with pytest.raises(ValueError), interrupts_held():
         raise ValueError
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -53,27 +53,27 @@ def test_after_a_fault_all_is_as_before():
         ctrl_c()
 
 
-def test_who_handles_ctrl_c_otherwise_goes_on_to():
-    told = []
-    before = signal.signal(signal.SIGINT, lambda *_: told.append('theirs'))
+def test_another_handler_of_ctrl_c_stays():
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append('theirs'))
     try:
-        with interrupts_held() as let_go:
+        with interrupts_held() as raise_pending:
             ctrl_c()
-            let_go()
+            raise_pending()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert told == ['theirs']
+    assert seen == ['theirs']
 
 
 def test_other_threads_are_left_alone():
-    told = []
+    seen = []
 
     def work() -> None:
-        with interrupts_held() as let_go:
-            let_go()
-            told.append(signal.getsignal(signal.SIGINT))
+        with interrupts_held() as raise_pending:
+            raise_pending()
+            seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert told == [signal.default_int_handler]
+    assert seen == [signal.default_int_handler]

@@ -9,7 +9,7 @@ import pytest
 from src.common import paths
 
 
-def test_a_path_is_shown_as_people_would_type_it(tmp_path, monkeypatch):
+def test_a_path_is_shown_relative_to_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'photos').mkdir()
     (tmp_path / 'link.jpg').symlink_to('photos/target.jpg')
@@ -27,7 +27,7 @@ def test_the_home_may_be_relative_or_begin_with_a_tilde(tmp_path, given):
         'ROOTSTOCK_HOME': given,
         'PYTHONPATH': str(paths.CHECKOUT),
     }
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, '-c', code], cwd=tmp_path, env=at, capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == str(tmp_path.resolve() / 'my project')
+    assert done.stdout.strip() == str(tmp_path.resolve() / 'my project')

@@ -1,4 +1,4 @@
-"""TensorFlow in a program that imports Rootstock stays as it was; a command has the process for itself."""
+"""A program that imports Rootstock keeps its TensorFlow settings; a command changes them."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ else:
     added = {key for key in os.environ if os.environ[key] != environment.get(key)}
     import tensorflow as tf
     before, losses = settings(), train()
-told = {'answered': answered, 'same': train() == losses, 'before': before, 'after': settings()}
+result = {'answered': answered, 'same': train() == losses, 'before': before, 'after': settings()}
 if sys.argv[1] != 'tensorflow first':
-    told['log level set'] = 'TF_CPP_MIN_LOG_LEVEL' in added
-print(json.dumps(told))
+    result['log level set'] = 'TF_CPP_MIN_LOG_LEVEL' in added
+print(json.dumps(result))
 """
 
 
@@ -81,18 +81,18 @@ def test_a_program_keeps_its_tensorflow_as_it_was(order, picture, tmp_path):
         text=True,
     )
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert told['same']  # the losses and gradients of two trainings, with and without us before
-    assert told['after'] == told['before']
-    assert told['before']['eager'] and all(told['before']['v2'])
-    assert not told.get('log level set')
+    result = json.loads(ended.stdout)
+    assert result['same']  # the losses and gradients of two trainings, with and without us before
+    assert result['after'] == result['before']
+    assert result['before']['eager'] and all(result['before']['v2'])
+    assert not result.get('log level set')
     assert 'src/' not in ended.stderr  # no deprecation warning of ours
     wanted = classify('file', picture).head(2)
-    assert told['answered']['breed'] == list(wanted.breed)
-    assert told['answered']['prob'] == pytest.approx(list(wanted.prob), abs=1e-6)
+    assert result['answered']['breed'] == list(wanted.breed)
+    assert result['answered']['prob'] == pytest.approx(list(wanted.prob), abs=1e-6)
 
 
-def test_no_command_loads_tensorflow_before_it_knows_what_to_do():
+def test_no_command_loads_tensorflow_before_its_arguments_are_checked():
     # errors.run keeps TensorFlow's own log quiet, so it must come first; and --help answers at once.
     code = (
         'import importlib, sys\nfrom src.common.commands import COMMANDS\n'
@@ -100,15 +100,13 @@ def test_no_command_loads_tensorflow_before_it_knows_what_to_do():
         '    importlib.import_module(command.module)\n'
         '    if "tensorflow" in sys.modules: sys.exit(command.module)'
     )
-    told = subprocess.run([sys.executable, '-c', code], cwd=paths.CHECKOUT, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    result = subprocess.run([sys.executable, '-c', code], cwd=paths.CHECKOUT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize('stop, shown', [(KeyboardInterrupt, ''), (ImportError, 'why it failed\n')])
-def test_what_libraries_log_while_tensorflow_loads_is_shown_when_it_fails_but_not_for_ctrl_c(
-    capfd, stop, shown
-):
-    with pytest.raises(stop), tf1._stderr_held_back():
+def test_the_log_of_loading_tensorflow_is_shown_if_it_fails_but_not_after_ctrl_c(capfd, stop, shown):
+    with pytest.raises(stop), tf1._stderr_captured():
         os.write(2, b'why it failed\n')
         raise stop
     assert capfd.readouterr().err == shown

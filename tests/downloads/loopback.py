@@ -1,4 +1,4 @@
-"""A web server on this machine that answers as it is told, to be downloaded from.
+"""A web server on this machine with scripted responses.
 
 site = Site()
 site.answers = [serves_ranges(body, cut=1000), serves(code=404)]

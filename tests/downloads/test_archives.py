@@ -1,4 +1,4 @@
-"""Archives that behave, and archives that want out."""
+"""Valid and malicious archives."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import collections
 import gzip
 import io
 import shutil
-import stat
 import tarfile
-import zipfile
 
 import pytest
 
@@ -27,16 +25,6 @@ def tar(path, *entries, mode='w'):
     with tarfile.open(path, mode) as made:
         for info, body in entries:
             made.addfile(info, io.BytesIO(body) if body else None)
-    return path
-
-
-def zipped(path, *entries):
-    """Entries are (name, body) or (name, body, unix mode)."""
-    with zipfile.ZipFile(path, 'w') as made:
-        for name, body, *mode in entries:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (mode[0] if mode else stat.S_IFREG | 0o644) << 16
-            made.writestr(info, body)
     return path
 
 
@@ -59,12 +47,6 @@ GOOD = (entry('./d', tarfile.DIRTYPE, mode=0o000), entry('d/a', body=b'1'), entr
 def test_tar(goal, tmp_path, mode):
     assert extract(tar(tmp_path / 'a.tar', *GOOD, mode=mode), goal) == ['d', 'top']
     assert tree(goal) == ['d', 'd/a', 'mine', 'top'] and (goal / 'd/a').read_bytes() == b'1'
-
-
-def test_zip(goal, tmp_path):
-    made = zipped(tmp_path / 'a.zip', ('d/', b'', stat.S_IFDIR), ('d/a', b'1'), ('top', b'22', 0))
-    assert extract(made, goal) == ['d', 'top']
-    assert tree(goal) == ['d', 'd/a', 'mine', 'top'] and (goal / 'top').read_bytes() == b'22'
 
 
 def test_folders_merge_and_files_replace(goal, tmp_path):
@@ -94,12 +76,10 @@ def test_links_that_lead_downwards_are_kept(goal, tmp_path):
 
 def test_permissions_of_the_archive_are_dropped(goal, tmp_path):
     extract(tar(tmp_path / 'a.tar', entry('tool', body=b'1', mode=0o6777)), goal)
-    extract(zipped(tmp_path / 'a.zip', ('zipped', b'1', stat.S_IFREG | 0o6777)), goal)
-    for name in ('tool', 'zipped'):
-        assert not (goal / name).stat().st_mode & 0o7111
+    assert not (goal / 'tool').stat().st_mode & 0o7111
 
 
-EVIL_TARS = {
+EVIL = {
     'upwards': entry('../evil', body=b'x'),
     'upwards inside': entry('d/../../evil', body=b'x'),
     'upwards as Windows reads it': entry('d\\..\\..\\evil', body=b'x'),
@@ -119,11 +99,11 @@ EVIL_TARS = {
 
 
 @pytest.mark.parametrize('own_filter', [True, False])
-@pytest.mark.parametrize('name', EVIL_TARS)
-def test_evil_tar(goal, tmp_path, name, own_filter, monkeypatch):
+@pytest.mark.parametrize('name', EVIL)
+def test_malicious_members_are_refused(goal, tmp_path, name, own_filter, monkeypatch):
     if not own_filter and hasattr(tarfile, 'data_filter'):
         monkeypatch.delattr(tarfile, 'data_filter')  # as early releases of 3.10
-    evil = EVIL_TARS[name]
+    evil = EVIL[name]
     made = tar(tmp_path / 'a.tar', entry('first', body=b'1'), evil)
     with pytest.raises(UserError) as caught:
         extract(made, goal)
@@ -131,27 +111,8 @@ def test_evil_tar(goal, tmp_path, name, own_filter, monkeypatch):
     assert tree(goal) == ['mine'] and tree(tmp_path) == ['a.tar', 'goal', 'goal/mine']
 
 
-EVIL_ZIPS = {
-    'upwards': ('../evil', b'x'),
-    'absolute': ('/tmp/rootstock-evil', b'x'),
-    'drive': ('C:/evil', b'x'),
-    'symlink up': ('out', b'../mine', stat.S_IFLNK | 0o777),
-    'symlink absolute': ('out', b'/etc/passwd', stat.S_IFLNK | 0o777),
-    'pipe': ('pipe', b'', stat.S_IFIFO | 0o644),
-}
-
-
-@pytest.mark.parametrize('name', EVIL_ZIPS)
-def test_evil_zip(goal, tmp_path, name):
-    evil = EVIL_ZIPS[name]
-    with pytest.raises(UserError) as caught:
-        extract(zipped(tmp_path / 'a.zip', ('first', b'1'), evil), goal)
-    assert repr(evil[0]) in str(caught.value)
-    assert tree(goal) == ['mine'] and tree(tmp_path) == ['a.zip', 'goal', 'goal/mine']
-
-
-def test_chained_links_cannot_climb(goal, tmp_path):
-    """Each looks harmless alone; together they would reach the folder above."""
+def test_chained_links_cannot_leave_the_folder(goal, tmp_path):
+    """Each link is harmless alone; together they would reach the folder above."""
     made = tar(
         tmp_path / 'a.tar',
         entry('d/e/up', tarfile.SYMTYPE, link='../..'),
@@ -163,7 +124,7 @@ def test_chained_links_cannot_climb(goal, tmp_path):
     assert tree(tmp_path) == ['a.tar', 'goal', 'goal/mine']
 
 
-def test_a_name_that_comes_twice_does_not_write_through_a_link(goal, tmp_path):
+def test_a_repeated_name_does_not_write_through_a_link(goal, tmp_path):
     made = tar(
         tmp_path / 'a.tar',
         entry('a', body=b'1'),
@@ -174,15 +135,12 @@ def test_a_name_that_comes_twice_does_not_write_through_a_link(goal, tmp_path):
     assert (goal / 'a').read_bytes() == b'1' and (goal / 'b').read_bytes() == b'2'
 
 
-def test_more_than_the_disk_takes(goal, tmp_path, monkeypatch):
+def test_an_archive_larger_than_the_disk(goal, tmp_path, monkeypatch):
     usage = collections.namedtuple('usage', 'free')
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage(1500))
-    for made in (
-        tar(tmp_path / 'a.tgz', entry('a', body=bytes(1000)), entry('b', body=bytes(1000)), mode='w:gz'),
-        zipped(tmp_path / 'a.zip', ('a', bytes(1000)), ('b', bytes(1000))),
-    ):
-        with pytest.raises(UserError, match='unpacks to more than the free'):
-            extract(made, goal)
+    made = tar(tmp_path / 'a.tgz', entry('a', body=bytes(1000)), entry('b', body=bytes(1000)), mode='w:gz')
+    with pytest.raises(UserError, match='unpacks to more than the free'):
+        extract(made, goal)
     assert tree(goal) == ['mine']
 
 
@@ -191,12 +149,11 @@ def test_more_than_the_disk_takes(goal, tmp_path, monkeypatch):
     [
         b'',
         b'not an archive',
-        b'PK\x03\x04 not a zip',
         gzip.compress(b'no tar'),
         gzip.compress(bytes(9999))[:-20],
         b'\x1f\x8bxx',
     ],
-    ids=['nothing', 'text', 'zip', 'gzip without tar', 'gzip cut off', 'gzip header'],
+    ids=['nothing', 'text', 'gzip without tar', 'gzip cut off', 'gzip header'],
 )
 def test_damaged(goal, tmp_path, body):
     (tmp_path / 'a.tgz').write_bytes(body)
@@ -212,17 +169,7 @@ def test_cut_off(goal, tmp_path):
     assert tree(goal) == ['mine']
 
 
-def test_encrypted_zip(goal, tmp_path):
-    made = zipped(tmp_path / 'a.zip', ('a', b'1'))
-    body = bytearray(made.read_bytes())
-    for sign, offset in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):
-        body[body.index(sign) + offset] |= 1
-    made.write_bytes(body)
-    with pytest.raises(UserError, match='password'):
-        extract(made, goal)
-
-
-def test_stopping_leaves_nothing_half_done(goal, tmp_path, monkeypatch):
+def test_ctrl_c_leaves_no_partial_files(goal, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -234,7 +181,7 @@ def test_stopping_leaves_nothing_half_done(goal, tmp_path, monkeypatch):
     assert tree(goal) == ['mine']
 
 
-def test_leftovers_of_a_killed_run_are_not_taken_in(goal, tmp_path):
+def test_leftovers_of_a_killed_run_are_ignored(goal, tmp_path):
     (goal / '.a.tar.unpacking').mkdir()
     (goal / '.a.tar.unpacking/stale').write_text('half')
     assert extract(tar(tmp_path / 'a.tar', *GOOD), goal) == ['d', 'top']

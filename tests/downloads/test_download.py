@@ -1,4 +1,4 @@
-"""Archives from a server on this machine: fetched, verified, unpacked, and what a stopped run leaves."""
+"""Archives from a server on this machine: downloaded, verified, unpacked; and interrupted runs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_archive_gets_its_name_when_verified(site, tmp_path):
     assert site.asked[0]['User-Agent'].startswith('rootstock/')
 
 
-def test_an_archive_that_lies_there_is_verified_not_fetched(site, tmp_path):
+def test_an_existing_archive_is_verified_and_not_downloaded(site, tmp_path):
     (tmp_path / 'a.tar').write_bytes(BODY)
     assert obtain(remote(site), tmp_path)[1] == sha(BODY)
     (tmp_path / 'a.tar').write_bytes(OTHER)
@@ -116,7 +116,7 @@ def dogs(site, tmp_path):
     return Download('dogs', tmp_path / 'dogs', archives, 'terms', 'use{data}')
 
 
-def test_install_unpacks_each_archive_where_it_belongs(dogs, site):
+def test_install_unpacks_each_archive_into_its_folder(dogs, site):
     assert install(dogs, dogs.folder) == list(dogs.files)
     assert (dogs.folder / 'Images/n2/b_jpg').read_bytes() == b'cat'
     assert (dogs.folder / 'lists/two_mat').read_bytes() == b'2'
@@ -135,13 +135,13 @@ def test_a_reset_between_archives_does_not_end_it(dogs, site):
     assert [asked['path'] for asked in site.asked] == ['/x/images.tar', '/x/lists.tar', '/x/lists.tar']
 
 
-def test_what_is_done_is_not_done_again(dogs, site):
+def test_complete_archives_are_not_downloaded_again(dogs, site):
     install(dogs, dogs.folder)
     (dogs.folder / 'images.tar').unlink()
     assert install(dogs, dogs.folder) == [] and len(site.asked) == 2
 
 
-def test_what_is_gone_is_done_again(dogs, site):
+def test_deleted_files_are_unpacked_again(dogs, site):
     install(dogs, dogs.folder)
     shutil.rmtree(dogs.folder / 'Images')
     assert install(dogs, dogs.folder) == [dogs.files[0]] and len(site.asked) == 2, 'from the archive'
@@ -152,13 +152,13 @@ def test_what_is_gone_is_done_again(dogs, site):
 
 
 @pytest.mark.parametrize('spoilt', ['', '[]', '{"size": 1}'])
-def test_a_spoilt_marker_is_none(dogs, site, spoilt):
+def test_a_damaged_marker_is_ignored(dogs, site, spoilt):
     install(dogs, dogs.folder)
     (dogs.folder / '.lists.tar.done').write_text(spoilt)
     assert install(dogs, dogs.folder) == [dogs.files[1]]
 
 
-def test_no_room_is_seen_before_any_request(dogs, site, monkeypatch):
+def test_a_full_disk_is_detected_before_any_request(dogs, site, monkeypatch):
     usage = collections.namedtuple('usage', 'free')
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage(1000))
     with pytest.raises(UserError, match=r'needs .* kB and has 1\.0 kB: free some space.*--dest'):
@@ -166,7 +166,7 @@ def test_no_room_is_seen_before_any_request(dogs, site, monkeypatch):
     assert not site.asked
 
 
-def test_room_counts_what_lies_there(dogs, monkeypatch):
+def test_existing_files_reduce_the_space_that_is_needed(dogs, monkeypatch):
     dogs.folder.mkdir()
     (dogs.folder / 'images.tar.part').write_bytes(IMAGES[:4000])
     need = int(len(IMAGES) * 2.2) + int(len(LISTS) * 2.2) - 4000
@@ -178,7 +178,7 @@ def test_room_counts_what_lies_there(dogs, monkeypatch):
     install(dogs, dogs.folder)
 
 
-def test_the_first_checksum_seen_is_remembered(site, tmp_path):
+def test_the_first_checksum_is_stored_and_compared(site, tmp_path):
     first, second = (tar_of('w', graph_pb=body) for body in (b'first', b'other'))
     what = Download('graph', tmp_path, (remote(site, first, checksum=False, name='g.tgz'),), 'terms', 'next')
     site.answers = [serves(first)]
@@ -188,14 +188,13 @@ def test_the_first_checksum_seen_is_remembered(site, tmp_path):
     for name in ('g.tgz', '.g.tgz.done'):
         (tmp_path / name).unlink()
     site.answers = [serves(second)]
-    with pytest.raises(
-        UserError, match=rf'{sha(second)}, expected {sha(first)}, seen first .*first_seen\.json: delete'
-    ):
+    wanted = rf'{sha(second)}, expected {sha(first)}, as at the first download .*first_seen\.json: delete'
+    with pytest.raises(UserError, match=wanted):
         install(what, tmp_path)
     assert not (tmp_path / 'g.tgz').exists() and (tmp_path / 'graph_pb').read_bytes() == b'first'
 
 
-def test_mirror_takes_the_place_of_all_before_the_file_name(site):
+def test_a_mirror_replaces_the_address_before_the_file_name(site):
     asked = RemoteFile('http://far.example/deep/images.tar', 1)
     assert asked.address(None) == 'http://far.example/deep/images.tar'
     assert asked.address('http://near:8000/d/') == 'http://near:8000/d/images.tar'
@@ -210,7 +209,7 @@ def test_the_real_downloads():
     assert inception.files[0].name == 'inception-2015-12-05.tgz' and inception.files[0].sha256 is None
 
 
-def test_main_tells_what_lies_where(dogs, monkeypatch, capsys, tmp_path):
+def test_main_prints_the_paths(dogs, monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(download.DOWNLOADS, 'dogs', dogs)
     download.main(['dogs', '--dest', str(tmp_path / 'there')])
     said = capsys.readouterr().out
@@ -226,7 +225,7 @@ def test_dest_is_for_one_name():
 
 
 @pytest.mark.parametrize('options', [['--mirror'], []])
-def test_the_command_line_complains_in_one_line(site, tmp_path, options):
+def test_errors_of_the_command_line_are_one_line(site, tmp_path, options):
     site.answers = [serves(b'no photos')]
     there = [*options, site.url] if options else []
     run = subprocess.run(
@@ -275,7 +274,7 @@ def run_command(what: Download, folder) -> subprocess.Popen:
 
 
 @pytest.mark.posix
-def test_after_ctrl_c_the_same_command_goes_on(site, tmp_path):
+def test_after_ctrl_c_the_same_command_resumes(site, tmp_path):
     archive = tar_of(Images__a_jpg=BODY)
     what = Download('one', tmp_path, (remote(site, archive),), 'terms', 'next')
     part, over = tmp_path / 'a.tar.part', threading.Event()
@@ -288,7 +287,7 @@ def test_after_ctrl_c_the_same_command_goes_on(site, tmp_path):
     _, complaint = process.communicate()
     over.set()
     assert process.returncode == 130 and complaint.count('\n') == 1
-    assert complaint.startswith('stopped') and 'the same command goes on' in complaint
+    assert complaint.startswith('stopped') and 'the same command continues' in complaint
     kept = part.read_bytes()
     assert 100_000 <= len(kept) <= 200_000 and archive.startswith(kept)
     assert not (tmp_path / 'a.tar').exists()

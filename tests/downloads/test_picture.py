@@ -1,4 +1,4 @@
-"""One picture from a server on this machine that would rather not give it."""
+"""One picture from a slow, faulty or malicious server on this machine."""
 
 from __future__ import annotations
 
@@ -16,18 +16,9 @@ from src.common.errors import UserError
 from src.downloads import picture
 from src.downloads.http import shown_url, why
 from src.downloads.picture import fetch_image, is_public
-from tests.downloads.loopback import Site, resets, serves
+from tests.downloads.loopback import resets, serves
 
 PHOTO = b'\xff\xd8photo' * 5000
-
-
-@pytest.fixture
-def web(monkeypatch):
-    for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
-        monkeypatch.delenv(name, raising=False)
-    made = Site()
-    yield made
-    made.close()
 
 
 def test_a_photo(web):
@@ -48,7 +39,7 @@ def test_redirects_are_followed(web):
 
 
 @pytest.mark.parametrize('target', ['file:///etc/passwd', 'ftp://127.0.0.1/', 'gopher://x', 'http://[::1'])
-def test_redirects_elsewhere_are_not(web, target):
+def test_redirects_to_other_schemes_are_refused(web, target):
     web.answers = [serves(code=302, Location=target)]
     with pytest.raises(UserError):
         fetch_image(web.url)
@@ -65,7 +56,7 @@ def test_redirects_in_circles_end(web):
 @pytest.mark.parametrize(
     'url', ['file:///etc/passwd', 'ftp://h/a', 'a.jpg', '', 'http://', 'http://h:99999/', 'http://[x']
 )
-def test_only_the_web(url):
+def test_only_web_addresses(url):
     with pytest.raises(UserError, match='must start with http'):
         fetch_image(url)
 
@@ -83,7 +74,7 @@ def test_an_empty_body(web):
         fetch_image(web.url)
 
 
-def test_too_large_by_its_own_account(web):
+def test_too_large_by_its_content_length(web):
     web.answers = [serves(PHOTO)]
     with pytest.raises(UserError, match=r'larger than 1\.0 kB'):
         fetch_image(web.url, max_bytes=1000)
@@ -110,7 +101,7 @@ def test_a_short_body(web):
         fetch_image(web.url)
 
 
-def test_a_compressed_body_is_not_blown_up(web):
+def test_a_compressed_body_is_not_decompressed(web):
     web.answers = [serves(PHOTO, Content_Encoding='gzip')]
     with pytest.raises(UserError, match='sent compressed'):
         fetch_image(web.url)
@@ -143,7 +134,7 @@ def drip_headers(handler):
 
 
 @pytest.mark.parametrize('dripping', [drip_body, drip_announced_body, drip_headers])
-def test_a_dripping_server_is_ended_in_time(web, dripping):
+def test_a_slow_server_reaches_the_time_limit(web, dripping):
     web.answers = [dripping]
     began = time.monotonic()
     with pytest.raises(UserError, match=r'took longer than 0\.4 s'):
@@ -151,7 +142,7 @@ def test_a_dripping_server_is_ended_in_time(web, dripping):
     assert time.monotonic() - began < 0.8
 
 
-def test_a_silent_server_is_ended_in_time(web, monkeypatch):
+def test_a_silent_server_reaches_the_time_limit(web, monkeypatch):
     monkeypatch.setattr(picture, 'READ_SECONDS', 0.2)
     silent = threading.Event()
     web.answers = [lambda handler: silent.wait(5)]
@@ -160,7 +151,7 @@ def test_a_silent_server_is_ended_in_time(web, monkeypatch):
     silent.set()
 
 
-def test_a_slow_look_up_is_ended_in_time(monkeypatch):
+def test_a_slow_look_up_reaches_the_time_limit(monkeypatch):
     silent = threading.Event()
     monkeypatch.setattr(socket, 'getaddrinfo', lambda *_, **__: silent.wait(5) and [])
     began = time.monotonic()
@@ -319,7 +310,7 @@ def test_proxies_are_used_unless_public_only(web, world, monkeypatch):
 
 
 @pytest.mark.skipif(not shutil.which('openssl'), reason='makes its certificate with openssl')
-def test_tls_goes_by_the_name_of_the_host(web, world, tmp_path, monkeypatch):
+def test_tls_verifies_the_name_of_the_host(web, world, tmp_path, monkeypatch):
     answers, dialled, port = world
     answers += [['8.8.8.8']]
     key, certificate = tmp_path / 'key', tmp_path / 'certificate'

@@ -1,4 +1,4 @@
-"""Transfers from a server on this machine that misbehaves in every way we know."""
+"""Transfers from a faulty server on this machine."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def test_a_weak_etag_is_no_validator(site, tmp_path):
         serves(code=416),
     ],
 )
-def test_passing_faults_are_tried_again(site, tmp_path, fault):
+def test_temporary_errors_are_retried(site, tmp_path, fault):
     site.answers = [fault, fault, serves(BODY)]
     assert bring(site, tmp_path) == BODY
     assert len(site.asked) == 3
 
 
-def test_silence_is_tried_again_and_ends(site, tmp_path, monkeypatch):
+def test_silence_is_retried_and_ends(site, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, 'TRIES', 2)
     silent = threading.Event()
     site.answers = [lambda handler: silent.wait(5)]
@@ -101,7 +101,7 @@ def test_silence_is_tried_again_and_ends(site, tmp_path, monkeypatch):
     assert len(site.asked) == 2
 
 
-def test_what_has_arrived_is_kept_and_said_to_be(site, tmp_path, monkeypatch):
+def test_received_bytes_are_kept_and_reported(site, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, 'TRIES', 1)
     site.answers = [serves(BODY, cut=100_000)]
     with pytest.raises(UserError, match=r'repeat; 100\.0 kB of 300\.0 kB are kept$'):
@@ -115,7 +115,7 @@ def test_tries_are_counted_anew_after_progress(site, tmp_path, monkeypatch):
     assert len(site.asked) == 10 > transfer.TRIES and sum(site.sent) == len(BODY)
 
 
-def test_delays_grow_and_heed_the_server(site, tmp_path, monkeypatch):
+def test_delays_grow_and_respect_retry_after(site, tmp_path, monkeypatch):
     waits = []
     monkeypatch.setattr(transfer, 'FIRST_DELAY', 1.0)
     monkeypatch.setattr(transfer, 'LONGEST_DELAY', 60.0)
@@ -132,7 +132,7 @@ def test_delays_grow_and_heed_the_server(site, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('code', [401, 403, 404, 410])
-def test_lasting_refusals_are_not_tried_again(site, tmp_path, code):
+def test_permanent_errors_are_not_retried(site, tmp_path, code):
     site.answers = [serves(code=code)]
     with pytest.raises(UserError, match=rf'/x/a\.tar answers {code} .*--mirror'):
         bring(site, tmp_path)
@@ -145,14 +145,14 @@ def test_no_server(site, tmp_path):
         bring(site, tmp_path)
 
 
-def test_a_wrong_size_is_seen_before_the_body_comes(site, tmp_path):
+def test_a_wrong_size_is_detected_before_the_body_is_read(site, tmp_path):
     site.answers = [serves(BODY + b'x')]
     with pytest.raises(UserError, match=r'another file: 300,001 bytes, expected 300,000; .*--mirror'):
         bring(site, tmp_path)
     assert not (tmp_path / 'a.tar.part').exists()
 
 
-def test_another_file_elsewhere_does_not_cost_what_arrived(site, tmp_path):
+def test_another_file_on_a_mirror_does_not_delete_the_received_bytes(site, tmp_path):
     part = tmp_path / 'a.tar.part'
     part.write_bytes(BODY[:100_000])
     site.answers = [serves(code=416, Content_Range='bytes */5000')]

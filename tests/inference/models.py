@@ -1,4 +1,4 @@
-"""Frozen classifiers of a few nodes: which half of a picture is the brightest, or 2015's kind in small."""
+"""Frozen classifiers of a few nodes: of the brightest half of a picture, and a small graph as of 2015."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARPNESS = 0.05
 
 
 def brightest_side(path: Path, labels=SIDES, output: str = 'output_node') -> Path:
-    """Writes a model of ours that answers with the brightest half; without `labels` it carries none."""
+    """Write a model that predicts the brightest half of a picture; it carries `labels` if given."""
     with tf.Graph().as_default() as graph:
         image = tf.placeholder(tf.string, [], 'DecodeJpeg/contents')
         decoded = tf.image.decode_jpeg(image, channels=3, dct_method='INTEGER_ACCURATE', name='DecodeJpeg')
@@ -31,7 +31,7 @@ def brightest_side(path: Path, labels=SIDES, output: str = 'output_node') -> Pat
 
 
 def somebody_elses(path: Path, labels=None) -> Path:
-    """Writes a classifier that knows nothing of us, and NAME.txt beside it if there are labels."""
+    """Write a classifier that Rootstock did not make, and NAME.txt beside it if there are labels."""
     if labels is not None:
         path.with_suffix('.txt').write_text('\n'.join(labels) + '\n', encoding='utf-8')
     return write_graph(graph_of_2015(), path)
@@ -41,6 +41,6 @@ NAMES = [f'Klasse {n}' for n in range(CLASSES)]
 
 
 def bright_above(width: int = 64, height: int = 48) -> np.ndarray:
-    """[height, width, 3] uint8: light above, dark below, of a warm colour."""
+    """[height, width, 3] uint8: light above, dark below, in a warm color."""
     levels = np.linspace(230, 20, height)[:, None, None] * np.array([1, 0.9, 0.8])
     return np.repeat(levels, width, 1).astype(np.uint8)

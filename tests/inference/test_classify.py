@@ -1,4 +1,4 @@
-"""The command that names pictures: where they come from, what is printed, what is skipped."""
+"""`classify`: sources of pictures, output, and skipped pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from src.common.errors import UserError
 from src.images.files import LINKED_BEFORE
 from src.inference import classify
 from src.inference.predictor import load_model
-from tests.downloads.loopback import Site, serves
+from tests.downloads.loopback import serves
 from tests.graph.graphs import SIDE, bottleneck_of, probabilities_of
 from tests.inference.models import NAMES, bright_above, brightest_side, somebody_elses
 from tests.pictures import bomb, encoded, exif, photo, raw_png, stored_for, with_orientation
@@ -36,14 +36,14 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of pictures of four kinds in folders, and what is none."""
+    """Nested folders with pictures of four formats, and a text file."""
     folder = tmp_path / 'my photos'
     (folder / 'deep').mkdir(parents=True)
     (folder / 'a.jpg').write_bytes(encoded(UPRIGHT, 'JPEG'))
     (folder / 'b.PNG').write_bytes(PNG)
     (folder / 'deep' / 'c.webp').write_bytes(encoded(UPRIGHT, 'WEBP'))
     (folder / 'deep' / 'd[1].gif').write_bytes(encoded(UPRIGHT, 'GIF'))
-    (folder / 'notes.txt').write_text('no picture, and not named like one')
+    (folder / 'notes.txt').write_text('not a picture')
     return folder
 
 
@@ -55,7 +55,7 @@ def as_json(capsys) -> dict[str, list]:
     return {entry['path']: entry['classes'] for entry in json.loads(capsys.readouterr().out)}
 
 
-def test_a_file_as_people_read_it(model, photos, capsys):
+def test_the_output_for_people(model, photos, capsys):
     assert run(model, photos / 'a.jpg') == 0
     head, name, *lines = capsys.readouterr().out.splitlines()
     assert head.endswith('side.pb: 4 classes')
@@ -84,20 +84,20 @@ def test_the_content_decides_what_is_a_picture(model, tmp_path, capsys):
     wanted = [str(tmp_path / name) for name in ('a.jfif', 'b', 'c.txt', 'deep/d.jpeg')]
     for name in (tmp_path, f'{tmp_path}/*', f'{tmp_path}/**', f'{tmp_path}/**/*'):
         assert run(model, name, '--json') == 0
-        told = capsys.readouterr()
-        assert sorted(entry['path'] for entry in json.loads(told.out)) == wanted
-        assert f'{tmp_path}/notes.md: not an image' in told.err
-        assert f'left out {tmp_path}/deep/back: {LINKED_BEFORE}' in told.err
+        printed = capsys.readouterr()
+        assert sorted(entry['path'] for entry in json.loads(printed.out)) == wanted
+        assert f'{tmp_path}/notes.md: not an image' in printed.err
+        assert f'left out {tmp_path}/deep/back: {LINKED_BEFORE}' in printed.err
 
 
-def test_a_kind_that_is_not_read_is_told(model, photos, capsys):
+def test_an_unsupported_format_is_reported(model, photos, capsys):
     (photos / 'e.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
     (photos / 'f').write_bytes(b'\0\0\0\x18ftypmif1' + bytes(40))
     (photos / 'g.mov').write_bytes(b'\0\0\0\x18ftypqt  ' + bytes(40))
     assert run(model, photos, '--json', '--top', '1') == 2
-    told = capsys.readouterr()
-    assert len(json.loads(told.out)) == 4
-    assert told.err.splitlines() == [
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)) == 4
+    assert printed.err.splitlines() == [
         f'left out {photos}/g.mov: not an image',
         f'left out {photos}/notes.txt: not an image',
         f'skipped {photos}/e.heic: HEIC, which is not read: save it as JPEG',
@@ -107,7 +107,7 @@ def test_a_kind_that_is_not_read_is_told(model, photos, capsys):
 
 
 @pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='the system has no named pipes')
-def test_pipes_and_devices_are_not_waited_for(model, tmp_path, capsys):
+def test_pipes_and_devices_are_not_read(model, tmp_path, capsys):
     os.mkfifo(tmp_path / 'pipe')
     os.mkfifo(tmp_path / 'pipe.jpg')
     (tmp_path / 'zero.jpg').symlink_to('/dev/zero')
@@ -151,30 +151,33 @@ def test_json_numbers_are_those_of_the_model(model, photos, capsys):
     )
 
 
-def test_one_bad_picture_among_many_is_told_and_skipped(model, photos, capsys):
+def test_a_bad_picture_among_many_is_reported_and_skipped(model, photos, capsys):
     bad = [photos / 'notes.txt', photos / 'gone.jpg', f'{photos}/none*.png', '']
     assert run(model, bad[0], photos / 'a.jpg', *bad[1:], photos / 'b.PNG', '--json') == 2
-    told = capsys.readouterr()
-    assert [entry['path'] for entry in json.loads(told.out)] == [str(photos / 'a.jpg'), str(photos / 'b.PNG')]
-    assert told.err.splitlines() == [  # what is missing first, as it is said before TensorFlow is loaded
+    printed = capsys.readouterr()
+    assert [entry['path'] for entry in json.loads(printed.out)] == [
+        str(photos / 'a.jpg'),
+        str(photos / 'b.PNG'),
+    ]
+    assert printed.err.splitlines() == [  # missing files first, before TensorFlow is loaded
         f'skipped {photos / "gone.jpg"}: No such file or directory',
         f'skipped {photos}/none*.png: No such file or directory',
-        'skipped an empty path names no picture',
+        'skipped an empty path is not a picture',
         f'skipped {photos / "notes.txt"}: not an image',
         '2 of 6 pictures classified',
     ]
 
 
 def test_bad_pictures_do_not_shift_the_answers_of_others(model, tmp_path, capsys):
-    """More pictures than a batch holds, every third one bad, up and down in turn."""
+    """More pictures than a batch holds: alternating, every third one bad."""
     for n in range(70):
         picture = UPRIGHT if n % 2 else UPRIGHT[::-1]
         (tmp_path / f'{n:02}.png').write_bytes(encoded(picture, 'PNG') if n % 3 else b'damaged')
     assert run(model, tmp_path, '--json', '--top', '1') == 2
-    told = capsys.readouterr()
-    named = {Path(entry['path']).stem: entry['classes'][0]['label'] for entry in json.loads(told.out)}
+    printed = capsys.readouterr()
+    named = {Path(entry['path']).stem: entry['classes'][0]['label'] for entry in json.loads(printed.out)}
     assert named == {f'{n:02}': 'top' if n % 2 else 'bottom' for n in range(70) if n % 3}
-    assert '46 of 70 pictures classified' in told.err
+    assert '46 of 70 pictures classified' in printed.err
 
 
 @pytest.mark.parametrize(
@@ -206,15 +209,17 @@ def without_tensorflow(monkeypatch):
 
 
 @pytest.mark.parametrize('form', ['--json', '--csv', '--top=1'])
-def test_missing_pictures_are_told_before_tensorflow_is_loaded(without_tensorflow, tmp_path, capsys, form):
+def test_missing_pictures_are_reported_before_tensorflow_is_loaded(
+    without_tensorflow, tmp_path, capsys, form
+):
     names = [tmp_path / 'a.jpg', tmp_path / 'no[1].jpg', 'https://', tmp_path]
     assert classify.main([*map(str, names), form]) == 2
-    told = capsys.readouterr()
-    assert told.out == {'--json': '[]\n', '--csv': 'path,label,probability\n', '--top=1': ''}[form]
-    assert told.err.splitlines() == [
+    printed = capsys.readouterr()
+    assert printed.out == {'--json': '[]\n', '--csv': 'path,label,probability\n', '--top=1': ''}[form]
+    assert printed.err.splitlines() == [
         f'skipped {names[0]}: No such file or directory',
         f'skipped {names[1]}: No such file or directory',
-        'skipped https:// is no web address: it must start with http:// or https://',
+        'skipped https:// is not a web address: it must start with http:// or https://',
         f'skipped {tmp_path}: no pictures in this folder',
         '0 of 4 pictures classified',
     ]
@@ -270,20 +275,20 @@ def kinds() -> dict[str, bytes]:
     return made
 
 
-def test_pictures_of_all_kinds_are_seen_as_people_see_them(model, tmp_path, capsys):
+def test_all_formats_give_the_same_answer(model, tmp_path, capsys):
     for name, data in kinds().items():
         (tmp_path / name).write_bytes(data)
     assert run(model, tmp_path, '--json') == 0
-    told = as_json(capsys)
-    assert len(told) == len(kinds())
-    plain = {entry['label']: entry['probability'] for entry in told[str(tmp_path / 'plain.png')]}
+    answers = as_json(capsys)
+    assert len(answers) == len(kinds())
+    plain = {entry['label']: entry['probability'] for entry in answers[str(tmp_path / 'plain.png')]}
     assert plain['top'] > 0.6
-    for name, classes in told.items():
+    for name, classes in answers.items():
         got = {entry['label']: entry['probability'] for entry in classes}
         assert got == pytest.approx(plain, abs=0.02), name
 
 
-def test_pictures_of_one_pixel_and_of_nothing_but_glass(model, tmp_path, capsys):
+def test_one_pixel_and_a_transparent_picture(model, tmp_path, capsys):
     (tmp_path / 'pixel.png').write_bytes(encoded(np.array([[[9, 9, 9]]], np.uint8), 'PNG'))
     glass = np.dstack([UPRIGHT, np.zeros(UPRIGHT.shape[:2], np.uint8)])
     (tmp_path / 'glass.png').write_bytes(encoded(glass, 'PNG'))
@@ -292,7 +297,7 @@ def test_pictures_of_one_pixel_and_of_nothing_but_glass(model, tmp_path, capsys)
         assert [entry['probability'] for entry in classes] == pytest.approx([0.25] * 4, abs=1e-5)
 
 
-def test_traps_are_skipped_with_their_reasons(model, tmp_path, capsys):
+def test_malicious_files_are_skipped_with_the_reason(model, tmp_path, capsys):
     traps = {
         'bomb.png': (bomb(), '30,000×30,000 pixels, more than the limit'),
         'cut.jpg': (encoded(photo(), 'JPEG')[:300], 'truncated'),
@@ -303,19 +308,10 @@ def test_traps_are_skipped_with_their_reasons(model, tmp_path, capsys):
     for name, (data, _) in traps.items():
         (tmp_path / name).write_bytes(data)
     assert run(model, tmp_path, '--csv') == 2
-    told = capsys.readouterr()
-    assert told.out.splitlines() == ['path,label,probability']
-    for line, (name, (_, reason)) in zip(told.err.splitlines(), traps.items(), strict=False):
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == ['path,label,probability']
+    for line, (name, (_, reason)) in zip(printed.err.splitlines(), traps.items(), strict=False):
         assert line.startswith(f'skipped {tmp_path / name}: {reason}')
-
-
-@pytest.fixture
-def web(monkeypatch):
-    for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
-        monkeypatch.delenv(name, raising=False)
-    site = Site()
-    yield site
-    site.close()
 
 
 def test_a_picture_from_the_web_after_a_redirect(model, web, capsys):
@@ -325,7 +321,7 @@ def test_a_picture_from_the_web_after_a_redirect(model, web, capsys):
     assert [asked['path'] for asked in web.asked] == ['/here.png', '/there.png']
 
 
-def test_files_and_addresses_together_without_a_word_before_them(model, photos, web, capsys):
+def test_files_and_addresses_together_without_a_first_word(model, photos, web, capsys):
     web.answers = [serves(PNG)]
     address = f'{web.url.replace("http", "HTTP")}/[x]*?.png'
     assert classify.main([str(photos / 'a.jpg'), address, '--model', str(model), '--json', '--top', '1']) == 0
@@ -333,11 +329,11 @@ def test_files_and_addresses_together_without_a_word_before_them(model, photos, 
 
 
 @pytest.mark.parametrize('word', ['file', 'uri'])
-def test_a_picture_that_is_called_like_the_first_word(model, tmp_path, monkeypatch, capsys, word):
+def test_a_picture_with_the_name_of_a_first_word(model, tmp_path, monkeypatch, capsys, word):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         classify.main([word, '--model', str(model)])
-    assert f"no picture is named after '{word}'" in capsys.readouterr().err
+    assert f"no picture is given after '{word}'" in capsys.readouterr().err
     Path(word).write_bytes(PNG)
     for words in ([word], ['file', word], [f'./{word}']):
         assert classify.main([*words, '--model', str(model), '--json', '--top', '1']) == 0
@@ -353,7 +349,7 @@ def test_after_the_word_file_an_address_is_a_path(model, tmp_path, monkeypatch, 
     assert list(as_json(capsys)) == ['http://a.png']
 
 
-def test_addresses_that_give_no_picture_are_skipped(model, web, capsys):
+def test_addresses_without_a_picture_are_skipped(model, web, capsys):
     web.answers = [
         serves(code=404),
         serves(b'<html>a page</html>'),
@@ -362,11 +358,11 @@ def test_addresses_that_give_no_picture_are_skipped(model, web, capsys):
     ]
     addresses = [f'{web.url}/{name}' for name in ('404', 'page', 'large', 'good.png')]
     assert run(model, *addresses, 'ftp://example.org/a.jpg', '--json', source='uri') == 2
-    told = capsys.readouterr()
-    assert [entry['path'] for entry in json.loads(told.out)] == addresses[3:]
+    printed = capsys.readouterr()
+    assert [entry['path'] for entry in json.loads(printed.out)] == addresses[3:]
     for line, words in zip(
-        told.err.splitlines(),
-        ('no web address', '404 Not Found', 'not an image', 'larger than 20.0 MB', '1 of 5 pictures'),
+        printed.err.splitlines(),
+        ('not a web address', '404 Not Found', 'not an image', 'larger than 20.0 MB', '1 of 5 pictures'),
         strict=True,
     ):
         assert words in line
@@ -378,8 +374,8 @@ def test_a_single_bad_address_is_the_error(model, web):
         run(model, web.url + '/dog.jpg', source='uri')
 
 
-def test_a_classifier_of_somebody_else_with_labels_beside_it(tmp_path, capsys):
-    """2015's kind, whose softmax is made for one image: three at once."""
+def test_a_foreign_classifier_with_a_labels_file(tmp_path, capsys):
+    """Three pictures at once for a graph as of 2015, whose softmax has a batch size of one."""
     other = somebody_elses(tmp_path / 'other.pb', NAMES)
     pictures = [photo(SIDE, SIDE, seed=n) for n in range(3)]
     for n, picture in enumerate(pictures):
@@ -402,11 +398,11 @@ def test_from_python_it_is_a_table_best_first(model, photos, web):
         classify.classify('url', web.url, model)
     with pytest.raises(UserError, match=r'notes\.txt: not an image'):
         classify.classify('file', photos / 'notes.txt', model)
-    with pytest.raises(UserError, match='no path holds a zero byte'):
+    with pytest.raises(UserError, match='a path cannot hold a zero byte'):
         classify.classify('file', 'a\0b', model)
 
 
-def test_the_model_that_comes_with_the_project_needs_no_flag(photos):
+def test_the_shipped_model_needs_no_flag(photos):
     table = classify.classify('file', photos / 'a.jpg')
     assert len(table) == 120
     assert {'chihuahua', 'beagle', 'pug'} <= set(table.breed)
@@ -422,8 +418,8 @@ def newest():
         path.unlink()
 
 
-def test_the_model_that_was_taken_is_told_with_the_reason(newest, photos, capsys):
-    """Also where the current model of consts.py is frozen: it is used once it is asked for."""
+def test_the_default_model_is_printed_with_the_reason(newest, photos, capsys):
+    """Also if the current model of consts.py is frozen: it is used with --name."""
     reason = 'the model that ships with Rootstock, as no --model is given; for your newest: --model '
     assert classify.main([str(photos / 'a.jpg'), '--top', '1']) == 0
     head, *_ = capsys.readouterr().out.splitlines()
@@ -431,12 +427,12 @@ def test_the_model_that_was_taken_is_told_with_the_reason(newest, photos, capsys
     assert head == f'{shipped}: 120 classes ({reason}{shlex.quote(paths.shown(newest))})'
     for form in ('--json', '--csv'):
         assert classify.main([str(photos / 'a.jpg'), form]) == 0
-        told = capsys.readouterr()
-        assert told.err == f'{shipped}: {reason}{shlex.quote(paths.shown(newest))}\n'
-        assert 'ships' not in told.out
+        printed = capsys.readouterr()
+        assert printed.err == f'{shipped}: {reason}{shlex.quote(paths.shown(newest))}\n'
+        assert 'ships' not in printed.out
         assert classify.main([str(photos / 'a.jpg'), form, '--name', consts.CURRENT_DATASET_NAME]) == 0
-        told = capsys.readouterr()
-        assert told.err == '' and 'bottom' in told.out
+        printed = capsys.readouterr()
+        assert printed.err == '' and 'bottom' in printed.out
 
 
 @pytest.mark.parametrize(
@@ -449,7 +445,7 @@ def test_the_model_that_was_taken_is_told_with_the_reason(newest, photos, capsys
         (['file', 'a.jpg', '--name', '../x'], 'is a path'),
     ],
 )
-def test_flags_that_cannot_be(flags, words, capsys):
+def test_invalid_flags(flags, words, capsys):
     with pytest.raises(SystemExit) as ended:
         classify.main(flags)
     assert ended.value.code == 2
@@ -465,7 +461,7 @@ def test_no_model_of_that_name():
 
 
 def command(*arguments, **options):
-    """A run as users have it, in a process of its own."""
+    """A run in a process of its own."""
     clean = {k: v for k, v in os.environ.items() if k not in ('TF_CPP_MIN_LOG_LEVEL', 'ROOTSTOCK_DEBUG')}
     return subprocess.run(
         [sys.executable, '-m', 'src.inference.classify', *map(str, arguments)],
@@ -476,7 +472,7 @@ def command(*arguments, **options):
     )
 
 
-def test_standard_input_and_not_a_line_of_tensorflow(model, photos):
+def test_standard_input_and_no_output_of_tensorflow(model, photos):
     ended = command('file', '-', photos / 'a.jpg', '--model', model, '--csv', '--top', '1', input=PNG)
     assert ended.stderr == b''
     assert ended.returncode == 0

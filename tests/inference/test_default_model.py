@@ -1,4 +1,4 @@
-"""Which frozen model is used when none is given."""
+"""The frozen model that is used without --model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from src.inference.default_model import default_model
 from tests.inference.models import brightest_side
 
 
-def test_the_model_to_use():
+def test_the_default_model():
     current = paths.frozen(consts.CURRENT_MODEL_NAME)
     assert default_model() == paths.POCKET_DOGS
     with pytest.raises(UserError, match=r'stanford_5_64_0001\.pb: run python -m src\.training\.train$'):
         default_model(consts.CURRENT_DATASET_NAME)
     try:
         brightest_side(current)
-        assert default_model() == paths.POCKET_DOGS  # what ships is replaced by nothing
+        assert default_model() == paths.POCKET_DOGS  # the shipped model is never replaced
         assert default_model(consts.CURRENT_DATASET_NAME) == current != default_model_of_flowers()
     finally:
         current.unlink()

@@ -35,7 +35,7 @@ def made_from(folder: Path, name: str, steps: int = 20) -> None:
 
 @pytest.fixture(scope='module')
 def kaggle(tmp_path_factory) -> Path:
-    """Kaggle's layout: 30 labelled photos, 5 to be named, and 3 that cannot be."""
+    """Kaggle's layout: 30 labeled photos, 5 unlabeled ones, and 3 that cannot be read."""
     folder = tmp_path_factory.mktemp('kaggle')
     rows = ['id,breed', *(f'{put(folder / "train" / f"{i}.jpg", i).stem},{BREEDS[i % 3]}' for i in range(30))]
     (folder / 'labels.csv').write_text('\n'.join(rows))
@@ -59,7 +59,7 @@ def test_every_photo_has_one_row_and_every_breed_a_column(kaggle, capsys):
     assert list(table.columns) == BREEDS
     assert list(table.index) == sorted(p.stem for p in (kaggle / 'test').iterdir())
     np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-6)
-    assert '5 photos named, 3 photos given even odds' in capsys.readouterr().out
+    assert '5 photos classified, 3 photos given uniform probabilities' in capsys.readouterr().out
 
 
 def test_answers_are_those_of_classify(kaggle):
@@ -69,7 +69,7 @@ def test_answers_are_those_of_classify(kaggle):
         np.testing.assert_allclose(table.loc[id_, one.breed], one.prob, atol=1e-5)
 
 
-def test_a_model_without_backbone_looks_at_the_pictures_in_the_records(kaggle, tmp_path):
+def test_a_model_without_backbone_classifies_the_pictures_in_the_records(kaggle, tmp_path):
     name, parts = 'kaggle_pixels', ['--epochs', '2', '--side', '16', '--batch-size', '8']
     kaggle_images_to_tfrecords.main(['--data', str(kaggle), '--name', name, '--no-backbone'])
     train_images.main(['--recipe', 'cifar10/cnn_simple', '--name', name, '--model', name, *parts])
@@ -81,7 +81,7 @@ def test_a_model_without_backbone_looks_at_the_pictures_in_the_records(kaggle, t
 
 
 def test_a_folder_and_the_frozen_file_alone_give_the_same(kaggle, tmp_path):
-    """In a process with an empty home, where no records are."""
+    """In a process whose ROOTSTOCK_HOME has no records."""
     model, out = tmp_path / 'alone.pb', tmp_path / 'out.csv'
     shutil.copy(paths.frozen('kaggle'), model)
     command = [sys.executable, '-m', 'src.inference.inference', str(kaggle / 'test')]
@@ -93,18 +93,18 @@ def test_a_folder_and_the_frozen_file_alone_give_the_same(kaggle, tmp_path):
     assert done.returncode == 0, done.stderr
     pd.testing.assert_frame_equal(pd.read_csv(out, index_col='id'), submission(), atol=1e-5)
     assert [line.split(':')[0] for line in done.stderr.splitlines()] == [
-        f'even odds for {id_}' for id_ in sorted(UNREADABLE)
+        f'uniform probabilities for {id_}' for id_ in sorted(UNREADABLE)
     ]
 
 
 @pytest.mark.parametrize('source', ['records', 'folder'])
-def test_what_cannot_be_read_is_named_and_gets_even_odds(kaggle, source, capsys):
+def test_unreadable_photos_are_reported_and_get_uniform_probabilities(kaggle, source, capsys):
     table = submission(*([str(kaggle / 'test')] if source == 'folder' else []))
     reasons = UNREADABLE if source == 'folder' else UNREADABLE | {'link': 'no such file'}
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 3
-    for line, (id_, reason) in zip(told, sorted(reasons.items()), strict=True):
-        assert line.startswith(f'even odds for {id_}: ') and line.endswith(reason)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    for line, (id_, reason) in zip(lines, sorted(reasons.items()), strict=True):
+        assert line.startswith(f'uniform probabilities for {id_}: ') and line.endswith(reason)
         np.testing.assert_allclose(table.loc[id_], 1 / 3, atol=1e-8)
 
 
@@ -115,7 +115,7 @@ def test_two_photos_with_one_id_are_refused(kaggle, tmp_path):
         submission(str(tmp_path))
 
 
-def test_photos_are_found_whatever_their_endings_and_what_is_none_is_named(kaggle, tmp_path, capsys):
+def test_photos_with_any_suffix_are_found_and_other_files_are_reported(kaggle, tmp_path, capsys):
     for place, name in enumerate(('a.jfif', 'b', 'deep/er/c.jpg', 'd.txt')):
         put(tmp_path / name, place)
     for name in ('a.txt', 'notes.md', '.hidden.jpg', '__MACOSX/._a.jpg', '._a.jfif'):
@@ -127,18 +127,18 @@ def test_photos_are_found_whatever_their_endings_and_what_is_none_is_named(kaggl
     assert capsys.readouterr().err.splitlines() == [
         f'left out {tmp_path}/a.txt: not an image',
         f'left out {tmp_path}/notes.md: not an image',
-        f'even odds for e: {tmp_path}/e.heic: HEIC, which is not read: save it as JPEG',
-        f'even odds for f: {tmp_path}/f.jpg: not an image',
+        f'uniform probabilities for e: {tmp_path}/e.heic: HEIC, which is not read: save it as JPEG',
+        f'uniform probabilities for f: {tmp_path}/f.jpg: not an image',
     ]
 
 
-def test_an_id_of_the_sample_submission_without_a_photo_gets_even_odds(kaggle, tmp_path, capsys):
+def test_a_missing_photo_of_the_sample_submission_gets_uniform_probabilities(kaggle, tmp_path, capsys):
     folder = shutil.copytree(kaggle, tmp_path / 'data', symlinks=True)
     (folder / 'sample_submission.csv').write_text('id,pug\nasked1,0\nmissing,0\n')
     kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', 'wanted', *POCKET, *EXACT])
     table = submission('--model', str(paths.frozen('kaggle')), name='wanted')
     np.testing.assert_allclose(table.loc['missing'], 1 / 3, atol=1e-8)
-    assert 'even odds for missing: sample_submission.csv names it' in capsys.readouterr().err
+    assert 'uniform probabilities for missing: sample_submission.csv names it' in capsys.readouterr().err
 
 
 def test_a_folder_without_photos_is_refused(kaggle, tmp_path):
@@ -150,18 +150,18 @@ def test_a_folder_without_photos_is_refused(kaggle, tmp_path):
         submission(str(tmp_path / 'gone'))
 
 
-def test_records_without_unlabelled_photos_are_refused(kaggle, tmp_path):
+def test_records_without_unlabeled_photos_are_refused(kaggle, tmp_path):
     folder = put_classes(tmp_path, {'a': 3, 'b': 3}, first=200)
     image_folder_to_tfrecords.main([str(folder), '--name', 'labelled', *POCKET, *EXACT])
     model = ['--model', str(paths.frozen('kaggle'))]
-    with pytest.raises(UserError, match='holds no unlabelled photos'):
+    with pytest.raises(UserError, match='holds no unlabeled photos'):
         submission(*model, name='labelled')
     with pytest.raises(UserError, match='there are no records'):
         submission(*model, name='nowhere')
 
 
 def test_records_of_another_backbone_are_refused(kaggle, tmp_path):
-    """The file differs by a byte that protocol buffers skip, so its width is the same."""
+    """The file differs by an unknown field, which protocol buffers skip, so its width is the same."""
     other = tmp_path / 'other.pb'
     other.write_bytes(paths.POCKET_GRAPH_DEF.read_bytes() + b'\xf8\x7f\x01')  # an unknown field
     kaggle_images_to_tfrecords.main(['--data', str(kaggle), '--name', 'other', '--backbone', str(other)])
@@ -171,7 +171,7 @@ def test_records_of_another_backbone_are_refused(kaggle, tmp_path):
 
 @pytest.mark.slow
 def test_real_breeds_are_named_right(real_data, tmp_path):
-    """Three breeds that do not look alike: 35 photos of each to learn from, 15 to name."""
+    """Three dissimilar breeds: 35 training photos of each, 15 to classify."""
     truth, rows = {}, ['id,breed']
     for split in ('train', 'test'):
         (tmp_path / split).mkdir()

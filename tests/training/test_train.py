@@ -125,7 +125,7 @@ def test_ctrl_c_keeps_what_was_learned(clusters):
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert complaints.strip().splitlines()[-1].startswith('stopped; what was finished is kept')
+    assert complaints.strip().splitlines()[-1].startswith('stopped; finished work is kept')
     assert 'Traceback' not in complaints
     state = checkpoints.read_state(folder)
     assert 0 < state.step < 1_000_000

@@ -1,4 +1,4 @@
-"""How much is at work at once: the bounded queue before everything that costs something."""
+"""Admission limit: the bound on how much is in progress at once, checked before any expensive work."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from contextlib import contextmanager
 
 
 class Busy(Exception):
-    """No room now; ask again soon."""
+    """The limit is reached now; a later request may succeed."""
 
 
 class TooMuch(Exception):
-    """More than there is ever room for."""
+    """One request asks for more than the limit."""
 
 
 class AdmissionLimit:
-    """Lets in up to `room` of something, pictures or bytes; `observe` is told how many are inside. Closed,
-    it lets none in."""
+    """Admits up to `limit` pictures or bytes at once, and none after `close`.
 
-    def __init__(self, room: int, observe: Callable[[int], None] = lambda inside: None):
-        self.room, self.open = room, True
+    `observe` is called with the number inside whenever it changes.
+    """
+
+    def __init__(self, limit: int, observe: Callable[[int], None] = lambda inside: None):
+        self.limit, self.open = limit, True
         self._observe, self._inside = observe, 0
         self._lock = threading.Lock()
 
     @contextmanager
     def enter(self, size: int) -> Iterator[None]:
-        """Raises Busy at once when there is no room now, and TooMuch when there never is."""
+        """Counts `size` as inside while the body runs. Raises Busy at once where the limit is reached, and
+        TooMuch for a `size` above the limit."""
         with self._lock:
-            if size > self.room:
-                raise TooMuch(f'{size:,} at once, of which {self.room:,} are taken: send less in one request')
+            if size > self.limit:
+                raise TooMuch(f'{size:,} at once exceed the limit {self.limit:,}: send less in one request')
             if not self.open:
                 raise Busy('the server is stopping')
-            if self._inside + size > self.room:
+            if self._inside + size > self.limit:
                 raise Busy('the server is busy: try again in a second')
             self._count(size)
         try:

@@ -1,14 +1,13 @@
 """The web application: a page for people, TensorFlow Serving's REST interface for programs.
 
     GET  /                                    the page
-    GET  /classes?model=NAME                  the names of a model's classes, in the order of its output
-    POST /classify?model=NAME&top=5           one picture as the body, some as multipart, or {"url": ...}
-    GET  /v1/models/NAME[/versions/N]         as TensorFlow Serving answers; so the next two
+    GET  /classes?model=NAME                  the class names of a model, in the order of its output
+    GET  /v1/models/NAME[/versions/N]         status, as TensorFlow Serving answers
     GET  /v1/models/NAME[/versions/N]/metadata
-    POST /v1/models/NAME[/versions/N]:predict
     GET  /healthz, /readyz, /metrics
+    POST /classify, /v1/models/NAME:predict   see fast_routes
 
-Nothing that a client sends is believed or opened as a path: what a picture is, its bytes say.
+Nothing that a client sends is trusted or opened as a path. The format of a picture is read from its bytes.
 """
 
 from __future__ import annotations
@@ -18,58 +17,55 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from src.downloads.picture import fetch_image
 from src.inference.server import examples, middleware, tf_serving
 from src.inference.server.admission import AdmissionLimit
-from src.inference.server.fast_routes import CLASSIFY, Programs, asked
+from src.inference.server.fast_routes import FastRoutes
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
-from src.inference.server.service import Answers, Limits
-from src.inference.server.tf_serving import BadRequest
+from src.inference.server.service import Limits, Service
 
 PAGE = Path(__file__).with_name('page')
-FETCH_SECONDS = 10
 
 
 def create_app(models: Models, admission: AdmissionLimit, metrics: Metrics, limits: Limits) -> Flask:
+    """The whole application; call its `wsgi_app`, which includes fast routes and middleware."""
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.json.sort_keys = False
-    answers = Answers(models, admission, limits)
     _name_routes(app)
-    _answer_errors(app)
+    _handle_errors(app)
     _add_page(app, models, limits)
     _add_classes(app, models)
-    _add_classify(app, answers)
     _add_models(app, models)
     _add_health(app, admission, metrics)
-    app.wsgi_app = middleware.Watched(Programs(app.wsgi_app, answers), metrics, limits.request_bytes)
+    routes = FastRoutes(app.wsgi_app, Service(models, admission, limits))
+    app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes)
     return app
 
 
 def _name_routes(app: Flask) -> None:
     @app.before_request
-    def name() -> None:
+    def note_route() -> None:
         if request.url_rule:
             request.environ[middleware.ROUTE] = request.url_rule.rule
 
 
-def _answer_errors(app: Flask) -> None:
-    """Every error as {"error": one line}."""
+def _handle_errors(app: Flask) -> None:
+    """Every error is answered as {"error": one line}."""
     for kind in middleware.REFUSALS:
         app.register_error_handler(kind, middleware.refusal)
 
     @app.errorhandler(HTTPException)
-    def other(error: HTTPException) -> Response:
-        answer = error.get_response()
+    def http_error(error: HTTPException) -> Response:
+        response = error.get_response()
         line = f'{error.name}: {request.method} {request.path[:200]}'
-        answer.data, answer.content_type = jsonify(error=line).data, 'application/json'
-        return answer
+        response.data, response.content_type = jsonify(error=line).data, 'application/json'
+        return response
 
 
 def _add_page(app: Flask, models: Models, limits: Limits) -> None:
     drawn_dogs = examples.names()
 
-    def shown(name: str) -> dict:
+    def entry(name: str) -> dict:
         labels = models.slot(name).served.labels
         return {'name': name, 'classes': len(labels), 'dogs': examples.knows_dogs(labels)}
 
@@ -77,7 +73,7 @@ def _add_page(app: Flask, models: Models, limits: Limits) -> None:
     def page() -> str:
         return render_template(
             'index.html',
-            models=[shown(name) for name in models.names],
+            models=[entry(name) for name in models.names],
             urls_allowed=limits.urls,
             max_bytes=limits.picture_bytes,
             examples=drawn_dogs,
@@ -91,29 +87,8 @@ def _add_classes(app: Flask, models: Models) -> None:
             return jsonify(model=served.name, version=str(served.version), classes=served.labels)
 
 
-def _add_classify(app: Flask, answers: Answers) -> None:
-    @app.post(CLASSIFY)
-    def classify() -> Response:
-        """Several pictures, or an address; a single picture is answered by `Programs`."""
-        if request.mimetype == 'application/json':
-            pictures = [('', _fetched(tf_serving.parse_json(request.get_data()), answers.limits))]
-        else:
-            pictures = [(file.filename or '', file.read()) for _, file in request.files.items(multi=True)]
-        if not pictures:
-            raise BadRequest('the request holds no file: send pictures as files of a multipart form')
-        return jsonify(answers.classify(pictures, *asked(request.environ.get('QUERY_STRING', ''))))
-
-
-def _fetched(told, limits: Limits) -> bytes:
-    if not limits.urls:
-        raise BadRequest('this server does not fetch addresses: send the picture itself')
-    if not isinstance(told, dict) or not isinstance(told.get('url'), str):
-        raise BadRequest('the body is not {"url": "https://..."}')
-    return fetch_image(told['url'], limits.picture_bytes, FETCH_SECONDS, public_only=True)
-
-
 def _add_models(app: Flask, models: Models) -> None:
-    """What TensorFlow Serving tells of its models; predictions are answered by `Programs`."""
+    """Status and metadata of models, as TensorFlow Serving answers."""
 
     def status(name: str, version: int | None = None) -> Response:
         with models.use(name, version):
@@ -138,5 +113,5 @@ def _add_health(app: Flask, admission: AdmissionLimit, metrics: Metrics) -> None
         return ('ready\n', 200) if admission.open else ('stopping\n', 503)
 
     @app.get('/metrics')
-    def told() -> Response:
+    def prometheus() -> Response:
         return Response(metrics.text(), content_type=metrics.content_type)

@@ -1,8 +1,8 @@
-"""Pictures of many requests, run through one graph together.
+"""Dynamic batching: pictures of many requests run through the graph together.
 
-A picture costs less in a batch than alone, so pictures that arrive while batches are computed wait, and
-go together in the next. Two batches are under way at once: where one is at a step that keeps a single
-core busy, or waits for Python, the other has work for the rest. Nobody waits for others to come.
+A picture costs less in a batch than alone. While a batch is computed, new pictures queue and form the next
+one; an idle batcher runs a single picture at once, without waiting for more. Two batches run concurrently:
+while one is in a single-threaded step or waits for Python's lock, the other keeps the cores busy.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ RUNS_AT_ONCE = 2
 
 
 class Batcher:
-    """Gathers rows from many threads and hands them in batches of up to `most` to `run`, which gives an
-    answer for each. `observe` is told the size of each batch."""
+    """Collects rows from many threads and passes them in batches of up to `most` to `run`, which returns one
+    answer per row. `observe` is called with the size of each batch."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Batcher:
             thread.start()
 
     def submit(self, row: Any) -> Future:
-        """The future answer to one row. Raises RuntimeError after `close`."""
+        """A future with the answer to `row`. Raises RuntimeError after `close`."""
         future: Future = Future()
         with self._changed:
             if self._closed:
@@ -48,7 +48,7 @@ class Batcher:
         return future
 
     def close(self) -> None:
-        """Answer what waits, then end the threads."""
+        """Answer what is queued, then end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -61,7 +61,7 @@ class Batcher:
             try:
                 answers = self._run(list(rows))
                 self._observe(len(rows))
-            except Exception as error:  # theirs to report; the thread goes on
+            except Exception as error:  # raised again where the futures are read; the thread goes on
                 for future in futures:
                     future.set_exception(error)
             else:
@@ -69,7 +69,7 @@ class Batcher:
                     future.set_result(answer)
 
     def _next(self) -> list[tuple[Any, Future]]:
-        """Up to `most` of what waits, once anything does; nothing when closed and all is answered."""
+        """Up to `most` queued rows, as soon as there is one; empty when closed and all is answered."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]

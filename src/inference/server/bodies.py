@@ -1,4 +1,4 @@
-"""Request bodies that arrive compressed: `Content-Encoding: gzip` (RFC 9110, section 8.4.1.3)."""
+"""Compressed request bodies: `Content-Encoding: gzip` (RFC 9110, section 8.4.1.3)."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from contextlib import ExitStack, contextmanager
 from src.inference.server.admission import AdmissionLimit, TooMuch
 from src.inference.server.tf_serving import BadRequest
 
-ENCODING = 'HTTP_CONTENT_ENCODING'  # of a WSGI environment
+ENCODING = 'HTTP_CONTENT_ENCODING'  # key of a WSGI environment
 NAMES = ('gzip', 'x-gzip')
-FED_BYTES = 1 << 16
+INPUT_BYTES = 1 << 16  # compressed bytes that are decompressed at once
 PIECE_BYTES = 1 << 20
-GZIP_WINDOW = 16 + zlib.MAX_WBITS  # tells zlib to expect gzip's header and checksum
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # makes zlib expect gzip's header and checksum
 
 
 class UnknownEncoding(Exception):
-    """A compression that is not read here."""
+    """A Content-Encoding that is not supported."""
 
 
 @contextmanager
-def decompressed(environ: dict, size: int, most: int, room: AdmissionLimit) -> Iterator[None]:
-    """Inside, the request in `environ` looks as if its body of `size` bytes had come uncompressed.
+def decompressed(environ: dict, size: int, max_bytes: int, admission: AdmissionLimit) -> Iterator[None]:
+    """Inside, the request in `environ` has a plain body in place of its compressed one of `size` bytes.
 
-    The bytes it grows to are counted in `room` as they appear, so that a small body that grows to gigabytes
-    is refused early. Raises UnknownEncoding, BadRequest when the body is damaged, TooMuch when it grows to
-    more than `most` bytes, and Busy as `room` does.
+    Decompressed bytes are counted in `admission` as they appear, so that a small body that would grow to
+    gigabytes is refused early. Raises UnknownEncoding, BadRequest for a damaged body, TooMuch for more than
+    `max_bytes` decompressed, and Busy as `admission` does.
     """
     encoding = environ[ENCODING].strip().lower()
     if encoding not in NAMES:
         raise UnknownEncoding(
-            f'Content-Encoding {encoding[:40]!r} is not read here: send gzip or plain bytes'
+            f'Content-Encoding {encoding[:40]!r} is not supported: send gzip or plain bytes'
         )
     body = io.BytesIO()
     with ExitStack() as held:
         for piece in _pieces(environ['wsgi.input'].read(size)):
-            if body.tell() + len(piece) > most:
-                raise TooMuch(f'the request is too large: more than {most:,} bytes uncompressed')
-            held.enter_context(room.enter(len(piece)))
+            if body.tell() + len(piece) > max_bytes:
+                raise TooMuch(f'the request is too large: more than {max_bytes:,} bytes uncompressed')
+            held.enter_context(admission.enter(len(piece)))
             body.write(piece)
         environ['CONTENT_LENGTH'] = str(body.tell())
         body.seek(0)
@@ -51,16 +51,16 @@ def decompressed(environ: dict, size: int, most: int, room: AdmissionLimit) -> I
 def _pieces(data: bytes) -> Iterator[bytes]:
     """The content of a gzip stream in pieces of up to PIECE_BYTES. Raises BadRequest.
 
-    One member only, as web clients send it: reading millions of tiny ones would take minutes.
+    Takes one member only, as web clients send it: millions of tiny members would take minutes.
     """
     stream = zlib.decompressobj(GZIP_WINDOW)
     try:
-        for at in range(0, len(data), FED_BYTES):
-            fed = data[at : at + FED_BYTES]
-            while fed and not stream.eof:
-                yield stream.decompress(fed, PIECE_BYTES)
-                fed = stream.unconsumed_tail
-            if stream.unused_data or (stream.eof and fed):
+        for at in range(0, len(data), INPUT_BYTES):
+            compressed = data[at : at + INPUT_BYTES]
+            while compressed and not stream.eof:
+                yield stream.decompress(compressed, PIECE_BYTES)
+                compressed = stream.unconsumed_tail
+            if stream.unused_data or (stream.eof and compressed):
                 raise BadRequest('the body has more bytes than its gzip stream')
         while not stream.eof and (piece := stream.decompress(b'', PIECE_BYTES)):
             yield piece

@@ -1,4 +1,4 @@
-"""The drawn dogs that the page offers, and the models to which they are offered."""
+"""The example pictures of the page (drawn dogs), and the models for which they are shown."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NO_DOG = {'hot', 'corn', 'prairie'}  # hot_dog, corn dog, prairie dog
 
 
 def names() -> list[str]:
-    """File names of the drawn dogs."""
+    """File names of the example pictures, sorted."""
     return sorted(file.name for file in FOLDER.glob('*.jpg'))
 
 
 def knows_dogs(labels: Sequence[str]) -> bool:
-    """Whether at least half of the class names are those of dogs."""
+    """Whether at least half of the class names are dogs or dog breeds."""
     return 2 * sum(map(_is_dog, labels)) >= len(labels)
 
 

@@ -1,4 +1,4 @@
-"""The sockets of the server, bound before a model is loaded, and the loop that answers on them."""
+"""The server's sockets, bound before a model is loaded, and its event loop (waitress)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from src.common.errors import UserError
 
 # Windows has no poll, and its select takes 512 sockets.
 CONNECTIONS = 1000 if hasattr(select, 'poll') else 500
-SILENT_SECONDS = 30  # a connection that sends nothing for so long is closed
-RECEIVED_AT_ONCE = 1 << 17  # most photos in one or two turns of waitress' loop; its default takes a dozen
-SENT_AT_ONCE = 1 << 16  # head and body together, by waitress' loop; its default sends each apart, by threads
-LOOP_SECONDS = 1  # between looks whether to stop, where nothing wakes the loop
+SILENT_SECONDS = 30  # a connection that sends nothing for this long is closed
+# Most photos arrive in one or two turns of waitress' loop; with its default of 8 kB a dozen are needed.
+RECEIVED_AT_ONCE = 1 << 17
+# Head and body are sent together by waitress' loop; its default sends each separately, by threads.
+SENT_AT_ONCE = 1 << 16
+LOOP_SECONDS = 1  # between checks whether to stop, if nothing wakes the loop
 STOP_SECONDS = 30
-EVERYWHERE = {'0.0.0.0': '127.0.0.1', '::': '::1'}  # an address to open for "all networks"
+LOCAL = {'0.0.0.0': '127.0.0.1', '::': '::1'}  # the address to open for "all networks"
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """A socket for each address of `host` (an IPv6 address may stand in brackets), all bound to one port,
-    which port 0 leaves to the system. They do not listen yet.
+    """A socket for each address of `host`, all bound to one port, and not listening yet.
 
-    Raises UserError when the host is unknown or not of this machine, or the port is taken.
+    An IPv6 address may be in brackets. With port 0 the system chooses the port. Raises UserError if the host
+    is unknown or not an address of this machine, or the port is taken.
     """
     host = _without_brackets(host)
     try:
@@ -43,7 +45,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
         try:
             bound.append(_bound(family, (address[0], port, *address[2:])))
         except OSError as error:
-            # A name such as localhost may have addresses of a family that is switched off.
+            # A name such as localhost may have an IPv6 address where IPv6 is disabled.
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 raise _cannot_listen(host, port, error) from error
             missing = error
@@ -57,14 +59,14 @@ def bind(host: str, port: int) -> list[socket.socket]:
 def url_of(host: str, sockets: list[socket.socket]) -> str:
     """The address to open in a browser on this machine."""
     host = _without_brackets(host)
-    host = EVERYWHERE.get(host, host)
+    host = LOCAL.get(host, host)
     return f'http://{f"[{host}]" if ":" in host else host}:{sockets[0].getsockname()[1]}/'
 
 
 class Listener:
-    """A WSGI application that answers on `sockets` with `threads`, in bodies of up to `most_bytes`."""
+    """Runs a WSGI application on `sockets` with `threads` threads; a request body has up to `max_bytes`."""
 
-    def __init__(self, app: Callable, sockets: list[socket.socket], threads: int, most_bytes: int):
+    def __init__(self, app: Callable, sockets: list[socket.socket], threads: int, max_bytes: int):
         self._map: dict = {}
         self._ended = threading.Event()
         try:
@@ -75,18 +77,18 @@ class Listener:
                 threads=threads,
                 connection_limit=CONNECTIONS,
                 channel_timeout=SILENT_SECONDS,
-                max_request_body_size=most_bytes,
+                max_request_body_size=max_bytes,
                 recv_bytes=RECEIVED_AT_ONCE,
                 send_bytes=SENT_AT_ONCE,
                 ident='',
                 clear_untrusted_proxy_headers=True,
             )
-        except OSError as error:  # somebody else bound it at the same moment, and listens first
+        except OSError as error:  # another process bound it at the same moment, and listens first
             raise _cannot_listen(*sockets[0].getsockname()[:2], error) from error
         self._servers = [each for each in self._map.values() if isinstance(each, TcpWSGIServer)]
 
     def run(self) -> bool:
-        """Answer until `stop` is called and all is answered, or until Ctrl-C. Returns whether all is."""
+        """Answer requests until `stop` is called or Ctrl-C. Returns whether all requests were answered."""
         try:
             while not self._ended.is_set():
                 wasyncore.loop(LOOP_SECONDS, use_poll=True, map=self._map, count=1)
@@ -96,13 +98,13 @@ class Listener:
         return self._ended.is_set() and not self._busy()
 
     def stop(self) -> None:
-        """Take no more connections, and end `run` once what was begun is answered. Returns at once."""
+        """Accept no more connections, and end `run` when all requests are answered. Returns at once."""
         for server in self._servers:
             wasyncore.dispatcher.close(server)  # not its trigger, which wakes the loop
         threading.Thread(target=self._end_when_idle, daemon=True).start()
 
     def _end_when_idle(self) -> None:
-        """Wait until nothing is at work, for STOP_SECONDS at most, then end the loop."""
+        """Wait until no request is in progress, for at most STOP_SECONDS, then end the loop."""
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline and self._busy():
             time.sleep(0.05)
@@ -110,7 +112,7 @@ class Listener:
         self._servers[0].pull_trigger()
 
     def _busy(self) -> bool:
-        """Whether a request is at work or an answer unsent."""
+        """Whether a request is in progress or a response is not sent yet."""
         return any(
             channel.requests or channel.total_outbufs_len
             for server in self._servers
@@ -137,7 +139,7 @@ def _bound(family: int, address: tuple) -> socket.socket:
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> UserError:
-    """The host is at fault, or the port."""
+    """The error to raise: it names --host or --port, whichever is the cause."""
     where = f'[{host}]' if ':' in host else host
     cure = '--host' if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) else '--port'
     return UserError(f'cannot listen to {where}:{port} ({error.strerror}): choose another {cure}')

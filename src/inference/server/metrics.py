@@ -1,4 +1,4 @@
-"""What the server counts, in the text format of Prometheus."""
+"""Metrics of the server, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 class Metrics:
-    """Counters of one server."""
+    """Counters and histograms of one server."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -33,7 +33,7 @@ class Metrics:
             registry=self._registry,
         )
         self._queue = Gauge(
-            'rootstock_queue_pictures', 'Pictures taken and not answered yet', registry=self._registry
+            'rootstock_queue_pictures', 'Pictures admitted and not answered yet', registry=self._registry
         )
         ProcessCollector(registry=self._registry)
 

@@ -1,11 +1,11 @@
-"""What every request goes through, in plain WSGI: limits, decompression, timing, security headers, and
-errors as JSON."""
+"""Middleware in plain WSGI for every request: limits, decompression, metrics, security headers, errors as
+JSON."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
@@ -19,7 +19,7 @@ from src.inference.server.tf_serving import BadRequest
 
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
 RETRY_SECONDS = 1
-ROUTE = 'rootstock.route'  # of a WSGI environment: what the metrics call the request
+ROUTE = 'rootstock.route'  # key of a WSGI environment: the request's route in the metrics
 
 HEADERS = [
     (
@@ -43,18 +43,18 @@ STATUSES = {
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Busy: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-REFUSALS = tuple(STATUSES)
+REFUSALS = tuple(STATUSES)  # the errors that are answered with their text
 
 
-class Watched:
-    """A WSGI application, timed and counted; its answers get their headers, and bodies are let into memory
-    only while there is room for them. A body of more than `most` bytes is refused."""
+class Middleware:
+    """A WSGI application around `app`: times and counts requests, adds HEADERS, and reads a body into memory
+    only while BODIES_BYTES allow it. A body of more than `max_bytes` is refused."""
 
-    def __init__(self, app, metrics: Metrics, most: int):
-        self._app, self._metrics, self._most = app, metrics, most
-        self._bodies = AdmissionLimit(max(BODIES_BYTES, most))
+    def __init__(self, app: Callable, metrics: Metrics, max_bytes: int):
+        self._app, self._metrics, self._max_bytes = app, metrics, max_bytes
+        self._bodies = AdmissionLimit(max(BODIES_BYTES, max_bytes))
 
-    def __call__(self, environ: dict, start_response) -> Iterable[bytes]:
+    def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         begun = time.perf_counter()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info=None):
@@ -65,49 +65,49 @@ class Watched:
 
         try:
             size = body_bytes(environ)
-            with self._room(size), self._plain(environ, size):
+            with self._admitted(size), self._uncompressed(environ, size):
                 return self._app(environ, start)
         except (Busy, TooMuch, BadRequest, UnknownEncoding) as error:
-            return answer(environ, start, *refusal(error))
+            return respond(environ, start, *refusal(error))
 
-    def _room(self, size: int) -> AbstractContextManager:
-        if size > self._most:
+    def _admitted(self, size: int) -> AbstractContextManager:
+        if size > self._max_bytes:
             raise TooMuch('the request is too large')
         return self._bodies.enter(size) if size else nullcontext()
 
-    def _plain(self, environ: dict, size: int) -> AbstractContextManager:
+    def _uncompressed(self, environ: dict, size: int) -> AbstractContextManager:
         """Inside, the body is not compressed."""
         if not size or environ.get(ENCODING, '').strip().lower() in ('', 'identity'):
             return nullcontext()
-        return decompressed(environ, size, self._most, self._bodies)
+        return decompressed(environ, size, self._max_bytes, self._bodies)
 
 
 def body_bytes(environ: dict) -> int:
-    """The size that the server found the body to have."""
+    """The size of the body; 0 where none is given."""
     size = environ.get('CONTENT_LENGTH') or '0'
     return int(size) if size.isdecimal() else 0
 
 
 def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
-    """What one of REFUSALS is answered: the object, the status, and headers of its own."""
+    """The response to one of REFUSALS: JSON object, status, and headers of its own."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
     headers = []
     if isinstance(error, Busy):
         headers = [('Retry-After', str(RETRY_SECONDS))]
     elif isinstance(error, UnknownEncoding):
-        headers = [('Accept-Encoding', 'gzip')]  # RFC 9110, section 12.5.3: what would be read
+        headers = [('Accept-Encoding', 'gzip')]  # RFC 9110, section 12.5.3: the encodings that are accepted
     return {'error': str(error)}, status, headers
 
 
-def answer(
+def respond(
     environ: dict,
-    start_response,
-    told: dict,
+    start_response: Callable,
+    payload: dict,
     status: HTTPStatus = HTTPStatus.OK,
     headers: Iterable[tuple[str, str]] = (),
 ) -> list[bytes]:
-    """An answer in JSON."""
-    body = json.dumps(told, separators=(',', ':')).encode() + b'\n'
+    """Send `payload` as JSON."""
+    body = json.dumps(payload, separators=(',', ':')).encode() + b'\n'
     about = [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))]
     start_response(f'{status.value} {status.phrase}', [*about, *headers])
     return [] if environ['REQUEST_METHOD'] == 'HEAD' else [body]

@@ -1,8 +1,8 @@
-"""The models that are served: loaded, found by name and version, and replaced while requests run.
+"""The served models: loaded, found by name and version, and replaced while requests run.
 
-A model is a frozen graph, NAME.pb, or a folder NAME of versions, 1.pb, 2.pb and so on, of which the
-highest is served, as TensorFlow Serving does with its folders. A file that is replaced becomes the
-next version. Whoever uses a model keeps it until done; only then is an old version closed.
+A model is a frozen graph, NAME.pb, or a folder NAME of versions, 1.pb, 2.pb and so on. The highest version is
+served, as TensorFlow Serving does with its folders. A file that is replaced becomes the next version. A
+request keeps the version that it began with; an old version is closed when its last request has ended.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from src.images.decode import encode_jpeg
 from src.inference.predictor import Predictor, load_model
 from src.inference.server.batching import Batcher
 
-Observer = Callable[[str, int], None]  # is told a model's name and the size of a batch it ran
+Observer = Callable[[str, int], None]  # called with a model's name and the size of each batch
 
 
 class NoSuchModel(Exception):
-    """No model of this name, or not in this version."""
+    """There is no model of this name, or not in this version."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file to serve, and its version if its name says so; `stamp` changes when it is replaced."""
+    """A file to serve, and its version if its name is a number; `stamp` changes when it is replaced."""
 
     path: Path
     version: int | None
@@ -40,7 +40,7 @@ class Found:
 
 
 class Served:
-    """One version of a model, ready for requests of many threads."""
+    """One version of a model. Requests of many threads may use it at the same time."""
 
     def __init__(self, name: str, version: int, predictor: Predictor, observe: Observer):
         self.name, self.version, self.predictor = name, version, predictor
@@ -51,7 +51,7 @@ class Served:
         self._lock = threading.Lock()
 
     def enter(self) -> bool:
-        """Whether it may be used; then `leave` must follow."""
+        """Begin to use it. Returns False if it is retired; otherwise call `leave` at the end."""
         with self._lock:
             self._users += not self._retired
             return not self._retired
@@ -64,7 +64,7 @@ class Served:
             self._close()
 
     def retire(self) -> None:
-        """Close it as soon as nobody uses it."""
+        """Close it as soon as no request uses it."""
         with self._lock:
             self._retired, idle = True, not self._users
         if idle:
@@ -76,17 +76,19 @@ class Served:
 
 
 class Slot:
-    """A name under which a model is served, and the file or folder that it comes from."""
+    """A model name, the file or folder it is loaded from, and the version that is served."""
 
     def __init__(self, name: str, source: Path, observe: Observer):
         self.name, self._source, self._observe = name, source, observe
         self._found: Found | None = None
         self.served: Served | None = None
-        self.failure: tuple[int, str] | None = None  # the version that could not be loaded, and why
+        self.failure: tuple[int, str] | None = None  # a version that could not be loaded, and why
 
     def refresh(self) -> bool:
-        """Load what is new. Returns whether anything was. Raises UserError, or what TensorFlow raises, when
-        it cannot be loaded or run; what was served before is served on."""
+        """Load a new version, and return whether there is one.
+
+        Raises UserError, or TensorFlow's error, if it cannot be loaded or run; the old one stays served.
+        """
         found = self._look()
         if found is None or found == self._found:
             return False
@@ -104,26 +106,26 @@ class Slot:
         return True
 
     def _look(self) -> Found | None:
-        """The file to serve; None when there is none."""
+        """The file to serve; None if there is none."""
         try:
             if not self._source.is_dir():
                 return _found(self._source, None)
             newest = newest_version(self._source)
             return newest and _found(newest, int(newest.stem))
-        except OSError:  # it goes away while we look
+        except OSError:  # deleted in this moment
             return None
 
 
 def _found(path: Path, version: int | None) -> Found:
-    facts = path.stat()
-    return Found(path, version, (facts.st_mtime_ns, facts.st_size, facts.st_ino))
+    stat = path.stat()
+    return Found(path, version, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
 class Models:
-    """All models, by name; the first is the default."""
+    """All served models by name. The first is the default."""
 
     def __init__(self, sources: list[Path], observe: Observer = lambda name, size: None):
-        """Load all. Raises UserError when one cannot be loaded, or two have one name."""
+        """Load all. Raises UserError if one cannot be loaded, or two have the same name."""
         self._slots: dict[str, Slot] = {}
         for source in sources:
             name = source.name.removesuffix('.pb')
@@ -142,17 +144,18 @@ class Models:
     def slot(self, name: str) -> Slot:
         """Raises NoSuchModel."""
         if name not in self._slots:
-            raise NoSuchModel(f'no model {name[:80]!r}; there is {", ".join(self._slots)}')
+            raise NoSuchModel(f'no model {name[:80]!r}; the models are {", ".join(self._slots)}')
         return self._slots[name]
 
     @contextmanager
     def use(self, name: str | None = None, version: int | None = None) -> Iterator[Served]:
-        """The model of this name (default: the first), which stays open inside the `with`.
+        """The model of this name (default: the first). It stays open inside the `with`.
 
-        Raises NoSuchModel."""
+        Raises NoSuchModel.
+        """
         slot = self.slot(name if name is not None else self.names[0])
         served = slot.served
-        while not served.enter():  # replaced this very moment
+        while not served.enter():  # it was replaced in this moment
             served = slot.served
         try:
             if version is not None and version != served.version:
@@ -162,14 +165,14 @@ class Models:
             served.leave()
 
     def watch(self, seconds: float, stop: threading.Event) -> None:
-        """Look for new versions now and then, until `stop` is set."""
+        """Look for new versions every `seconds` until `stop` is set."""
         while not stop.wait(seconds):
             for slot in self._slots.values():
                 try:
                     if slot.refresh():
-                        say(f'{slot.name}: version {slot.served.version} is served now')
-                except Exception as error:  # whatever a file does, the others are still to be watched
-                    say(f'{slot.name}: {first_line(error)}; version {slot.served.version} is served on')
+                        say(f'{slot.name}: now serving version {slot.served.version}')
+                except Exception as error:  # of any kind: the other models are still watched
+                    say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
 
     def close(self) -> None:
         for slot in self._slots.values():

@@ -1,4 +1,4 @@
-"""What is answered to pictures, as JSON objects: nothing here knows of HTTP."""
+"""Pictures in, JSON objects out. Nothing here knows of HTTP."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ import numpy as np
 from src.images.faults import BadImage
 from src.images.headers import read_header
 from src.images.reader import ImageReader
-from src.inference.printers import best
+from src.inference.printers import best_classes
 from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
 from src.inference.server.models import Models, Served
 from src.inference.server.tf_serving import BadRequest
 
 TOP = 5
+ANSWER_SECONDS = 60
+QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay the others of its batch
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may bring: bytes of a picture and in all, and addresses to fetch pictures from."""
+    """Limits of one request: bytes of a picture and in all, and whether addresses of pictures are fetched."""
 
     picture_bytes: int = 20_000_000
     request_bytes: int = 60_000_000
     urls: bool = False
 
 
-class Answers:
-    """Pictures in, answers out, by the models that are served. Besides what is named below, the methods
-    raise NoSuchModel, Busy and TooMuch."""
+class Service:
+    """Answers about pictures, by the models that are served. The methods also raise NoSuchModel, Busy and
+    TooMuch."""
 
     def __init__(self, models: Models, admission: AdmissionLimit, limits: Limits):
         self.limits = limits
@@ -43,8 +45,11 @@ class Answers:
     def classify(
         self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
     ) -> dict:
-        """The best classes of each (name, encoded picture), or what is wrong with it. Raises BadRequest
-        when one is too large or the only one is missing, and BadImage when there is but one and it is bad."""
+        """The `top` best classes of each (name, encoded picture), or its error.
+
+        Raises BadRequest for a picture that is too large and for a request without one, and BadImage if the
+        only picture cannot be read.
+        """
         for name, data in pictures:
             if not data and not name:
                 raise BadRequest('the request is empty: send an encoded picture as its body')
@@ -59,14 +64,14 @@ class Answers:
             'version': str(served.version),
             'milliseconds': round(1000 * (time.perf_counter() - begun), 1),
             'pictures': [
-                {'name': name, **_told(answer, served.labels, top)}
+                {'name': name, **_entry(answer, served.labels, top)}
                 for (name, _), answer in zip(pictures, answers, strict=True)
             ],
         }
 
     def predict(self, body: bytes, name: str, version: int | None = None) -> dict:
-        """The answer to a request in TensorFlow Serving's format. Raises BadRequest."""
-        pictures, answered = tf_serving.parse_predict(body)
+        """The response to a request in TensorFlow Serving's format. Raises BadRequest."""
+        pictures, key = tf_serving.parse_predict(body)
         for data in pictures:
             self._check_bytes(data)
         with self._models.use(name, version) as served:
@@ -74,41 +79,34 @@ class Answers:
         for i, answer in enumerate(answers):
             if isinstance(answer, BadImage):
                 raise BadRequest(f'picture {i}: {answer}')
-        return tf_serving.predictions(answers, answered)
+        return tf_serving.predictions(answers, key)
 
     def _check_bytes(self, data: bytes) -> None:
         if len(data) > self.limits.picture_bytes:
-            raise BadRequest(f'a picture of more than {self.limits.picture_bytes:,} bytes: send it smaller')
+            raise BadRequest(f'a picture has more than {self.limits.picture_bytes:,} bytes: send it smaller')
 
 
-def _told(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> dict:
+def _entry(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> dict:
     if isinstance(answer, BadImage):
         return {'error': str(answer)}
-    return {
-        'classes': [
-            {'label': labels[i], 'probability': round(float(answer[i]), 6)} for i in best(answer, top)
-        ]
-    }
-
-
-ANSWER_SECONDS = 60
-
-
-QUICK_PIXELS = 1_000_000  # decoding more would keep the others of its batch waiting
+    return {'classes': best_classes(answer, labels, top)}
 
 
 class Classifier:
-    """Pictures to probabilities for all requests, in batches. Most are decoded in the graph; large and odd
-    ones before that, by as many threads as there are cores, so that memory stays flat."""
+    """Encoded pictures to probabilities for all requests, in batches.
+
+    Most pictures are decoded in the graph. Large and unusual ones are decoded before it, by at most as many
+    threads as there are cores, which bounds the memory.
+    """
 
     def __init__(self, admission: AdmissionLimit):
-        self._gate = admission
+        self._admission = admission
         self._decoding = threading.Semaphore(os.cpu_count() or 1)
 
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
-        """For each picture its probabilities [classes], or what is wrong with it. Raises Busy
-        and TooMuch."""
-        with self._gate.enter(len(pictures)):
+        """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
+        TooMuch."""
+        with self._admission.enter(len(pictures)):
             submitted = self._submit(served, pictures)
             try:
                 return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
@@ -125,7 +123,7 @@ class Classifier:
         return submitted
 
     def _row(self, reader: ImageReader, picture: bytes) -> bytes | np.ndarray:
-        """The picture as its batch takes it. Raises BadImage."""
+        """The picture as the batcher takes it: encoded, or decoded to pixels. Raises BadImage."""
         header = read_header(picture)
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture

@@ -1,9 +1,9 @@
-"""TensorFlow Serving's REST interface as JSON in and out (https://www.tensorflow.org/tfx/serving/api_rest).
+"""TensorFlow Serving's REST interface as JSON (https://www.tensorflow.org/tfx/serving/api_rest).
 
-Requests for prediction come by rows, {"instances": [{"b64": "..."}]}, or by columns,
-{"inputs": [{"b64": "..."}]}; each picture may be named by its input, {"image_raw": ...}. As TensorFlow
-Serving does, this takes base64 without padding and with white space in it; beyond that also base64 with the
-URL-safe alphabet (RFC 4648, section 5), and line breaks inside JSON strings, as the `base64` command writes.
+Predict requests have a row format, {"instances": [{"b64": "..."}]}, and a column format,
+{"inputs": [{"b64": "..."}]}; a picture may be wrapped in the name of the input, {"image_raw": ...}. Like
+TensorFlow Serving, this accepts base64 without padding and with white space. It also accepts the URL-safe
+alphabet (RFC 4648, section 5), and line breaks inside JSON strings, which the `base64` command inserts.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from src.common.consts import SERVING_INPUT, SERVING_OUTPUT
 from src.inference.server.models import Slot
 
-INPUT, OUTPUT = 'image_raw', 'probs'
 SIGNATURE = 'serving_default'
 STANDARD_ALPHABET = str.maketrans('-_', '+/')
-ROWS, COLUMNS = ('instances', 'predictions'), ('inputs', 'outputs')
+ROWS, COLUMNS = ('instances', 'predictions'), ('inputs', 'outputs')  # keys of requests and their responses
 
 
 class BadRequest(Exception):
@@ -27,43 +27,43 @@ class BadRequest(Exception):
 
 
 def parse_predict(body: bytes) -> tuple[list[bytes], str]:
-    """The encoded pictures of a request, and the key of its answer. Raises BadRequest."""
+    """The encoded pictures of a predict request, and the key of its response. Raises BadRequest."""
     request = parse_json(body)
     if not isinstance(request, dict):
-        raise BadRequest('the request is no JSON object')
+        raise BadRequest('the request is not a JSON object')
     signature = request.get('signature_name') or SIGNATURE
     if signature != SIGNATURE:
         raise BadRequest(f'no signature {str(signature)[:80]!r}, only {SIGNATURE!r}')
-    given = [pair for pair in (ROWS, COLUMNS) if pair[0] in request]
-    if len(given) != 1:
+    formats = [pair for pair in (ROWS, COLUMNS) if pair[0] in request]
+    if len(formats) != 1:
         raise BadRequest('the request needs one of "instances" and "inputs"')
-    ((asked, answered),) = given
-    pictures = request[asked]
-    if asked == 'inputs' and isinstance(pictures, dict) and 'b64' not in pictures:
-        pictures = _named(pictures)
+    ((request_key, response_key),) = formats
+    pictures = request[request_key]
+    if request_key == 'inputs' and isinstance(pictures, dict) and 'b64' not in pictures:
+        pictures = _unwrapped(pictures)
     if not isinstance(pictures, list) or not pictures:
-        raise BadRequest(f'"{asked}" is no list of pictures such as {{"b64": "..."}}')
-    return [_picture(picture, f'{asked}[{i}]') for i, picture in enumerate(pictures)], answered
+        raise BadRequest(f'"{request_key}" is not a list of pictures such as {{"b64": "..."}}')
+    return [_picture(picture, f'{request_key}[{i}]') for i, picture in enumerate(pictures)], response_key
 
 
 def parse_json(body: bytes) -> Any:
-    """Raises BadRequest."""
+    """The value of a JSON text. Raises BadRequest."""
     try:
         return json.loads(body, strict=False)  # strings may hold line breaks
     except (ValueError, RecursionError):
-        raise BadRequest('the body is no JSON') from None
+        raise BadRequest('the body is not valid JSON') from None
 
 
-def _named(value: dict) -> Any:
-    """What stands under the name of our only input. Raises BadRequest."""
-    if value.keys() != {INPUT}:
-        raise BadRequest(f'the only input is {INPUT!r}')
-    return value[INPUT]
+def _unwrapped(value: dict) -> Any:
+    """The value under the name of the only input. Raises BadRequest."""
+    if value.keys() != {SERVING_INPUT}:
+        raise BadRequest(f'the only input is {SERVING_INPUT!r}')
+    return value[SERVING_INPUT]
 
 
 def _picture(value: Any, place: str) -> bytes:
     if isinstance(value, dict) and 'b64' not in value:
-        value = _named(value)
+        value = _unwrapped(value)
     if not isinstance(value, dict) or value.keys() != {'b64'} or not isinstance(value['b64'], str):
         raise BadRequest(f'{place} is not {{"b64": "..."}} with a picture in base64')
     try:
@@ -74,8 +74,7 @@ def _picture(value: Any, place: str) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes that base64 stands for, in either alphabet, with or without padding and white space. Raises
-    ValueError."""
+    """Base64 in either alphabet, with or without padding and white space. Raises ValueError."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
@@ -83,18 +82,18 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(plain + '=' * (-len(plain) % 4), validate=True)
 
 
-def predictions(rows: list[np.ndarray], answered: str) -> dict[str, Any]:
-    """The answer to a request for prediction, from probabilities [classes] for each picture."""
-    return {answered: [row.tolist() for row in rows]}
+def predictions(rows: list[np.ndarray], key: str) -> dict[str, Any]:
+    """The response to a predict request: `rows` are probabilities [classes], one array per picture."""
+    return {key: [row.tolist() for row in rows]}
 
 
 def status(slot: Slot) -> dict[str, Any]:
-    """The versions of a model: that which is served, and one that could not be loaded."""
-    told = [_version(slot.served.version, 'AVAILABLE', 'OK', '')]
+    """The version of a model that is served, and before it a newer one that could not be loaded."""
+    versions = [_version(slot.served.version, 'AVAILABLE', 'OK', '')]
     if slot.failure:
-        version, why = slot.failure
-        told.insert(0, _version(version, 'END', 'INVALID_ARGUMENT', why))
-    return {'model_version_status': told}
+        version, reason = slot.failure
+        versions.insert(0, _version(version, 'END', 'INVALID_ARGUMENT', reason))
+    return {'model_version_status': versions}
 
 
 def _version(version: int, state: str, code: str, message: str) -> dict[str, Any]:
@@ -106,10 +105,10 @@ def _version(version: int, state: str, code: str, message: str) -> dict[str, Any
 
 
 def metadata(name: str, version: int, classes: int) -> dict[str, Any]:
-    """Inputs and outputs of a model, as of the SavedModel that `frozen_to_saved_model` writes."""
+    """Inputs and outputs of a model, equal to those of the SavedModel that `frozen_to_saved_model` writes."""
     signature = {
-        'inputs': {INPUT: _tensor(f'{INPUT}:0', 'DT_STRING', [-1])},
-        'outputs': {OUTPUT: _tensor(f'{OUTPUT}:0', 'DT_FLOAT', [-1, classes])},
+        'inputs': {SERVING_INPUT: _tensor(f'{SERVING_INPUT}:0', 'DT_STRING', [-1])},
+        'outputs': {SERVING_OUTPUT: _tensor(f'{SERVING_OUTPUT}:0', 'DT_FLOAT', [-1, classes])},
         'method_name': 'tensorflow/serving/predict',
     }
     return {

@@ -94,7 +94,7 @@ def test_an_interrupted_conversion_resumes_with_the_same_result(
     code, complaint = interrupted(photos, tmp_path, number)
     if number == signal.SIGINT:
         assert code == 130
-        assert complaint == 'stopped; what was finished is kept, the same command goes on from there\n'
+        assert complaint == 'stopped; finished work is kept, the same command continues from there\n'
     else:
         assert (code, complaint) == (-number, '')
     finished = {name: path.stat().st_mtime_ns for name, path in shards(tmp_path).items()}

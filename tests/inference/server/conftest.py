@@ -16,11 +16,11 @@ from tests.inference.models import brightest_side
 
 @dataclass
 class Server:
-    """An application without a network, and what it is made of."""
+    """An application without a network, and its parts."""
 
     client: FlaskClient
     models: Models
-    gate: AdmissionLimit
+    admission: AdmissionLimit
     metrics: Metrics
     path: Path
 
@@ -33,17 +33,17 @@ class Server:
 
 @pytest.fixture
 def make_server(tmp_path):
-    """A function that makes servers of the model `side`; all are closed at the end."""
+    """A function that makes servers of the model `side`, which are closed at the end."""
     made = []
 
-    def make(room: int = 16, **limits) -> Server:
+    def make(limit: int = 16, **limits) -> Server:
         path = brightest_side(tmp_path / 'side.pb')
         metrics = Metrics()
         models = Models([path], metrics.ran)
-        gate = AdmissionLimit(room, metrics.queued)
-        app = create_app(models, gate, metrics, Limits(**limits))
+        admission = AdmissionLimit(limit, metrics.queued)
+        app = create_app(models, admission, metrics, Limits(**limits))
         made.append(models)
-        return Server(app.test_client(), models, gate, metrics, path)
+        return Server(app.test_client(), models, admission, metrics, path)
 
     yield make
     for models in made:

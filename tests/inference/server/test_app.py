@@ -45,19 +45,19 @@ def predict(server, body, name='side', **options):
 def test_classify_takes_one_picture_as_the_body(server):
     answer = server.post('/classify?top=2', data=JPEG, content_type='image/jpeg')
     assert answer.status_code == 200
-    told = answer.json
-    assert (told['model'], told['version']) == ('side', '1') and told['milliseconds'] > 0
-    (picture,) = told['pictures']
+    payload = answer.json
+    assert (payload['model'], payload['version']) == ('side', '1') and payload['milliseconds'] > 0
+    (picture,) = payload['pictures']
     assert len(picture['classes']) == 2 and picture['classes'][0]['label'] == 'top'
     assert picture['classes'][0]['probability'] > 0.8
 
 
 @pytest.mark.parametrize('kind', ['text/plain', 'image/png', '', 'application/x-www-form-urlencoded'])
-def test_what_the_client_calls_it_does_not_matter(server, kind):
+def test_the_content_type_of_a_picture_does_not_matter(server, kind):
     assert best_label(server.post('/classify', data=JPEG, content_type=kind)) == 'top'
 
 
-def test_classify_takes_several_as_multipart_and_tells_of_the_bad_ones(server):
+def test_classify_takes_several_pictures_as_multipart_and_reports_bad_ones(server):
     parts = {
         'image': [
             (io.BytesIO(JPEG), 'a.jpg'),
@@ -74,7 +74,7 @@ def test_classify_takes_several_as_multipart_and_tells_of_the_bad_ones(server):
 @pytest.mark.parametrize(
     'query, classes', [('', 4), ('?top=1', 1), ('?top=03', 3), ('?top=99', 4), (f'?top={"9" * 900}', 4)]
 )
-def test_classify_tells_as_many_classes_as_are_asked_for(server, query, classes):
+def test_classify_returns_the_requested_number_of_classes(server, query, classes):
     for sent in ({'data': JPEG}, {'data': {'image': (io.BytesIO(JPEG), 'a.jpg')}}):
         (picture,) = server.post(f'/classify{query}', **sent).json['pictures']
         assert len(picture['classes']) == classes
@@ -92,10 +92,10 @@ def test_classify_tells_as_many_classes_as_are_asked_for(server, query, classes)
         ('top=', 'top= is not'),
         ('top=%D9%A3', 'is not a whole number'),
         ('top=1&top=2', "'top' is given 2 times"),
-        ('tpo=3', "no parameter 'tpo': there are model and top"),
+        ('tpo=3', "no parameter 'tpo': the parameters are model and top"),
     ],
 )
-def test_parameters_that_cannot_be_are_400(server, query, words):
+def test_invalid_parameters_are_400(server, query, words):
     for sent in ({'data': JPEG}, {'data': {'image': (io.BytesIO(JPEG), 'a.jpg')}}):
         answer = server.post(f'/classify?{query}', **sent)
         assert answer.status_code == 400 and words in answer.json['error']
@@ -181,31 +181,31 @@ def test_answers_are_those_of_classify(server):
 def test_the_saved_model_gives_the_same_answers_and_signature(server, tmp_path):
     """What TensorFlow Serving would run, asked through TensorFlow itself."""
     export(server.path, tmp_path / '1')
-    told = server.get('/v1/models/side/metadata').json['metadata']['signature_def']['signature_def']
+    metadata = server.get('/v1/models/side/metadata').json['metadata']['signature_def']['signature_def']
     with tf.Graph().as_default(), tf.Session() as session:
         signatures = tf.saved_model.load(session, ['serve'], str(tmp_path / '1')).signature_def
-        (name,) = told
+        (name,) = metadata
         inputs, outputs = signatures[name].inputs, signatures[name].outputs
         wanted = session.run(outputs['probs'].name, {inputs['image_raw'].name: [JPEG, PNG]})
     got = predict(server, {'instances': [b64(JPEG), b64(PNG)]}).json['predictions']
     np.testing.assert_allclose(got, wanted, atol=1e-5)
-    for mine, theirs in ((told[name]['inputs'], inputs), (told[name]['outputs'], outputs)):
+    for mine, theirs in ((metadata[name]['inputs'], inputs), (metadata[name]['outputs'], outputs)):
         assert mine.keys() == theirs.keys()
         for key, tensor in mine.items():
             assert tensor['dtype'] == types_pb2.DataType.Name(theirs[key].dtype)
             assert tensor['name'] == theirs[key].name
             sizes = [str(dim.size) for dim in theirs[key].tensor_shape.dim]
             assert [dim['size'] for dim in tensor['tensor_shape']['dim']] == sizes
-    assert signatures[name].method_name == told[name]['method_name']
+    assert signatures[name].method_name == metadata[name]['method_name']
 
 
 def test_status_and_metadata_are_tensorflow_servings(server):
     wanted = [{'version': '1', 'state': 'AVAILABLE', 'status': {'error_code': 'OK', 'error_message': ''}}]
     for address in ('/v1/models/side', '/v1/models/side/versions/1'):
         assert server.get(address).json == {'model_version_status': wanted}
-    told = server.get('/v1/models/side/metadata').json
-    assert told['model_spec'] == {'name': 'side', 'signature_name': '', 'version': '1'}
-    signature = told['metadata']['signature_def']['signature_def']['serving_default']
+    metadata = server.get('/v1/models/side/metadata').json
+    assert metadata['model_spec'] == {'name': 'side', 'signature_name': '', 'version': '1'}
+    signature = metadata['metadata']['signature_def']['signature_def']['serving_default']
     assert signature['inputs']['image_raw']['dtype'] == 'DT_STRING'
     assert [d['size'] for d in signature['outputs']['probs']['tensor_shape']['dim']] == ['-1', '4']
 
@@ -232,7 +232,7 @@ def test_a_version_that_failed_is_in_the_status(server):
         ('/nowhere', 404, 'Not Found'),
     ],
 )
-def test_addresses_that_are_none(server, address, code, words):
+def test_unknown_addresses(server, address, code, words):
     answer = server.get(address)
     assert answer.status_code == code and words in answer.json['error']
 
@@ -264,7 +264,7 @@ def test_large_pictures_and_requests_are_refused(make_server):
     assert answer.status_code == 413 and answer.json['error'] == 'the request is too large'
 
 
-def test_addresses_are_fetched_only_where_allowed_and_never_private_ones(make_server):
+def test_only_public_addresses_are_fetched_and_only_if_allowed(make_server):
     ask = {'url': 'http://127.0.0.1:1/dog.jpg'}
     refused = make_server().post('/classify', json=ask)
     assert refused.status_code == 400 and 'does not fetch addresses' in refused.json['error']
@@ -275,8 +275,8 @@ def test_addresses_are_fetched_only_where_allowed_and_never_private_ones(make_se
         ('http://[::1]:1/dog.jpg', 'public'),
         ('http://169.254.169.254/latest', 'public'),
         ('http://10.0.0.1/', 'public'),
-        ('file:///etc/passwd', 'no web address'),
-        ('ftp://example.org/', 'no web address'),
+        ('file:///etc/passwd', 'not a web address'),
+        ('ftp://example.org/', 'not a web address'),
     ):
         answer = server.post('/classify', json={'url': url})
         assert answer.status_code == 400 and words in answer.json['error'], url
@@ -284,21 +284,21 @@ def test_addresses_are_fetched_only_where_allowed_and_never_private_ones(make_se
         assert server.post('/classify', json=body).status_code == 400
 
 
-def test_when_there_is_no_room_it_says_503_and_when_to_come_back(make_server):
-    server = make_server(room=2)
-    with server.gate.enter(2):
+def test_at_the_admission_limit_the_answer_is_503_with_retry_after(make_server):
+    server = make_server(limit=2)
+    with server.admission.enter(2):
         answer = server.post('/classify', data=JPEG)
         assert answer.status_code == 503 and answer.headers['Retry-After'] == '1'
         assert 'busy' in answer.json['error']
     assert server.post('/classify', data=JPEG).status_code == 200
     never = predict(server, {'instances': [b64(JPEG)] * 3})
-    assert never.status_code == 413 and '3 at once, of which 2' in never.json['error']
-    server.gate.close()
+    assert never.status_code == 413 and '3 at once exceed the limit 2' in never.json['error']
+    server.admission.close()
     assert server.get('/readyz').status_code == 503 and server.get('/healthz').status_code == 200
     assert 'stopping' in server.post('/classify', data=JPEG).json['error']
 
 
-def test_bodies_wait_outside_while_there_is_no_memory_for_them(make_server, monkeypatch):
+def test_bodies_are_refused_while_the_memory_limit_is_reached(make_server, monkeypatch):
     monkeypatch.setattr(middleware, 'BODIES_BYTES', 0)
     server = make_server(request_bytes=2 * len(JPEG) - 1)
     inside, go = threading.Event(), threading.Event()
@@ -322,7 +322,7 @@ def test_bodies_wait_outside_while_there_is_no_memory_for_them(make_server, monk
 
 
 def test_requests_of_many_threads_share_graph_runs(make_server):
-    server = make_server(room=64)
+    server = make_server(limit=64)
     wanted = load_model(server.path).from_pictures([JPEG, PNG])
     wanted = [row.tolist() for row in wanted]
     faults = []
@@ -343,12 +343,12 @@ def test_requests_of_many_threads_share_graph_runs(make_server):
     for thread in threads:
         thread.join(60)
     assert not faults
-    told = server.get('/metrics').text
-    assert 'rootstock_requests_total{route="/v1/models/<name>:predict",status="200"} 160.0' in told
-    assert 'rootstock_batch_pictures_sum{model="side"} 160.0' in told
-    runs = float(told.split('rootstock_batch_pictures_count{model="side"} ')[1].split()[0])
+    metrics = server.get('/metrics').text
+    assert 'rootstock_requests_total{route="/v1/models/<name>:predict",status="200"} 160.0' in metrics
+    assert 'rootstock_batch_pictures_sum{model="side"} 160.0' in metrics
+    runs = float(metrics.split('rootstock_batch_pictures_count{model="side"} ')[1].split()[0])
     assert runs < 160  # some went together
-    assert 'rootstock_queue_pictures 0.0' in told
+    assert 'rootstock_queue_pictures 0.0' in metrics
 
 
 def test_every_answer_carries_the_security_headers(server):
@@ -389,7 +389,7 @@ def page_of(tmp_path):
 BREEDS = ['n02088094-Afghan_hound', 'pug', 'boxer', 'Golden Retriever']
 
 
-def test_drawn_dogs_are_offered_for_models_of_dogs_only(page_of):
+def test_example_dogs_are_shown_for_models_of_dogs_only(page_of):
     assert 'examples/' not in page_of(side=SIDES)
     page = page_of(dogs=BREEDS)
     assert re.search(r'id="model"[^>]*data-dogs', page)
@@ -417,7 +417,7 @@ def test_the_page_names_the_address_of_the_model(page_of):
     assert f'<span id="api-model">{quote("hünde & 犬")}</span>:predict' in page
 
 
-def test_the_page_and_all_that_it_names_are_there(make_server, page_of):
+def test_the_page_and_all_its_files_are_served(make_server, page_of):
     server = make_server()
     page = server.get('/')
     assert page.status_code == 200 and page.mimetype == 'text/html'

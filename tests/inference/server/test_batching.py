@@ -1,4 +1,4 @@
-"""Rows of many threads, run together."""
+"""Batches of rows from many threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_row_gets_its_own_answer():
     batcher.close()
 
 
-def test_what_arrives_during_a_run_goes_together_up_to_the_limit():
+def test_rows_that_arrive_during_a_run_share_the_next_batch():
     go, sizes = threading.Event(), []
 
     def run(rows: list) -> list:
@@ -60,7 +60,7 @@ def test_a_failing_run_fails_its_rows_and_no_others():
     batcher.close()
 
 
-def test_closing_answers_what_waits_and_takes_no_more():
+def test_close_answers_queued_rows_and_refuses_new_ones():
     batcher = Batcher(lambda rows: rows, most=2)
     futures = [batcher.submit(row(i)) for i in range(9)]
     batcher.close()

@@ -1,4 +1,4 @@
-"""Request bodies that come compressed."""
+"""Compressed request bodies."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_a_compressed_body_is_answered_as_the_plain_one(server, encoding):
         plain = server.post(address, data=data, content_type=kind).json
         answer = post(server, address, gzip.compress(data), encoding, kind)
         assert answer.status_code == 200
-        told = answer.json
-        for each in (plain, told):
+        of_gzip = answer.json
+        for each in (plain, of_gzip):
             each.pop('milliseconds', None)
-        assert told == plain
+        assert of_gzip == plain
 
 
 def multipart(data: bytes) -> tuple[bytes, str]:
@@ -75,12 +75,12 @@ def test_no_encoding_is_no_encoding(server, encoding):
         (gzip.compress(bytes(1 << 16), 0)[:-8], 'cut short'),
     ],
 )
-def test_damaged_ones_are_400(server, data, words):
+def test_damaged_bodies_are_400(server, data, words):
     answer = post(server, '/classify', data)
     assert answer.status_code == 400 and words in answer.json['error']
 
 
-def test_one_that_grows_too_large_is_413_before_it_is_large(make_server):
+def test_a_body_that_would_grow_too_large_is_413_early(make_server):
     server = make_server(request_bytes=len(BMP))
     assert post(server, '/classify', gzip.compress(BMP)).status_code == 200
     bomb = gzip.compress(bytes(100_000_000))
@@ -89,7 +89,7 @@ def test_one_that_grows_too_large_is_413_before_it_is_large(make_server):
     assert answer.status_code == 413 and f'{len(BMP):,} bytes uncompressed' in answer.json['error']
 
 
-def test_what_it_grows_to_counts_against_the_room_for_bodies(make_server, monkeypatch):
+def test_of_gzipbytes_count_against_the_memory_limit(make_server, monkeypatch):
     small = gzip.compress(BMP)
     monkeypatch.setattr(middleware, 'BODIES_BYTES', 0)  # room for one request of the largest size
     server = make_server(request_bytes=len(BMP) + len(small) - 1)
@@ -97,7 +97,7 @@ def test_what_it_grows_to_counts_against_the_room_for_bodies(make_server, monkey
     assert server.post('/classify', data=BMP).status_code == 200
 
 
-def test_the_room_is_free_again_whatever_happens():
+def test_the_admission_limit_is_released_after_every_outcome():
     inside = []
     room = AdmissionLimit(10_000_000, inside.append)
     for data in (gzip.compress(BMP), gzip.compress(BMP)[:-9], gzip.compress(bytes(9_000_000))):

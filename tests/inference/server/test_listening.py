@@ -1,4 +1,4 @@
-"""Sockets: which addresses they take, how those read, and what is refused."""
+"""Sockets: valid hosts and ports, printed addresses, and errors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_address_that_is_printed_can_be_opened(host, shown, monkeypatch):
 
 
 def test_a_name_with_two_addresses_is_served_on_both_on_one_port(monkeypatch):
-    """As localhost is on many machines; one that is switched off is left out."""
+    """As localhost on many machines. An address that is not available is left out."""
     look_up = socket.getaddrinfo
     addresses = ['127.0.0.1', '203.0.113.7', '127.0.0.2']  # the second is of documentation, nobody's
     monkeypatch.setattr(

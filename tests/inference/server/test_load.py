@@ -1,4 +1,4 @@
-"""The server under more than it can take, and under requests that nobody should send (the tools are those
+"""The server under overload and under malformed requests (the tools are those
 of `python -m benchmarks.serving`, which does the same for longer)."""
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def still_answers(server) -> bool:
 
 
 def test_overload_is_refused_and_what_is_accepted_is_right(server, model):
-    told = serving.overload(server, load_model(model), PICTURES, rate=20_000, seconds=SECONDS)
-    assert told['statuses'].keys() <= {200, 503} and told['statuses'][200] > 0
-    assert told['wrong'] == 0
+    result = serving.overload(server, load_model(model), PICTURES, rate=20_000, seconds=SECONDS)
+    assert result['statuses'].keys() <= {200, 503} and result['statuses'][200] > 0
+    assert result['wrong'] == 0
     assert still_answers(server)
 
 
-def test_malformed_requests_are_refused_and_leave_no_trace(server):
-    told = serving.send_malformed(server, 400, seed=7)
-    assert sum(told['statuses'].values()) == 400
-    assert 500 not in told['statuses'] and told['statuses'][400] > 20
-    assert told['threads'][0] == told['threads'][1]
+def test_malformed_requests_are_refused_and_leave_no_threads(server):
+    result = serving.send_malformed(server, 400, seed=7)
+    assert sum(result['statuses'].values()) == 400
+    assert 500 not in result['statuses'] and result['statuses'][400] > 20
+    assert result['threads'][0] == result['threads'][1]
     assert still_answers(server)
 
 

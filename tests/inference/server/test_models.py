@@ -1,4 +1,4 @@
-"""Models by name and version, replaced while they are used."""
+"""Models by name and version, replaced while in use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICTURE = np.zeros((8, 8, 3), np.float32)
 
 
 def replace(path, labels):
-    """A file replaced at once, as `freeze` does it."""
+    """Replace a file atomically, as `freeze` does."""
     brightest_side(path.with_name('new.tmp'), labels).rename(path)
 
 
@@ -38,7 +38,7 @@ def test_a_file_is_version_one_and_its_replacement_two(tmp_path):
     models.close()
 
 
-def test_of_a_folder_the_highest_number_is_served(tmp_path):
+def test_the_highest_version_in_a_folder_is_served(tmp_path):
     folder = tmp_path / 'side'
     folder.mkdir()
     for version in (2, 10, 9):
@@ -51,14 +51,14 @@ def test_of_a_folder_the_highest_number_is_served(tmp_path):
     assert models.slot('side').refresh()
     with models.use('side', 11) as served:
         assert served.version == 11
-    (folder / '11.pb').unlink()  # whoever takes a version back gets the one before
+    (folder / '11.pb').unlink()  # without the newest version the one before is served
     assert models.slot('side').refresh()
     with models.use('side') as served:
         assert served.version == 10
     models.close()
 
 
-def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path):
+def test_a_broken_new_version_leaves_the_old_one_served(tmp_path):
     folder = tmp_path / 'side'
     folder.mkdir()
     brightest_side(folder / '1.pb')
@@ -68,7 +68,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path):
     with pytest.raises(UserError, match='no TensorFlow graph'):
         slot.refresh()
     assert slot.failure[0] == 2 and 'no TensorFlow graph' in slot.failure[1]
-    assert not slot.refresh()  # told once, until the file changes
+    assert not slot.refresh()  # reported once, until the file changes
     with models.use('side') as served:
         assert served.version == 1
     brightest_side(folder / '2.pb')
@@ -77,7 +77,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path):
 
 
 def unrunnable(path, labels):
-    """A model that loads and cannot be run: it adds numbers that do not fit together."""
+    """Write a model that loads and cannot be run: it adds tensors of incompatible shapes."""
     brightest_side(path, labels)
     graph_def = read_graph(path)
     (softmax,) = (node for node in graph_def.node if node.op == 'Softmax')
@@ -88,7 +88,7 @@ def unrunnable(path, labels):
     total = graph_def.node.add(name='total', op='AddV2', input=[softmax.input[0], 'three'])
     total.attr['T'].type = tf.float32.as_datatype_enum
     softmax.input[0] = 'total'
-    # One row and three do fit, so rows are made two.
+    # One row can be broadcast, so there are two.
     twice = graph_def.node.add(name='twice', op='ConcatV2', input=[total.input[0], total.input[0], 'zero'])
     twice.attr['T'].type, twice.attr['Tidx'].type = tf.float32.as_datatype_enum, tf.int32.as_datatype_enum
     twice.attr['N'].i = 2
@@ -131,7 +131,7 @@ def test_an_old_version_is_closed_only_when_its_last_user_has_left(tmp_path):
     with models.use() as old:
         replace(path, ['a', 'b', 'c', 'd'])
         models.slot('side').refresh()
-        answer = old.batcher.submit(PICTURE).result(10)  # still at work
+        answer = old.batcher.submit(PICTURE).result(10)  # still open
         assert answer.shape == (4,)
     with pytest.raises(RuntimeError):
         old.batcher.submit(PICTURE)
@@ -139,7 +139,7 @@ def test_an_old_version_is_closed_only_when_its_last_user_has_left(tmp_path):
     models.close()
 
 
-def test_no_request_is_lost_while_versions_change(tmp_path):
+def test_no_request_fails_while_versions_change(tmp_path):
     path = brightest_side(tmp_path / 'side.pb')
     models = Models([path])
     over, faults, done = threading.Event(), [], []
@@ -168,7 +168,7 @@ def test_no_request_is_lost_while_versions_change(tmp_path):
     models.close()
 
 
-def test_names_that_are_not_there_or_twice(tmp_path):
+def test_unknown_and_repeated_names(tmp_path):
     path = brightest_side(tmp_path / 'side.pb')
     (tmp_path / 'side').mkdir()
     with pytest.raises(UserError, match='two models are named side'):
@@ -178,7 +178,7 @@ def test_names_that_are_not_there_or_twice(tmp_path):
     with pytest.raises(UserError, match='there is no model'):
         Models([tmp_path / 'nowhere.pb'])
     models = Models([path])
-    with pytest.raises(NoSuchModel, match=r"no model '\.\./side'; there is side"), models.use('../side'):
+    with pytest.raises(NoSuchModel, match=r"'\.\./side'; the models are side"), models.use('../side'):
         pass
     models.close()
 

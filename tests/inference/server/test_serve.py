@@ -1,4 +1,4 @@
-"""The server as a process of its own: it starts, picks up new versions, refuses, and stops in order."""
+"""The server as a process of its own: start, new versions, errors, and shutdown."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def running(*flags: str):
         text=True,
         cwd=paths.CHECKOUT,
     )
-    told = []
+    printed = []
     try:
         for line in process.stdout:
-            told.append(line)
+            printed.append(line)
             if found := re.match(r'open (http://127.0.0.1:\d+)/', line):
                 break
-        assert found, told
+        assert found, printed
         yield process, found[1]
     finally:
         process.terminate()
@@ -46,7 +46,7 @@ def running(*flags: str):
 
 
 @pytest.mark.posix
-def test_a_request_that_is_at_work_is_finished_before_it_stops(tmp_path):
+def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path):
     with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (process, address):
         host, port = address.removeprefix('http://').split(':')
         unfinished = socket.create_connection((host, int(port)), 10)
@@ -70,7 +70,7 @@ def test_a_request_that_is_at_work_is_finished_before_it_stops(tmp_path):
     assert answer.status_code == 200
     assert [p['classes'][0]['label'] for p in answer.json()['pictures']] == ['top'] * 20
     assert process.returncode == 0
-    assert output.strip().endswith('every request that was taken is answered')
+    assert output.strip().endswith('all accepted requests were answered')
 
 
 def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path):
@@ -96,7 +96,7 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
     with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (_, address):
         host, port = address.removeprefix('http://').split(':')
         for data in (
-            b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',  # somebody speaks TLS
+            b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',  # a TLS handshake
             b'GET / HTTP/9.9\r\n\r\n',
             b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n',
             b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n',
@@ -119,7 +119,7 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
 @pytest.mark.parametrize(
     'flags, words',
     [
-        (['--model', 'nowhere.pb'], 'there is no model nowhere.pb'),
+        (['--model', 'nowhere.pb'], 'there is no nowhere.pb'),
         (['--model', 'README.md'], 'is no TensorFlow graph'),
         (['--queue', '0'], 'not a whole number of at least 1'),
         (['--host', '203.0.113.7'], 'cannot listen to 203.0.113.7'),
@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_and_exit_code_2(flags, words):
     assert done.returncode == 2 and words in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_port_that_is_taken_is_told():
+def test_a_port_that_is_taken_is_an_error():
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = str(taken.getsockname()[1])
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's JSON, in and out."""
+"""Requests and responses in TensorFlow Serving's format."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PLAIN = base64.b64encode(ODD).decode()
         base64.urlsafe_b64encode(ODD).decode().rstrip('='),
     ],
 )
-def test_base64_in_the_ways_that_programs_write_it(text):
+def test_base64_in_the_variants_of_common_programs(text):
     assert '=' in PLAIN and '+' in PLAIN and '/' in PLAIN
     body = json.dumps({'instances': [{'b64': text}]})
     assert parse_predict(body.encode()) == ([ODD], 'predictions')
@@ -62,15 +62,15 @@ def test_base64_in_the_ways_that_programs_write_it(text):
 @pytest.mark.parametrize(
     'body, words',
     [
-        (b'', 'no JSON'),
-        (b'{', 'no JSON'),
-        (b'\xff\xfe', 'no JSON'),
-        (b'[' * 100_000, 'no JSON'),
-        (b'[]', 'no JSON object'),
+        (b'', 'not valid JSON'),
+        (b'{', 'not valid JSON'),
+        (b'\xff\xfe', 'not valid JSON'),
+        (b'[' * 100_000, 'not valid JSON'),
+        (b'[]', 'not a JSON object'),
         (b'{}', 'one of "instances" and "inputs"'),
         (json.dumps({'instances': [b64(ONE)], 'inputs': [b64(ONE)]}).encode(), 'one of'),
-        (b'{"instances": []}', 'no list of pictures'),
-        (b'{"instances": {}}', 'no list of pictures'),
+        (b'{"instances": []}', 'not a list of pictures'),
+        (b'{"instances": {}}', 'not a list of pictures'),
         (b'{"instances": [1, 2]}', r'instances\[0\] is not'),
         (b'{"instances": ["abcd"]}', r'instances\[0\] is not'),
         (b'{"instances": [{"b64": 5}]}', r'instances\[0\] is not'),
@@ -82,12 +82,12 @@ def test_base64_in_the_ways_that_programs_write_it(text):
         (b'{"instances": [{"b64": "data:image/png;base64,YQ=="}]}', 'base64: send only what follows'),
         (b'{"instances": [{"picture": {"b64": "YQ=="}}]}', "only input is 'image_raw'"),
         (b'{"inputs": {"picture": [{"b64": "YQ=="}]}}', "only input is 'image_raw'"),
-        (b'{"inputs": {"b64": "YQ=="}}', 'no list of pictures'),
+        (b'{"inputs": {"b64": "YQ=="}}', 'not a list of pictures'),
         (b'{"instances": [{"b64": "YQ=="}], "signature_name": "other"}', "no signature 'other'"),
         (b'{"instances": [{"b64": "YQ=="}], "signature_name": [1]}', 'no signature'),
     ],
 )
-def test_what_is_refused_is_told_in_one_line(body, words):
+def test_refusals_are_one_line(body, words):
     with pytest.raises(BadRequest, match=words) as refused:
         parse_predict(body)
     assert '\n' not in str(refused.value) and len(str(refused.value)) < 200

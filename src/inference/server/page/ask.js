@@ -1,4 +1,4 @@
-// Asks the server what is on a picture: makes the picture small enough, and waits while the server is busy.
+// Sends a picture to the server: scales it down if it is too large, and retries while the server is busy.
 
 const TRIES = 6;
 const LONGEST_WAIT = 30; // seconds
@@ -8,7 +8,7 @@ const TOP = 5;
 
 const maxBytes = Number(document.body.dataset.maxBytes);
 
-/** What went wrong, in words for people; `again`: whether the same may go well later. */
+/** An error message for people; `again`: whether a later try may succeed. */
 export class Fault extends Error {
   constructor(message, again = false) {
     super(message);
@@ -16,15 +16,15 @@ export class Fault extends Error {
   }
 }
 
-/** The server's answer on {picture, model} or {url, model}; `tell` hears why it takes so long. */
-export async function ask(source, signal, tell) {
+/** The server's response to {picture, model} or {url, model}; `report` is called with a text while it waits. */
+export async function ask(source, signal, report) {
   const request = await requestFor(source);
   for (let attempt = 1; ; attempt++) {
     const response = await post(request, signal);
     if (response.ok) return response.json();
     if (response.status !== 503 || attempt === TRIES) throw await faultIn(response);
     const seconds = Math.min(Number(response.headers.get('Retry-After')) || 1, LONGEST_WAIT);
-    tell(`The server is busy, waiting ${seconds} s …`);
+    report(`The server is busy, waiting ${seconds} s …`);
     await pause(seconds, signal);
   }
 }
@@ -33,7 +33,7 @@ async function requestFor({ picture, url, model }) {
   const address = `classify?${new URLSearchParams({ model, top: TOP })}`;
   if (url) return { address, type: 'application/json', body: JSON.stringify({ url }) };
   const sent = picture.size > maxBytes ? await smaller(picture) : picture;
-  return { address, type: 'application/octet-stream', body: await bytesOf(sent) }; // a .json file is no request
+  return { address, type: 'application/octet-stream', body: await bytesOf(sent) }; // not the type of the file: a .json file would be read as a request
 }
 
 async function post({ address, type, body }, signal) {
@@ -56,16 +56,16 @@ function pause(seconds, signal) {
   });
 }
 
-/** The bytes now: a folder, or a file that is gone, would look like a lost connection later. */
+/** The bytes, read now: reading a folder or a deleted file while sending would look like a lost connection. */
 async function bytesOf(picture) {
   try {
     return await picture.arrayBuffer();
   } catch {
-    throw new Fault('This cannot be read. Of a folder, choose the pictures in it.');
+    throw new Fault('This cannot be read. If it is a folder, choose the pictures in it.');
   }
 }
 
-/** The picture as a JPEG that the server takes. */
+/** The picture as a JPEG of at most `maxBytes`. */
 async function smaller(picture) {
   const canvas = await drawnSmaller(picture).catch(() => null);
   for (const quality of canvas ? QUALITIES : []) {
@@ -73,7 +73,7 @@ async function smaller(picture) {
     if (jpeg && jpeg.size <= maxBytes) return jpeg;
   }
   throw new Fault(
-    `${megabytes(picture.size)} is more than the ${megabytes(maxBytes)} that the server takes, `
+    `${megabytes(picture.size)} is more than the limit of ${megabytes(maxBytes)}, `
     + 'and your browser cannot scale it down.');
 }
 

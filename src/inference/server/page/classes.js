@@ -1,7 +1,7 @@
-// The classes that the chosen model knows: fetched when somebody wants to see them.
+// The list of classes of the chosen model, fetched when it is opened.
 
-const FEW = 12; // so many are shown at once, more when the list is opened
-const SEARCHED = 30; // more than these can be searched
+const FEW = 12; // up to this number the list is open at first
+const SEARCHED = 30; // above this number there is a search field
 
 const find = (id) => document.getElementById(id);
 const readable = (label) => label.replaceAll('_', ' ');
@@ -9,7 +9,7 @@ const readable = (label) => label.replaceAll('_', ' ');
 let model = null; // {name, count}
 let listed = null; // the name of the model whose classes are listed
 
-/** The list belongs to the model `name` of `count` classes from now on. */
+/** From now on, list the `count` classes of the model `name`. */
 export function showClasses(name, count) {
   model = { name, count };
   find('search').value = '';
@@ -31,10 +31,10 @@ async function list() {
   find('known-note').textContent = '';
   const response = await fetch(`classes?${new URLSearchParams({ model: name })}`).catch(() => null);
   const answer = response?.ok ? await response.json().catch(() => null) : null;
-  if (name !== model.name) return; // another was chosen meanwhile
+  if (name !== model.name) return; // another model was chosen meanwhile
   if (!answer) {
     listed = null;
-    find('known-note').textContent = 'The classes cannot be fetched.';
+    find('known-note').textContent = 'The classes could not be loaded.';
     return;
   }
   find('labels').replaceChildren(...answer.classes.map(row));

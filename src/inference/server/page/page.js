@@ -1,4 +1,4 @@
-// Takes pictures from wherever they come, and shows each on a card with the answer beside it.
+// Takes pictures from files, drops, pastes and addresses, and shows each on a card with its classes.
 
 import { ask, Fault } from './ask.js';
 import { listenForClasses, showClasses } from './classes.js';
@@ -11,12 +11,12 @@ const find = (id) => document.getElementById(id);
 const stamp = (id) => find(id).content.firstElementChild.cloneNode(true);
 const readable = (label) => label.replaceAll('_', ' ');
 
-/** One line under the drop area, about no card in particular. */
+/** Shows one line under the drop area. */
 function note(text) {
   find('note').textContent = text;
 }
 
-/** Heard by those who do not see the cards. */
+/** Adds a line for screen readers. */
 function say(text) {
   const line = document.createElement('p');
   line.textContent = text;
@@ -26,7 +26,7 @@ function say(text) {
 
 // ---- a card -----------------------------------------------------------------------------------------
 
-/** A card for {name, picture} or {name, url}, to be asked about to the model chosen now. */
+/** A card for {name, picture} or {name, url}, to be classified by the model that is chosen now. */
 function newCard(source) {
   const card = { ...source, model: find('model').value, element: stamp('card'), stop: new AbortController() };
   card.part = (selector) => card.element.querySelector(selector);
@@ -38,7 +38,7 @@ function newCard(source) {
 
 function showPreview(card) {
   const none = (text) => card.part('figure').replaceChildren(text);
-  if (card.url) return none(new URL(card.url).hostname); // the server fetches it, the page may not
+  if (card.url) return none(new URL(card.url).hostname); // fetched by the server; the page may not
   card.preview = URL.createObjectURL(card.picture);
   card.part('img').addEventListener('error', () => none('no preview'));
   card.part('img').src = card.preview;
@@ -90,7 +90,7 @@ const queue = [];
 let inFlight = 0;
 
 function enqueue(card) {
-  show(card, 'busy', 'In the queue …');
+  show(card, 'busy', 'Queued …');
   queue.push(card);
   work();
 }
@@ -105,13 +105,13 @@ function work() {
 async function classify(card) {
   const { signal } = card.stop;
   if (signal.aborted) return;
-  show(card, 'busy', 'Looking …');
+  show(card, 'busy', 'Classifying …');
   try {
     showAnswer(card, await ask(card, signal, (text) => show(card, 'busy', text)));
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof Fault)) console.error(error);
-    showFault(card, error instanceof Fault ? error : new Fault('The answer cannot be read.'));
+    showFault(card, error instanceof Fault ? error : new Fault('The response cannot be read.'));
   }
 }
 
@@ -119,11 +119,11 @@ async function classify(card) {
 
 const cards = []; // newest first
 
-/** Cards for new sources, in their order, above the older ones. */
+/** Adds cards for new sources, in their order, above the older ones. */
 function add(sources) {
   if (!sources.length) return;
   const left = Math.max(0, sources.length - MOST_CARDS);
-  note(left ? `${MOST_CARDS} pictures at once are the most: ${left} were left out.` : '');
+  note(left ? `At most ${MOST_CARDS} pictures at once: ${left} were left out.` : '');
   const fresh = sources.slice(0, MOST_CARDS).map(newCard);
   cards.unshift(...fresh);
   cards.splice(MOST_CARDS).forEach(forget);
@@ -137,7 +137,7 @@ function clear() {
   cards.splice(0).forEach(forget);
   find('said').replaceChildren();
   find('recent').hidden = true;
-  find('files').focus(); // the button that had the focus is gone
+  find('files').focus(); // the button that had the focus is hidden
 }
 
 // ---- where pictures come from -----------------------------------------------------------------------
@@ -148,25 +148,25 @@ function addFiles(files) {
 
 function addUrl(text) {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!/^https?:$/.test(url?.protocol)) return note('That is no picture, and no address of one.');
+  if (!/^https?:$/.test(url?.protocol)) return note('That is not a picture or the address of one.');
   add([{ name: url.pathname.split('/').pop() || url.hostname, url: url.href }]);
 }
 
 async function addExample({ title, href }) {
   const response = await fetch(href).catch(() => null);
   if (response?.ok) add([{ name: title, picture: await response.blob() }]);
-  else note(`The picture ${title} cannot be fetched.`);
+  else note(`The picture ${title} could not be loaded.`);
 }
 
 /** What was dropped or pasted. */
 function take(transfer) {
   if (transfer.files.length) addFiles(transfer.files);
   else if (urlsAllowed) addUrl(transfer.getData('text/uri-list') || transfer.getData('text/plain').trim());
-  else note('That is no picture.');
+  else note('That is not a picture.');
 }
 
 function listenForDrops() {
-  let depth = 0; // enter and leave come for every element passed
+  let depth = 0; // dragenter and dragleave are fired for every element
   const mark = (change) => {
     depth = Math.max(0, depth + change);
     document.body.classList.toggle('dropping', depth > 0);
@@ -192,7 +192,7 @@ function listen() {
   listenForDrops();
 }
 
-/** What the page says about the model that is chosen. */
+/** Updates the page for the chosen model. */
 function showModel() {
   const { dataset, value } = find('model').selectedOptions?.[0] ?? find('model');
   const classes = Number(dataset.classes).toLocaleString('en');

@@ -1,48 +1,12 @@
-"""Names and printed commands."""
+"""Printed commands."""
 
 from __future__ import annotations
 
-import argparse
 import shlex
 
 import pytest
 
-from src.common import commands, names, paths
-
-
-@pytest.mark.parametrize(
-    ('name', 'fault'),
-    [
-        ('../x', 'is a path'),
-        ('a/b', 'is a path'),
-        ('a\\b', 'is a path'),
-        ('', 'is empty'),
-        ('.hidden', "begins with '.'"),
-        ('-x', "begins with '-'"),
-        ('x.', "ends with '.'"),
-        ('x ', "ends with ' '"),
-        ('a[b]', "holds '['"),
-        ('a*', "holds '*'"),
-        ('what?', "holds '?'"),
-        ('C:x', "holds ':'"),
-        ('a\nb', r"holds '\n'"),
-        ('con', 'is a device on Windows'),
-        ('Aux', 'is a device on Windows'),
-        ('NUL.old', 'is a device on Windows'),
-        ('é' * 101, 'is longer than 200 bytes'),
-    ],
-)
-def test_a_name_that_cannot_be_a_file_name_is_refused_with_the_reason(name, fault):
-    with pytest.raises(argparse.ArgumentTypeError) as told:
-        names.plain_name(name)
-    assert fault in str(told.value)
-
-
-@pytest.mark.parametrize(
-    'name', ['flowers', 'my pets', "it's", 'Blüten', '花', 'console', 'com', 'v1.2', 'a-b_c']
-)
-def test_other_names_are_taken(name):
-    assert names.plain_name(name) == name
+from src.common import commands, paths
 
 
 @pytest.fixture

@@ -1,0 +1,135 @@
+"""Commands import heavy packages only if they need them."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from src.common import paths
+from src.common.commands import COMMANDS
+from tests.inference.models import bright_above
+from tests.pictures import encoded
+
+# Not needed for --help. TensorFlow takes seconds to import, the others tenths of a second each.
+HEAVY = {'tensorflow', 'pandas', 'matplotlib', 'scipy'}
+
+
+def file_of(module: str) -> Path:
+    """The source of a module or package of the project; it exists only if `module` is one."""
+    path = paths.CHECKOUT.joinpath(*module.split('.'))
+    return path / '__init__.py' if path.is_dir() else path.with_suffix('.py')
+
+
+def module_level(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements that run when the module is imported."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.unparse(node.test):
+            yield from module_level(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for field in ('body', 'orelse', 'finalbody', 'handlers'):
+                yield from module_level(getattr(node, field, []))
+
+
+@functools.cache
+def imported(module: str) -> frozenset[str]:
+    """The modules that a module of the project imports when it is imported itself, its packages included."""
+    names = {module.rpartition('.')[0]} - {''}
+    for node in module_level(ast.parse(file_of(module).read_text(encoding='utf-8')).body):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        else:
+            names.add(node.module)
+            members = (f'{node.module}.{alias.name}' for alias in node.names)
+            names |= {name for name in members if name.startswith('src.') and file_of(name).exists()}
+    return frozenset(names)
+
+
+def chains(module: str) -> dict[str, str]:
+    """Every module that importing `module` imports, each with the chain of imports that leads to it."""
+    found = {module: module}
+    waiting = [module]
+    while waiting:
+        importer = waiting.pop()
+        for name in imported(importer):
+            if name not in found:
+                found[name] = f'{found[importer]} -> {name}'
+                if name.partition('.')[0] == 'src':
+                    waiting.append(name)
+    return found
+
+
+def test_the_walk_finds_imports_in_every_place_but_functions_and_type_checking():
+    code = (
+        'import a\nif TYPE_CHECKING:\n  import no\nelse:\n  import b\n'
+        'try:\n  import c\nexcept E:\n  import d\nclass X:\n  from e import f\ndef g():\n  import no\n'
+    )
+    names = [
+        getattr(node, 'module', None) or node.names[0].name for node in module_level(ast.parse(code).body)
+    ]
+    assert names == ['a', 'b', 'c', 'd', 'e']
+
+
+@pytest.mark.parametrize('command', COMMANDS.values(), ids=COMMANDS)
+def test_help_needs_no_heavy_package(command):
+    """Parsers are built from what the module imports."""
+    found = chains('src.__main__' if command.module == 'src' else command.module)
+    assert 'src.common.cli' in found
+    assert [chain for name, chain in found.items() if name.partition('.')[0] in HEAVY] == []
+
+
+def run(code: str, *arguments: object, folder: Path) -> list[str]:
+    """The lines that Python code prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, '-c', code, *map(str, arguments)],
+        env=os.environ | {'PYTHONPATH': str(paths.CHECKOUT), 'ROOTSTOCK_HOME': str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+LOADED = f'print("loaded", *(name for name in {sorted(HEAVY)} if name in sys.modules))\n'
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    path = tmp_path / 'a.jpg'
+    path.write_bytes(encoded(bright_above(), 'JPEG'))
+    return path
+
+
+def test_classify_with_the_shipped_model_loads_tensorflow_only(picture):
+    code = (
+        'import sys\nfrom src.common.tf1 import own_process\nfrom src.inference import classify\n'
+        'own_process()\nassert classify.main(sys.argv[1:]) == 0\n'
+    )
+    lines = run(code + LOADED, picture, '--csv', '--top', '1', folder=picture.parent)
+    assert lines[0] == 'path,label,probability' and lines[1].startswith(f'{picture},')
+    assert lines[2:] == ['loaded tensorflow']
+
+
+def test_the_server_loads_tensorflow_only(picture):
+    code = (
+        'import pathlib, sys\nfrom src.common import paths\nfrom src.common.tf1 import own_process\n'
+        'from src.inference.server.admission import AdmissionLimit\n'
+        'from src.inference.server.app import create_app\nfrom src.inference.server.metrics import Metrics\n'
+        'from src.inference.server.models import Models\nfrom src.inference.server.service import Limits\n'
+        'import src.inference.serve, src.inference.server.listening\n'
+        'own_process()\nmodels = Models([paths.POCKET_DOGS])\n'
+        'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
+        'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'
+        'print(client.get("/").status_code, client.post("/classify?top=1", data=picture).status_code)\n'
+        'models.close()\n'
+    )
+    assert run(code + LOADED, picture, folder=picture.parent) == ['200 200', 'loaded tensorflow']
