@@ -1,4 +1,4 @@
-"""The house as docs/architecture.md draws it, and the commands that the README names."""
+"""The layers as docs/architecture.md has them, and the commands that the README names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from src.common import paths
 from src.common.commands import COMMANDS
 
-FLOORS = {
+LAYERS = {
     'common': 0,
     'scoring': 1,
     'graph': 1,
@@ -29,6 +29,7 @@ FLOORS = {
     'freezing': 5,
     'analysis': 5,
 }
+MOST_MODULES = 13  # directly in one folder
 MODULES = sorted((paths.CHECKOUT / 'src').rglob('*.py'))
 
 
@@ -43,21 +44,21 @@ def imported(path) -> list[str]:
     return [name for name in names if name.startswith('src.')]
 
 
-def test_every_room_has_its_floor():
-    rooms = {path.relative_to(paths.CHECKOUT / 'src').parts[0] for path in MODULES}
-    assert rooms - {'__init__.py', '__main__.py'} == FLOORS.keys()
+def test_every_package_has_its_layer():
+    packages = {path.relative_to(paths.CHECKOUT / 'src').parts[0] for path in MODULES}
+    assert packages - {'__init__.py', '__main__.py'} == LAYERS.keys()
 
 
 @pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(paths.CHECKOUT)))
-def test_imports_go_down_only_and_leave_private_names_alone(path):
-    room = path.relative_to(paths.CHECKOUT / 'src').parts[0]
+def test_imports_go_to_lower_layers_and_not_to_private_names(path):
+    package = path.relative_to(paths.CHECKOUT / 'src').parts[0]
     for name in imported(path):
         if name.count('.') < 2:
-            continue  # src.__version__, or a room as a whole
+            continue  # src.__version__, or a package as a whole
         other = name.split('.')[1]
-        if room in FLOORS and other != room:
-            assert FLOORS[other] < FLOORS[room], f'{path.name} imports {name}'
-        assert other == room or not name.rpartition('.')[2].startswith('_'), f'{path.name} imports {name}'
+        if package in LAYERS and other != package:
+            assert LAYERS[other] < LAYERS[package], f'{path.name} imports {name}'
+        assert other == package or not name.rpartition('.')[2].startswith('_'), f'{path.name} imports {name}'
 
 
 @pytest.mark.parametrize('page', ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md'])
@@ -80,8 +81,13 @@ def test_the_readme_lists_every_command_of_rootstock():
 def test_the_architecture_names_every_module():
     text = (paths.CHECKOUT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
     words = set(re.findall(r'`(\w+)/?`', text))
-    optional = {'__init__', '__main__'}  # and those of a folder that is named as a whole
+    optional = {'__init__', '__main__'}
     for path in MODULES:
-        inside = path.relative_to(paths.CHECKOUT / 'src').with_suffix('').parts
-        named = path.stem in words | optional or set(inside[1:-1]) & {'pictures', 'sample_drawing'}
-        assert named or inside[0] in ('models', 'recipes') or path.stem.endswith('_to_tfrecords'), path
+        package = path.relative_to(paths.CHECKOUT / 'src').parts[0]
+        named = path.stem in words | optional or path.stem.endswith('_to_tfrecords')
+        assert named or package in ('models', 'recipes', 'drawn_dogs'), path
+
+
+def test_no_package_holds_too_many_modules():
+    folders = {path.parent for path in MODULES}
+    assert all(len(list(folder.glob('[!_]*.py'))) <= MOST_MODULES for folder in folders)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from src.common import paths
-from src.common.environment import BEYOND, LOWEST, NEEDED
+from src.common.process.environment import BEYOND, LOWEST, NEEDED
 from tests.downloads.loopback import serves
 
 pytestmark = pytest.mark.posix

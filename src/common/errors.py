@@ -10,7 +10,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from src.common import commands, environment, paths, streams
+from src.common import commands, paths
+from src.common.process import environment, streams
 
 DEBUG_FLAG = '--debug'
 # Flags that discard finished work: to resume, the next call has to leave them out.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.common.errors import UserError
-from src.common.interrupts import interrupts_held
+from src.common.process.interrupts import interrupts_held
 from src.common.progress import progress
 from src.common.tf1 import tf
 from src.engine.board import CURVES

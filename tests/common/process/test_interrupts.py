@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from src.common.interrupts import interrupts_held
+from src.common.process.interrupts import interrupts_held
 
 
 def ctrl_c() -> None:
