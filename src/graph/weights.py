@@ -55,8 +55,11 @@ def put_weights(graph_def: tf.GraphDef, weights: Weights) -> tf.GraphDef:
     return whole
 
 
-def import_with_variables(graph_def: tf.GraphDef, weights: Weights) -> Callable[[tf.Session], None]:
-    """Import a graph into the default graph under its own names, with its weights as variables `weights/...`.
+def import_with_variables(
+    graph_def: tf.GraphDef, weights: Weights, given: Mapping[str, tf.Tensor] | None = None
+) -> Callable[[tf.Session], None]:
+    """Import a graph into the default graph under its own names, with its weights as variables `weights/...`,
+    and with the tensors `given` in the place of those of these names.
 
     Weights that are only used through a Cast, such as those stored as float16, are cast once, here. Returns a
     function that initializes the variables in a session.
@@ -81,7 +84,7 @@ def import_with_variables(graph_def: tf.GraphDef, weights: Weights) -> Callable[
             tf.Variable(value, name=name, trainable=False, use_resource=True) for name, value in fed.items()
         ]
     reads = {name: variable.value() for name, variable in zip(fed, variables, strict=True)}
-    tf.import_graph_def(light, input_map=reads, name='')
+    tf.import_graph_def(light, input_map=reads | dict(given or {}), name='')
     initializers = [variable.initializer for variable in variables]
 
     def initialize(session: tf.Session) -> None:

@@ -76,11 +76,7 @@ class ImageReader:
         Returns for each picture its pixels [height, width, 3] float32, or the BadImage. For large pictures
         call `read` in several threads instead.
         """
-        return self.read_in_graph([or_fault(self._plain_or_pixels, data) for data in pictures])
-
-    def read_in_graph(self, rows: Sequence[bytes | np.ndarray | BadImage]) -> list[np.ndarray | BadImage]:
-        """Replace the encoded pictures in a list, all of which `as_in_graph` accepts, by their pixels
-        [height, width, 3] float32, or by the BadImage of a damaged one."""
+        rows = [or_fault(self._plain_or_pixels, data) for data in pictures]
         return map_good(self._in_one_run, rows, bytes)
 
     def resize(self, pixels: np.ndarray) -> np.ndarray:

@@ -53,10 +53,10 @@ def with_dropout():
 def with_our_names():
     x = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
     for name in (
-        *('labels', 'model_info', 'output_node', 'bottleneck', 'encoded_images/Placeholder'),
+        *('labels', 'model_info', 'output_node', 'bottleneck', 'encoded_images'),
         *('weights/Placeholder', 'weights/variable', 'preprocessing', 'model', 'DecodeJpeg'),
         *('ResizeBilinear', 'head/MatMul', 'head/logits', 'head/Placeholder', 'at_2/x'),
-        *('save/restore_all', 'init'),
+        *('encoded_images/Placeholder', 'save/restore_all', 'init'),
     ):
         x = tf.identity(x, name)
     large = tf.constant(np.eye(96, dtype=np.float32), name='head/W1')
