@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_saved_model(home, capsys):
     out, table, page = compare(home, capsys)
     assert table['validation_top_1'].tolist() == [0.71, 0.64]
     assert table['model'].tolist() == ['steady', 'lucky']
-    assert '64.0%' in out and '93' not in out
+    assert '64.0%' in out and '93.0%' not in out
     assert re.search(r' val +val +test +test\n.* top-1 +loss +top-1 +loss', out)
     (rows,) = rows_of(page)
     assert [row[0] for row in rows] == ['steady', 'lucky'] and '64.0%' in rows[1]

@@ -265,7 +265,7 @@ def test_the_same_backbone_is_loaded_from_its_facts(tmp_path):
     facts = load_tried(path, 'pool_3', (0, 255), REPAIRED).facts()
     assert facts['changes'] == {'inference_mode': True}
     np.testing.assert_array_equal(vectors(load_as(facts, path)), vectors(backbone_of(facts)))
-    np.testing.assert_allclose(vectors(backbone_of(facts, faster=False)), RIGHT, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(vectors(backbone_of(facts, optimized=False)), RIGHT, rtol=1e-4, atol=1e-5)
 
 
 def test_facts_without_changes_are_those_of_earlier_versions(tmp_path):
