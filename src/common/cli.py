@@ -118,12 +118,12 @@ def real_number(low: float, high: float) -> Callable[[str], float]:
 
 
 def layer_sizes(text: str) -> list[int]:
-    """An argparse type: '2048,1024,120' as a list."""
+    """An argparse type: '2048,1024,120' as a list; its ends may be 0."""
     try:
         sizes = [int(part) for part in text.strip('[] ').split(',')]
     except ValueError:
         sizes = []
-    if len(sizes) < 2 or min(sizes) < 1:
+    if len(sizes) < 2 or min(sizes) < 0 or 0 in sizes[1:-1]:
         raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
     return sizes
 

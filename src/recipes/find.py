@@ -7,12 +7,12 @@ import difflib
 from types import ModuleType
 
 from src.common.errors import UserError
-from src.recipes import cifar10, stanford_dogs
+from src.recipes import cats_dogs, cifar10, stanford_dogs
 from src.recipes.recipe import HeadRecipe, PixelRecipe
 
 Recipe = HeadRecipe | PixelRecipe
 
-BOOKS = (stanford_dogs, cifar10)
+BOOKS = (stanford_dogs, cifar10, cats_dogs)
 # What the training commands take without --recipe.
 USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
 

@@ -16,7 +16,7 @@ from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
 
-OPTIMIZERS = ('adam', 'sgd', 'muon')
+OPTIMIZERS = ('adam', 'rmsprop', 'sgd', 'muon')
 SCHEDULES = ('constant', 'linear', 'cosine')
 
 
@@ -32,7 +32,8 @@ class HeadRecipe:
     data_set: str = consts.CURRENT_DATASET_NAME
     layers: Sequence[int] | None = setting(
         None,
-        'units of each layer, such as 2048,1024,120: bottleneck width, hidden layers, number of classes',
+        'units of each layer, such as 2048,1024,120: bottleneck width, hidden layers, number of classes (1: '
+        'a sigmoid unit for two classes); 0 at an end follows the data',
         type=layer_sizes,
     )
     steps: int = setting(consts.STEPS, 'training steps', type=whole_number(1))
