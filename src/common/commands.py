@@ -41,6 +41,10 @@ COMMANDS = {
     'convert-cifar10': Command(
         'src.data_preparation.cifar10_to_tfrecords', 'convert CIFAR-10 to records of pictures'
     ),
+    'convert-cats-dogs': Command(
+        'src.data_preparation.dogs_vs_cats_to_tfrecords',
+        'convert Dogs vs. Cats of Kaggle or Microsoft to records',
+    ),
     'convert-beam': Command(
         'src.data_preparation.beam_to_tfrecords', 'convert a folder on many processes or machines'
     ),

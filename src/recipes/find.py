@@ -22,6 +22,16 @@ def recipes() -> dict[str, Recipe]:
     return {f'{_title(book)}/{make.__name__}': make() for book in BOOKS for make in book.RECIPES}
 
 
+def usual_recipe(data_set: str, otherwise: str) -> str:
+    """The recipe to suggest for a data set: the recipe `otherwise`, or, if that is for another data set, the
+    first one of the same kind that is for this one."""
+    known = recipes()
+    if known[otherwise].data_set == data_set:
+        return otherwise
+    same_kind = (name for name in known if isinstance(known[name], type(known[otherwise])))
+    return next((name for name in same_kind if known[name].data_set == data_set), otherwise)
+
+
 def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
     """The recipe of this name. Raises UserError when there is none, with similar names, or when it is of
     another kind."""
