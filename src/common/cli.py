@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -66,12 +66,12 @@ def add_fresh(made: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fields(made, settings: Any) -> None:
+def add_fields(made, settings: Any, only: Sequence[str] | None = None) -> None:
     """A flag for each field of the dataclass instance `settings` that has a help text in its metadata, with
-    its value as the default. The other metadata are options of `add_argument`."""
+    its value as the default. The other metadata are options of `add_argument`. `only`: names of fields."""
     for field in fields(settings):
         options = dict(field.metadata)
-        if 'help' not in options:
+        if 'help' not in options or (only is not None and field.name not in only):
             continue
         default = getattr(settings, field.name)
         if isinstance(default, bool):

@@ -60,6 +60,9 @@ COMMANDS = {
         'src.analysis.training_perf_analysis', 'show scores, confusion matrix and worst mistakes'
     ),
     'layers': Command('src.analysis.layer_table', 'list the layers of a network or a frozen graph'),
+    'augmentation': Command(
+        'src.analysis.show_augmentation', 'draw random variants of a picture, as training sees them'
+    ),
     'curves': Command('src.analysis.training_curves', 'plot accuracy and log loss over the steps'),
     'compare': Command('src.analysis.compare_runs', 'compare all trainings: table, CSV, page'),
 }

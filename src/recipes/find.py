@@ -61,11 +61,11 @@ def add_recipe(
 
 
 def what(name: str) -> str:
-    """The recipe's docstring in one line."""
+    """The first paragraph of the recipe's docstring in one line."""
     book, _, experiment = name.partition('/')
     module = next(module for module in BOOKS if _title(module) == book)
     make = next(make for make in module.RECIPES if make.__name__ == experiment)
-    return ' '.join(make.__doc__.split())
+    return ' '.join(make.__doc__.partition('\n\n')[0].split())
 
 
 def _title(book: ModuleType) -> str:

@@ -67,7 +67,7 @@ class Network(Learner):
         seed = (r.seed, self.step)
         order = tf.range(r.batch_size, dtype=tf.int64) + self.step * r.batch_size
         epoch = order // self.source.number('train')
-        self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout, epoch)
+        self.augmented = augment(self.pixels, seed, epoch=epoch, **r.augmentation)
         logits = logits_of(r.network, self.augmented, self.classes, Mode(True, seed, r.precision))
         # Before the optimizer adds variables of its own.
         variables = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')
