@@ -39,7 +39,7 @@ def moved(
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
         transforms=matrices,
-        output_shape=tf.shape(pixels)[1:3],
+        output_shape=pixels.shape[1:3].as_list(),
         fill_value=0.0,
         interpolation='BILINEAR',
         fill_mode='NEAREST',

@@ -29,6 +29,7 @@ def transformed(pixels: np.ndarray, seed=(1, 0), **amounts) -> tuple[np.ndarray,
     with tf.Graph().as_default(), tf.Session() as session:
         fed = tf.placeholder(tf.float32, [None, *pixels.shape[1:]])
         ops = [moved(fed, seed, **amounts), inverse_transforms(fed, seed, **amounts)]
+        assert ops[0].shape.as_list() == [None, *pixels.shape[1:]]
         got, matrices = session.run(ops, {fed: pixels})
     assert got.shape == pixels.shape and not matrices[:, 6:].any()
     return got, matrices[:, :6].reshape(-1, 2, 3)
