@@ -10,7 +10,7 @@ from src.engine.muon import step_of_muon
 # With 'muon', all variables that are no convolution filters use Adam with this share of the learning rate.
 SHARE_OF_THE_REST = 0.1
 # The defaults of keras.optimizers.RMSprop (https://keras.io/api/optimizers/rmsprop). TensorFlow 1 starts the
-# mean square at 1, Keras at 0, so the first tens of steps are smaller here.
+# mean square at 1, Keras at 0: where gradients are small, the first hundred steps or two are smaller here.
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.9, 1e-7
 
 
