@@ -170,6 +170,28 @@ POCKET = {'path': str(paths.POCKET_GRAPH_DEF), 'bottleneck': 'mixed:0', 'pixel_r
         ),
         ('small', BATCHES, 'cifar10_to_tfrecords --data /c.tar.gz --name small', 'train_images --name small'),
         (
+            'cats_dogs',
+            {
+                'source': '/train.zip',
+                'converter': 'dogs_vs_cats_to_tfrecords',
+                'draw': {'train': 1000, 'test': 0.25, 'seed': 2},
+                'backbone': None,
+            },
+            'dogs_vs_cats_to_tfrecords --data /train.zip --train-per-class 1000 --test-per-class 0.25 '
+            '--seed 2 --no-backbone',
+            'train_images --recipe cats_dogs/cnn_small --name cats_dogs',
+        ),
+        (
+            'cats_dogs',
+            {
+                'source': '/train.zip',
+                'converter': 'dogs_vs_cats_to_tfrecords',
+                'backbone': {'path': str(paths.IMAGENET_GRAPH_DEF)},
+            },
+            'dogs_vs_cats_to_tfrecords --data /train.zip',
+            'train --recipe cats_dogs/transfer_head --name cats_dogs',
+        ),
+        (
             'kaggle',
             {'source': '/k', 'copies': ['mirrored'], 'backbone': {'path': str(paths.IMAGENET_GRAPH_DEF)}},
             'kaggle_images_to_tfrecords --data /k --augment',

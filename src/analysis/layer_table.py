@@ -27,6 +27,7 @@ from src.graph.layer_list import Row, layer_rows
 from src.graph.preprocessing.find import find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
 from src.graph.rewrites.modernize import modernize
+from src.models.dense import probabilities
 from src.models.networks import NETWORKS, find_network, logits_of
 from src.records.next_commands import frozen_model
 
@@ -38,7 +39,7 @@ def rows_of_network(name: str, side: int, classes: int) -> list[Row]:
     unknown name."""
     with tf.Graph().as_default():
         pixels = tf.placeholder(tf.float32, [None, side, side, 3], 'pixels')
-        return layer_rows(pixels, tf.nn.softmax(logits_of(name, pixels, classes)))
+        return layer_rows(pixels, probabilities(logits_of(name, pixels, classes)))
 
 
 def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) -> list[Row]:

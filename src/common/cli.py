@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -66,12 +66,12 @@ def add_fresh(made: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fields(made, settings: Any) -> None:
+def add_fields(made, settings: Any, only: Sequence[str] | None = None) -> None:
     """A flag for each field of the dataclass instance `settings` that has a help text in its metadata, with
-    its value as the default. The other metadata are options of `add_argument`."""
+    its value as the default. The other metadata are options of `add_argument`. `only`: names of fields."""
     for field in fields(settings):
         options = dict(field.metadata)
-        if 'help' not in options:
+        if 'help' not in options or (only is not None and field.name not in only):
             continue
         default = getattr(settings, field.name)
         if isinstance(default, bool):
@@ -118,12 +118,12 @@ def real_number(low: float, high: float) -> Callable[[str], float]:
 
 
 def layer_sizes(text: str) -> list[int]:
-    """An argparse type: '2048,1024,120' as a list."""
+    """An argparse type: '2048,1024,120' as a list; its ends may be 0."""
     try:
         sizes = [int(part) for part in text.strip('[] ').split(',')]
     except ValueError:
         sizes = []
-    if len(sizes) < 2 or min(sizes) < 1:
+    if len(sizes) < 2 or min(sizes) < 0 or 0 in sizes[1:-1]:
         raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
     return sizes
 

@@ -41,6 +41,10 @@ COMMANDS = {
     'convert-cifar10': Command(
         'src.data_preparation.cifar10_to_tfrecords', 'convert CIFAR-10 to records of pictures'
     ),
+    'convert-cats-dogs': Command(
+        'src.data_preparation.dogs_vs_cats_to_tfrecords',
+        'convert Dogs vs. Cats of Kaggle or Microsoft to records',
+    ),
     'convert-beam': Command(
         'src.data_preparation.beam_to_tfrecords', 'convert a folder on many processes or machines'
     ),
@@ -56,6 +60,9 @@ COMMANDS = {
         'src.analysis.training_perf_analysis', 'show scores, confusion matrix and worst mistakes'
     ),
     'layers': Command('src.analysis.layer_table', 'list the layers of a network or a frozen graph'),
+    'augmentation': Command(
+        'src.analysis.show_augmentation', 'draw random variants of a picture, as training sees them'
+    ),
     'curves': Command('src.analysis.training_curves', 'plot accuracy and log loss over the steps'),
     'compare': Command('src.analysis.compare_runs', 'compare all trainings: table, CSV, page'),
 }

@@ -84,12 +84,12 @@ def _fault(member: tarfile.TarInfo, files: set[PurePosixPath]) -> str:
     """Why a member is refused, or ''; `files` are the files before it in the archive."""
     if not (member.isdir() or member.isfile() or member.issym() or member.islnk()):
         return 'is a device, a pipe or another special file'
-    if _leaves(member.name):
+    if leaves(member.name):
         return 'leads out of the folder'
     if set(NOT_IN_NAMES) & set(member.name):
         return f'has a character that file names of this system cannot have ({NOT_IN_NAMES})'
     # Links that only lead downwards cannot leave the folder, even in chains.
-    if member.issym() and _leaves(member.linkname):
+    if member.issym() and leaves(member.linkname):
         return f'links to {member.linkname!r}, which may lie outside'
     if member.islnk() and PurePosixPath(member.linkname) not in files:
         return f'links to {member.linkname!r}, which is not an earlier file of the archive'
@@ -107,7 +107,7 @@ def _filter_fault(member: tarfile.TarInfo, staging: Path) -> str:
     return ''
 
 
-def _leaves(name: str) -> bool:
+def leaves(name: str) -> bool:
     """Whether a path is absolute or goes upwards, by the rules of Unix or Windows."""
     unified = name.replace('\\', '/')
     return unified.startswith('/') or unified[1:2] == ':' or '..' in unified.split('/') or '\0' in name

@@ -9,6 +9,9 @@ from src.engine.muon import step_of_muon
 
 # With 'muon', all variables that are no convolution filters use Adam with this share of the learning rate.
 SHARE_OF_THE_REST = 0.1
+# The defaults of keras.optimizers.RMSprop (https://keras.io/api/optimizers/rmsprop). TensorFlow 1 starts the
+# mean square at 1, Keras at 0: where gradients are small, the first hundred steps or two are smaller here.
+RMSPROP_DECAY, RMSPROP_EPSILON = 0.9, 1e-7
 
 
 def learning_rate(schedule: str, highest: float, warmup: float, step: tf.Tensor, steps: int) -> tf.Tensor:
@@ -36,8 +39,8 @@ def minimize(
 ) -> tf.Operation:
     """The op of one training step, which also runs the `updates` of batch norm.
 
-    `optimiser`: 'adam', 'sgd' (with Nesterov momentum), or 'muon' (convolution filters by Muon, the rest by
-    Adam). `weight_decay` applies to variables named W, except Muon's, whose norm is fixed: as L2
+    `optimiser`: 'adam', 'rmsprop', 'sgd' (with Nesterov momentum), or 'muon' (convolution filters by Muon,
+    the rest by Adam). `weight_decay` applies to variables named W, except Muon's, whose norm is fixed: as L2
     regularization with sgd, decoupled from the gradient otherwise (Loshchilov and Hutter 2019,
     arXiv:1711.05101). Muon computes in `dtype`.
     """
@@ -49,6 +52,8 @@ def minimize(
         made = tf.train.MomentumOptimizer(rate, momentum, use_nesterov=True)
         if decaying:
             loss += weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in decaying])
+    elif optimiser == 'rmsprop':
+        made = tf.train.RMSPropOptimizer(rate, RMSPROP_DECAY, epsilon=RMSPROP_EPSILON)
     else:
         rate_of_rest = SHARE_OF_THE_REST * rate if optimiser == 'muon' else rate
         made = tf.train.AdamOptimizer(rate_of_rest)

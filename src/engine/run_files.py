@@ -105,7 +105,8 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
         if earlier.get(key) != now[key]:
             return f'another {words}'
     for key, value in now['settings'].items():
-        if (before := earlier['settings'].get(key)) != value:
+        # A setting that an earlier version did not have was off.
+        if (before := earlier['settings'].get(key, 0)) != value:
             return f'another setting of {key.replace("_", " ")} ({before})'
     return ''
 

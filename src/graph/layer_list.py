@@ -145,7 +145,8 @@ def _weights(tensor: tf.Tensor, counted: set[str]) -> int:
     while tensor.op.type in _PASS_ON:
         tensor = tensor.op.inputs[0]
     number = tensor.shape.num_elements() if tensor.shape.is_fully_defined() else None
-    if not tensor.dtype.base_dtype.is_floating or not number or number == 1 or tensor.name in counted:
+    scalar = not tensor.shape.rank
+    if not tensor.dtype.base_dtype.is_floating or not number or scalar or tensor.name in counted:
         return 0
     counted.add(tensor.name)
     return number

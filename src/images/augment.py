@@ -1,4 +1,5 @@
-"""Augmentation of training pictures as graph ops: random crop, flip and Cutout, drawn anew at each step.
+"""Augmentation of training pictures as graph ops, drawn anew at each step: random crop, flip, geometry, color
+and Cutout.
 
 The random numbers depend only on the two integers `seed`, such as (seed, step), and on the epoch, so a
 resumed training sees the same pictures as an uninterrupted one.
@@ -7,6 +8,8 @@ resumed training sees the same pictures as an uninterrupted one.
 from __future__ import annotations
 
 from src.common.tf1 import tf
+from src.images.augment_color import WHITE, recolored
+from src.images.augment_geometry import moved
 from src.models.layers import op_seed
 
 GRAY = 128  # fills the square that Cutout removes
@@ -19,6 +22,12 @@ def augment(
     flip: bool = False,
     cutout: int = 0,
     epoch: tf.Tensor | int = 0,
+    rotation: float = 0.0,
+    shift: float = 0.0,
+    shear: float = 0.0,
+    zoom: float = 0.0,
+    brightness: float = 0.0,
+    contrast: float = 0.0,
 ) -> tf.Tensor:
     """Augment pictures [N, height, width, 3] uint8; returns the same shape and dtype.
 
@@ -27,10 +36,20 @@ def augment(
         both versions of each (alternating flip; Jordan 2024, arXiv:2404.00498).
     cutout: side of the square that is filled with gray in each picture.
     epoch: a scalar, or one for each picture [N].
+    rotation, shift, shear, zoom: largest amounts, as `augment_geometry.moved` takes them.
+    brightness, contrast: largest amounts, as `augment_color.recolored` takes them.
+
+    Crop and flip move whole pixels; the others share one resampling and one rounding.
     """
     if crop or flip:
         flipped = _odd_sum(pixels, seed[0] + epoch) if flip else None
         pixels = _shifted(pixels, seed, crop, flipped)
+    if any((rotation, shift, shear, zoom, brightness, contrast)):
+        values = tf.cast(pixels, tf.float32)
+        if any((rotation, shift, shear, zoom)):
+            values = moved(values, seed, rotation, shift, shear, zoom)
+        values = recolored(values, seed, brightness, contrast)
+        pixels = tf.cast(tf.clip_by_value(tf.round(values), 0, WHITE), pixels.dtype)
     return _cut_out(pixels, seed, cutout) if cutout else pixels
 
 

@@ -3,6 +3,7 @@ recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -64,9 +65,13 @@ def _differing(settings: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _same(key: str, value: Any, base: Any) -> bool:
     if key == 'layers':  # the ends follow the data
-        hidden = list(base or consts.HEAD_MODEL_LAYERS)[1:-1]
-        return value is None or list(value)[1:-1] == hidden
+        return value is None or _own(value) == _own(base or consts.HEAD_MODEL_LAYERS)
     return value == base
+
+
+def _own(layers: Sequence[int]) -> tuple[list[int], bool]:
+    """What of the layers of a head does not follow the data: hidden layers; whether the last has one unit."""
+    return list(layers[1:-1]), layers[-1] == 1
 
 
 def _short(value: Any) -> str:

@@ -7,12 +7,12 @@ import difflib
 from types import ModuleType
 
 from src.common.errors import UserError
-from src.recipes import cifar10, stanford_dogs
+from src.recipes import cats_dogs, cifar10, stanford_dogs
 from src.recipes.recipe import HeadRecipe, PixelRecipe
 
 Recipe = HeadRecipe | PixelRecipe
 
-BOOKS = (stanford_dogs, cifar10)
+BOOKS = (stanford_dogs, cifar10, cats_dogs)
 # What the training commands take without --recipe.
 USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
 
@@ -20,6 +20,16 @@ USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
 def recipes() -> dict[str, Recipe]:
     """All recipes by name."""
     return {f'{_title(book)}/{make.__name__}': make() for book in BOOKS for make in book.RECIPES}
+
+
+def usual_recipe(data_set: str, otherwise: str) -> str:
+    """The recipe to suggest for a data set: the recipe `otherwise`, or, if that is for another data set, the
+    first one of the same kind that is for this one."""
+    known = recipes()
+    if known[otherwise].data_set == data_set:
+        return otherwise
+    same_kind = (name for name in known if isinstance(known[name], type(known[otherwise])))
+    return next((name for name in same_kind if known[name].data_set == data_set), otherwise)
 
 
 def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
@@ -51,11 +61,11 @@ def add_recipe(
 
 
 def what(name: str) -> str:
-    """The recipe's docstring in one line."""
+    """The first paragraph of the recipe's docstring in one line."""
     book, _, experiment = name.partition('/')
     module = next(module for module in BOOKS if _title(module) == book)
     make = next(make for make in module.RECIPES if make.__name__ == experiment)
-    return ' '.join(make.__doc__.split())
+    return ' '.join(make.__doc__.partition('\n\n')[0].split())
 
 
 def _title(book: ModuleType) -> str:

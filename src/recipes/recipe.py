@@ -16,7 +16,9 @@ from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
 
-OPTIMIZERS = ('adam', 'sgd', 'muon')
+OPTIMIZERS = ('adam', 'rmsprop', 'sgd', 'muon')
+# Settings of a PixelRecipe that are arguments of images/augment.augment.
+AUGMENTATION = ('crop', 'flip', 'rotation', 'shift', 'shear', 'zoom', 'brightness', 'contrast', 'cutout')
 SCHEDULES = ('constant', 'linear', 'cosine')
 
 
@@ -32,7 +34,8 @@ class HeadRecipe:
     data_set: str = consts.CURRENT_DATASET_NAME
     layers: Sequence[int] | None = setting(
         None,
-        'units of each layer, such as 2048,1024,120: bottleneck width, hidden layers, number of classes',
+        'units of each layer, such as 2048,1024,120: bottleneck width, hidden layers, number of classes (1: '
+        'a sigmoid unit for two classes); 0 at an end follows the data',
         type=layer_sizes,
     )
     steps: int = setting(consts.STEPS, 'training steps', type=whole_number(1))
@@ -91,6 +94,18 @@ class PixelRecipe:
     )
     flip: bool = setting(False, 'mirror each picture in every other epoch')
     cutout: int = setting(0, 'side of a square that is grayed out, in pixels; 0: none', type=whole_number(0))
+    rotation: float = setting(0.0, 'random rotation by up to this many degrees', type=real_number(0, 180))
+    shift: float = setting(
+        0.0, 'random shift along each axis by up to this share of the side', type=real_number(0, 1)
+    )
+    shear: float = setting(0.0, 'random shear by up to this angle in radians', type=real_number(0, 1))
+    zoom: float = setting(
+        0.0, "random change of each axis' scale by up to this share", type=real_number(0, 1)
+    )
+    brightness: float = setting(
+        0.0, 'random change of brightness by up to this share of the range', type=real_number(0, 1)
+    )
+    contrast: float = setting(0.0, 'random change of contrast by up to this share', type=real_number(0, 1))
     views: int = setting(
         1,
         'test-time augmentation: average the predictions over so many views, mirrored and shifted by a pixel',
@@ -110,3 +125,8 @@ class PixelRecipe:
     def learned_splits(self) -> tuple[str, ...]:
         """The splits that the network learns from."""
         return ('train', 'validation') if self.with_validation else ('train',)
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """The settings of the augmentation, as arguments of images/augment.augment."""
+        return {name: getattr(self, name) for name in AUGMENTATION}

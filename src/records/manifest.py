@@ -8,12 +8,13 @@
 | classes       | class names in the order of the one-hot labels                                   |
 | backbone      | facts of the backbone (`Backbone.facts`), null for records without bottlenecks   |
 | precision     | what the backbone computed in, 'float32' or 'bfloat16'; null without a backbone  |
-| split_by      | what decided the splits: 'hash', 'official', 'test list' or 'test batch'         |
+| split_by      | what decided the splits: 'hash', 'official', 'test list', 'test batch' or 'draw' |
 | crop_to_box   | whether photos were cropped to their bounding boxes                              |
 | copies        | kinds of augmented copies of the training photos                                 |
 | shard_size    | about how many records a shard holds                                             |
 | converter     | module name of the converter; missing in the files of early versions             |
 | class_folders | its --class-folders, where given                                                 |
+| draw          | photos of each class drawn for each split (numbers or shares), and the seed      |
 | fingerprint   | SHA-256 of everything that the records depend on                                 |
 | complete      | false while the conversion is running; the keys below are there once it is true  |
 | counts        | records in each split that has any                                               |

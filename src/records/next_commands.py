@@ -15,7 +15,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.names import Model, frozen_of, known_models, model_for, similar
 from src.recipes.changes import changes_of
-from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes
+from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes, usual_recipe
 from src.recipes.recipe import PixelRecipe
 from src.records.manifest import is_url, manifest_of, source_of
 
@@ -26,6 +26,7 @@ CONVERTERS = {
     'stanford_ds_to_tfrecords': (paths.STANFORD_DS_DIR, consts.CURRENT_DATASET_NAME),
     'kaggle_images_to_tfrecords': (paths.KAGGLE_DS_DIR, 'kaggle'),
     'cifar10_to_tfrecords': (paths.CIFAR10_DIR, 'cifar10'),
+    'dogs_vs_cats_to_tfrecords': (paths.CATS_DOGS_DIR, 'cats_dogs'),
 }
 
 
@@ -62,7 +63,7 @@ def usual_model(name: str) -> str:
     usual, trained = model_for(name), trained_on(name)
     if trained:
         return usual if usual in trained else trained[0]
-    return usual if _has_bottlenecks(name) else model_for(name, USUAL_NETWORK)
+    return usual if _has_bottlenecks(name) else model_for(name, usual_recipe(name, USUAL_NETWORK))
 
 
 def flags(name: str, model: str) -> str:
@@ -90,6 +91,8 @@ def to_convert(name: str) -> str:
         words += [] if name == default[1] else ['--name', name]
     words += ['--class-folders', manifest['class_folders']] if manifest.get('class_folders') else []
     words += ['--augment'] if manifest.get('copies') else []
+    for key, value in manifest.get('draw', {}).items():
+        words += ['--seed' if key == 'seed' else f'--{key}-per-class', str(value)]
     words += ['--crop-to-box'] if manifest.get('crop_to_box') else []
     words += ['--test-list', 'FILE'] if manifest.get('split_by') == 'test list' else []
     words += _backbone_words(converter, manifest)
@@ -155,6 +158,8 @@ def _usual_conversion(name: str) -> str:
         return f'stanford_ds_to_tfrecords --data {drawn} --name sample --backbone {backbone}'
     if name == paths.CIFAR10_DIR.name:
         return 'cifar10_to_tfrecords'
+    if name == paths.CATS_DOGS_DIR.name:
+        return 'dogs_vs_cats_to_tfrecords'
     return f'image_folder_to_tfrecords DIR{_name_flag(name)}'
 
 
@@ -204,14 +209,17 @@ def _backbone_words(converter: str, manifest: dict) -> list[str]:
 def _usual_training(name: str, model: str) -> str:
     """The training command without settings other than the model's recipe."""
     if _has_bottlenecks(name):
-        return 'python -m src.training.train' + flags(name, model)
+        recipe = usual_recipe(name, USUAL_HEAD)
+        named = '' if recipe == USUAL_HEAD else f' --recipe {recipe}'
+        return f'python -m src.training.train{named}' + flags(name, model)
     words = ['python', '-m', 'src.training.train_images']
     named = [r for r, recipe in recipes().items() if isinstance(recipe, PixelRecipe)]
     recipe = next((recipe for recipe in named if model == model_for(name, recipe)), None)
     words += ['--recipe', recipe] if recipe not in (None, USUAL_NETWORK) else []
     words += ['--name', name]
     words += ['--model', model] if recipe is None else []
-    words += [] if _holds_cifar(name) else ['--side', str(PHOTO_SIDE)]
+    made_for_it = recipe is not None and recipes()[recipe].data_set == name
+    words += [] if made_for_it or _holds_cifar(name) else ['--side', str(PHOTO_SIDE)]
     return shlex.join(words)
 
 

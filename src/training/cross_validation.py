@@ -17,6 +17,7 @@ from src.common.tf1 import tf
 from src.engine import loop
 from src.engine.learners.head import Head
 from src.engine.sources import InMemory
+from src.models.dense import classes_of
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples
 from src.scoring.scores import score, whole_score
@@ -32,7 +33,7 @@ def trained_head(
     """
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
-        head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed), recipe.layers[-1])
+        head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed), classes_of(recipe.layers[-1]))
         head.initialize(session)
         loop.fit(session, head.task(), Path(scratch, 'checkpoints'), Path(scratch, 'summaries'))
         yield lambda examples: head.predict(session, examples)

@@ -39,16 +39,17 @@ def trained(optimiser: str, steps: int, **options) -> tuple[dict[str, np.ndarray
         train = minimize(cost, tf.constant(0.1), step, optimiser, updates=[], **settings)
         session.run(tf.global_variables_initializer())
         costs = [session.run(cost)]
+        gradient = session.run(tf.gradients(cost, shift)[0])  # at the start
         for _ in range(steps):
             session.run(train)
             costs.append(session.run(cost))
         found = dict(
             zip(('filters', 'weights', 'shift'), session.run([filters, weights, shift]), strict=True)
         )
-        return found | {'costs': np.array(costs)}, session.run(step)
+        return found | {'costs': np.array(costs), 'gradient': gradient}, session.run(step)
 
 
-@pytest.mark.parametrize('optimiser', ['adam', 'sgd', 'muon'])
+@pytest.mark.parametrize('optimiser', ['adam', 'rmsprop', 'sgd', 'muon'])
 def test_every_optimiser_counts_its_steps_and_lowers_the_cost(optimiser):
     after, steps = trained(optimiser, 20)
     assert steps == 20 and after['costs'][-1] < after['costs'][0] / 2
@@ -63,13 +64,20 @@ def test_muon_moves_every_direction_of_filters_as_far():
     assert 0.8 < np.linalg.norm(late) / np.sqrt(8) < 1.2
 
 
-@pytest.mark.parametrize('optimiser', ['adam', 'muon'])
+@pytest.mark.parametrize('optimiser', ['adam', 'rmsprop', 'muon'])
 def test_weights_decay_apart_from_the_gradient_and_filters_of_muon_do_not(optimiser):
     plain, decayed = (trained(optimiser, 1, weight_decay=decay)[0] for decay in (0.0, 0.5))
     np.testing.assert_allclose(decayed['weights'], plain['weights'] * (1 - 0.1 * 0.5), rtol=1e-5)
     np.testing.assert_array_equal(decayed['shift'], plain['shift'])
     same = np.array_equal(decayed['filters'], plain['filters'])
     assert same == (optimiser == 'muon')
+
+
+def test_a_step_of_rmsprop_divides_the_gradient_by_its_root_mean_square():
+    before, after = (trained('rmsprop', steps)[0]['shift'] for steps in (0, 1))
+    gradient = trained('sgd', 0)[0]['gradient']
+    mean_square = 0.9 * 1 + 0.1 * gradient**2
+    np.testing.assert_allclose(before - after, 0.1 * gradient / np.sqrt(mean_square + 1e-7), rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from src.data_preparation.conversion.job import (
     write_skipped,
 )
 from src.data_preparation.conversion.shards import into_shards, note_name, write_missing
+from src.data_preparation.per_class import drawn
 from src.data_preparation.samples import class_names
 from src.data_preparation.splits import plan, with_copies
 from src.graph.backbones import Backbone
@@ -34,6 +35,9 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dic
     class_names((s.label for s in job.samples if s.label is not None), job.source)  # before the long work
     planned, remarks, labels = plan(job.samples)
     classes = class_names(labels, job.source, remarks)
+    if job.draw:
+        planned, undecodable = drawn(planned, job.draw, job.source)
+        remarks = [*remarks, *undecodable]
     planned = with_copies(planned, job.copies)
     manifest = new_manifest(job, backbone and backbone.facts(), classes, sum(map(record_hash, planned)))
     with at_work(folder):

@@ -14,6 +14,7 @@ from pathlib import Path
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
+from src.data_preparation.per_class import Draw
 from src.data_preparation.samples import Planned, Sample, shown
 from src.records.manifest import ALL_SPLITS, FORMAT, Remark, remarks_of
 
@@ -25,7 +26,8 @@ class Job:
     source: the folder or archive of the data set
     samples: empty for Beam, which lists them in its pipeline
     remarks: on files that the data set's reader set aside
-    split_by: what decides the splits: 'hash', 'official', 'test list' or 'test batch'
+    split_by: what decides the splits: 'hash', 'official', 'test list', 'test batch' or 'draw'
+    draw: how many photos of each class to draw for each split, if `split_by` is 'draw'
     copies: kinds of augmented copies to add for each training photo
     precision: what the backbone computes in, 'float32' or 'bfloat16'
     shard_size: about how many records a shard holds
@@ -44,6 +46,7 @@ class Job:
     shard_size: int = field(default_factory=lambda: consts.SHARD_SIZE)
     converter: str = ''
     class_folders: str | None = None
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def new_manifest(job: Job, backbone: dict | None, classes: Sequence[str], total_
     converter = {'converter': job.converter}
     if job.class_folders:
         converter['class_folders'] = job.class_folders
+    if job.draw:
+        converter['draw'] = job.draw.facts()
     return manifest | converter | {'fingerprint': fingerprint, 'complete': False}
 
 

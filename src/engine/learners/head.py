@@ -18,7 +18,7 @@ from src.engine.board import WEIGHTS
 from src.engine.learner import Attached, Learner, TrainedGraph
 from src.engine.mixup import mixed
 from src.graph.backbones import Backbone, load_as
-from src.models.dense import SCOPE, dense_head, head_variables, probabilities
+from src.models.dense import SCOPE, classes_of, cross_entropy, dense_head, head_variables, probabilities
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples, Records
 from src.records.fields import Field, bottlenecks
@@ -55,12 +55,11 @@ class Head(Learner):
     def build(self) -> None:
         r = self.recipe
         self.x = tf.placeholder(tf.float32, [None, r.layers[0]], 'x')
-        self.y = tf.placeholder(tf.float32, [None, r.layers[-1]], 'y')
+        self.y = tf.placeholder(tf.float32, [None, self.classes], 'y')
         with tf.variable_scope('', reuse=tf.AUTO_REUSE):
             logits = dense_head(self.x, r.layers, r.dropout, (r.seed, self.step), r.seed)
             self.probabilities = probabilities(dense_head(self.x, r.layers))
-        cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=self.y, logits=logits)
-        self.cost = loss = tf.reduce_mean(cross_entropy, name='cost')
+        self.cost = loss = cross_entropy(self.y, logits)
         if r.l2:  # its gradient passes over all weights, a sixth of a step's time
             loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
         # Cosine decay to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
@@ -81,7 +80,7 @@ class Head(Learner):
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         """Bottlenecks [size, width] float32, and labels as probabilities [size, classes] float32."""
         x, labels = self.source.batch(step)
-        y = np.zeros((len(labels), self.recipe.layers[-1]), np.float32)
+        y = np.zeros((len(labels), self.classes), np.float32)
         y[np.arange(len(labels)), labels] = 1
         if self.recipe.mixup:
             x, y = mixed(x, y, self.recipe.mixup, (self.recipe.seed, step))
@@ -100,7 +99,7 @@ class HeadGraph(TrainedGraph):
 
     def attach(self, session: tf.Session, classes: int) -> Attached:
         layers = checkpoint_layers(self._checkpoint)
-        if layers[0] != self.backbone.width or layers[-1] != classes:
+        if layers[0] != self.backbone.width or classes_of(layers[-1]) != classes:
             raise UserError(
                 f'{paths.shown(self._checkpoint)} is a head of layers {"-".join(map(str, layers))}, but '
                 f'{paths.shown(self.backbone.path)} is {self.backbone.width} wide and there are '
@@ -113,18 +112,20 @@ class HeadGraph(TrainedGraph):
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
-    """The layer sizes of a head for some records: `layers`, or for None those of consts.HEAD_MODEL_LAYERS,
-    whose ends then follow the data. Raises UserError when the ends do not fit bottleneck and classes."""
+    """The layer sizes of a head for some records: `layers`, in which 0 at an end follows the data, or for
+    None those of consts.HEAD_MODEL_LAYERS, both of whose ends do. Raises UserError when the ends do not fit
+    bottleneck and classes."""
     width, classes = records.width, len(records.classes)
     if layers is None:
         return [width, *consts.HEAD_MODEL_LAYERS[1:-1], classes]
-    if layers[0] != width or layers[-1] != classes:
+    layers = [layers[0] or width, *layers[1:-1], layers[-1] or classes]
+    if layers[0] != width or classes_of(layers[-1]) != classes:
         fitting = ','.join(map(str, [width, *layers[1:-1], classes]))
         raise UserError(
             f'layers {",".join(map(str, layers))} do not fit: the bottleneck is {width} wide and there are '
             f'{count(classes, "class", "classes")}; use --layers {fitting}'
         )
-    return list(layers)
+    return layers
 
 
 def checkpoint_layers(checkpoint: str) -> list[int]:

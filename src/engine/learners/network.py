@@ -17,7 +17,7 @@ from src.graph import precision
 from src.graph.batching import feed_batches
 from src.graph.preprocessing.find import preprocessing_graph
 from src.images.augment import augment
-from src.models.dense import probabilities
+from src.models.dense import cross_entropy, probabilities
 from src.models.layers import Mode
 from src.models.networks import SCOPE, initial_values, logits_of
 from src.recipes.recipe import PixelRecipe
@@ -67,12 +67,12 @@ class Network(Learner):
         seed = (r.seed, self.step)
         order = tf.range(r.batch_size, dtype=tf.int64) + self.step * r.batch_size
         epoch = order // self.source.number('train')
-        self.augmented = augment(self.pixels, seed, r.crop, r.flip, r.cutout, epoch)
+        self.augmented = augment(self.pixels, seed, epoch=epoch, **r.augmentation)
         logits = logits_of(r.network, self.augmented, self.classes, Mode(True, seed, r.precision))
         # Before the optimizer adds variables of its own.
         variables = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, f'{SCOPE}/')
         truth = tf.one_hot(self.labels, self.classes)
-        self.cost = tf.losses.softmax_cross_entropy(truth, logits, label_smoothing=r.label_smoothing)
+        self.cost = cross_entropy(truth, logits, r.label_smoothing)
         rate = learning_rate(r.schedule, r.learning_rate, r.warmup, self.step, self.steps)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         self.train_op = minimize(
@@ -84,7 +84,8 @@ class Network(Learner):
             one_view, all_views = (
                 logits_of(r.network, self.pixels, self.classes, views=views) for views in (1, r.views)
             )
-        self.one_view_probabilities, self.probabilities = tf.nn.softmax(one_view), probabilities(all_views)
+        self.one_view_probabilities = probabilities(one_view, name=None)
+        self.probabilities = probabilities(all_views)
         histograms = [
             tf.summary.histogram(board.WEIGHTS + name.removeprefix(f'{SCOPE}/'), v)
             for name, v in self.weights.items()
