@@ -68,7 +68,7 @@ def _network(place: Path, name: str, weights: str | None, pooling: str, labels: 
             prepared = network.preprocess(pixels)
         return whole(prepared, training=False)
 
-    return reply | _write(place, function, model.input_shape[1:3], whole)
+    return reply | _write(place, function, network.size, whole)
 
 
 def _user_model(place: Path, file: str, pixel_range: list[float] | None) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from src.common.errors import UserError, first_line
 from src.common.files import count
 
 NETWORK_ARGUMENTS = {'weights', 'include_top', 'classes'}
+# MobileNetV3 accepts any size. Its ImageNet weights were trained on this one:
+# https://github.com/keras-team/keras/blob/v3.15.1/keras/src/applications/mobilenet_v3.py
+USUAL_SIDE = 224
 # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/applications/efficientnet.py#L205
 IMAGENET_STDDEV = (0.229, 0.224, 0.225)
 
@@ -39,6 +42,11 @@ class Network:
     model: Any
     preprocess: Callable[[Any], Any]
     classifies: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the input."""
+        return tuple(side or USUAL_SIDE for side in self.model.input_shape[1:3])
 
 
 def names() -> list[str]:

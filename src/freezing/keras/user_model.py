@@ -6,6 +6,7 @@ Code in such a file is never run: Lambda layers are refused.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from src.common import paths
-from src.common.errors import UserError, first_line
+from src.common.errors import LONGEST_REASON, UserError, first_line
+from src.common.files import count
 from src.common.tf1 import tf
 from src.freezing.keras.tracing import concrete, ending, layers_of
 
@@ -35,7 +37,7 @@ def load(file: Path) -> Any:
     try:
         model = keras.saving.load_model(str(file), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises ValueError, TypeError, KeyError, and h5py OSError
-        raise UserError(f'Keras cannot load {paths.shown(file)}: {first_line(error)}') from error
+        raise UserError(f'Keras cannot load {paths.shown(file)}: {_reason(error)}') from error
     _require_classifier(model, file)
     return model
 
@@ -73,6 +75,14 @@ def scales_pixels(model: Any) -> str | None:
     return next((layer.name for layer in layers_of(model) if type(layer).__name__ in kinds), None)
 
 
+def _reason(error: Exception) -> str:
+    """The cause in an error of Keras, whose first line names the outermost object only."""
+    if own := re.search(r"Could not locate (\w+) '([\w>.]+)'", str(error)):
+        return f'the {own[1]} {own[2]} is not in Keras: rebuild the model from layers of Keras'
+    inner = re.findall(r'Exception encountered: (.+)', str(error))
+    return inner[-1][:LONGEST_REASON] if inner else first_line(error)
+
+
 def _as_input(pixels: Any, model: Any) -> Any:
     dtype = tf.as_dtype(model.inputs[0].dtype)
     return tf.saturate_cast(tf.round(pixels), dtype) if dtype.is_integer else tf.cast(pixels, dtype)
@@ -92,14 +102,8 @@ def _config(file: Path) -> dict[str, Any]:
         else:
             raise UserError(f'{shown} is no Keras model: neither a .keras file (zip) nor HDF5')
         if text is None:
-            raise UserError(
-                f'{shown} holds no model: '
-                + (
-                    f'weights only? Then: NETWORK --weights {shown}'
-                    if start == HDF5
-                    else 'an archive without config.json'
-                )
-            )
+            what = f'weights without a model: for NETWORK --weights {shown}' if start == HDF5 else 'no model'
+            raise UserError(f'{shown} holds {what}')
         return json.loads(text)
     except OSError as error:
         raise UserError(f'cannot read {shown}: {error.strerror or first_line(error)}') from error
@@ -138,7 +142,8 @@ def _require_classifier(model: Any, file: Path) -> None:
     )
     what = f'{paths.shown(file)} is no image classifier: '
     if len(inputs) != 1 or len(outputs) != 1:
-        raise UserError(what + f'it has {len(inputs)} inputs and {len(outputs)} outputs, not one of each')
+        found = f'{count(len(inputs), "input")} and {count(len(outputs), "output")}'
+        raise UserError(f'{what}it has {found}, not one of each')
     (taken,), (given,) = inputs, outputs
     if len(taken) != 4 or taken[3] != 3:
         raise UserError(what + f'its input is {_shape(taken)}, not [N, height, width, 3]')
