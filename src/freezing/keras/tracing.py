@@ -10,7 +10,7 @@ from typing import Any
 
 from src.common import consts
 from src.common.tf1 import tf, variables_to_constants
-from src.graph.graph_io import free_name, node_of, renamed, subgraph
+from src.graph.graph_io import node_of, renamed, subgraph
 
 PIXELS = node_of(consts.PIXELS_TENSOR)
 # Keras appends this to the names of layers when it calls a model.
@@ -38,14 +38,16 @@ def freeze(function: Function, size: Sequence[int], model: Any) -> tf.GraphDef:
     graph_def = subgraph(graph_def, [f'{end}:0' for end in wanted])
     wanted |= _variables(traced, model)
     layers = {layer.name for layer in layers_of(model)}
-    taken, changed = {PIXELS, *outputs}, {}
+    names = {}
+    taken = {PIXELS, *outputs}
     for node in graph_def.node:
         name = wanted.get(node.name) or _plain(node.name, layers)
-        if name not in taken.intersection(outputs) and node.name != PIXELS:
-            name = free_name(name, taken)
+        if node.name != PIXELS and name not in outputs:
+            while name in taken:
+                name += '_'
             taken.add(name)
-        changed[node.name] = name
-    return renamed(graph_def, changed)
+        names[node.name] = name
+    return renamed(graph_def, names)
 
 
 def layers_of(model: Any) -> Iterator[Any]:

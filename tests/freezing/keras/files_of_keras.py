@@ -60,7 +60,7 @@ def randomize(model, inputs) -> None:
     """Random batch norms, so that their means, variances, scales and offsets all count.
 
     Means and variances are those of the inputs, as otherwise the output of a deep network hardly depends on
-    its input. With offsets around 1 most units are positive; with 0, rounding errors grow from layer to layer.
+    its input. With offsets around 1 most units are positive; with 0, rounding errors grow with depth.
     """
     norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     for layer in norms:
