@@ -117,10 +117,9 @@ def _require_labels(names: list[str], reply: dict[str, Any], file: Path | None) 
 
 def _model_info(facts: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
     width = reply['widths'].get(BOTTLENECK)
-    backbone = {'backbone': {'bottleneck': consts.BOTTLENECK_TENSOR, 'width': width}} if width else {}
     return {
         **facts,
-        **backbone,
+        **({'bottleneck': consts.BOTTLENECK_TENSOR, 'width': width} if width else {}),
         'source': 'Keras',
         'input_size': reply['input_size'],
         'made': datetime.now(timezone.utc).date().isoformat(),
@@ -200,7 +199,8 @@ def _report(args: argparse.Namespace, out: Path, reply: dict[str, Any]) -> None:
     if fault := reply.get('no_labels'):
         say(f'no class names, backbone only: {fault}; --labels FILE adds the classifier')
     elif args.network and not reply['labels']:
-        say('no class names, backbone only')
+        why = 'no class names (--labels FILE)' if reply['classifies'] else 'weights without the classifier'
+        say(f'{why}: backbone only')
     if args.keras and not reply['scales_pixels'] and not args.pixel_range:
         say('it gets pixels of 0 to 255: if it was trained on others, add --pixel-range=0,1 or =-1,1')
     height, width = reply['input_size']

@@ -10,7 +10,6 @@ file request.json in a folder; beside it this process writes
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +110,3 @@ def _random_pixels(size: tuple[int, int]) -> np.ndarray:
 
 
 ACTIONS = {'list': _list, 'network': _network, 'user_model': _user_model}
-
-if __name__ == '__main__':
-    main(sys.argv[1])

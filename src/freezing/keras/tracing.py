@@ -34,19 +34,18 @@ def freeze(function: Function, size: Sequence[int], model: Any) -> tf.GraphDef:
     traced = concrete(function, size)
     graph_def = variables_to_constants(traced)
     outputs = traced.structured_outputs
-    wanted = {_end(graph_def, node_of(tensor.name)): name for name, tensor in outputs.items()}
-    graph_def = subgraph(graph_def, [f'{end}:0' for end in wanted])
-    wanted |= _variables(traced, model)
-    layers = {layer.name for layer in layers_of(model)}
-    names = {}
-    taken = {PIXELS, *outputs}
+    names = {_end(graph_def, node_of(tensor.name)): name for name, tensor in outputs.items()}
+    graph_def = subgraph(graph_def, [f'{end}:0' for end in names])
+    names[PIXELS] = PIXELS
+    taken = set(names.values())
+    variables, layers = _variables(traced, model), {layer.name for layer in layers_of(model)}
     for node in graph_def.node:
-        name = wanted.get(node.name) or _plain(node.name, layers)
-        if node.name != PIXELS and name not in outputs:
+        if node.name not in names:
+            name = variables.get(node.name) or _plain(node.name, layers)
             while name in taken:
                 name += '_'
             taken.add(name)
-        names[node.name] = name
+            names[node.name] = name
     return renamed(graph_def, names)
 
 

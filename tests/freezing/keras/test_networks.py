@@ -250,15 +250,7 @@ def test_the_facts_say_where_the_weights_came_from(saved, tmp_path):
     reply = import_network('MobileNetV2', out, str(saved / 'MobileNetV2.h5'), labels=labels)
     assert reply['difference'] <= 1e-5
     info = read_info(read_graph(out))
-    assert (info['model'], info['weights'], info['input_size']) == (
-        'MobileNetV2',
-        'MobileNetV2.h5',
-        [224, 224],
-    )
-    assert info['backbone'] == {'bottleneck': 'pool_3:0', 'width': 1280}
-    model = load_model(out)
-    assert model.labels == CLASSES
-    with np.load(saved / 'MobileNetV2.npz') as expected:
-        np.testing.assert_allclose(
-            model.from_bottlenecks(expected['bottleneck']), expected['output'], atol=1e-5
-        )
+    given = {'model': 'MobileNetV2', 'weights': 'MobileNetV2.h5', 'pooling': 'avg', 'input_size': [224, 224]}
+    assert info.items() >= (given | {'bottleneck': 'pool_3:0', 'width': 1280}).items()
+    assert info['versions'].keys() == {'rootstock', 'keras'}
+    assert load_model(out).labels == CLASSES
