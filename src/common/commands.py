@@ -49,6 +49,9 @@ COMMANDS = {
         'src.data_preparation.beam_to_tfrecords', 'convert a folder on many processes or machines'
     ),
     'backbone': Command('src.graph.backbones', 'check a frozen graph as a backbone, and show its facts'),
+    'keras': Command(
+        'src.freezing.keras_import', 'make a frozen graph of a Keras network, or of your own Keras model'
+    ),
     'train': Command('src.training.train', 'train a head on bottlenecks'),
     'train-images': Command('src.training.train_images', 'train a network from pixels by a recipe'),
     'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),

@@ -99,6 +99,13 @@ def _set_up(tensorflow: types.ModuleType) -> None:
     tensorflow.disable_v2_behavior()
 
 
+def variables_to_constants(function) -> tf.GraphDef:
+    """The GraphDef of a concrete tf.function, with its variables as constants."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function).graph.as_graph_def()
+
+
 class _TensorFlow(types.ModuleType):
     loaded: types.ModuleType | None = None
     owned = False

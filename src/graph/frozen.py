@@ -12,7 +12,7 @@ from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import inferred, node_of, nodes_by_name, read_graph, require_tensor, subgraph
-from src.graph.model_info import read_info, read_labels
+from src.graph.model_info import labels_in, read_info, read_labels
 from src.graph.preprocessing.find import Preprocessing, find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
 from src.graph.rewrites.modernize import modernize
@@ -102,8 +102,4 @@ def _labels_beside(path: Path) -> list[str]:
         raise UserError(
             f'{paths.shown(path)} contains no labels: put {paths.shown(beside)} beside it, one class a line'
         )
-    try:
-        lines = beside.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeError) as error:
-        raise UserError(f'cannot read {paths.shown(beside)} as UTF-8 text ({error})') from error
-    return [line.strip() for line in lines if line.strip()]
+    return labels_in(beside)

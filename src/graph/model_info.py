@@ -9,8 +9,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from src.common import paths
+from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import nodes_by_name
 
@@ -35,6 +38,15 @@ def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
     if value is None or value.dtype != object:  # in a graph made by others, `labels` may be numbers
         return None
     return [label.decode('utf-8', 'replace') for label in value.ravel()]
+
+
+def labels_in(path: Path) -> list[str]:
+    """The class names in a text file, one a line in output order. Raises UserError when it cannot be read."""
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f'cannot read {paths.shown(path)} as UTF-8 text ({error})') from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:

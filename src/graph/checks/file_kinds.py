@@ -16,7 +16,10 @@ SAVED_MODEL = f'a SavedModel: freeze it first, for example with {FREEZE_2} on on
 META_GRAPH = f'a MetaGraphDef, which holds no weights (they are in the checkpoint beside it): {RESTORE}'
 CHECKPOINT = f'a TensorFlow checkpoint, which holds weights but no graph: {RESTORE}'
 TEXT_GRAPH = f'a graph in text form: read it with google.protobuf.text_format and write it with {BINARY}'
-KERAS = f'a Keras model: load it with tf.keras.models.load_model and freeze it, for example with {FREEZE_2}'
+KERAS = (
+    'a Keras model: make a frozen graph of it with python -m src.freezing.keras_import --keras FILE '
+    '--labels NAMES.txt'
+)
 LITE = 'a TensorFlow Lite model: use the graph or SavedModel that it was converted from, and freeze that'
 ONNX = 'an ONNX model: use the TensorFlow model that it was exported from, or convert it with onnx2tf'
 PYTORCH = 'a PyTorch file: this project takes frozen TensorFlow graphs only'
