@@ -1,4 +1,8 @@
-"""The head: fully connected layers on a bottleneck."""
+"""The head: fully connected layers on a bottleneck; and what logits mean: probabilities and cross-entropy.
+
+The last layer of a head or a network has a unit for each class (softmax), or a single unit for two classes
+(sigmoid), whose logit is that of the second class.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ def dense_head(
 ) -> tf.Tensor:
     """Logits [N, layers[-1]] float32 of a bottleneck [N, layers[0]] float32, with ReLU between the layers.
 
-    layers: widths, from the bottleneck to the number of classes.
+    layers: widths, from the bottleneck to the number of classes, or to 1 for two classes.
     dropout: fraction of the inputs of each layer that is set to zero, if `dropout_seed` is given.
     dropout_seed: two integers, such as (seed, step), which alone decide the masks, so that a resumed run
         drops the same inputs as an uninterrupted one.
@@ -48,9 +52,32 @@ def dense_head(
     return a
 
 
-def probabilities(logits: tf.Tensor) -> tf.Tensor:
-    """Softmax of logits [N, classes], under the name of the output node of frozen models."""
-    return tf.nn.softmax(logits, name=consts.OUTPUT_NODE_NAME)
+def classes_of(units: int) -> int:
+    """The number of classes that a last layer of `units` tells apart."""
+    return 2 if units == 1 else units
+
+
+def probabilities(logits: tf.Tensor, name: str | None = consts.OUTPUT_NODE_NAME) -> tf.Tensor:
+    """Probabilities [N, classes] of logits [N, classes], or [N, 2] of logits [N, 1]: 1 - p and p.
+
+    The default name is that of the output node of frozen models.
+    """
+    if logits.shape[-1] == 1:
+        # 1 - sigmoid(x) is sigmoid(-x), which keeps its precision near 0.
+        return tf.sigmoid(tf.concat([-logits, logits], 1), name=name)
+    return tf.nn.softmax(logits, name=name)
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
+    """The mean cross-entropy, a scalar, of logits [N, classes], or [N, 1] for two classes (binary
+    cross-entropy), with labels [N, classes] float32, whose rows sum to 1."""
+    if label_smoothing:
+        labels = labels * (1 - label_smoothing) + label_smoothing / labels.shape.as_list()[-1]
+    if logits.shape[-1] == 1:
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels[:, 1:], logits=logits)
+    else:
+        losses = tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
+    return tf.reduce_mean(losses, name='cost')
 
 
 def head_variables() -> list[tf.Variable]:
