@@ -7,8 +7,9 @@
 
 The chosen constants of the backbone become variables; everything before them stays frozen. The activations
 before them are computed once for each photo and its augmented variants, and stored in
-data/records/<name>/activations/, so that a step runs the trained part only; --no-cache stores nothing and
-runs the whole network at each step, with new augmentation. --layers lists the layers that can be chosen.
+data/records/<name>/activations/ (which may be deleted afterwards), so that a step runs the trained part only;
+--no-cache stores nothing and runs the whole network at each step, with new augmentation. --layers lists the
+layers that can be chosen.
 
 Starts from the head of --from (default: the data set's model). The weights before the first step are
 evaluated too: where no step has a better validation log loss, the model stays as it was. Writes

@@ -9,6 +9,7 @@ import shlex
 import numpy as np
 import pytest
 
+from benchmarks.fine_tuning import measured
 from src.analysis import training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
@@ -24,7 +25,7 @@ from src.graph.graph_io import nodes_by_name, read_graph
 from src.inference.predictor import load_model
 from src.recipes.find import find_recipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe
-from src.records.dataset import open_records, pictures
+from src.records.dataset import Records, open_records, pictures
 from src.records.next_commands import to_train
 from src.training import fine_tune, train
 from tests.graph.residual import SIDE, WIDTH, loaded, with_residual_block
@@ -175,12 +176,18 @@ def test_where_no_step_is_better_the_model_stays_as_it_was(small, capsys):
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
-def test_a_model_that_is_evaluated_first_stays_so_without_validation_examples():
-    """Step 0 counts, but without a validation score the last step is the best."""
-    state = checkpoints.State(5)
-    manager = type('Manager', (), {'save_best': lambda self, step: None})()
-    loop._record(state, None, manager)
-    assert state.best_step == 5
+def test_without_validation_photos_the_last_step_is_kept(small, monkeypatch):
+    """Step 0 is evaluated, but nothing says that it is better."""
+    folder = paths.records('small')
+    manifest = files.read_json(folder / 'manifest.json')
+    counts = {split: number for split, number in manifest['counts'].items() if split != 'validation'}
+    shards = [name for name in manifest['shards'] if not name.startswith('validation')]
+    records = Records(folder, manifest | {'counts': counts, 'shards': shards})
+    for module in (fine_tune, tail):
+        monkeypatch.setattr(module, 'open_records', lambda name: records)
+    told = run('unvalidated', '--fresh', '--epochs', '1')
+    assert told['best_step'] == told['steps'] > 0
+    assert told['scores'].keys() == {'train', 'test'}
 
 
 def test_activations_are_stored_once_and_go_on_where_they_stopped(small, monkeypatch, capsys):
@@ -197,6 +204,13 @@ def test_activations_are_stored_once_and_go_on_where_they_stopped(small, monkeyp
     run('stored', *settings)
     assert {path.name: path.read_bytes() for path in folder.glob('*.tfrecord')} == shards
     assert files.read_json(folder / 'activations.json')['variants'] == 3
+
+
+def test_the_benchmark_times_a_step_with_and_without_the_cache(small):
+    recipes = {str(cache): FineTuneRecipe('small', thaw=THAWED, cache=cache) for cache in (True, False)}
+    found = measured(recipes, open_records('small'), 2)
+    assert found.keys() == recipes.keys()
+    assert all(len(each) == 2 and min(each) > 0 for each in found.values())
 
 
 def test_only_training_photos_are_augmented(small):
