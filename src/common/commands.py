@@ -54,6 +54,7 @@ COMMANDS = {
     ),
     'train': Command('src.training.train', 'train a head on bottlenecks'),
     'train-images': Command('src.training.train_images', 'train a network from pixels by a recipe'),
+    'fine-tune': Command('src.training.fine_tune', 'train the last layers of a backbone and its head'),
     'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),
     'export': Command('src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'),
     'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),

@@ -92,6 +92,11 @@ def model_for(data_set: str | None = None, recipe: str | None = None) -> str:
     return consts.CURRENT_MODEL_NAME if data_set in (None, consts.CURRENT_DATASET_NAME) else data_set
 
 
+def tuned_model_for(data_set: str) -> str:
+    """The name of the model that fine-tuning makes of a data set's model: flowers_fine_tuned."""
+    return f'{model_for(data_set)}_fine_tuned'
+
+
 def frozen_of(name: str) -> Path:
     """The frozen file of a model: in frozen/, or else the one that ships with Rootstock, or else the folder
     of its versions. If there is none, the file in frozen/ that `freeze` would write."""

@@ -43,7 +43,8 @@ def fit(
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
     further = estimate(recipe)
     field = learner_type.field(recipe, records)
-    source = open_source(records, recipe.learned_splits, field, recipe.batch_size, recipe.seed)
+    examples = learner_type.examples(recipe, records)
+    source = open_source(examples, recipe.learned_splits, field, recipe.batch_size, recipe.seed)
     folder, summaries = paths.checkpoints(model), paths.summaries(model)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)

@@ -35,6 +35,7 @@ class Learner:
     samples: ClassVar[Mapping[str, int]]
     monitor: ClassVar[str]  # the scalar to minimize, where there are validation examples
     unit: ClassVar[str] = 'steps'  # of the progress bar
+    scores_start: ClassVar[bool] = False  # whether the initial weights are evaluated, and may stay the best
     weights: Mapping[str, tf.Variable] | None = None
 
     def __init__(self, recipe: Any, source: Source, classes: int):
@@ -55,6 +56,12 @@ class Learner:
     def field(cls, recipe: Any, records: Records) -> Field:
         """What an example is. Raises UserError when the records do not hold it."""
         raise NotImplementedError
+
+    @classmethod
+    def examples(cls, recipe: Any, records: Records) -> Records:
+        """The records that hold `field`, with the splits and classes of `records`; they are made here where
+        they do not exist yet."""
+        return records
 
     @classmethod
     def facts(cls, recipe: Any, records: Records) -> dict[str, Any]:
@@ -127,6 +134,7 @@ class Learner:
             weights=self.weights,
             examples=1 if self.unit == 'steps' else self.recipe.batch_size,
             unit=self.unit,
+            scores_start=self.scores_start,
         )
 
 

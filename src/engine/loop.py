@@ -49,6 +49,7 @@ class Task:
     weights: Mapping[str, tf.Variable] | None = None
     examples: int = 1
     unit: str = 'steps'
+    scores_start: bool = False
 
 
 def fit(session: tf.Session, task: Task, folder: Path, summaries: Path) -> State:
@@ -75,6 +76,8 @@ def _run(session: tf.Session, task: Task, state: State, manager: CheckpointManag
     bar = progress(task.steps * task.examples, 'training', task.unit, done=state.step * task.examples)
     with interrupts_held() as raise_pending, bar:
         try:
+            if task.scores_start and state.step == 0 and math.isinf(state.best):
+                _evaluate(session, task, state, manager, writer, bar)
             while state.step < task.steps and not state.ended:
                 raise_pending()
                 feed = task.feed(state.step)

@@ -1,5 +1,5 @@
-"""A frozen model's predictions for the examples in records: from bottlenecks if it has a backbone, else from
-pictures."""
+"""A frozen model's predictions for the examples in records: from bottlenecks if it has a backbone that was
+not fine-tuned, else from pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
 
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
-    if predictor.info.get('backbone'):
+    backbone = predictor.info.get('backbone')
+    if backbone and not backbone.get('thawed'):  # fine-tuned, it gives other bottlenecks
         held = dataset.load(records, split)
         return replace(held, values=predictor.from_bottlenecks(held.values))
     answers = np.empty((dataset.number_of(records, [split]), len(predictor.labels)), np.float32)

@@ -9,7 +9,7 @@ makes the records for all of them; networks from pixels need no backbone (`--no-
 
 from __future__ import annotations
 
-from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
 NAME, SIDE = 'cats_dogs', 150
 
@@ -53,4 +53,11 @@ def transfer_head() -> HeadRecipe:
     return HeadRecipe(NAME, layers=(0, 256, 1), mixup=0.0)
 
 
-RECIPES = (cnn_small, cnn_small_augmented, transfer_head)
+def transfer_fine_tuned() -> FineTuneRecipe:
+    """The last convolutions of the backbone, trained on with the head of the data set.
+
+    python -m src.training.fine_tune --recipe cats_dogs/transfer_fine_tuned"""
+    return FineTuneRecipe(NAME)
+
+
+RECIPES = (cnn_small, cnn_small_augmented, transfer_head, transfer_fine_tuned)

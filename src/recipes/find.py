@@ -8,13 +8,16 @@ from types import ModuleType
 
 from src.common.errors import UserError
 from src.recipes import cats_dogs, cifar10, stanford_dogs
-from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
-Recipe = HeadRecipe | PixelRecipe
+Recipe = HeadRecipe | PixelRecipe | FineTuneRecipe
 
 BOOKS = (stanford_dogs, cifar10, cats_dogs)
 # What the training commands take without --recipe.
 USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
+USUAL_TAIL = 'cats_dogs/transfer_fine_tuned'
+# The training command of each kind of recipe, in src.training.
+COMMANDS = {HeadRecipe: 'train', PixelRecipe: 'train_images', FineTuneRecipe: 'fine_tune'}
 
 
 def recipes() -> dict[str, Recipe]:
@@ -40,8 +43,7 @@ def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
         near = difflib.get_close_matches(name, known, 3, 0.4) or list(known)
         raise UserError(f'no recipe {name!r}: there is {", ".join(near)}')
     if not isinstance(known[name], kind):
-        module = 'train' if isinstance(known[name], HeadRecipe) else 'train_images'
-        raise UserError(f'{name} is a recipe for python -m src.training.{module}')
+        raise UserError(f'{name} is a recipe for python -m src.training.{COMMANDS[type(known[name])]}')
     return known[name]
 
 

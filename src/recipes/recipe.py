@@ -130,3 +130,67 @@ class PixelRecipe:
     def augmentation(self) -> dict[str, Any]:
         """The settings of the augmentation, as arguments of images/augment.augment."""
         return {name: getattr(self, name) for name in AUGMENTATION}
+
+
+@dataclass(frozen=True)
+class FineTuneRecipe:
+    """The last layers of a backbone, trained on together with a head that was trained before."""
+
+    data_set: str
+    start: str = ''  # the model whose head it starts from; '': that of the data set
+    thaw: Sequence[str] | None = setting(
+        None,
+        "names or patterns of the layers to train, such as 'block5_*'; may be repeated",
+        nargs='+',
+        action='extend',
+        metavar='PATTERN',
+    )
+    last_convolutions: int = setting(
+        4,
+        'without --thaw: train the last so many convolutions of the backbone',
+        type=whole_number(1),
+        metavar='N',
+    )
+    cache: bool = setting(
+        True,
+        'compute the activations before the trained layers once and store them; --no-cache runs the whole '
+        'network at each step, with new augmentation',
+    )
+    variants: int = setting(
+        4,
+        'with the cache: versions of each training photo, the photo itself and augmented ones',
+        type=whole_number(1, 100),
+    )
+    shift: float = setting(
+        0.1,
+        'augmentation: random shifts of up to this share of the side, with mirrored edges',
+        type=real_number(0, 0.5),
+    )
+    flip: bool = setting(True, 'augmentation: mirror each photo in every other variant or epoch')
+    epochs: float = setting(10, 'passes over the training photos', type=real_number(0.001, 100_000))
+    batch_size: int = setting(32, 'photos in a step', type=whole_number(1))
+    learning_rate: float = setting(
+        0.0001, 'highest learning rate of Adam; cosine decay to zero', type=real_number(1e-9, 10)
+    )
+    warmup: float = setting(
+        0.1, 'share of the steps over which the learning rate rises from zero', type=real_number(0, 1)
+    )
+    dropout: float = setting(
+        0.5, 'dropout rate of the inputs of each layer of the head', type=real_number(0, 1)
+    )
+    label_smoothing: float = setting(0.0, 'label smoothing', type=real_number(0, 1))
+    weight_decay: float = setting(
+        0.0, 'decoupled weight decay of the kernels of the backbone', type=real_number(0, 100)
+    )
+    averaging: float = setting(0.0, 'EMA decay of the weights; 0: no averaging', type=real_number(0, 1))
+    patience: int = setting(
+        5,
+        'evaluations without a better validation log loss before training stops; 0: never',
+        type=whole_number(0),
+    )
+    seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
+
+    @property
+    def learned_splits(self) -> tuple[str, ...]:
+        """The splits that the layers learn from."""
+        return ('train',)

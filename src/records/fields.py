@@ -52,17 +52,20 @@ def bottlenecks(width: int) -> Field:
     return Field(consts.INCEPTION_OUTPUT_FIELD, 'bottlenecks', (width,), np.float32, feature, 4 * width)
 
 
-def pixels(reader: ImageReader) -> Field:
-    """Pictures as `reader` decodes and resizes them: [height, width, 3] uint8, 0 to 255."""
+def pixels(reader: ImageReader, dtype: Any = np.uint8) -> Field:
+    """Pictures as `reader` decodes and resizes them: [height, width, 3] uint8, 0 to 255, or of a float
+    `dtype`, in which resized ones are not rounded to whole numbers."""
 
     def decode(encoded: np.ndarray) -> np.ndarray:
         values = reader.read_many(list(encoded))
         if fault := next((value for value in values if isinstance(value, BadImage)), None):
             raise fault
-        return np.rint(np.stack(values)).astype(np.uint8)  # exact where nothing was resized
+        stacked = np.stack(values)
+        # Rounding is exact where nothing was resized.
+        return (np.rint(stacked) if np.issubdtype(dtype, np.integer) else stacked).astype(dtype)
 
     return Field(
-        consts.IMAGE_RAW_FIELD, 'pictures', reader.shape, np.uint8, encoded_image(), PICTURE_BYTES, decode
+        consts.IMAGE_RAW_FIELD, 'pictures', reader.shape, dtype, encoded_image(), PICTURE_BYTES, decode
     )
 
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
@@ -18,6 +16,7 @@ from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes, usual_recipe
 from src.recipes.recipe import PixelRecipe
 from src.records.manifest import is_url, manifest_of, source_of
+from src.records.repeated import changed_by, tuned_by
 
 MODEL_FILE = 'model.json'
 PHOTO_SIDE = 64  # suggested --side for photos; the recipes are for the 32 pixels of CIFAR-10
@@ -225,6 +224,8 @@ def _usual_training(name: str, model: str) -> str:
 
 def _trained_by(name: str, model: str, notes: dict) -> str:
     """The training command that `notes` describe: its recipe, and the flags that changed it."""
+    if notes.get('learner') == 'tail':
+        return tuned_by(name, model, notes)
     network = notes.get('backbone') is None
     usual = USUAL_NETWORK if network else USUAL_HEAD
     recipe_name = notes.get('recipe') or usual
@@ -236,18 +237,4 @@ def _trained_by(name: str, model: str, notes: dict) -> str:
     else:
         command += f' --name {shlex.quote(name)}'
         command += '' if model == model_for(name, recipe_name) else f' --model {shlex.quote(model)}'
-    return command + ''.join(f' {shlex.quote(word)}' for word in _changed_by(changes_of(notes)))
-
-
-def _changed_by(changes: dict[str, Any]) -> Iterator[str]:
-    """The flags for changes of a recipe."""
-    for key, value in changes.items():
-        flag = '--' + key.replace('_', '-')
-        if key == 'data_set':  # it is --name
-            continue
-        if isinstance(value, bool):
-            yield flag if value else flag.replace('--', '--no-', 1)
-        elif isinstance(value, list | tuple):
-            yield from (flag, ','.join(map(str, value)))
-        else:
-            yield from (flag, str(value).removesuffix('.0'))
+    return command + ''.join(f' {shlex.quote(word)}' for word in changed_by(changes_of(notes)))

@@ -8,8 +8,8 @@ import pytest
 
 from docs.settings import PAGES, table, with_table
 from src.common import paths
-from src.recipes.recipe import HeadRecipe, PixelRecipe
-from src.training import train, train_images
+from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
+from src.training import fine_tune, train, train_images
 
 
 @pytest.mark.parametrize('page', PAGES)
@@ -21,12 +21,17 @@ def test_the_table_of_settings_is_made_from_the_fields(page):
 
 
 @pytest.mark.parametrize(
-    ('parse', 'recipe'), [(train.parse_args, HeadRecipe), (train_images.parse_args, PixelRecipe)]
+    ('parse', 'recipe'),
+    [
+        (train.parse_args, HeadRecipe),
+        (train_images.parse_args, PixelRecipe),
+        (fine_tune.parse_args, FineTuneRecipe),
+    ],
 )
 def test_every_setting_is_a_flag_with_its_default(parse, recipe):
     args = parse([])
     for field in fields(recipe):
-        assert 'help' in field.metadata or field.name == 'data_set'
+        assert 'help' in field.metadata or field.name in ('data_set', 'start')  # --name, --from
         assert hasattr(args, field.name) or field.name == 'data_set'
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from src.engine.learner import Learner
 from src.engine.learners.head import Head
 from src.engine.learners.network import Network
+from src.engine.learners.tail import Tail
 
-LEARNERS: dict[str, type[Learner]] = {learner.kind: learner for learner in (Head, Network)}
+LEARNERS: dict[str, type[Learner]] = {learner.kind: learner for learner in (Head, Network, Tail)}
 
 
 def learner_of(facts: Mapping[str, Any]) -> type[Learner]:
