@@ -56,12 +56,12 @@ def maps_of(opened: Opened, attributions: Attributions, picture: Picture, class_
     if picture.one_color:
         flat = np.zeros(picture.pixels.shape[:2], np.float32)
         return [Map(name, flat, None) for name in ('Grad-CAM', 'Integrated gradients')]
-    integrated = attributions.integrated_gradients(picture.pixels, class_index, opened.black)
+    gray = (opened.black + opened.white) / 2  # the baseline is what deletion leaves
+    integrated = attributions.integrated_gradients(picture.pixels, class_index, gray)
     found = {
         'Grad-CAM': attributions.grad_cam(picture.pixels, class_index),
         'Integrated gradients': integrated.sum(-1),
     }
-    gray = (opened.black + opened.white) / 2
 
     def probability(pixels: np.ndarray) -> np.ndarray:
         return attributions.probabilities(pixels)[:, class_index]
