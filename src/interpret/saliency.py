@@ -37,17 +37,25 @@ class Map:
     importance: np.ndarray
     verdict: Verdict | None
 
+    @property
+    def flat(self) -> bool:
+        """Whether nothing in the picture speaks for the class."""
+        return not (self.importance > 0).any()
+
+    @property
+    def believed(self) -> bool:
+        """Whether deletion in the order of the map beats the random masks."""
+        return self.verdict is not None and not self.flat and self.verdict.deletion_better
+
     def judged(self) -> str:
         """Whether to believe the map, in one line."""
         if self.verdict is None:
             return f'{self.name}: flat, as the picture has one color'
-        if not (self.importance > 0).any():
+        if self.flat:
             return f'{self.name}: flat, as nothing in the picture speaks for this class'
-        verdict = self.verdict
-        better = verdict.deletion_better
         return (
-            f'{self.name}: {"believe it" if better else "do not believe it"}: deletion score '
-            f'{verdict.curves.deletion_score:.3f}, random masks {verdict.random_deletion:.3f}'
+            f'{self.name}: {"believe it" if self.believed else "do not believe it"}: deletion score '
+            f'{self.verdict.curves.deletion_score:.3f}, random masks {self.verdict.random_deletion:.3f}'
         )
 
 

@@ -118,7 +118,5 @@ def _table(maps: Sequence[Map]) -> list[tuple]:
             verdict.curves.insertion_score,
             verdict.random_insertion,
         )
-        rows.append(
-            (one.name, *(f'{number:.3f}' for number in numbers), 'yes' if verdict.deletion_better else 'no')
-        )
+        rows.append((one.name, *(f'{number:.3f}' for number in numbers), 'yes' if one.believed else 'no'))
     return rows

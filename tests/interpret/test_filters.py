@@ -51,6 +51,12 @@ def test_a_dead_relu_is_reported_and_woken(colors):
     assert [one.state for one in before_the_relu] == ['alive', 'alive']
 
 
+def test_a_layer_without_positions_is_drawn_at_the_size_of_the_network(colors):
+    (one,) = filters.channels_of(colors, 'matmul', [1])
+    assert one.noise.picture.shape == (32, 32, 3)
+    assert np.argmax(one.fourier.picture.mean((0, 1))) == 1 and one.fourier.moved
+
+
 def test_channels_do_not_depend_on_their_batch(colors):
     alone = from_pixels(colors, 'conv', [1], 32, ignore)[0]
     batch = from_pixels(colors, 'conv', [1, 0, 2], 32, ignore)[0]
