@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -166,3 +168,15 @@ def test_bad_input_is_one_line(tmp_path):
         saliency.main([model, picture, '--out', picture])
     with pytest.raises(UserError, match='has no class probabilities: its last tensor is pool_3:0'):
         saliency.main([str(paths.POCKET_GRAPH_DEF), picture])
+
+
+def test_a_public_network_with_labels_beside_it_finds_the_cat(real_data, tmp_path, capsys):
+    backbones = real_data / 'backbones'
+    model = tmp_path / 'mobilenet.pb'
+    shutil.copyfile(backbones / 'mobilenet_v2_1.0_224.pb', model)
+    shutil.copyfile(backbones / 'imagenet_labels.txt', tmp_path / 'mobilenet.txt')
+    with zipfile.ZipFile(real_data / 'dogs_vs_cats' / 'train.zip') as photos:
+        (tmp_path / 'cat.jpg').write_bytes(photos.read('train/cat.12.jpg'))
+    saliency.main([str(model), str(tmp_path / 'cat.jpg'), '--out', str(tmp_path / 'out')])
+    said = capsys.readouterr().out
+    assert 'tabby' in said and said.count(': believe it') == 2
