@@ -25,6 +25,7 @@ LAYERS = {
     'data_preparation': 4,
     'engine': 4,
     'inference': 4,
+    'interpret': 4,
     'training': 5,
     'freezing': 5,
     'analysis': 5,

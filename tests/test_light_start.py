@@ -130,6 +130,11 @@ def test_the_server_loads_tensorflow_only(picture):
         'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
         'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'
         'print(client.get("/").status_code, client.post("/classify?top=1", data=picture).status_code)\n'
+        'print(client.post("/explain", data=picture).content_type)\n'
         'models.close()\n'
     )
-    assert run(code + LOADED, picture, folder=picture.parent) == ['200 200', 'loaded tensorflow']
+    assert run(code + LOADED, picture, folder=picture.parent) == [
+        '200 200',
+        'image/png',
+        'loaded tensorflow',
+    ]

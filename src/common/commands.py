@@ -60,6 +60,11 @@ COMMANDS = {
     'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),
     'inference': Command('src.inference.inference', "write Kaggle's submission file"),
     'serve': Command('src.inference.serve', "serve a page and TensorFlow Serving's REST interface"),
+    'activations': Command(
+        'src.interpret.activations', "draw each channel's output for one picture, layer by layer"
+    ),
+    'filters': Command('src.interpret.filters', 'draw the input that excites each channel of a layer most'),
+    'saliency': Command('src.interpret.saliency', 'show where a classifier looks, and whether to believe it'),
     'analyze': Command(
         'src.analysis.training_perf_analysis', 'show scores, confusion matrix and worst mistakes'
     ),

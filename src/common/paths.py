@@ -77,6 +77,11 @@ def analysis(model: str) -> Path:
     return METRICS_DIR if model == consts.CURRENT_MODEL_NAME else METRICS_DIR / model
 
 
+def interpret(model: str) -> Path:
+    """Folder for pictures and pages of what the network sees."""
+    return METRICS_DIR / model / 'interpret'
+
+
 def from_root(path: str | Path) -> str:
     """`path` relative to ROOT or to SHIPPED if it is below one of them, with `/` on every system, so that
     `located` still finds it after a move or on another machine."""

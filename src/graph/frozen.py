@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,27 +47,63 @@ def load_graph(path: Path) -> FrozenGraph:
     path = Path(path)
     graph_def = read_graph(path)
     output = output_of(graph_def, path)
-    labels = read_labels(graph_def) or _labels_beside(path)
-    info = read_info(graph_def)
-    graph_def = with_plain_decoder(graph_def, output, path)
-    weights = take_weights(graph_def)
-    graph_def = modernize(frozen_part(graph_def, output, path))
-    preprocessing = find_preprocessing(graph_def, output, path)
-    graph_def = subgraph(feed_batches(graph_def, preprocessing), [output])
+    model = _checked(graph_def, output, read_labels(graph_def) or _labels_beside(path), path)
+    weights, preprocessing, graph_def = dict(model.weights), model.preprocessing, model.graph_def
     if leaves_to_rewrite(graph_def):
         keep = [
             output,
             preprocessing.image,
             preprocessing.decoded,
             preprocessing.pixels,
-            *_bottleneck(graph_def, info),
+            *_bottleneck(graph_def, model.info),
         ]
         graph_def, _ = optimize(put_weights(graph_def, weights), keep)
         weights = take_weights(graph_def)
-    width = _classes(graph_def, output, path)
-    if width != len(labels):
-        raise UserError(f'{paths.shown(path)} has {width} classes but {len(labels)} labels')
+    _check_classes(model, path)
+    return replace(model, graph_def=graph_def, weights=weights)
+
+
+def load_network(path: Path) -> FrozenGraph:
+    """Read any frozen network with a preprocessing, to look inside: all its layers stay, under their names.
+
+    `labels` is empty for a network without class names; `output` is then its last tensor, which need not be
+    probabilities. Raises UserError when the file is not such a graph.
+    """
+    path = Path(path)
+    graph_def = read_graph(path)
+    labels = read_labels(graph_def) or (_labels_beside(path) if path.with_suffix('.txt').exists() else [])
+    model = _checked(
+        graph_def, output_of(graph_def, path) if labels else _last_tensor(graph_def), labels, path
+    )
+    if labels:
+        _check_classes(model, path)
+    return model
+
+
+def _checked(graph_def: tf.GraphDef, output: str, labels: list[str], path: Path) -> FrozenGraph:
+    """The part of a graph before `output`, for batches of pictures. Takes the weights out of `graph_def`."""
+    info = read_info(graph_def)
+    graph_def = with_plain_decoder(graph_def, output, path)
+    weights = take_weights(graph_def)
+    graph_def = modernize(frozen_part(graph_def, output, path))
+    preprocessing = find_preprocessing(graph_def, output, path)
+    graph_def = subgraph(feed_batches(graph_def, preprocessing), [output])
     return FrozenGraph(graph_def, weights, preprocessing, output, labels, info)
+
+
+def _check_classes(model: FrozenGraph, path: Path) -> None:
+    width = _classes(model.graph_def, model.output, path)
+    if width != len(model.labels):
+        raise UserError(f'{paths.shown(path)} has {width} classes but {len(model.labels)} labels')
+
+
+def _last_tensor(graph_def: tf.GraphDef) -> str:
+    """The last output of a graph: of the last node that no other node uses."""
+    used = {node_of(name) for node in graph_def.node for name in node.input}
+    ends = [
+        node.name for node in graph_def.node if node.name not in used and node.op not in ('Const', 'NoOp')
+    ]
+    return (ends or [graph_def.node[-1].name])[-1] + ':0'
 
 
 def _bottleneck(graph_def: tf.GraphDef, info: dict[str, Any]) -> list[str]:

@@ -45,7 +45,7 @@ def layer_rows(first: tf.Tensor, last: tf.Tensor) -> list[Row]:
     """The layers between two tensors, in the order of the graph. Biases and scales that are separate ops
     count with the layer before them. A weight that is used several times counts once."""
     rows = [Row('input', _size(first))]
-    between = _between(first, last)
+    between = ops_between(first, last)
     gated = _gated(between)
     counted: set[str] = set()
     for op in first.graph.get_operations():
@@ -60,7 +60,7 @@ def layer_rows(first: tf.Tensor, last: tf.Tensor) -> list[Row]:
     return rows
 
 
-def _between(first: tf.Tensor, last: tf.Tensor) -> set[tf.Operation]:
+def ops_between(first: tf.Tensor, last: tf.Tensor) -> set[tf.Operation]:
     """All operations that depend on `first` and that `last` depends on."""
     onward = _reached([first.op], lambda op: [use for out in op.outputs for use in out.consumers()])
     return onward & _reached([last.op], lambda op: [tensor.op for tensor in op.inputs])
@@ -90,7 +90,7 @@ def _gated(between: set[tf.Operation]) -> dict[tf.Operation, str]:
         if product.type != 'Mul' or len(_inputs(product, between)) != 2:
             continue
         for value in _values(product, between):
-            inside = _between(value.outputs[0], product.outputs[0]) - {value}
+            inside = ops_between(value.outputs[0], product.outputs[0]) - {value}
             if gate in inside and all(op is gate or op.type in _BY_VALUE for op in inside):
                 found |= dict.fromkeys(inside, '') | {product: _GATES[gate.type]}
                 break

@@ -10,7 +10,8 @@ For a picture that cannot be read a BadImage is returned in the place of its pro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
 from src.graph.frozen import FrozenGraph, load_graph
+from src.graph.gradients.grad_cam import class_scores, grad_cam, last_feature_map
 from src.graph.graph_io import free_name
 from src.graph.weights import import_with_variables, put_weights
 from src.images.faults import BadImage, map_good, or_fault
@@ -55,9 +57,10 @@ class Predictor:
                 initialize = import_with_variables(model.graph_def, model.weights, given)
             else:
                 tf.import_graph_def(put_weights(model.graph_def, model.weights), given, name='')
-            rows = graph.get_tensor_by_name(model.output)
+            self._rows = rows = graph.get_tensor_by_name(model.output)
             self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
-        self._session = tf.Session(graph=graph)
+        self._pixels = pixels
+        self._session, self._grad_cam, self._building = tf.Session(graph=graph), None, threading.Lock()
         if weights_as_variables:
             initialize(self._session)
         self._from_pixels = self._session.make_callable(self._output, [pixels])
@@ -100,6 +103,24 @@ class Predictor:
             for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
         ]
         return np.concatenate(chunks)
+
+    def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:
+        """Grad-CAM [h, w] float32 of one picture [height, width, 3] float32 from `reader`.
+
+        The gradients join the graph at the first use, as most predictors never need them.
+
+        Raises UserError for a network without feature maps, or with an op that has no gradient.
+        """
+        with self._building:
+            self._grad_cam = self._grad_cam or self._with_gradients()
+        return self._grad_cam(pixels[None], class_index)[0]
+
+    def _with_gradients(self) -> Callable[[np.ndarray, int], np.ndarray]:
+        with self._session.graph.as_default():
+            features = last_feature_map(self._pixels, self._rows)
+            class_index = tf.placeholder(tf.int32, [])
+            maps = grad_cam(features, class_scores(self._rows), class_index)
+        return self._session.make_callable(maps, [self._pixels, class_index])
 
     def close(self) -> None:
         self._session.close()

@@ -5,7 +5,7 @@
     GET  /v1/models/NAME[/versions/N]         status, as TensorFlow Serving answers
     GET  /v1/models/NAME[/versions/N]/metadata
     GET  /healthz, /readyz, /metrics
-    POST /classify, /v1/models/NAME:predict   see fast_routes
+    POST /classify, /explain, /v1/models/NAME:predict   see fast_routes
 
 Nothing that a client sends is trusted or opened as a path. The format of a picture is read from its bytes.
 """

@@ -102,12 +102,14 @@ def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
 def respond(
     environ: dict,
     start_response: Callable,
-    payload: dict,
+    payload: dict | bytes,
     status: HTTPStatus = HTTPStatus.OK,
     headers: Iterable[tuple[str, str]] = (),
 ) -> list[bytes]:
-    """Send `payload` as JSON."""
-    body = json.dumps(payload, separators=(',', ':')).encode() + b'\n'
-    about = [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))]
+    """Send `payload` as JSON, or as a PNG if it is bytes."""
+    picture = isinstance(payload, bytes)
+    body = payload if picture else json.dumps(payload, separators=(',', ':')).encode() + b'\n'
+    kind = 'image/png' if picture else 'application/json'
+    about = [('Content-Type', kind), ('Content-Length', str(len(body)))]
     start_response(f'{status.value} {status.phrase}', [*about, *headers])
     return [] if environ['REQUEST_METHOD'] == 'HEAD' else [body]

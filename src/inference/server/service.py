@@ -17,6 +17,7 @@ from src.images.reader import ImageReader
 from src.inference.printers import best_classes
 from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
+from src.inference.server.explain import Explainer
 from src.inference.server.models import Models, Served
 from src.inference.server.tf_serving import BadRequest
 
@@ -41,6 +42,7 @@ class Service:
     def __init__(self, models: Models, admission: AdmissionLimit, limits: Limits):
         self.limits = limits
         self._models, self._classifier = models, Classifier(admission)
+        self._explainer = Explainer(admission)
 
     def classify(
         self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
@@ -68,6 +70,20 @@ class Service:
                 for (name, _), answer in zip(pictures, answers, strict=True)
             ],
         }
+
+    def explain(self, data: bytes, model: str | None = None, label: str | None = None) -> dict:
+        """Grad-CAM over an encoded picture for a class (default: the best): `png`, `label`, `probability`,
+        `model` and `version`.
+
+        Raises BadRequest for a class that the model does not have and as `classify` does, BadImage, and
+        UserError for a network without gradients or feature maps.
+        """
+        if not data:
+            raise BadRequest('the request is empty: send an encoded picture as its body')
+        self._check_bytes(data)
+        with self._models.use(model) as served:
+            found = self._explainer.explain(served, data, label)
+        return {'model': served.name, 'version': str(served.version), **found}
 
     def predict(self, body: bytes, name: str, version: int | None = None) -> dict:
         """The response to a request in TensorFlow Serving's format. Raises BadRequest."""

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from src.common import paths
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.app import create_app
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
 from src.inference.server.service import Limits
 from tests.inference.models import brightest_side
+from tests.interpret.networks import color_classifier
 
 
 @dataclass
@@ -53,3 +55,14 @@ def make_server(tmp_path):
 @pytest.fixture
 def server(make_server):
     return make_server()
+
+
+@pytest.fixture
+def colors(tmp_path):
+    """A server of `colors`, which finds colored spots, and of the shipped classifier of dogs."""
+    metrics = Metrics()
+    models = Models([color_classifier(tmp_path / 'colors.pb'), paths.POCKET_DOGS], metrics.ran)
+    admission = AdmissionLimit(4, metrics.queued)
+    app = create_app(models, admission, metrics, Limits(picture_bytes=500_000, request_bytes=1_000_000))
+    yield Server(app.test_client(), models, admission, metrics, tmp_path / 'colors.pb')
+    models.close()

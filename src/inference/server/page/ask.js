@@ -18,10 +18,21 @@ export class Fault extends Error {
 
 /** The server's response to {picture, model} or {url, model}; `report` is called with a text while it waits. */
 export async function ask(source, signal, report) {
-  const request = await requestFor(source);
+  const query = new URLSearchParams({ model: source.model, top: TOP });
+  return (await answer(`classify?${query}`, source, signal, report)).json();
+}
+
+/** The same picture as a PNG that shows where the model looks for the class `label`. */
+export async function explain(source, label, signal) {
+  const query = new URLSearchParams({ model: source.model, class: label });
+  return (await answer(`explain?${query}`, source, signal, () => {})).blob();
+}
+
+async function answer(address, source, signal, report) {
+  const request = { address, ...await bodyFor(source) };
   for (let attempt = 1; ; attempt++) {
     const response = await post(request, signal);
-    if (response.ok) return response.json();
+    if (response.ok) return response;
     if (response.status !== 503 || attempt === TRIES) throw await faultIn(response);
     const seconds = Math.min(Number(response.headers.get('Retry-After')) || 1, LONGEST_WAIT);
     report(`The server is busy, waiting ${seconds} s …`);
@@ -29,11 +40,10 @@ export async function ask(source, signal, report) {
   }
 }
 
-async function requestFor({ picture, url, model }) {
-  const address = `classify?${new URLSearchParams({ model, top: TOP })}`;
-  if (url) return { address, type: 'application/json', body: JSON.stringify({ url }) };
+async function bodyFor({ picture, url }) {
+  if (url) return { type: 'application/json', body: JSON.stringify({ url }) };
   const sent = picture.size > maxBytes ? await smaller(picture) : picture;
-  return { address, type: 'application/octet-stream', body: await bytesOf(sent) }; // not the type of the file: a .json file would be read as a request
+  return { type: 'application/octet-stream', body: await bytesOf(sent) }; // not the type of the file: a .json file would be read as a request
 }
 
 async function post({ address, type, body }, signal) {

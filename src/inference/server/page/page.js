@@ -2,6 +2,7 @@
 
 import { ask, Fault } from './ask.js';
 import { listenForClasses, showClasses } from './classes.js';
+import { forgetWhy, listenForWhy } from './why.js';
 
 const MOST_CARDS = 24;
 const IN_FLIGHT = 2;
@@ -54,16 +55,17 @@ function show(card, state, text) {
 function showAnswer(card, { model, milliseconds, pictures: [{ classes }] }) {
   const time = milliseconds.toFixed(milliseconds < 10 ? 1 : 0);
   show(card, 'done', `${model} · ${time} ms`);
-  card.part('.classes').replaceChildren(...classes.map(classRow));
+  card.part('.classes').replaceChildren(...classes.map((found) => classRow(card, found)));
   const [best] = classes;
   say(`${card.name}: ${readable(best.label)}, ${Math.round(100 * best.probability)} percent`);
 }
 
-function classRow({ label, probability }) {
+function classRow(card, { label, probability }) {
   const row = stamp('class');
   row.querySelector('.label').textContent = readable(label);
   row.querySelector('.percent').textContent = percent(probability);
   row.querySelector('.bar').style.setProperty('--share', probability);
+  listenForWhy(card, row.querySelector('.why'), label);
   return row;
 }
 
@@ -82,6 +84,7 @@ function forget(card) {
   card.stop.abort();
   card.element.remove();
   if (card.preview) URL.revokeObjectURL(card.preview);
+  forgetWhy(card);
 }
 
 // ---- the queue --------------------------------------------------------------------------------------

@@ -1,0 +1,55 @@
+"""Grad-CAM: which places of the last feature map speak for a class.
+
+Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391.
+"""
+
+from __future__ import annotations
+
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.gradients.gradient import gradient
+from src.graph.gradients.imported import is_feature_map
+from src.graph.layer_list import ops_between
+
+_SAME_VALUES = ('Identity', 'Reshape', 'Squeeze')
+LEAST_PROBABILITY = 1e-12  # keeps the logarithm finite
+
+
+def grad_cam(features: tf.Tensor, scores: tf.Tensor, class_index: tf.Tensor) -> tf.Tensor:
+    """ReLU(sum over channels k of a_k * features_k), a_k the mean over all places of
+    d score / d features_k (equations 1 and 2 of the paper). Nothing is scaled.
+
+    features: [N, h, w, channels]. scores: [N, classes]. class_index: int32 scalar. Returns [N, h, w].
+    Raises UserError when there is no gradient.
+    """
+    slopes = gradient(tf.gather(scores, class_index, axis=1), features)
+    weights = tf.reduce_mean(slopes, [1, 2], keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(weights * features, -1))
+
+
+def last_feature_map(pixels: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+    """The feature map [N, h, w, channels] that is nearest before `output`, of more than one position: in most
+    networks the one that is pooled to the bottleneck. Raises UserError when there is none."""
+    between = ops_between(pixels, output)
+    waiting, seen = [output.op], set()
+    while waiting:
+        op = waiting.pop(0)
+        if op is pixels.op or op in seen or op not in between:
+            continue
+        seen.add(op)
+        if is_feature_map(op.outputs[0]):
+            return op.outputs[0]
+        waiting.extend(tensor.op for tensor in op.inputs)
+    raise UserError(f'no feature map [N, height, width, channels] leads to {output.name}: Grad-CAM needs one')
+
+
+def class_scores(output: tf.Tensor) -> tf.Tensor:
+    """The scores [N, classes] before the softmax; log(probability) where the output has no softmax."""
+    op = output.op
+    while op.type in _SAME_VALUES:
+        op = op.inputs[0].op
+    if op.type == 'Softmax':
+        logits = op.inputs[0]
+        return tf.reshape(logits, [tf.shape(logits)[0], output.shape[-1]])
+    rows = tf.reshape(output, [tf.shape(output)[0], output.shape[-1]])
+    return tf.log(tf.maximum(rows, LEAST_PROBABILITY))
