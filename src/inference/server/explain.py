@@ -1,4 +1,8 @@
-"""Grad-CAM over an uploaded picture, as a PNG."""
+"""Grad-CAM over an uploaded picture, as a PNG.
+
+The map is stretched over the whole picture, as the preprocessing of most graphs stretches the picture to the
+pixels of the network. For a graph that crops, it does not fit.
+"""
 
 from __future__ import annotations
 
