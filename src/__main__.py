@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src', __doc__)
     cli.add_name(made)
     cli.add_model(made)
-    made.set_defaults(name=None)  # the default depends on the model
+    made.set_defaults(name=None)  # the default depends on the model, as the help says
     args = made.parse_args(argv)
     model = args.model and args.model.name
     args.name = next_commands.data_set_of(model, args.name)
@@ -185,8 +185,8 @@ def _subcommand(name: str) -> int | None:
     command = commands.find(name)
     if command is None:
         near = difflib.get_close_matches(name, commands.COMMANDS, 1)
-        also = f', did you mean {near[0]}' if near else ''
-        raise UserError(f'there is no command {name!r}{also}: rootstock --help lists all')
+        also = f'; did you mean {near[0]}?' if near else ''
+        raise UserError(f'unknown command {name!r}{also} (rootstock --help lists all commands)')
     entry = main if command.module == 'src' else importlib.import_module(command.module).main
     return entry()
 

@@ -121,7 +121,8 @@ def test_a_mistyped_command_is_answered_with_a_similar_one(run):
     ended = run('trian')
     assert ended.returncode == 2
     assert (
-        ended.stderr == "error: there is no command 'trian', did you mean train: rootstock --help lists all\n"
+        ended.stderr
+        == "error: unknown command 'trian'; did you mean train? (rootstock --help lists all commands)\n"
     )
     ended = run('train', '--nmae', 'x')
     assert ended.returncode == 2 and ended.stderr.endswith('(see rootstock train --help)\n')

@@ -39,7 +39,7 @@ def add_name(made: argparse.ArgumentParser) -> None:
         '--name',
         type=plain_name,
         default=consts.CURRENT_DATASET_NAME,
-        help='data set (default: %(default)s, from consts.py)',
+        help=f'data set (default: {consts.CURRENT_DATASET_NAME}, from consts.py)',
     )
 
 

@@ -72,7 +72,7 @@ COMMANDS = {
     'augmentation': Command(
         'src.analysis.show_augmentation', 'draw random variants of a picture, as training sees them'
     ),
-    'curves': Command('src.analysis.training_curves', 'plot accuracy and log loss over the steps'),
+    'curves': Command('src.analysis.training_curves', 'plot accuracy and log loss over the epochs'),
     'compare': Command('src.analysis.compare_runs', 'compare all trainings: table, CSV, page'),
 }
 _NAMES = {command.module: name for name, command in COMMANDS.items()}

@@ -137,7 +137,7 @@ def _fault_of_name(text: str) -> str:
     if not text:
         return f'is empty: {use}'
     if '/' in text or '\\' in text:
-        return 'is a path: give a name without folders (ROOTSTOCK_HOME moves all folders)'
+        return 'is a path: give a name without folders (to work in another folder, set ROOTSTOCK_HOME)'
     if text[0] in '.-':
         return f'begins with {text[0]!r}: {use}'
     if text[-1] in '. ':

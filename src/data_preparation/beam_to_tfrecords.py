@@ -99,7 +99,7 @@ def _runner_and_options(flags: list[str]):
     if (options.view_as(StandardOptions).runner or 'DirectRunner').lower() not in LOCAL_RUNNERS:
         return None, options  # a remote runner may know more options
     if unknown := sorted(given.keys() - known.keys()):
-        raise UserError(f'neither this command nor Apache Beam knows --{unknown[0]}: --help shows the way')
+        raise UserError(f'unknown option --{unknown[0]}, which Apache Beam does not know either: see --help')
     # Beam's DirectRunner may download another runner (Prism) and hand the work to it; this one does not.
     info = beam_provision_api_pb2.ProvisionInfo(
         pipeline_options=JobServiceHandle.encode_pipeline_options(known)

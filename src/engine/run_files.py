@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from src.common import files, paths
+from src.common.cli import flag_of
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.names import similar
@@ -107,7 +108,7 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     for key, value in now['settings'].items():
         # A setting that an earlier version did not have was off.
         if (before := earlier['settings'].get(key, 0)) != value:
-            return f'another setting of {key.replace("_", " ")} ({before})'
+            return f'another value of {flag_of(key)} ({before})'
     return ''
 
 

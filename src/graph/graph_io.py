@@ -34,7 +34,7 @@ def read_graph(path: Path) -> tf.GraphDef:
         graph_def.Clear()
     # Other protobuf messages, and some plain bytes, parse as a GraphDef without sensible nodes.
     if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
-        kind = kind or kind_of_file(Path(path), data) or 'no TensorFlow graph (a binary GraphDef)'
+        kind = kind or kind_of_file(Path(path), data) or 'not a TensorFlow GraphDef, or damaged'
         raise UserError(f'{paths.shown(path)} is {kind}')
     return without_devices(graph_def)
 

@@ -34,7 +34,7 @@ from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
 from src.records.manifest import UNIFORM, remarks_of
-from src.records.next_commands import frozen_model
+from src.records.next_commands import data_set_of, frozen_model
 
 # The id of a photo, and its probabilities [classes] float32 or the reason why it has none.
 Answer = tuple[str, np.ndarray | Exception]
@@ -111,10 +111,11 @@ def write_submission(
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.inference.inference', __doc__)
     made.add_argument('dir', type=Path, nargs='?', metavar='DIR', help='folder of photos')
-    made.add_argument('--name', type=plain_name, default='kaggle', help='data set (default: %(default)s)')
+    made.add_argument('--name', type=plain_name, help="data set (default: the model's, else kaggle)")
     cli.add_model(made, resolve_model, "the data set's own")
     made.add_argument('--out', type=Path, metavar='CSV', help='default: metrics/<name>_submission.csv')
     args = made.parse_args(argv)
+    args.name = args.name or (data_set_of(args.model.name) if args.model else 'kaggle')
     model = frozen_model(args.model) if args.model else default_model(args.name)
     predictor = load_model(model)
     say(f'{paths.shown(model)}: {count(len(predictor.labels), "class", "classes")}')

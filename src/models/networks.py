@@ -45,7 +45,7 @@ def find_network(name: str) -> Network:
     """The network of this name. Raises UserError, with similar names, when there is none."""
     if name not in NETWORKS:
         near = difflib.get_close_matches(name, NETWORKS, 3, 0.4) or list(NETWORKS)
-        raise UserError(f'no network {name!r}: there is {", ".join(near)}')
+        raise UserError(f'unknown network {name!r}; there is {", ".join(near)}')
     return NETWORKS[name]
 
 

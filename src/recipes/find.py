@@ -41,7 +41,7 @@ def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
     known = recipes()
     if name not in known:
         near = difflib.get_close_matches(name, known, 3, 0.4) or list(known)
-        raise UserError(f'no recipe {name!r}: there is {", ".join(near)}')
+        raise UserError(f'unknown recipe {name!r}; there is {", ".join(near)}')
     if not isinstance(known[name], kind):
         raise UserError(f'{name} is a recipe for python -m src.training.{COMMANDS[type(known[name])]}')
     return known[name]

@@ -81,7 +81,7 @@ class PixelRecipe:
     learning_rate: float = setting(0.001, 'highest learning rate', type=real_number(1e-9, 1e9))
     momentum: float = setting(0.9, 'momentum of sgd and muon', type=real_number(0, 1))
     schedule: str = setting(
-        'constant', 'learning rate schedule: constant, or linear or cosine decay to zero', choices=SCHEDULES
+        'constant', 'learning rate schedule; linear and cosine decay to zero', choices=SCHEDULES
     )
     warmup: float = setting(
         0.0, 'share of the steps over which the learning rate rises from zero', type=real_number(0, 1)
@@ -108,7 +108,7 @@ class PixelRecipe:
     contrast: float = setting(0.0, 'random change of contrast by up to this share', type=real_number(0, 1))
     views: int = setting(
         1,
-        'test-time augmentation: average the predictions over so many views, mirrored and shifted by a pixel',
+        'test-time augmentation: average the predictions over this many views (mirrored, shifted by a pixel)',
         type=int,
         choices=VIEWS,
     )

@@ -58,7 +58,7 @@ def cross_validated(records: Records, model: str, folds: int, recipe: HeadRecipe
     scores = files.read_notes(kept)
     if folds and scores.get('folds') != folds:
         if not recipe.all_splits:
-            raise UserError('--folds goes with --all-splits: without it the test split scores the model')
+            raise UserError('--folds needs --all-splits: without it the model is scored on the test split')
         if not fits_in_memory(records, Head.field(recipe, records)):
             raise UserError(
                 f'{paths.shown(records.folder)} needs more memory than MAX_EXAMPLE_BYTES in '
@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> None:
     layers = '-'.join(map(str, recipe.layers))
     labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
     where = '' if fits_in_memory(records, Head.field(recipe, records)) else ', read from the records'
-    say(f'head {layers} on {count(labelled, "bottleneck")}{where}')
+    say(f'training head {layers} on {count(labelled, "cached bottleneck")}{where}')
     name = args.recipe if find_recipe(args.recipe, HeadRecipe).data_set == recipe.data_set else ''
     with at_work(paths.checkpoints(model)):
         state, scores = train_head(records, model, recipe, name, args.fresh, args.folds)

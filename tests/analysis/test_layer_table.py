@@ -111,7 +111,7 @@ def test_a_model_is_given_by_name_or_path(words, capsys):
 
 
 def test_what_is_neither_a_network_nor_a_model_is_refused():
-    with pytest.raises(UserError, match="no network 'cnn_dep': there is cnn_deep"):
+    with pytest.raises(UserError, match="unknown network 'cnn_dep'; there is cnn_deep"):
         layer_table.main(['cnn_dep'])
     with pytest.raises(UserError, match=r'there is no .*pocket_dog\.pb: run python -m .*: pocket_dogs$'):
         layer_table.main(['--model', 'pocket_dog'])

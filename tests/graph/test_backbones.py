@@ -92,7 +92,7 @@ def test_no_weights_are_missing_after_loading(path_2015):
 
 def test_a_truncated_file_is_refused(path_2015):
     path_2015.write_bytes(path_2015.read_bytes()[:-40])
-    with pytest.raises(UserError, match='is no TensorFlow graph'):
+    with pytest.raises(UserError, match='is not a TensorFlow GraphDef'):
         load_backbone(path_2015)
 
 

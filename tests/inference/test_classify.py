@@ -482,7 +482,7 @@ def test_standard_input_and_no_output_of_tensorflow(model, photos):
 
 def test_an_error_is_one_line_and_code_2(photos):
     ended = command('file', photos / 'a.jpg', '--model', photos / 'notes.txt', text=True)
-    line = f'error: {photos / "notes.txt"} is no TensorFlow graph (a binary GraphDef)\n'
+    line = f'error: {photos / "notes.txt"} is not a TensorFlow GraphDef, or damaged\n'
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, '', line)
 
 

@@ -186,5 +186,5 @@ def test_missing_and_damaged_files(ours):
     with pytest.raises(UserError, match=r'cannot read .*gone\.pb: No such file'):
         load_model(ours.with_name('gone.pb'))
     ours.write_bytes(ours.read_bytes()[:-9])
-    with pytest.raises(UserError, match='is no TensorFlow graph'):
+    with pytest.raises(UserError, match='is not a TensorFlow GraphDef'):
         load_model(ours)

@@ -30,7 +30,7 @@ def test_logits_are_float32_for_every_class(name, dtype):
 
 
 def test_an_unknown_network_lists_similar_names():
-    with pytest.raises(UserError, match="no network 'cnn_depe': there is cnn_deep"):
+    with pytest.raises(UserError, match="unknown network 'cnn_depe'; there is cnn_deep"):
         find_network('cnn_depe')
 
 

@@ -96,7 +96,7 @@ def test_without_folds_it_says_how_to_get_an_estimate(clusters, capsys):
 
 
 def test_folds_that_do_not_apply_are_refused(clusters, monkeypatch):
-    with pytest.raises(UserError, match='--folds goes with --all-splits'):
+    with pytest.raises(UserError, match='--folds needs --all-splits'):
         train.main(['--name', 'clusters', '--model', 'refused', *FLAGS[:-1], '--folds', '5'])
     with pytest.raises(UserError, match='320 photos cannot be cut into 321 folds'):
         run('refused', '--folds', '321', '--fresh')

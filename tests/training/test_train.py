@@ -38,7 +38,7 @@ def test_it_learns_and_tells_the_scores_of_each_split(clusters, capsys):
     assert told['scores']['test']['top_1'] > 0.7  # even odds: 0.25
     assert told['steps'] == 300
     out = capsys.readouterr().out
-    assert 'head 16-8-4 on 320 bottlenecks' in out
+    assert 'training head 16-8-4 on 320 cached bottlenecks' in out
     assert f'{told["scores"]["test"]["top_1"]:.1%}' in out
 
 
@@ -251,9 +251,9 @@ def test_a_damaged_checkpoint_is_told(clusters):
 def test_a_run_with_other_flags_is_refused_with_what_differs(clusters, capsys):
     run('kept', steps=20)
     assert 'ran all 20 steps in' in capsys.readouterr().out
-    with pytest.raises(UserError, match=r'trained with another setting of all splits \(False\): add --fresh'):
+    with pytest.raises(UserError, match=r'trained with another value of --all-splits \(False\): add --fresh'):
         run('kept', '--all-splits', steps=20)
-    with pytest.raises(UserError, match=r'trained with another setting of steps \(20\): add --fresh'):
+    with pytest.raises(UserError, match=r'trained with another value of --steps \(20\): add --fresh'):
         run('kept', steps=21)
 
 

@@ -147,7 +147,7 @@ def test_a_cost_that_is_no_number_ends_with_a_line_and_keeps_the_checkpoint(colo
 
 def test_another_network_under_the_same_name_is_refused(coloured):
     run('taken', epochs=0.5)
-    with pytest.raises(UserError, match=r'another setting of network \(cnn_simple\): add --fresh'):
+    with pytest.raises(UserError, match=r'another value of --network \(cnn_simple\): add --fresh'):
         run('taken', '--network', 'mlp', epochs=0.5)
     told = files.read_json(paths.checkpoints('taken') / 'model.json')
     told['settings']['network'] = 'cnn_deep'  # a checkpoint of another network
@@ -157,7 +157,7 @@ def test_another_network_under_the_same_name_is_refused(coloured):
 
 
 def test_an_unknown_recipe_names_the_near_ones():
-    with pytest.raises(UserError, match="no recipe 'cifar10/cnn_dep': there is cifar10/cnn_deep"):
+    with pytest.raises(UserError, match="unknown recipe 'cifar10/cnn_dep'; there is cifar10/cnn_deep"):
         train_images.main(['--recipe', 'cifar10/cnn_dep'])
     with pytest.raises(UserError, match=r'inception_head is a recipe for python -m src\.training\.train$'):
         train_images.main(['--recipe', 'stanford_dogs/inception_head'])
@@ -218,5 +218,5 @@ def test_what_is_missing_is_told(coloured):
         training_curves.main(['--name', coloured, '--model', 'nowhere'])
     with pytest.raises(UserError, match='holds no runs'):
         compare_runs.main(['--name', 'of_nothing'])
-    with pytest.raises(UserError, match="no network 'cnn_dep': there is cnn_deep"):
+    with pytest.raises(UserError, match="unknown network 'cnn_dep'; there is cnn_deep"):
         layer_table.main(['cnn_dep'])

@@ -212,7 +212,7 @@ def test_status_and_metadata_are_tensorflow_servings(server):
 
 def test_a_version_that_failed_is_in_the_status(server):
     server.path.write_bytes(b'rubbish')
-    with pytest.raises(Exception, match='no TensorFlow graph'):
+    with pytest.raises(Exception, match='not a TensorFlow GraphDef'):
         server.models.slot('side').refresh()
     failed, available = server.get('/v1/models/side').json['model_version_status']
     assert (failed['version'], failed['state'], available['state']) == ('2', 'END', 'AVAILABLE')

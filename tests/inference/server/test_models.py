@@ -65,9 +65,9 @@ def test_a_broken_new_version_leaves_the_old_one_served(tmp_path):
     models = Models([folder])
     (folder / '2.pb').write_bytes(b'half a file')
     slot = models.slot('side')
-    with pytest.raises(UserError, match='no TensorFlow graph'):
+    with pytest.raises(UserError, match='not a TensorFlow GraphDef'):
         slot.refresh()
-    assert slot.failure[0] == 2 and 'no TensorFlow graph' in slot.failure[1]
+    assert slot.failure[0] == 2 and 'not a TensorFlow GraphDef' in slot.failure[1]
     assert not slot.refresh()  # reported once, until the file changes
     with models.use('side') as served:
         assert served.version == 1

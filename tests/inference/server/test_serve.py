@@ -120,7 +120,7 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
     'flags, words',
     [
         (['--model', 'nowhere.pb'], 'there is no nowhere.pb'),
-        (['--model', 'README.md'], 'is no TensorFlow graph'),
+        (['--model', 'README.md'], 'is not a TensorFlow GraphDef'),
         (['--queue', '0'], 'not a whole number of at least 1'),
         (['--host', '203.0.113.7'], 'cannot listen to 203.0.113.7'),
         (['--host', 'nowhere.invalid'], "unknown --host 'nowhere.invalid'"),
