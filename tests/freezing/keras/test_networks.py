@@ -27,7 +27,7 @@ LARGE = {
     'VGG16': (224, 0),
     'ResNet50': (224, 53),
     'InceptionV3': (299, 94),
-    'Xception': (299, 74),
+    'Xception': (299, 40),
 }
 CLASSES = [f'class {number}' for number in range(1000)]
 
