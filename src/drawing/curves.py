@@ -45,6 +45,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
             axes.plot(x[best], y[best], 'o', color=BLUE, markersize=5, label=f'best {form(y[best])}')
     axes.set_title(panel.title, fontsize=10, loc='left', pad=24)
     if panel.percent:
-        axes.yaxis.set_major_formatter('{x:.0%}')
+        from matplotlib.ticker import PercentFormatter
+
+        axes.yaxis.set_major_formatter(PercentFormatter(1))  # as many decimals as the ticks need
     axes.grid(axis='y')
     legend_above(axes)

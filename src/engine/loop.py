@@ -14,7 +14,7 @@ from pathlib import Path
 
 from src.common.errors import UserError
 from src.common.process.interrupts import interrupts_held
-from src.common.progress import progress
+from src.common.progress import progress, say
 from src.common.tf1 import tf
 from src.engine.board import CURVES
 from src.engine.checkpoints import ALL_STEPS, CheckpointManager, State
@@ -60,7 +60,9 @@ def fit(session: tf.Session, task: Task, folder: Path, summaries: Path) -> State
     """
     manager = CheckpointManager(session, task.weights or tf.trainable_variables(), folder)
     state = manager.resume(task.evaluate_every)
-    if not state.ended:
+    if state.ended:
+        say('training has ended before; --fresh trains again')
+    else:
         with summary_writer(summaries, session.graph if state.step == 0 else None) as writer:
             if state.step:  # later steps of a killed run are void
                 writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), state.step + 1)
