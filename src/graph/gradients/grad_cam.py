@@ -44,11 +44,11 @@ def last_feature_map(pixels: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
 
 
 def class_scores(output: tf.Tensor) -> tf.Tensor:
-    """The scores [N, classes] before the softmax; log(probability) where the output has no softmax."""
+    """The scores [N, classes] before the softmax or sigmoid; log(probability) where there is neither."""
     op = output.op
     while op.type in _SAME_VALUES:
         op = op.inputs[0].op
-    if op.type == 'Softmax':
+    if op.type in ('Softmax', 'Sigmoid'):  # a one-unit model ends in Sigmoid([-x, x])
         logits = op.inputs[0]
         return tf.reshape(logits, [tf.shape(logits)[0], output.shape[-1]])
     rows = tf.reshape(output, [tf.shape(output)[0], output.shape[-1]])
