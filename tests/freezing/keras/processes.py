@@ -21,20 +21,22 @@ MANY = (
 )
 
 
-def pictures(side: int) -> np.ndarray:
-    """[PICTURES, side, side, 3] uint8, all different."""
-    return np.stack([photo(side, side, seed) for seed in range(PICTURES)])
+def pictures(side: int, number: int = PICTURES) -> np.ndarray:
+    """[number, side, side, 3] uint8, all different."""
+    return np.stack([photo(side, side, seed) for seed in range(number)])
 
 
-def encoded_pictures(side: int) -> list[bytes]:
+def encoded_pictures(side: int, number: int = PICTURES) -> list[bytes]:
     """The same, encoded without loss: decoding and resizing to `side` leave them as they are."""
-    return [encoded(picture, 'PNG') for picture in pictures(side)]
+    return [encoded(picture, 'PNG') for picture in pictures(side, number)]
 
 
-def files_of_keras(folder: Path, what: str, *names: str, sides: tuple[int, ...]) -> Path:
+def files_of_keras(
+    folder: Path, what: str, *names: str, sides: tuple[int, ...], number: int = PICTURES
+) -> Path:
     """Run the program. Returns the folder with its files."""
     for side in sides:
-        np.save(folder / f'{side}.npy', pictures(side))
+        np.save(folder / f'{side}.npy', pictures(side, number))
     program = Path(__file__).with_name('files_of_keras.py')
     run([str(program), str(folder), what, *names])
     return folder

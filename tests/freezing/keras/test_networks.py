@@ -19,7 +19,7 @@ from src.graph.graph_io import nodes_by_name, read_graph
 from src.graph.model_info import read_info
 from src.inference.predictor import load_model
 from tests.downloads.loopback import serves
-from tests.freezing.keras.processes import answers, encoded_pictures, files_of_keras, run
+from tests.freezing.keras.processes import PICTURES, answers, encoded_pictures, files_of_keras, run
 
 SMALL = {'MobileNetV2': (224, 52), 'MobileNetV3Small': (224, 34)}
 LARGE = {
@@ -29,6 +29,7 @@ LARGE = {
     'InceptionV3': (299, 94),
     'Xception': (299, 40),
 }
+FEW = 8  # pictures for the large networks, which take seconds each
 CLASSES = [f'class {number}' for number in range(1000)]
 
 
@@ -65,17 +66,18 @@ def request_of(folder, network, **changes):
     } | changes
 
 
-def vectors_of(backbone, side):
+def vectors_of(backbone, side, number=PICTURES):
     """The bottlenecks of encoded pictures, one by one."""
     with tf.Graph().as_default(), tf.Session() as session:
         output, given = backbone.attach(), backbone.preprocessing.image
-        rows = [session.run(output, {given: data})[0] for data in encoded_pictures(side)]
+        rows = [session.run(output, {given: data})[0] for data in encoded_pictures(side, number)]
     return np.stack(rows)
 
 
 def require_same(path, expected, side, folded):
     backbone = load_tried(path)
-    vectors = vectors_of(backbone, side)
+    number = len(expected['bottleneck'])
+    vectors = vectors_of(backbone, side, number)
     assert vectors.shape == expected['bottleneck'].shape
     assert np.abs(vectors - expected['bottleneck']).max() <= 1e-5 * np.abs(expected['bottleneck']).max()
     assert np.ptp(vectors, axis=0).max() > 0.02 * np.abs(vectors).max()  # the pictures differ
@@ -84,7 +86,7 @@ def require_same(path, expected, side, folded):
         assert 'output_node' not in nodes_by_name(read_graph(path))
         return
     model = load_model(path)
-    answered = np.stack(list(model.from_pictures(encoded_pictures(side))))
+    answered = np.stack(list(model.from_pictures(encoded_pictures(side, number))))
     model.close()
     assert np.ptp(expected['output'], axis=0).max() > 2e-4
     np.testing.assert_allclose(answered, expected['output'], rtol=0, atol=1e-5)
@@ -99,7 +101,7 @@ def test_a_network_gives_the_output_of_keras(saved, imported, name):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', LARGE)
 def test_a_large_network_gives_the_output_of_keras(tmp_path, name):
-    saved = files_of_keras(tmp_path, 'networks', name, sides=(LARGE[name][0],))
+    saved = files_of_keras(tmp_path, 'networks', name, sides=(LARGE[name][0],), number=FEW)
     folder = tmp_path / 'frozen'
     folder.mkdir()
     frozen_files(saved, folder, [name])
