@@ -76,7 +76,7 @@ def measure(row: Row, name: str) -> str:
     todo = tasks_of(records, row.folds)
     methods = contenders(len(records.classes), recipe, PEERS[:1])
     head, peer = (score_of(predict, todo) for predict in methods.values())
-    photos = f'{head["examples"]:,} ' + (f'in {row.folds} folds' if row.folds else 'by hash')
+    photos = f'{head["examples"]:,} ' + (f'({row.folds} folds)' if row.folds else '(hash split)')
     cells = [
         f'{100 * head[key]:.1f} % ({100 * peer[key]:.1f})' if key in head else '–'
         for key in ('top_1', 'top_5')
