@@ -18,7 +18,7 @@ def test_its_rows_are_those_of_the_readme():
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
     assert [(row[0], row[2]) for row in cells] == [(row.name, row.head) for row in measured.ROWS]
     for row, listed in zip(measured.ROWS, cells, strict=True):
-        assert (f'in {row.folds} folds' in listed[1]) == bool(row.folds)
+        assert (f'({row.folds} folds)' in listed[1]) == bool(row.folds)
         assert re.findall(r'`(--[^`]*)`', listed[2]) == ([row.flags] if row.flags else [])
 
 
@@ -39,5 +39,5 @@ def test_it_converts_trains_and_prints_markdown(tmp_path, monkeypatch, capsys):
     first, second = capsys.readouterr().out.splitlines()[-2:]
     figures = r'\d+\.\d % \(\d+\.\d\) \| – \| \d\.\d{3} \(\d\.\d{3}\) \|'
     number = open_records('measured_pocket_96_hash').counts['test']
-    assert re.fullmatch(rf'\| {by_hash.name} \| {number} by hash \| `{flags}` \| {figures}', first), first
-    assert re.fullmatch(rf'\| {by_list.name} \| 12 in 3 folds \| .* \| {figures}', second), second
+    assert re.fullmatch(rf'\| {by_hash.name} \| {number} \(hash split\) \| `{flags}` \| {figures}', first), first
+    assert re.fullmatch(rf'\| {by_list.name} \| 12 \(3 folds\) \| .* \| {figures}', second), second
