@@ -144,7 +144,7 @@ def test_training_again_with_the_same_seed_gives_the_same_scores(story):
 
 
 def test_another_setting_is_refused_and_layers_are_checked(story):
-    with pytest.raises(UserError, match='learning rate'):
+    with pytest.raises(UserError, match='another value of --learning-rate'):
         train.main(['--name', 'story', '--steps', '200', '--learning-rate', '0.01'])
     with pytest.raises(UserError, match='--layers 512,64,8'):
         train.main(['--name', 'story', '--layers', '2048,64,120'])
