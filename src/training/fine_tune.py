@@ -1,4 +1,4 @@
-"""Fine-tune a trained model: the last layers of its frozen backbone are trained on together with its head.
+"""Fine-tune a trained model: train the last layers of its backbone together with its head.
 
     python -m src.training.fine_tune --name flowers
     python -m src.training.fine_tune --name flowers --last-convolutions 8 --learning-rate 3e-5

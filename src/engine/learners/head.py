@@ -112,8 +112,8 @@ class HeadGraph(TrainedGraph):
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
-    """The layer sizes of a head for some records: `layers`, in which 0 at an end follows the data, or for
-    None those of consts.HEAD_MODEL_LAYERS, both of whose ends do. Raises UserError when the ends do not fit
+    """The layer sizes of a head for some records: `layers`, where 0 at an end follows the data, or by default
+    consts.HEAD_MODEL_LAYERS with both ends from the data. Raises UserError when the ends do not fit
     bottleneck and classes."""
     width, classes = records.width, len(records.classes)
     if layers is None:
