@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -99,6 +100,7 @@ def test_a_network_gives_the_output_of_keras(saved, imported, name):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif('ALL_NETWORKS' not in os.environ, reason='they take a minute each: set ALL_NETWORKS=1')
 @pytest.mark.parametrize('name', LARGE)
 def test_a_large_network_gives_the_output_of_keras(tmp_path, name):
     saved = files_of_keras(tmp_path, 'networks', name, sides=(LARGE[name][0],), number=FEW)
