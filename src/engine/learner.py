@@ -36,6 +36,8 @@ class Learner:
     monitor: ClassVar[str]  # the scalar to minimize, where there are validation examples
     unit: ClassVar[str] = 'steps'  # of the progress bar
     scores_start: ClassVar[bool] = False  # whether the initial weights are evaluated, and may stay the best
+    # Training examples that the training score is computed on, at most; None: all.
+    scored_of_train: ClassVar[int | None] = None
     weights: Mapping[str, tf.Variable] | None = None
 
     def __init__(self, recipe: Any, source: Source, classes: int):
@@ -111,8 +113,11 @@ class Learner:
         return whole_score((self.predict(session, chunk), chunk.labels) for chunk in chunks)
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """The scores of each part on all its examples."""
-        return {part: self.score(session, self.source.chunks(part)) for part in self.source.parts}
+        """The scores of each part on all its examples, or of `train` on the first `scored_of_train`."""
+        chunks = {part: self.source.chunks(part) for part in self.source.parts}
+        if self.scored_of_train and 'train' in chunks:
+            chunks['train'] = [self.source.first('train', self.scored_of_train)]
+        return {part: self.score(session, some) for part, some in chunks.items()}
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
         """Scalars for TensorBoard by tag, from samples of the parts."""

@@ -24,7 +24,6 @@ from src.recipes.recipe import PixelRecipe
 from src.records.dataset import Examples, Records
 from src.records.fields import Field, pixels, reader_for
 
-SCORED_OF_TRAIN = 5000  # training pictures that the training score is computed on, at most
 EVALUATED_AT_ONCE = 500
 INITIAL_PICTURES = 5000  # training pictures for data-dependent initialization
 
@@ -40,6 +39,7 @@ class Network(Learner):
     parts = ('network',)
     samples = {'train': 500, 'validation': 2000}  # noqa: RUF012
     monitor = 'validation_error'
+    scored_of_train = 5000
     unit = 'img'
 
     @classmethod
@@ -138,16 +138,6 @@ class Network(Learner):
         begins = range(0, len(examples), EVALUATED_AT_ONCE)
         parts = (examples.values[begin : begin + EVALUATED_AT_ONCE] for begin in begins)
         return np.concatenate([session.run(tensor, {self.pixels: part}) for part in parts])
-
-    def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """The scores of each part on all its examples; of the training pictures, some are enough."""
-        return {
-            part: self.score(
-                session,
-                [self.source.first(part, SCORED_OF_TRAIN)] if part == 'train' else self.source.chunks(part),
-            )
-            for part in self.source.parts
-        }
 
 
 class NetworkGraph(TrainedGraph):

@@ -28,7 +28,6 @@ from src.records.dataset import Examples, Records, open_records
 from src.records.fields import Field, pixels
 
 EVALUATED_AT_ONCE = 100
-SCORED_OF_TRAIN = 500  # training examples that the training score is computed on, at most
 
 
 class Tail(Learner):
@@ -43,6 +42,7 @@ class Tail(Learner):
     parts = ('fine-tuned backbone', 'head')
     samples = {'train': 200, 'validation': 2000}  # noqa: RUF012
     monitor = 'validation_log_loss'
+    scored_of_train = 500
     unit = 'img'
     scores_start = True
 
@@ -181,16 +181,6 @@ class Tail(Learner):
     def show_inputs(self, session: tf.Session, folder: Path) -> None:
         if not self.recipe.cache:
             board.show_inputs(session, tf.cast(self.inputs, tf.float32) / 255, self.feed, folder)
-
-    def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """The scores of each part on all its examples; of the training examples, some are enough."""
-        return {
-            part: self.score(
-                session,
-                [self.source.first(part, SCORED_OF_TRAIN)] if part == 'train' else self.source.chunks(part),
-            )
-            for part in self.source.parts
-        }
 
 
 def _reader(backbone: Backbone) -> ImageReader:
