@@ -136,4 +136,5 @@ class Own(layers.Layer):
 
 
 if __name__ == '__main__':
+    keras.utils.set_random_seed(7)  # the same initial weights in every run
     globals()[sys.argv[2]](Path(sys.argv[1]), *sys.argv[3:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -30,7 +29,6 @@ LARGE = {
     'InceptionV3': (299, 94),
     'Xception': (299, 40),
 }
-FEW = 8  # pictures for the large networks, which take seconds each
 CLASSES = [f'class {number}' for number in range(1000)]
 
 
@@ -100,10 +98,9 @@ def test_a_network_gives_the_output_of_keras(saved, imported, name):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif('ALL_NETWORKS' not in os.environ, reason='they take a minute each: set ALL_NETWORKS=1')
 @pytest.mark.parametrize('name', LARGE)
 def test_a_large_network_gives_the_output_of_keras(tmp_path, name):
-    saved = files_of_keras(tmp_path, 'networks', name, sides=(LARGE[name][0],), number=FEW)
+    saved = files_of_keras(tmp_path, 'networks', name, sides=(LARGE[name][0],))
     folder = tmp_path / 'frozen'
     folder.mkdir()
     frozen_files(saved, folder, [name])
