@@ -167,6 +167,18 @@ class FineTuneRecipe:
         type=real_number(0, 0.5),
     )
     flip: bool = setting(True, 'augmentation: mirror each photo in every other variant or epoch')
+    rotation: float = setting(
+        0.0, 'augmentation: rotation by up to this many degrees', type=real_number(0, 180)
+    )
+    zoom: float = setting(
+        0.0, "augmentation: change of each axis' scale by up to this share", type=real_number(0, 1)
+    )
+    brightness: float = setting(
+        0.0, 'augmentation: change of brightness by up to this share of the range', type=real_number(0, 1)
+    )
+    contrast: float = setting(
+        0.0, 'augmentation: change of contrast by up to this share', type=real_number(0, 1)
+    )
     epochs: float = setting(10, 'passes over the training photos', type=real_number(0.001, 100_000))
     batch_size: int = setting(32, 'photos in a step', type=whole_number(1))
     learning_rate: float = setting(
@@ -194,3 +206,10 @@ class FineTuneRecipe:
     def learned_splits(self) -> tuple[str, ...]:
         """The splits that the layers learn from."""
         return ('train',)
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """The settings of the augmentation, as `engine/fine_tuning/variants.varied` takes them; what is off
+        is left out, except `shift` and `flip`."""
+        more = {name: getattr(self, name) for name in ('rotation', 'zoom', 'brightness', 'contrast')}
+        return {'shift': self.shift, 'flip': self.flip, **{name: v for name, v in more.items() if v}}

@@ -213,9 +213,20 @@ def test_the_benchmark_times_a_step_with_and_without_the_cache(small):
     assert all(len(each) == 2 and min(each) > 0 for each in found.values())
 
 
-def test_only_training_photos_are_augmented(small):
+OFF = {'shift': 0.0, 'flip': False}
+AUGMENTED = [
+    {},
+    OFF | {'rotation': 40.0},
+    OFF | {'zoom': 0.3},
+    OFF | {'brightness': 0.3},
+    OFF | {'contrast': 0.5},
+]
+
+
+@pytest.mark.parametrize('augmentation', AUGMENTED)
+def test_only_training_photos_are_augmented(small, augmentation):
     records = open_records('small')
-    recipe = Tail.settled(FineTuneRecipe('small', thaw=THAWED, variants=3), records)
+    recipe = Tail.settled(FineTuneRecipe('small', thaw=THAWED, variants=3, **augmentation), records)
     source = open_source(
         Tail.examples(recipe, records), ('train',), Tail.field(recipe, records), 8, recipe.seed
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,8 @@ AT_ONCE = 32  # photos
 
 @dataclass(frozen=True)
 class Plan:
-    """What is computed: the activations of `records` at `cut`, `variants` of each training photo with shifts
-    up to the share `shift` of a side, and mirrored ones if `flip`; random numbers depend on `seed`.
+    """What is computed: the activations of `records` at `cut`, `variants` of each training photo, augmented
+    as `variants.varied` does it; random numbers depend on `seed`.
 
     The frozen part computes in the precision of the records, as their bottlenecks were computed.
     """
@@ -50,8 +50,7 @@ class Plan:
     records: Records
     cut: Cut
     variants: int
-    shift: float
-    flip: bool
+    augmentation: Mapping[str, Any]
     seed: int
 
     def facts(self) -> dict[str, Any]:
@@ -64,8 +63,7 @@ class Plan:
             'precision': self.records.manifest['precision'],
             'tensors': {tensor.name: list(tensor.shape) for tensor in self.cut.crossing},
             'variants': self.variants,
-            'shift': self.shift,
-            'flip': self.flip,
+            **self.augmentation,
             'seed': self.seed,
         }
 
@@ -125,7 +123,7 @@ def _write(plan: Plan, missing: Sequence[tuple[str, str]], total: int) -> None:
     with tf.Graph().as_default() as graph:
         given = tf.placeholder(tf.float32, [None, *reader.shape])
         variant, place = tf.placeholder(tf.int64, []), tf.placeholder(tf.int64, [])
-        drawn = varied(given, (plan.seed, place), plan.shift, plan.flip, variant)
+        drawn = varied(given, (plan.seed, place), plan.augmentation, variant)
         pictures = tf.cond(variant > 0, lambda: drawn, lambda: given)
         values = tf.cast(plan.cut.attach_frozen(pictures), tf.float16)
     config = session_config(plan.records.manifest['precision'])

@@ -63,7 +63,7 @@ class Tail(Learner):
         if not recipe.cache:
             return records
         r = recipe
-        return with_activations(Plan(records, cut_of(r, records), r.variants, r.shift, r.flip, r.seed))
+        return with_activations(Plan(records, cut_of(r, records), r.variants, r.augmentation, r.seed))
 
     @classmethod
     def facts(cls, recipe: FineTuneRecipe, records: Records) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class Tail(Learner):
         order = tf.range(r.batch_size, dtype=tf.int64) + self.step * r.batch_size
         epoch = order // self.source.number('train')
         # Evaluation feeds this tensor, so that there is one copy of the frozen part.
-        self.inputs = varied(self.fed, (r.seed, self.step), r.shift, r.flip, epoch)
+        self.inputs = varied(self.fed, (r.seed, self.step), r.augmentation, epoch)
         return self.cut.attach_frozen(tf.cast(self.inputs, tf.float32))
 
     def _minimize(self) -> tf.Operation:
