@@ -38,9 +38,9 @@ def fit(
     recipe = learner_type.settled(recipe, records)
     facts = learner_type.facts(recipe, records)
     description = describe(records, recipe, name, changed, {'learner': learner_type.kind} | facts)
-    claim(model, description, fresh)
-    if 'train' not in parts_of(records, recipe.learned_splits):
+    if 'train' not in parts_of(records, recipe.learned_splits):  # before an earlier model is deleted
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
+    claim(model, description, fresh)
     further = estimate(recipe)
     field = learner_type.field(recipe, records)
     examples = learner_type.examples(recipe, records)

@@ -26,6 +26,8 @@ from src.scoring.scores import table
 
 # Fields of a recipe that are stored elsewhere, or may change when a run is resumed.
 NO_SETTINGS = ('data_set', 'patience')
+FLAGS = {'start': '--from'}  # of settings whose flags have other names
+COMMANDS = {'head': 'train', 'network': 'train_images', 'tail': 'fine_tune'}  # by learner
 
 
 def describe(
@@ -98,6 +100,10 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
 
 def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     """The first difference in words; '' when there is none."""
+    # Early versions did not note the learner.
+    learner = earlier.get('learner') or ('head' if earlier.get('backbone') else 'network')
+    if learner != now.get('learner', learner):
+        return f'another command ({COMMANDS[learner]})'
     for key, words in (
         ('backbone', 'backbone'),
         ('classes', 'list of classes'),
@@ -108,7 +114,9 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     for key, value in now['settings'].items():
         # A setting that an earlier version did not have was off.
         if (before := earlier['settings'].get(key, 0)) != value:
-            return f'another value of {flag_of(key)} ({before})'
+            return f'another value of {FLAGS.get(key, flag_of(key))} ({before})'
+    if earlier.get('start_sha256', now.get('start_sha256')) != now.get('start_sha256'):
+        return f'an earlier state of {now["settings"]["start"]}'
     return ''
 
 

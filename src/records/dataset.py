@@ -25,6 +25,7 @@ class Records:
 
     folder: Path
     manifest: dict
+    computed_again: bool = False  # whether a training computes shards that are missing
 
     @property
     def classes(self) -> list[str]:
@@ -136,7 +137,7 @@ def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> E
     if len(ids) < number:
         raise UserError(
             f'{paths.shown(records.folder)} holds {len(ids):,} of the {number:,} records that its '
-            f'{MANIFEST} lists: run the conversion again with --overwrite'
+            f'{MANIFEST} lists: {_remedy(records)}'
         )
     return Examples(ids, labels, values)
 
@@ -157,8 +158,7 @@ def decoded(parsed: np.ndarray, field: Field, records: Records) -> np.ndarray:
         return field.decode(parsed)
     except BadImage as fault:
         raise UserError(
-            f'a picture in {paths.shown(records.folder)} cannot be decoded ({fault}): run the '
-            'conversion again with --overwrite'
+            f'a picture in {paths.shown(records.folder)} cannot be decoded ({fault}): {_remedy(records)}'
         ) from fault
 
 
@@ -171,7 +171,7 @@ def labelled(
         features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | fields
         if split != consts.UNLABELLED:
             features |= label_feature(records)
-        for batch in _batches(records.shards(split), features, size):
+        for batch in _batches(records, split, features, size):
             one_hot = batch.get(consts.LABEL_ONE_HOT_FIELD)
             labels = np.full(len(batch[consts.ID_FIELD]), -1) if one_hot is None else one_hot.argmax(1)
             ids = [id_.decode('utf-8', 'surrogateescape') for id_ in batch[consts.ID_FIELD]]
@@ -190,7 +190,7 @@ def pictures(records: Records, split: str, ids: Iterable[str] | None = None) -> 
     features = {
         field: tf.FixedLenFeature([], tf.string) for field in (consts.ID_FIELD, consts.IMAGE_RAW_FIELD)
     }
-    for batch in _batches(records.shards(split), features, 16):
+    for batch in _batches(records, split, features, 16):
         for id_, image in zip(batch[consts.ID_FIELD], batch[consts.IMAGE_RAW_FIELD], strict=True):
             id_ = id_.decode('utf-8', 'surrogateescape')
             if wanted is None or id_ in wanted:
@@ -202,26 +202,33 @@ def damages() -> tuple[type[Exception], ...]:
     return tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError
 
 
-def damage(shards: Sequence[Path], features: dict) -> UserError:
-    """The error that names the damaged shard, found by reading the shards one by one."""
+def _remedy(records: Records) -> str:
+    if records.computed_again:
+        return 'delete this folder, and the same command computes it again'
+    return 'run the conversion again with --overwrite'
+
+
+def damage(records: Records, shards: Sequence[Path], features: dict) -> UserError:
+    """The error that names the damaged one of some shards of `records`, found by reading them one by one."""
     for shard in shards:
         try:
             for _ in _parsed([shard], features, 512):
                 pass
         except damages():
-            return UserError(
-                f'{paths.shown(shard)} is missing or damaged: delete it and run the conversion again, '
-                'which writes this file anew and keeps the others'
-            )
+            remedy = 'run the conversion again, which writes this file anew and keeps the others'
+            if records.computed_again:
+                remedy = 'repeat the same command, which computes it again'
+            return UserError(f'{paths.shown(shard)} is missing or damaged: delete it and {remedy}')
     return UserError(f'a file in {paths.shown(shards[0].parent)} could not be read, now it can: try again')
 
 
-def _batches(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Parsed records of some shards, `size` at a time. Raises UserError for a damaged shard."""
+def _batches(records: Records, split: str, features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """Parsed records of a split, `size` at a time. Raises UserError for a damaged shard."""
+    shards = records.shards(split)
     try:
         yield from _parsed(shards, features, size)
     except damages() as error:
-        raise damage(shards, features) from error
+        raise damage(records, shards, features) from error
 
 
 def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:

@@ -56,7 +56,7 @@ def _parsed_batches(
             while True:
                 yield draw()
         except dataset.damages() as error:
-            raise dataset.damage(shards, features) from error
+            raise dataset.damage(records, shards, features) from error
 
 
 def _epoch(

@@ -23,6 +23,7 @@ import argparse
 from dataclasses import fields
 
 from src.common import cli, errors, paths
+from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.names import plain_name, resolve_trained, tuned_model_for
@@ -74,6 +75,15 @@ def cut_by(recipe: FineTuneRecipe, records: Records) -> Cut:
         raise
 
 
+def _require_another_model(model: str, start: str) -> None:
+    """Raise UserError when the files of a run would replace the model that it starts from."""
+    if model == start:
+        raise UserError(
+            f'{model} is the model that fine-tuning starts from, which must not be replaced: choose another '
+            f'--model, such as {model}_fine_tuned'
+        )
+
+
 def _list(layers) -> None:
     for layer in layers:
         say(f'  {layer}')
@@ -103,7 +113,9 @@ def main(argv: list[str] | None = None) -> None:
     if args.layers:
         records.width  # noqa: B018  (raises for records without a backbone)
         return _list(weighted_layers(backbone_of(records.manifest['backbone'])))
-    _describe(cut_by(recipe, records), records.counts.get('train', 0))
+    cut = cut_by(recipe, records)
+    _require_another_model(model, trained_head(recipe, records).model)
+    _describe(cut, records.counts.get('train', 0))
     with at_work(paths.checkpoints(model)):
         state, scores = fit(Tail, records, model, recipe, args.recipe, args.fresh)
     report(records, model, state, scores)

@@ -206,6 +206,28 @@ def test_activations_are_stored_once_and_go_on_where_they_stopped(small, monkeyp
     assert files.read_json(folder / 'activations.json')['variants'] == 3
 
 
+@pytest.mark.parametrize(
+    ('body', 'words'),
+    [
+        (b'no records at all, but some text', r'train.*tfrecord is missing or damaged: delete it and repeat'),
+        (b'', r'holds \d+ of the \d+ records .*: delete this folder, and the same command computes it again'),
+    ],
+)
+def test_damaged_activations_are_computed_again_once_they_are_deleted(small, body, words):
+    settings = ['--fresh', '--seed', '11', '--epochs', '1', '--variants', '2']
+    run('damaged', *settings)
+    folder = max((paths.records('small') / 'activations').iterdir(), key=lambda path: path.stat().st_mtime)
+    shard = next(folder.glob('train*'))
+    whole = shard.read_bytes()
+    shard.write_bytes(body)
+    with pytest.raises(UserError, match=words) as caught:
+        run('damaged', *settings)
+    assert 'conversion' not in str(caught.value)
+    shard.unlink()
+    run('damaged', *settings)
+    assert shard.read_bytes() == whole
+
+
 def test_the_benchmark_times_a_step_with_and_without_the_cache(small):
     recipes = {str(cache): FineTuneRecipe('small', thaw=THAWED, cache=cache) for cache in (True, False)}
     found = measured(recipes, open_records('small'), 2)
@@ -279,6 +301,27 @@ def test_a_start_that_does_not_fit_is_refused(small):
         fine_tune.main(['--recipe', 'cifar10/cnn_deep'])
     with pytest.raises(UserError, match=r'is a recipe for .*\.fine_tune'):
         find_recipe('cats_dogs/transfer_fine_tuned', HeadRecipe)
+
+
+@pytest.mark.parametrize('flags', [[], ['--fresh']])
+def test_the_model_that_it_starts_from_is_never_replaced(small, flags):
+    before = weights('small')
+    with pytest.raises(UserError, match=r'small is the model that fine-tuning starts from.* another --model'):
+        run('small', *flags)
+    assert all((weights('small')[name] == value).all() for name, value in before.items())
+
+
+def test_a_run_that_started_from_other_weights_is_another_run(small):
+    flags = ['--name', 'small', '--model', 'other_head', '--layers', f'{WIDTH},2', '--steps', '3', '--fresh']
+    train.main([*flags, '--seed', '5'])
+    run('from_other', '--fresh', '--from', 'other_head', '--epochs', '1')
+    with pytest.raises(UserError, match=r'was trained with another value of --from \(other_head\): add --f'):
+        run('from_other', '--epochs', '1')
+    train.main([*flags, '--seed', '6'])
+    with pytest.raises(UserError, match='was trained with an earlier state of other_head: add --fresh'):
+        run('from_other', '--from', 'other_head', '--epochs', '1')
+    with pytest.raises(UserError, match=r'from_other was trained with another command \(fine_tune\)'):
+        train.main(['--name', 'small', '--model', 'from_other'])
 
 
 def test_the_suggested_command_repeats_the_run(small):

@@ -111,7 +111,7 @@ def with_activations(plan: Plan) -> Records:
         files.write_json(folder / NOTE, plan.facts())
         _write(plan, missing, total)
     shards = [name for _, name in plan.shards]
-    return Records(folder, records.manifest | {'counts': counts, 'shards': shards})
+    return Records(folder, records.manifest | {'counts': counts, 'shards': shards}, computed_again=True)
 
 
 def _write(plan: Plan, missing: Sequence[tuple[str, str]], total: int) -> None:

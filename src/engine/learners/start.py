@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from src.common import paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.names import model_for
 from src.engine import checkpoints
@@ -26,6 +27,11 @@ class TrainedHead:
     model: str
     checkpoint: str
     layers: list[int]
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights."""
+        return files.sha256(Path(f'{self.checkpoint}.data-00000-of-00001'))
 
 
 def trained_head(recipe: FineTuneRecipe, records: Records) -> TrainedHead:

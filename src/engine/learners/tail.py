@@ -73,6 +73,7 @@ class Tail(Learner):
             'precision': records.manifest['precision'],
             'thawed': list(cut.weights),
             'cut': [tensor.name for tensor in cut.crossing],
+            'start_sha256': trained_head(recipe, records).sha256,
         }
 
     @classmethod
