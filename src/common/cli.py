@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -92,7 +93,7 @@ def whole_number(low: int, high: int | None = None):
 
     def number(text: str) -> int:
         try:
-            value = int(text.replace('_', '').replace(',', ''))
+            value = int(without_thousands(text))
         except ValueError:
             value = low - 1
         if value < low or (high is not None and value > high):
@@ -100,6 +101,11 @@ def whole_number(low: int, high: int | None = None):
         return value
 
     return number
+
+
+def without_thousands(text: str) -> str:
+    """A number without the commas between its thousands: '1000' of '1,000', but '0,25' stays."""
+    return text.replace(',', '') if re.fullmatch(r'\s*[+-]?\d{1,3}(,\d{3})+\s*', text) else text
 
 
 def real_number(low: float, high: float) -> Callable[[str], float]:

@@ -95,6 +95,8 @@ def _ended(main: Callable[[], int | None]) -> int:
     except Exception as error:
         if fault := disk_fault(error):
             return _complain(f'error: {place_of(error)}: {fault}', 2)
+        if isinstance(error, MemoryError) or type(error).__name__ == 'ResourceExhaustedError':
+            return _complain('error: not enough memory: use smaller pictures or batches, then repeat', 2)
         name = (getattr(error, 'name', '') or '').partition('.')[0]
         if isinstance(error, ModuleNotFoundError) and name in environment.NEEDED:
             return _complain(f'error: {environment.fault() or error}', 2)

@@ -59,8 +59,7 @@ def add_draw(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         '--seed',
         type=cli.whole_number(0),
-        default=consts.SEED,
-        help='seed of the draw (default: %(default)s)',
+        help=f'seed of the draw (default: {consts.SEED})',
     )
 
 
@@ -69,12 +68,14 @@ def draw_of(args: argparse.Namespace) -> Draw | None:
     shares = {split: getattr(args, f'{split}_per_class') for split in consts.SPLITS}
     given = [share for share in shares.values() if share is not None]
     if not given:
+        if args.seed is not None:
+            raise UserError('--seed is for splits that are drawn: give --train-per-class too')
         return None
     if shares['train'] is None:
         raise UserError('give --train-per-class too: splits are drawn by number only if all of them are')
     if sum(share for share in given if isinstance(share, float)) > 1 + 1e-9:
         raise UserError(f'the shares {" + ".join(map(str, given))} are more than 1')
-    return Draw(**shares, seed=args.seed)
+    return Draw(**shares, seed=consts.SEED if args.seed is None else args.seed)
 
 
 def drawn(planned: Sequence[Planned], draw: Draw, source: Path) -> tuple[list[Planned], list[Remark]]:
@@ -82,7 +83,7 @@ def drawn(planned: Sequence[Planned], draw: Draw, source: Path) -> tuple[list[Pl
     that it came upon and that cannot be decoded, in whose place others are taken.
 
     `planned` holds each photo once, so that no picture can be in two splits. Raises UserError when a class
-    has fewer photos than asked for.
+    has fewer photos than asked for, or so few that a share of them is no photo.
     """
     by_label: dict[str, list[Planned]] = defaultdict(list)
     for item in planned:
@@ -90,6 +91,12 @@ def drawn(planned: Sequence[Planned], draw: Draw, source: Path) -> tuple[list[Pl
     wanted = {label: draw.wanted(len(items)) for label, items in by_label.items()}
     if any(sum(wanted[label].values()) > len(items) for label, items in by_label.items()):
         raise _too_few(source, {label: len(items) for label, items in by_label.items()}, wanted)
+    for label, numbers in sorted(wanted.items()):
+        if none := next((split for split in ORDER if getattr(draw, split) and not numbers[split]), None):
+            raise UserError(
+                f'{paths.shown(source)} holds {count(len(by_label[label]), f"{label} photo")} that can be '
+                f'used: --{none}-per-class {getattr(draw, none)} of them is no photo, ask for a larger share'
+            )
     splits: dict[str, str] = {}
     remarks: list[Remark] = []
     with progress(sum(sum(w.values()) for w in wanted.values()), 'drawing photos', 'photos') as bar:
@@ -136,7 +143,7 @@ def _number_or_share(text: str) -> float:
     """An argparse type: a whole number of photos (int), or a share of them below 1 (float)."""
     for kind, most in ((int, float('inf')), (float, 1)):
         try:
-            value = kind(text.replace(',', '').replace('_', ''))
+            value = kind(cli.without_thousands(text))
         except ValueError:
             continue
         if 0 < value <= most:

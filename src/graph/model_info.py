@@ -44,8 +44,12 @@ def labels_in(path: Path) -> list[str]:
     """The class names in a text file, one a line in output order. Raises UserError when it cannot be read."""
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeError) as error:
-        raise UserError(f'cannot read {paths.shown(path)} as UTF-8 text ({error})') from error
+    except OSError as error:
+        raise UserError(f'cannot read {paths.shown(path)}: {error.strerror}') from error
+    except UnicodeError as error:
+        raise UserError(
+            f'{paths.shown(path)} is no UTF-8 text: give a text file with one class name a line'
+        ) from error
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -24,6 +24,8 @@ def end(body: str, *flags: str, encoding: str = 'utf-8') -> subprocess.Completed
         ('def main(): return None', 0, ''),
         ('def main(): raise errors.UserError("no such\\nphoto")', 2, 'error: no such photo'),
         ('def main(): raise KeyboardInterrupt', 130, 'stopped\n'),
+        ('def main(): raise MemoryError', 2, 'error: not enough memory: use smaller pictures or batches'),
+        ('import numpy\ndef main(): numpy.ones((10**9, 10**6))', 2, 'error: not enough memory'),
         ('def main(): raise KeyError("x")', 1, "unexpected KeyError: 'x' (--debug shows where)"),
     ],
 )

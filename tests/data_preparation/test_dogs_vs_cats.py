@@ -104,6 +104,24 @@ def test_shares_of_each_class(tmp_path):
     assert manifest['counts'] == {'train': 12, 'validation': 6, 'test': 6}
 
 
+def test_commas_stand_between_thousands(tmp_path):
+    with pytest.raises(UserError, match=r'but 1,500 = 1,500 of each class are asked for'):
+        convert(kaggle(tmp_path, 2), 'thousands', '--train-per-class', '1,500')
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (['--train-per-class', '0.01'], '--train-per-class 0.01 of them is no photo, ask for a larger share'),
+        (per_class(2, '0.01', 2), r'holds 12 cat photos .*: --validation-per-class 0.01 of them is no photo'),
+    ],
+)
+def test_a_share_that_is_no_photo_is_refused(tmp_path, flags, words):
+    with pytest.raises(UserError, match=words):
+        convert(kaggle(tmp_path), 'no_share', *flags)
+    assert not paths.records('no_share').exists()
+
+
 def test_photos_that_cannot_be_decoded_are_replaced_by_others(tmp_path):
     folder = kaggle(tmp_path, 12)
     cut = sorted((folder / 'train').glob('cat.*'))[:3]
@@ -131,6 +149,7 @@ def test_fewer_photos_than_asked_for(tmp_path):
     ('flags', 'words'),
     [
         (['--test-per-class', '5'], 'give --train-per-class too'),
+        (['--seed', '5'], '--seed is for splits that are drawn: give --train-per-class too'),
         (per_class('0.8', '0.2', '0.2'), r'the shares 0.8 \+ 0.2 \+ 0.2 are more than 1'),
     ],
 )
@@ -139,7 +158,7 @@ def test_flags_that_do_not_go_together(tmp_path, flags, words):
         convert(kaggle(tmp_path, 1), 'flags', *flags)
 
 
-@pytest.mark.parametrize('text', ['0', '-3', '1.5', 'all'])
+@pytest.mark.parametrize('text', ['0', '-3', '1.5', 'all', '0,25', '12,5', '1,00'])
 def test_what_is_no_number_of_photos_is_refused(text, capsys):
     with pytest.raises(SystemExit):
         dogs_vs_cats_to_tfrecords.main([f'--train-per-class={text}'])

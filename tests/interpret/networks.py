@@ -28,7 +28,7 @@ def color_classifier(
         )
         kernel = np.full((4, 4, 3, 4), -1.0, np.float32)
         kernel[:, :, [0, 1, 2], [0, 1, 2]] = 1.0  # each of three channels finds one color
-        conv = tf.nn.conv2d(before(sized / 255.0), tf.constant(kernel), 4, 'SAME', name='conv')
+        conv = tf.nn.conv2d(before(sized / 255.0), tf.constant(kernel, name='kernel'), 4, 'SAME', name='conv')
         # The fourth channel is below 0 for every input: its ReLU is dead.
         maps = tf.nn.relu(conv + np.float32([0, 0, 0, -1]), name='Relu')
         pooled = tf.reduce_mean(maps, [1, 2], name='pool_3')

@@ -131,6 +131,8 @@ def test_the_command_writes_a_png_a_csv_and_a_page(tmp_path, capsys):
         ('Rely', {}, "no layer 'Rely'; similar names: Relu"),
         ('Relu', {'wanted': [4]}, 'Relu has 4 channels, 0 to 3: no 4'),
         ('pool_3', {'side': 16}, 'has no positions, so that it needs images of 32 pixels'),
+        ('Relu:7', {}, "the layer 'Relu' has no output 'Relu:7': leave the number out"),
+        ('kernel', {}, 'kernel does not depend on the pixels: choose another layer'),
         ('DecodeJpeg', {}, r'DecodeJpeg is uint8 .*: choose a layer'),
     ],
 )

@@ -67,7 +67,7 @@ def _network(place: Path, name: str, weights: str | None, pooling: str, labels: 
             prepared = network.preprocess(pixels)
         return whole(prepared, training=False)
 
-    return reply | _write(place, function, network.size, whole)
+    return reply | _write(place, function, network.size, whole, Path(weights or name))
 
 
 def _user_model(place: Path, file: str, pixel_range: list[float] | None) -> dict[str, Any]:
@@ -87,13 +87,21 @@ def _user_model(place: Path, file: str, pixel_range: list[float] | None) -> dict
         scaled_pixels = pixels if (low, high) == (0, 255) else pixels * ((high - low) / 255) + low
         return {OUTPUT: classify(scaled_pixels)}
 
-    return {'scales_pixels': scaled} | _write(place, function, size, model)
+    return {'scales_pixels': scaled} | _write(place, function, size, model, path)
 
 
-def _write(place: Path, function: tracing.Function, size: tuple[int, int], model: Any) -> dict[str, Any]:
-    """Write the frozen graph of a function, and what Keras itself computes in eager mode."""
+def _write(
+    place: Path, function: tracing.Function, size: tuple[int, int], model: Any, source: Path
+) -> dict[str, Any]:
+    """Write the frozen graph of a function, and what Keras itself computes in eager mode. `source`: where
+    the weights come from. Raises UserError when Keras computes something that is no number."""
     pixels = _random_pixels(size)
     values = {name: np.asarray(value) for name, value in function(tf.constant(pixels)).items()}
+    if not all(np.isfinite(value).all() for value in values.values()):
+        raise UserError(
+            f'{paths.shown(source)} gives outputs that are no numbers (NaN or infinite) in Keras too: its '
+            'weights are damaged, or its training diverged'
+        )
     with files.writing(place / CHECK):
         np.savez(place / CHECK, pixels=pixels, **values)
     write_graph(tracing.freeze(function, size, model), place / NETWORK)

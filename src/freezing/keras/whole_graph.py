@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from src.common import consts, paths
+from src.common import consts
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.freezing.keras import child
@@ -48,7 +48,7 @@ def difference(frozen: Path, folder: Path) -> float:
         model.close()
     if not max(found) <= TOLERANCE:
         raise UserError(
-            f'{paths.shown(frozen)} does not give the output of Keras: they differ by {max(found):.1e}, '
+            f'the frozen graph does not give the output of Keras: they differ by {max(found):.1e}, '
             f'more than {TOLERANCE:.0e}; it was not kept'
         )
     return float(max(found))

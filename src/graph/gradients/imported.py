@@ -52,6 +52,8 @@ def import_network(
     given = {} if pixels is None else {model.preprocessing.pixels: pixels}
     with tf.name_scope('network') if given else nullcontext('') as scope:  # network_1/ of a second import
         prefix = scope
+    if pixels is not None and node_of(model.preprocessing.pixels) not in nodes_by_name(whole):
+        raise UserError(f'{end or model.output} does not depend on the pixels: choose another layer')
     try:
         tf.import_graph_def(whole, given, name=prefix)
     except ValueError as error:
@@ -63,7 +65,12 @@ def import_network(
         require_layer(model, name)
         if given and node_of(name) == node_of(model.preprocessing.pixels):
             return pixels
-        return graph.get_tensor_by_name(f'{prefix}{name if ":" in name else name + ":0"}')
+        try:
+            return graph.get_tensor_by_name(f'{prefix}{name if ":" in name else name + ":0"}')
+        except (KeyError, ValueError) as error:
+            raise UserError(
+                f'the layer {node_of(name)!r} has no output {name!r}: leave the number out'
+            ) from error
 
     return layer
 

@@ -31,6 +31,7 @@ REFUSED = {
     'lambda.h5': 'has Python code in the Lambda layer twice, which is never run: rebuild the model',
     'own_layer.keras': 'Keras cannot load .*: the class Own is not in Keras: rebuild the model from',
     'labels.keras': 'ends in 3 sigmoid units, for several labels of one image',
+    'diverged.keras': r'gives outputs that are no numbers \(NaN or infinite\) in Keras too',
     'gray.keras': r'is no image classifier: its input is \[N, 32, 32, 1\], not \[N, height, width, 3\]',
     'any_size.keras': r'takes images of any size: save it with a fixed input, such as keras\.Input',
     'maps.keras': r'is no image classifier: its output is \[N, 32, 32, 2\], not \[N, classes\]',
