@@ -127,3 +127,13 @@ def test_records_with_lists_of_their_own_are_told_so(clusters):
     listed = Records(records.folder, records.manifest | {'split_by': 'test list'})
     scores = {'test': {'examples': 3, 'top_1': 1.0, 'most_frequent': 0.5}}
     assert 'each split 30 photos in all' in score_warnings.warnings(listed, {}, scores)[-1]
+
+
+@pytest.mark.parametrize(('cache', 'photos'), [(True, 2), (False, 8)])
+def test_variants_of_a_photo_are_one_photo(cache, photos):
+    write('varied', False, train=[1] * len(CLASSES))
+    facts = {'learned_from': ['train'], 'settings': {'cache': cache, 'variants': 4}}
+    scores = {'train': {'examples': 8, 'top_1': 1.0, 'most_frequent': 0.5, 'log_loss': 0.1}}
+    told = score_warnings.warnings(open_records('varied'), facts, scores)
+    assert any(f'train has {photos} photos, fewer than 30' in line for line in told)
+    assert any('not distinguishable from chance on 2 photos' in line for line in told) == cache
