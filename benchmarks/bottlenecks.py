@@ -11,12 +11,14 @@ Each contender has its own process and is warmed up by one run. The table shows 
 difference of its vectors from those of the reference, as a share of the largest value, and its share of the
 peak: the FLOP/s that products of large matrices reach on this machine.
 
-OpenVINO and ONNX Runtime come with `pip install -e '.[bench]'`.
+OpenVINO and ONNX Runtime come with `pip install -c setup/constraints.txt -e '.[bench]'`; without them the
+others are measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +32,7 @@ from benchmarks.machine import add_rounds, machine, machine_line, rounds
 from benchmarks.photos import add_photos, photos_for
 from benchmarks.table import add_output, show
 from benchmarks.task import Task, prepare
-from src.common import cli, errors
+from src.common import cli, commands, errors
 from src.common.files import count
 from src.graph.graph_io import write_graph
 from src.graph.precision import cpu_has_bfloat16
@@ -46,6 +48,7 @@ CONTENDERS = {
     'OpenVINO bfloat16': (peers.openvino, 'bfloat16', 'bfloat16'),
     'ONNX Runtime': (peers.onnx_runtime, 'float32'),
 }
+PACKAGES = ('openvino', 'onnxruntime', 'tf2onnx')  # of the extra `bench`
 COLUMNS = ('', 'images/s', '× reference', 'max abs difference', 'of the peak')
 
 
@@ -123,6 +126,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    if missing := errors.missing_packages(*PACKAGES):
+        install = commands.to_install('bench')
+        print(f'measured without {", ".join(missing)}: for these run {install}', file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         photos = photos_for(args.photos, args.images, folder)

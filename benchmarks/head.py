@@ -28,7 +28,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.held_out import Parts, by_head, by_peer
+from benchmarks.held_out import Parts, by_head, by_peer, require_peer
 from benchmarks.machine import add_rounds, machine, machine_line, rounds
 from src.common import cli, consts, errors
 from src.common.progress import say
@@ -172,6 +172,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    require_peer()
     records = open_records(args.name)
     recipe = train.recipe_of(args, records)
     rows = compare(records, recipe, args.rounds)

@@ -7,7 +7,8 @@ With --folds K the test split of the records is divided into K folds (by a hash 
 is predicted by a head that was trained on all other photos of the data set, so every test photo is scored
 once, by a head that was not trained on it. Without --folds the head is trained on the training split, its
 best step is chosen on the validation split, and it is scored on the test split. scikit-learn's
-LogisticRegression (C = 1) is trained on the same photos, with vectors as they are and standardized.
+LogisticRegression (C = 1) is trained on the same photos, with vectors as they are and standardized; it comes
+with `pip install -c setup/constraints.txt -e '.[bench]'`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from src.common import cli, consts, errors
 from src.common.files import count
@@ -34,6 +32,11 @@ from src.training.cross_validation import trained_head
 
 Parts = dict[str, Examples]
 PEERS = ('sklearn', 'sklearn std')  # on vectors as they are, and standardized
+
+
+def require_peer() -> None:
+    """Raise UserError if scikit-learn is missing, before anything is trained."""
+    errors.require_packages('bench', 'sklearn')
 
 
 def tasks(examples: Parts, folds: int) -> list[Parts]:
@@ -57,6 +60,10 @@ def by_head(task: Parts, recipe: HeadRecipe) -> np.ndarray:
 
 def by_peer(task: Parts, classes: int, standardize: bool) -> np.ndarray:
     """The same, by logistic regression (L-BFGS, at most 1,000 iterations)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     model = LogisticRegression(max_iter=1000)
     if standardize:
         model = make_pipeline(StandardScaler(), model)
@@ -95,6 +102,8 @@ def tasks_of(records: Records, folds: int) -> list[Parts]:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    if not args.no_peer:
+        require_peer()
     records = open_records(args.name)
     recipe = train.recipe_of(args, records)
     todo = tasks_of(records, args.folds)

@@ -6,7 +6,8 @@
 the pocket backbone was not trained on. Each row runs its commands in the README: `image_folder_to_tfrecords`
 with or without the list, then the head of `src.training.train`, scored on test photos as in
 `benchmarks.held_out`, with scikit-learn's LogisticRegression (C = 1, L-BFGS) in brackets. Records go to
-data/records/measured_*; records that exist are not converted again.
+data/records/measured_*; records that exist are not converted again. scikit-learn comes with
+`pip install -c setup/constraints.txt -e '.[bench]'`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.held_out import PEERS, contenders, score_of, tasks_of
+from benchmarks.held_out import PEERS, contenders, require_peer, score_of, tasks_of
 from benchmarks.machine import machine_line
 from src.common import cli, errors, paths
 from src.common.progress import say
@@ -97,6 +98,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    require_peer()
     lines = [measure(row, convert(row, args)) for row in ROWS]
     say(machine_line())
     say('\n'.join([HEADER, *lines]))

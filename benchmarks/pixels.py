@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -62,6 +63,20 @@ def measured(python: str, module: str, network: str, computes_in: str, seconds: 
     return json.loads(finished.stdout.splitlines()[-1])
 
 
+def require_torch(python: str) -> None:
+    """Raise UserError if this Python does not exist or has no PyTorch, before anything is measured."""
+    code = 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'
+    try:
+        missing = subprocess.run([python, '-c', code], capture_output=True, check=False).returncode
+    except OSError as error:
+        raise UserError(f'--torch-python {python}: {error.strerror}') from error
+    if missing:
+        install = shlex.join([python, '-m', 'pip', 'install', 'torch'])
+        raise UserError(
+            f'{python} has no PyTorch: name a Python that has it with --torch-python, or run {install}'
+        )
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.pixels', __doc__)
     made.add_argument('--networks', nargs='+', choices=NETWORKS, default=list(NETWORKS), help='default: all')
@@ -80,6 +95,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    require_torch(args.torch_python)
     say(machine_line())
     say(f'{"network":<10}{"precision":<10}{"":<11}{"median":>14} {"(min to max)":<18}× PyTorch')
     for network in args.networks:

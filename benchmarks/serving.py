@@ -41,6 +41,7 @@ from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.progress import say
 from src.inference.predictor import Predictor, load_model
+from src.inference.serve import PACKAGES
 
 CLIENTS = 32
 OVERLOAD, OVERLOAD_CLIENTS = 10, 300
@@ -168,6 +169,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    errors.require_packages('serve', *PACKAGES)
     predictor = load_model(args.model)
     with tempfile.TemporaryDirectory() as scratch, running(args.model) as server:
         pictures = [photo.read_bytes() for photo in photos_for(args.photos, PICTURES, Path(scratch))]

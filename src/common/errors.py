@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 import re
 import sys
@@ -35,6 +36,19 @@ _NOT_WRITABLE = {*_FULL, errno.EROFS}
 
 class UserError(Exception):
     """One line for the user: what is wrong, with which file, and what to do about it."""
+
+
+def missing_packages(*packages: str) -> list[str]:
+    """Those of some packages that are not installed. Does not import them."""
+    return [package for package in packages if importlib.util.find_spec(package) is None]
+
+
+def require_packages(extra: str, *packages: str) -> None:
+    """Raise UserError if packages of an extra in pyproject.toml are missing, with the command that installs
+    them."""
+    if missing := missing_packages(*packages):
+        words = f'package {missing[0]} is' if len(missing) == 1 else f'packages {", ".join(missing)} are'
+        raise UserError(f'the {words} missing: run {commands.to_install(extra)}')
 
 
 def debugging() -> bool:

@@ -14,15 +14,13 @@ It listens to this machine only, unless --host says otherwise. There is no passw
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.common import cli, commands, errors, paths
-from src.common.errors import UserError
+from src.common import cli, errors, paths
 from src.common.names import Model, resolve_model
 from src.common.progress import say
 from src.inference.default_model import default_model, why_default
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from src.inference.server.service import Limits
 
 MB = 1_000_000
+PACKAGES = ('flask', 'waitress', 'prometheus_client')  # of the extra `serve`
 # Threads beyond the pictures that may be in progress: they answer 503.
 SPARE_THREADS = 16
 
@@ -118,9 +117,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    for package in ('flask', 'waitress', 'prometheus_client'):
-        if not importlib.util.find_spec(package):
-            raise UserError(f'the package {package} is missing: run {commands.to_install("serve")}')
+    errors.require_packages('serve', *PACKAGES)
     from src.inference.server.service import Limits
 
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
