@@ -43,7 +43,7 @@ class Learner:
     def __init__(self, recipe: Any, source: Source, classes: int):
         self.recipe, self.source, self.classes = recipe, source, classes
         self._samples = {
-            part: source.first(part, most) for part, most in self.samples.items() if part in source.parts
+            part: self._first(part, most) for part, most in self.samples.items() if part in source.parts
         }
         self.step = tf.train.get_or_create_global_step()
         self.build()
@@ -91,6 +91,12 @@ class Learner:
         """Steps between two evaluations."""
         raise NotImplementedError
 
+    @property
+    def variants(self) -> int:
+        """How many training examples come from one photo: itself first, then augmented ones. With more than
+        one, `scored_of_train` has to be set."""
+        return 1
+
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         """The feed of a training step."""
         raise NotImplementedError
@@ -113,11 +119,15 @@ class Learner:
         return whole_score((self.predict(session, chunk), chunk.labels) for chunk in chunks)
 
     def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """The scores of each part on all its examples, or of `train` on the first `scored_of_train`."""
+        """The scores of each part on all its examples, or of `train` on the first `scored_of_train` that are
+        not augmented."""
         chunks = {part: self.source.chunks(part) for part in self.source.parts}
         if self.scored_of_train and 'train' in chunks:
-            chunks['train'] = [self.source.first('train', self.scored_of_train)]
+            chunks['train'] = [self._first('train', self.scored_of_train)]
         return {part: self.score(session, some) for part, some in chunks.items()}
+
+    def _first(self, part: str, most: int) -> Examples:
+        return self.source.first(part, most, self.variants if part == 'train' else 1)
 
     def evaluate(self, session: tf.Session) -> dict[str, float]:
         """Scalars for TensorBoard by tag, from samples of the parts."""

@@ -29,8 +29,8 @@ class Source(Protocol):
     def batch(self, step: int) -> Batch:
         """The batch of a step from the part `train`: values [size, ...] and labels [size] int32."""
 
-    def first(self, part: str, most: int) -> Examples:
-        """The first examples of a part, in memory."""
+    def first(self, part: str, most: int, every: int = 1) -> Examples:
+        """The first examples of a part, or of each `every`-th one from the first, in memory."""
 
     def chunks(self, part: str) -> Iterator[Examples]:
         """All examples of a part, some at a time."""
@@ -52,8 +52,8 @@ class InMemory:
         train = self._examples['train']
         return train.values[rows], train.labels[rows]
 
-    def first(self, part: str, most: int) -> Examples:
-        return self._examples[part][:most]
+    def first(self, part: str, most: int, every: int = 1) -> Examples:
+        return self._examples[part][::every][:most]
 
     def chunks(self, part: str) -> Iterator[Examples]:
         held = self._examples[part]
@@ -82,8 +82,8 @@ class Streamed:
         self._step = step + 1
         return next(self._stream)
 
-    def first(self, part: str, most: int) -> Examples:
-        return dataset.load(self._records, *self._splits[part], field=self._field, most=most)
+    def first(self, part: str, most: int, every: int = 1) -> Examples:
+        return dataset.load(self._records, *self._splits[part], field=self._field, most=most, every=every)
 
     def chunks(self, part: str) -> Iterator[Examples]:
         return dataset.chunks(self._records, *self._splits[part], field=self._field)

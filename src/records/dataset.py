@@ -98,27 +98,39 @@ def open_records(name: str) -> Records:
     return Records(folder, manifest)
 
 
-def load(records: Records, *splits: str, field: Field | None = None, most: int | None = None) -> Examples:
+def load(
+    records: Records, *splits: str, field: Field | None = None, most: int | None = None, every: int = 1
+) -> Examples:
     """The examples of some splits, or the first `most` of them, in the order of the shards, with a field
-    (default: the bottlenecks) as their values.
+    (default: the bottlenecks) as their values. With `every`, only each so-many-th one from the first.
 
     Memory: the values, once. Raises UserError when there are fewer than the manifest says, and for a damaged
     shard or picture.
     """
     field = field or bottlenecks(records.width)
-    number = number_of(records, splits, most)
+    number = -(-number_of(records, splits) // every)
+    number = number if most is None else min(number, most)
     bar = progress(number, f'reading {field.what}', field.what) if field.decode else contextlib.nullcontext()
     with bar:
         parts = chunks(records, *splits, field=field)
+        if every > 1:
+            parts = _each(parts, every)
         if field.decode:
             parts = (part for part in parts if bar.update(len(part)) or True)
         return filled(np.empty((number, *field.shape), field.dtype), records, parts)
 
 
-def number_of(records: Records, splits: Sequence[str], most: int | None = None) -> int:
-    """How many examples some splits hold, `most` at most."""
-    number = sum(records.counts.get(split, 0) for split in splits)
-    return number if most is None else min(number, most)
+def _each(parts: Iterable[Examples], every: int) -> Iterator[Examples]:
+    """The examples number 0, `every`, 2 * `every` ... of all parts."""
+    passed = 0
+    for part in parts:
+        yield part[-passed % every :: every]
+        passed += len(part)
+
+
+def number_of(records: Records, splits: Sequence[str]) -> int:
+    """How many examples some splits hold."""
+    return sum(records.counts.get(split, 0) for split in splits)
 
 
 def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> Examples:

@@ -97,6 +97,9 @@ def test_a_head_scores_alike_from_memory_and_from_the_records(records):
     for split in wanted:
         assert got[split] == pytest.approx(wanted[split])
         np.testing.assert_array_equal(held.first(split, 7).labels, streamed.first(split, 7).labels)
+        thirds = load(records, split).ids[::3]
+        assert held.first(split, 7, 3).ids == streamed.first(split, 7, 3).ids == thirds[:7]
+        assert held.first(split, 999, 3).ids == streamed.first(split, 999, 3).ids == thirds
     assert told['validation_log_loss'] == pytest.approx(wanted['validation']['log_loss'])
 
 

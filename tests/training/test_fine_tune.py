@@ -15,7 +15,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
-from src.engine import checkpoints, loop
+from src.engine import checkpoints, loop, sources
 from src.engine.learners import tail
 from src.engine.learners.tail import Tail
 from src.engine.run_files import read_model
@@ -25,7 +25,7 @@ from src.graph.graph_io import nodes_by_name, read_graph
 from src.inference.predictor import load_model
 from src.recipes.find import find_recipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe
-from src.records.dataset import Records, open_records, pictures
+from src.records.dataset import Records, load, open_records, pictures
 from src.records.next_commands import to_train
 from src.training import fine_tune, train
 from tests.graph.residual import SIDE, WIDTH, loaded, with_residual_block
@@ -258,6 +258,26 @@ def test_only_training_photos_are_augmented(small, augmentation):
     assert held.ids[:3] == [held.ids[0]] * 3 and held.ids[3] != held.ids[0]
     assert not (held.values[0] == held.values[1]).all()
     assert not (held.values[1] == held.values[2]).all()
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_training_scores_are_of_the_photos_themselves(small, monkeypatch, in_memory):
+    monkeypatch.setattr(sources, 'fits_in_memory', lambda *_: in_memory)
+    scored = []
+    predict = Tail.predict
+    monkeypatch.setattr(
+        Tail, 'predict', lambda self, session, held: scored.append(held) or predict(self, session, held)
+    )
+    told = run('themselves', '--fresh', '--epochs', '1', '--variants', '3')
+    assert told['scores']['train']['examples'] == told['counts']['train']
+    records = open_records('small')
+    recipe = Tail.settled(FineTuneRecipe('small', thaw=THAWED, variants=1), records)
+    wanted = load(Tail.examples(recipe, records), 'train', field=Tail.field(recipe, records))
+    of_train = [held for held in scored if set(held.ids) <= set(wanted.ids)]
+    assert len(of_train) > 2  # at the start, after the epoch, and for the score
+    for held in of_train:
+        assert held.ids == wanted.ids
+        np.testing.assert_array_equal(held.values, wanted.values)
 
 
 def test_a_full_disk_is_told_in_one_line(small, monkeypatch):

@@ -150,7 +150,11 @@ class Tail(Learner):
 
     @property
     def _photos(self) -> int:
-        return self.source.number('train') // (self.recipe.variants if self.recipe.cache else 1)
+        return self.source.number('train') // self.variants
+
+    @property
+    def variants(self) -> int:
+        return self.recipe.variants if self.recipe.cache else 1
 
     def initialize(self, session: tf.Session) -> None:
         """The weights of the backbone, and those of the trained head."""
