@@ -22,7 +22,6 @@ from typing import NamedTuple
 from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
-from src.engine import checkpoints
 from src.records import next_commands
 from src.records.manifest import manifest_of, source_of
 
@@ -66,13 +65,13 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     """The steps for the data set `args.name` and the model `args.model`."""
     name, model = args.name, args.model
     flags, pb = next_commands.flags(name, model), paths.frozen(model)
-    frozen, trained = _typed(pb), paths.checkpoints(model) / checkpoints.BEST
+    frozen = _typed(pb)
     yield from _to_records(name)
     train = next_commands.to_train(name, model)
     network = ' src.training.train_images' in train
     yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
     what = 'freeze it' if network else 'freeze backbone and head'
-    yield Step(what, next_commands.to_freeze(name, model), (pb,), trained)
+    yield Step(what, next_commands.to_freeze(name, model), (pb,), paths.trained(model))
     yield Step('classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {frozen}')
     yield Step(
         'look at the mistakes',

@@ -32,6 +32,7 @@ METRICS_DIR = ROOT / 'metrics'
 SAVED_MODELS_DIR = FROZEN_MODELS_DIR / 'saved_models'
 
 MANIFEST = 'manifest.json'  # in a folder of records
+BEST = 'best_checkpoint'  # the file that names the best checkpoint of a model
 
 # The models that ship with Rootstock, wherever ROOT is.
 SHIPPED = PACKAGE if INSTALLED else CHECKOUT
@@ -53,6 +54,11 @@ def manifest(name: str) -> Path:
 
 def checkpoints(model: str) -> Path:
     return CHECKPOINTS_DIR / model
+
+
+def trained(model: str) -> Path:
+    """The file that changes whenever the weights of a model do."""
+    return checkpoints(model) / BEST
 
 
 def frozen(model: str) -> Path:

@@ -28,7 +28,7 @@ from src.common import files, paths
 from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
 
-LAST, BEST = 'checkpoint', 'best_checkpoint'  # the files that name the newest of their kind
+LAST, BEST = 'checkpoint', paths.BEST  # the files that name the newest of their kind
 PREFIXES = {LAST: 'last', BEST: 'best'}
 ALL_STEPS = 'all steps'  # `State.ended` of a run that was not stopped early
 STATE_OF_EARLIER_VERSIONS = 'state.json'

@@ -114,6 +114,26 @@ def to_freeze(name: str, model: str) -> str:
     return 'python -m src.freezing.freeze' + flags(name, model)
 
 
+def to_use(name: str, model: str) -> str:
+    """The next command for a trained model: the one that freezes it, if there is no frozen file of these
+    weights, else the one that classifies a picture."""
+    frozen = paths.frozen(model)
+    if not frozen.exists() or is_older(frozen):
+        return to_freeze(name, model)
+    return f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(frozen))}'
+
+
+def is_older(frozen: Path) -> bool:
+    """Whether a frozen file that `freeze` writes is older than the weights of its model."""
+    model = frozen.stem
+    if os.path.abspath(frozen) != str(paths.frozen(model)):  # noqa: PTH100 - it belongs to no model here
+        return False
+    try:
+        return frozen.stat().st_mtime < paths.trained(model).stat().st_mtime
+    except OSError:  # one of them is missing
+        return False
+
+
 def how_to_train(name: str, model: str) -> str:
     """The end of an error message: what to do about a model that was not trained."""
     others = trained_on(name)

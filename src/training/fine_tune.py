@@ -39,7 +39,7 @@ from src.graph.unfreezing.cut import Cut
 from src.recipes.find import USUAL_TAIL, add_recipe
 from src.recipes.recipe import FineTuneRecipe
 from src.records.dataset import Records, open_records
-from src.records.next_commands import to_freeze
+from src.records.next_commands import data_set_of, to_freeze, to_use
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -96,12 +96,16 @@ def _describe(cut: Cut, photos: int) -> None:
     say(f'cut at {tensors}; training on {count(photos, "photo")}')
 
 
-def _report_unchanged(state: State, start: str) -> None:
-    if state.best_step == 0:
-        say(
-            'no step had a better validation log loss than the frozen backbone with its head: the model '
-            f'kept is {start}, unchanged'
-        )
+def _following(state: State, name: str, model: str, start: str) -> str:
+    """The next command. If no step was better than the start, says so: then it is the command for the model
+    `start`."""
+    if state.best_step:
+        return to_freeze(name, model)
+    say(
+        'no step had a better validation log loss than the frozen backbone with its head: the model '
+        f'kept is {start}, unchanged'
+    )
+    return to_use(data_set_of(start), start)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -119,8 +123,8 @@ def main(argv: list[str] | None = None) -> None:
     with at_work(paths.checkpoints(model)):
         state, scores = fit(Tail, records, model, recipe, args.recipe, args.fresh)
     report(records, model, state, scores)
-    _report_unchanged(state, trained_head(recipe, records).model)
-    return next_step(to_freeze(recipe.data_set, model))
+    start = trained_head(recipe, records).model
+    return next_step(_following(state, recipe.data_set, model, start))
 
 
 if __name__ == '__main__':

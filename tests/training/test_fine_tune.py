@@ -166,6 +166,7 @@ def test_where_no_step_is_better_the_model_stays_as_it_was(small, capsys):
     assert told['best_step'] == 0 and told['ended'].startswith('no better validation score')
     out = capsys.readouterr().out
     assert 'the model kept is small, unchanged' in out
+    assert out.splitlines()[-1] == 'next: python -m src.freezing.freeze --name small'
     kept, head = weights('spoilt'), weights('small')
     assert {name for name in kept if name.startswith('head/')} == head.keys()
     for name, value in head.items():
@@ -174,6 +175,16 @@ def test_where_no_step_is_better_the_model_stays_as_it_was(small, capsys):
     photos = [data for _, data in pictures(open_records('small'), 'train')]
     got, wanted = (np.stack(list(model.from_pictures(photos))) for model in (tuned, frozen))
     np.testing.assert_allclose(got, wanted, atol=1e-5)
+    capsys.readouterr()
+    run('spoilt', '--learning-rate', '5', '--patience', '2')  # `small` is frozen now
+    pb = paths.frozen('small')
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f'next: python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(pb))}'
+    os.utime(pb, (1, 1))
+    run('spoilt', '--learning-rate', '5', '--patience', '2')
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == 'next: python -m src.freezing.freeze --name small'
+    pb.unlink()
 
 
 def test_without_validation_photos_the_last_step_is_kept(small, monkeypatch):
