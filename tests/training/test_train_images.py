@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from src.analysis import compare_runs, layer_table, training_curves, training_perf_analysis
+from src.analysis.runs import read_run
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
@@ -199,6 +202,17 @@ def test_curves_tables_and_mistakes_of_a_run(coloured, capsys, tmp_path):
     assert bool(sheets) == (paths.METRICS_DIR / 'seen' / 'worst_mistakes.jpg').exists()
     training_curves.main(['--name', coloured, '--model', 'seen'])
     assert (paths.METRICS_DIR / 'seen' / 'training_curves.png').stat().st_size > 10_000
+    scores = files.read_json(paths.scores('seen'))['scores']['validation']
+    said = re.findall(
+        r'^saved model \(epoch \d\.\d\): validation (.*)$', capsys.readouterr().out, re.MULTILINE
+    )
+    texts = [f'{scores["top_1"]:.1%}', f'{scores["log_loss"]:.3f}']
+    assert said == [f'accuracy {texts[0]}', f'log loss {texts[1]}']
+    marked = [panel.saved for panel in training_curves.panels_of(read_run('seen'))]
+    assert [mark[1:] for mark in marked] == [
+        (scores['top_1'], texts[0]),
+        (scores['log_loss'], texts[1]),
+    ]
     layer_table.main([str(paths.frozen('seen'))])
     assert '42,442' in capsys.readouterr().out
     run('also_seen', '--epochs', '1', recipe='mlp')
