@@ -36,7 +36,7 @@ from src.common.progress import next_step, say
 from src.engine.board import show_picture
 from src.inference.predictor import load_model
 from src.records import dataset
-from src.records.next_commands import data_set_of, frozen_model
+from src.records.next_commands import data_set_of, frozen_model, remark_on_age
 from src.scoring.kinds import with_kind
 from src.scoring.scores import score
 
@@ -67,6 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args)
     out = args.out or paths.analysis(model.name)
     frozen = frozen_model(model, args.name)
+    remark_on_age(frozen)
     predictor = load_model(frozen)
     records = dataset.open_records(args.name)
     check_belongs(predictor, records, frozen)

@@ -56,6 +56,11 @@ def say(line: str = '') -> None:
         raise UserError(f'cannot write to standard output: {error.strerror or error}') from error
 
 
+def remark(line: str) -> None:
+    """Print a line on standard error, so that it is not among the results."""
+    print(commands.as_typed(line), file=sys.stderr, flush=True)
+
+
 def wrote(path: Path, what: str) -> None:
     """Print the path of a file or folder that a command wrote, and what it is."""
     say(f'  {columns.ljust(paths.shown(path), 43)}  {what}')

@@ -32,7 +32,7 @@ from src.graph.batching import pixels_of_many
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.weights import put_weights
-from src.records.next_commands import frozen_model
+from src.records.next_commands import frozen_model, remark_on_age
 
 SCRATCH = '.writing-'  # prefix of unfinished folders
 LABELS_ASSET = 'labels.txt'
@@ -121,7 +121,9 @@ def main(argv: list[str] | None = None) -> None:
     with at_work(base, goes_on=False):
         for rest in base.glob(f'{SCRATCH}*'):  # from an export that was killed
             shutil.rmtree(rest, ignore_errors=True)
-        folder = export(frozen_model(model, args.name), base / str(args.version or _next_version(base)))
+        frozen = frozen_model(model, args.name)
+        remark_on_age(frozen)
+        folder = export(frozen, base / str(args.version or _next_version(base)))
     size = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
     wrote(folder, f'SavedModel, {human_size(size)}: {SERVING_INPUT} [N] to {SERVING_OUTPUT} [N, classes]')
     say(

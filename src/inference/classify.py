@@ -38,7 +38,7 @@ from src.images.find import find_pictures
 from src.inference.default_model import default_model, why_default
 from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
-from src.records.next_commands import frozen_model
+from src.records.next_commands import frozen_model, remark_on_age
 
 if TYPE_CHECKING:
     import pandas
@@ -178,6 +178,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     path = frozen_model(args.model) if args.model else default_model(args.name)
+    remark_on_age(path)
     names, left_out = names_in(args.source, args.pictures)
     missing = _missing(args.source, names)
     if len(names) > 1:

@@ -34,7 +34,7 @@ from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
 from src.records.dataset import open_records
 from src.records.manifest import UNIFORM, remarks_of
-from src.records.next_commands import data_set_of, frozen_model
+from src.records.next_commands import data_set_of, frozen_model, remark_on_age
 
 # The id of a photo, and its probabilities [classes] float32 or the reason why it has none.
 Answer = tuple[str, np.ndarray | Exception]
@@ -117,6 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     args.name = args.name or (data_set_of(args.model.name) if args.model else 'kaggle')
     model = frozen_model(args.model) if args.model else default_model(args.name)
+    remark_on_age(model)
     predictor = load_model(model)
     say(f'{paths.shown(model)}: {count(len(predictor.labels), "class", "classes")}')
     if args.dir:

@@ -24,7 +24,7 @@ from src.common import cli, errors, paths
 from src.common.names import Model, resolve_model
 from src.common.progress import say
 from src.inference.default_model import default_model, why_default
-from src.records.next_commands import frozen_model
+from src.records.next_commands import frozen_model, remark_on_age
 
 if TYPE_CHECKING:
     from src.inference.server.service import Limits
@@ -124,6 +124,8 @@ def main(argv: list[str] | None = None) -> None:
     models = [frozen_source(model) for model in args.model or ()] or [default_model()]
     if not args.model:
         say(f'{paths.shown(models[0])}: {why_default(models[0])}')
+    for model in models:
+        remark_on_age(model)
     serve(models, args.host, args.port, args.queue, limits, args.watch_seconds)
 
 

@@ -16,7 +16,7 @@ from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.images.reader import ImageReader
-from src.records.next_commands import frozen_model
+from src.records.next_commands import frozen_model, remark_on_age
 
 MODEL_HELP = 'name of a model, or path of a frozen graph: a classifier, or a backbone'
 
@@ -64,7 +64,9 @@ class Opened:
 
 def open_network(model: Model) -> Opened:
     """Raises UserError when the model is missing, or is no frozen network."""
-    network = load_network(frozen_model(model))
+    frozen = frozen_model(model)
+    remark_on_age(frozen)
+    network = load_network(frozen)
     reader = ImageReader(network.graph_def, network.preprocessing)
     black, white = (float(reader.resize(np.full((8, 8, 3), value, np.uint8)).mean()) for value in (0, 255))
     return Opened(model.name, network, reader, black, white)

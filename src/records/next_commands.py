@@ -12,6 +12,7 @@ from pathlib import Path
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.names import Model, frozen_of, known_models, model_for, similar
+from src.common.progress import remark
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes, usual_recipe
 from src.recipes.recipe import PixelRecipe
@@ -132,6 +133,17 @@ def is_older(frozen: Path) -> bool:
         return frozen.stat().st_mtime < paths.trained(model).stat().st_mtime
     except OSError:  # one of them is missing
         return False
+
+
+def remark_on_age(frozen: Path) -> None:
+    """Print a line if a frozen file is older than the weights of its model, with the command that freezes
+    them."""
+    if is_older(frozen):
+        model = frozen.stem
+        freeze = to_freeze(data_set_of(model), model)
+        remark(
+            f'{paths.shown(frozen)} is older than the last training of {model}: to use that one run {freeze}'
+        )
 
 
 def how_to_train(name: str, model: str) -> str:
