@@ -247,6 +247,15 @@ def test_it_follows_what_was_trained(shown, made):
         shown('--name', 'pets', '--model', 'deep one')
 
 
+def test_the_folds_of_a_cross_validation_are_repeated(shown, made):
+    made('photos', backbone=POCKET, **FOLDER)
+    made('photos', 'photos', backbone=POCKET, records='f', settings={}, changed={'all_splits': True})
+    wanted = 'python -m src.training.train --name photos --all-splits'
+    assert shown('--name', 'photos')[1][1] == wanted
+    files.write_json(paths.checkpoints('photos') / next_commands.CROSS_VALIDATED, {'folds': 5, 'top_1': 0.5})
+    assert shown('--name', 'photos')[1][1] == f'{wanted} --folds 5'
+
+
 def test_a_namesake_is_followed_before_a_newer_model(shown, made):
     made('photos', backbone=POCKET, **FOLDER)
     for model in ('photos', 'newer'):

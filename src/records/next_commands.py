@@ -20,6 +20,7 @@ from src.records.manifest import is_url, manifest_of, source_of
 from src.records.repeated import changed_by, tuned_by
 
 MODEL_FILE = 'model.json'
+CROSS_VALIDATED = 'cross_validation.json'  # the scores of `train --folds`, beside MODEL_FILE
 PHOTO_SIDE = 64  # suggested --side for photos; the recipes are for the 32 pixels of CIFAR-10
 # The default folder of each converter, and the default name of its data set.
 CONVERTERS = {
@@ -269,4 +270,6 @@ def _trained_by(name: str, model: str, notes: dict) -> str:
     else:
         command += f' --name {shlex.quote(name)}'
         command += '' if model == model_for(name, recipe_name) else f' --model {shlex.quote(model)}'
-    return command + ''.join(f' {shlex.quote(word)}' for word in changed_by(changes_of(notes)))
+    command += ''.join(f' {shlex.quote(word)}' for word in changed_by(changes_of(notes)))
+    folds = files.read_notes(paths.checkpoints(model) / CROSS_VALIDATED).get('folds')
+    return command + (f' --folds {folds}' if folds else '')

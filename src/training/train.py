@@ -34,11 +34,9 @@ from src.engine.sources import fits_in_memory, parts_of
 from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Records, load, open_records
-from src.records.next_commands import to_freeze
+from src.records.next_commands import CROSS_VALIDATED, to_freeze
 from src.scoring.kinds import CROSS_VALIDATION
 from src.training.cross_validation import cross_validate
-
-CROSS_VALIDATED = 'cross_validation.json'
 
 
 def train_head(
