@@ -5,7 +5,8 @@
 
 The next command is that of the first step after the last one that is done. A step marked [~] is out of date,
 as its source has changed, and comes next. The commands depend on the manifest of the records and on what was
-trained on them: a head on bottlenecks, or a network from pixels.
+trained on them: a head on bottlenecks, or a network from pixels. The data set is one that is
+converted, or one that Rootstock knows.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _PICTURES = {
             (paths.STANFORD_DS_DIR / 'Images', paths.IMAGENET_GRAPH_DEF),
         ),
     ),
-    'sample': (
+    next_commands.SAMPLE: (
         paths.SAMPLE_DS_DIR,
         Step(
             'draw the sample',
@@ -132,6 +133,7 @@ def main(argv: list[str] | None = None) -> None:
     args = made.parse_args(argv)
     model = args.model and args.model.name
     args.name = next_commands.data_set_of(model, args.name)
+    next_commands.require_known(args.name)
     args.model = model or next_commands.usual_model(args.name)
     say(f'data set {args.name}, model {args.model}    [x] is done, [ ] is not, [~] is out of date')
     following, outdated = None, []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from src import __main__ as the_map
-from src.analysis import training_curves, training_perf_analysis
+from src.analysis import compare_runs, training_curves, training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.data_preparation.conversion.job import Job, new_manifest
@@ -19,6 +19,7 @@ from src.engine import checkpoints
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
 from src.records import next_commands
+from src.training import fine_tune, train, train_images
 from tests.graph.graphs import graph_of_2015
 from tests.pictures import encoded, photo
 
@@ -70,7 +71,35 @@ def test_photos_without_the_backbone_are_not_done(shown):
         paths.IMAGENET_GRAPH_DEF.unlink()
 
 
-def test_every_command_names_the_data_set_and_the_model(shown):
+def test_a_name_of_nothing_is_refused_with_similar_names(shown, made, capsys):
+    made('flowers', backbone=POCKET, **FOLDER)
+    convert = r'python -m src\.data_preparation\.image_folder_to_tfrecords DIR --name {}'
+    refused = r'^there is no data set {}: to make it run ' + convert
+    with pytest.raises(UserError, match=refused.format('flwers', 'flwers') + '; similar names: flowers$'):
+        shown('--name', 'flwers')
+    with pytest.raises(UserError, match=refused.format('xyzzy', 'xyzzy') + '$'):
+        shown('--name', 'xyzzy')
+    assert capsys.readouterr().out == ''
+    converted = r'the data set flwers is not converted \(\S* is missing\): run ' + convert.format('flwers')
+    for command in (train, fine_tune, train_images):
+        with pytest.raises(UserError, match=converted + '; similar names: flowers$'):
+            command.main(['--name', 'flwers'])
+    for command in (training_curves, freeze, training_perf_analysis, compare_runs):
+        with pytest.raises(UserError, match=r'; similar names: flowers$'):
+            command.main(['--name', 'flwers'])
+
+
+@pytest.mark.parametrize(
+    'name', ['stanford', 'sample', 'cifar10', 'cats_dogs', 'kaggle', 'trained', 'frozen']
+)
+def test_names_of_known_data_sets_and_of_models_have_a_map(shown, made, name):
+    made('trained', 'some', backbone=None)
+    files.write_json(paths.frozen('frozen'), {})
+    assert shown('--name', name)[1]
+
+
+def test_every_command_names_the_data_set_and_the_model(shown, made):
+    made('my pets', backbone=POCKET, **FOLDER)
     _, commands, _ = shown('--name', 'my pets', '--model', 'small')
     assert all("--name 'my pets'" in command for command in commands if '.inference.' not in command)
     modelled = [command for command in commands if 'tfrecords' not in command]
@@ -314,7 +343,12 @@ def test_the_next_command_leads_to_the_end(shown, tmp_path, monkeypatch):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f'{n}.png').write_bytes(encoded(photo(seed=n) // (1 + 3 * (n % 2)), 'PNG'))
     monkeypatch.setattr(paths, 'IMAGENET_GRAPH_DEF', write_graph(graph_of_2015(), tmp_path / 'backbone.pb'))
-    done = []
+    # There is no map of a data set that does not exist yet.
+    with pytest.raises(UserError, match='to make it run') as refused:
+        shown('--name', 'mapped', '--model', 'mapped_small')
+    done = [str(refused.value).partition(' run ')[2]]
+    _, _, module, *arguments = shlex.split(done[0])
+    importlib.import_module(module).main([str(tmp_path / 'photos') if w == 'DIR' else w for w in arguments])
     while following := shown('--name', 'mapped', '--model', 'mapped_small')[2]:
         assert following not in done
         done.append(following)

@@ -123,5 +123,5 @@ def test_a_moved_project_continues_and_a_copy_is_independent(tmp_path, monkeypat
 
 def test_an_error_in_an_empty_project(tmp_path, at_home):
     at_home(tmp_path / 'empty')
-    with pytest.raises(UserError, match='there are no records'):
+    with pytest.raises(UserError, match='is not converted'):
         learn()

@@ -24,6 +24,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
+from src.records.next_commands import similar_data_sets
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ def main(argv: list[str] | None = None) -> None:
         runs = _only(runs, [model.name for model in args.model])
     if not runs:
         on = f' on {args.name}' if args.name else ''
-        raise UserError(f'{paths.shown(paths.METRICS_DIR)} holds no runs{on}: train a model first')
+        near = similar_data_sets(args.name) if args.name else ''
+        raise UserError(f'{paths.shown(paths.METRICS_DIR)} holds no runs{on}: train a model first{near}')
     table = ranked(runs_table(runs), args.sort)
     for line in printed(table):
         say(line)

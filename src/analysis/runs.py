@@ -13,7 +13,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.board import CURVES
 from src.recipes.changes import changes_of, in_words, used
-from src.records.next_commands import how_to_train
+from src.records.next_commands import how_to_train, similar_of_both
 from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')
@@ -76,7 +76,8 @@ def read_run(model: str, name: str | None = None) -> Run:
     """
     path = paths.scores(model)
     if not path.exists():
-        raise UserError(f'there is no {paths.shown(path)}: {how_to_train(name or model, model)}')
+        todo = how_to_train(name or model, model)
+        raise UserError(f'there is no {paths.shown(path)}: {todo}{similar_of_both(model)}')
     return Run(model, files.read_json(path), read_curves(paths.summaries(model)))
 
 

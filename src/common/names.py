@@ -13,6 +13,7 @@ import argparse
 import difflib
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
@@ -119,9 +120,10 @@ def known_models() -> list[str]:
     return sorted(name for name in names if not name.startswith('.'))
 
 
-def similar(name: str) -> str:
-    """The end of an error message: '; similar names: flowers, flowers_2', or '' if there are none."""
-    near = difflib.get_close_matches(name, set(known_models()) - {name})
+def similar(name: str, known: Collection[str] | None = None) -> str:
+    """The end of an error message: '; similar names: flowers, flowers_2', or '' if there are none. `known`
+    are the names to choose from (default: the models)."""
+    near = difflib.get_close_matches(name, set(known_models() if known is None else known) - {name})
     return f'; similar names: {", ".join(near)}' if near else ''
 
 

@@ -13,14 +13,13 @@ from src.common import files, paths
 from src.common.cli import flag_of
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.names import similar
 from src.common.progress import say, wrote
 from src.engine.checkpoints import ALL_STEPS, State, step_of
 from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
-from src.records.next_commands import MODEL_FILE, how_to_train
+from src.records.next_commands import MODEL_FILE, how_to_train, similar_of_both
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table
 
@@ -127,7 +126,7 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
     if not path.exists():
         raise UserError(
             f'there is no trained model {model} ({paths.shown(path)}): '
-            f'{how_to_train(name or model, model)}{similar(model)}'
+            f'{how_to_train(name or model, model)}{similar_of_both(model)}'
         )
     return files.read_json(path)
 

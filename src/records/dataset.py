@@ -16,7 +16,7 @@ from src.common.progress import progress
 from src.common.tf1 import tf
 from src.images.faults import BadImage
 from src.records.fields import Field, bottlenecks
-from src.records.next_commands import to_convert, to_train, usual_model
+from src.records.next_commands import similar_data_sets, to_convert, to_train, usual_model
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ def open_records(name: str) -> Records:
     """The records of the data set `name`. Raises UserError when there are none, or not all."""
     folder = paths.records(name)
     if not paths.manifest(name).exists():
-        raise UserError(f'there are no records {paths.shown(folder)}: run {to_convert(name)}')
+        raise UserError(
+            f'the data set {name} is not converted ({paths.shown(folder)} is missing): '
+            f'run {to_convert(name)}{similar_data_sets(name)}'
+        )
     manifest = files.read_json(paths.manifest(name))
     if not manifest.get('complete'):
         raise UserError(

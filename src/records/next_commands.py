@@ -22,6 +22,7 @@ from src.records.repeated import changed_by, tuned_by
 MODEL_FILE = 'model.json'
 CROSS_VALIDATED = 'cross_validation.json'  # the scores of `train --folds`, beside MODEL_FILE
 PHOTO_SIDE = 64  # suggested --side for photos; the recipes are for the 32 pixels of CIFAR-10
+SAMPLE = 'sample'  # the data set of drawn dogs
 # The default folder of each converter, and the default name of its data set.
 CONVERTERS = {
     'stanford_ds_to_tfrecords': (paths.STANFORD_DS_DIR, consts.CURRENT_DATASET_NAME),
@@ -40,6 +41,31 @@ def trained_on(name: str | None = None) -> list[str]:
     """The models that were trained on a data set (on any one by default), the newest first."""
     notes = sorted(paths.CHECKPOINTS_DIR.glob(f'*/{MODEL_FILE}'), key=lambda path: -path.stat().st_mtime)
     return [path.parent.name for path in notes if name in (None, files.read_notes(path).get('data_set'))]
+
+
+def data_sets() -> list[str]:
+    """The names of the data sets that are converted, or begun, and of those that Rootstock knows."""
+    converted = [path.parent.name for path in paths.RECORDS_DIR.glob(f'*/{paths.MANIFEST}')]
+    return sorted({*converted, *(name for _, name in CONVERTERS.values()), SAMPLE})
+
+
+def similar_data_sets(name: str) -> str:
+    """The end of an error message: '; similar names: ...' of data sets, or '' if there are none."""
+    return similar(name, data_sets())
+
+
+def similar_of_both(name: str) -> str:
+    """The same of models and data sets: most models have the name of their data set."""
+    return similar(name, known_models() + (data_sets() if name != consts.CURRENT_MODEL_NAME else []))
+
+
+def require_known(name: str) -> None:
+    """Raise UserError if no data set and no model has this name, with similar names and the command that
+    makes it."""
+    if name not in (*data_sets(), *known_models()) and not trained_on(name):
+        raise UserError(
+            f'there is no data set {name}: to make it run {to_convert(name)}{similar_of_both(name)}'
+        )
 
 
 def data_set_of(model: str | None, name: str | None = None) -> str:
@@ -166,7 +192,7 @@ def frozen_model(model: Model, name: str | None = None) -> Path:
         raise UserError(missing + (namesake if model.name in known_models() else similar(model.name)))
     name = name or data_set_of(model.name)
     todo = f'run {to_freeze(name, model.name)}' if model_notes(model.name) else how_to_train(name, model.name)
-    raise UserError(f'{missing}: {todo}{similar(model.name)}')
+    raise UserError(f'{missing}: {todo}{similar_of_both(model.name)}')
 
 
 def _has_bottlenecks(name: str) -> bool:
@@ -185,7 +211,7 @@ def _usual_conversion(name: str) -> str:
     """The conversion command of a data set that was not converted, without `python -m`."""
     if name == consts.CURRENT_DATASET_NAME:
         return 'stanford_ds_to_tfrecords'
-    if name == 'sample':
+    if name == SAMPLE:
         drawn, backbone = (shlex.quote(paths.shown(p)) for p in (paths.SAMPLE_DS_DIR, paths.POCKET_GRAPH_DEF))
         return f'stanford_ds_to_tfrecords --data {drawn} --name sample --backbone {backbone}'
     if name == paths.CIFAR10_DIR.name:

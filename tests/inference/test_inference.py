@@ -156,7 +156,7 @@ def test_records_without_unlabeled_photos_are_refused(kaggle, tmp_path):
     model = ['--model', str(paths.frozen('kaggle'))]
     with pytest.raises(UserError, match='holds no unlabeled photos'):
         submission(*model, name='labelled')
-    with pytest.raises(UserError, match='there are no records'):
+    with pytest.raises(UserError, match='the data set nowhere is not converted'):
         submission(*model, name='nowhere')
 
 
