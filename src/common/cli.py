@@ -69,7 +69,8 @@ def add_fresh(made: argparse.ArgumentParser) -> None:
 
 def add_fields(made, settings: Any, only: Sequence[str] | None = None) -> None:
     """A flag for each field of the dataclass instance `settings` that has a help text in its metadata, with
-    its value as the default. The other metadata are options of `add_argument`. `only`: names of fields."""
+    its value as the default. The other metadata are options of `add_argument`, and `default_text`: the
+    default in words where it is None. `only`: names of fields."""
     for field in fields(settings):
         options = dict(field.metadata)
         if 'help' not in options or (only is not None and field.name not in only):
@@ -77,7 +78,8 @@ def add_fields(made, settings: Any, only: Sequence[str] | None = None) -> None:
         default = getattr(settings, field.name)
         if isinstance(default, bool):
             options['action'] = argparse.BooleanOptionalAction
-        shown = 'by consts.py and the data' if default is None else default
+        words = options.pop('default_text', 'by consts.py and the data')
+        shown = words if default is None else default
         options['help'] = f'{options["help"]} (default: {shown})'.replace('%', '%%')
         made.add_argument(flag_of(field.name), default=default, **options)
 

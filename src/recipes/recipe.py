@@ -23,7 +23,8 @@ SCHEDULES = ('constant', 'linear', 'cosine')
 
 
 def setting(default: Any, help_text: str, **flag: Any) -> Any:
-    """A field that is a flag too: `flag` are options of argparse's add_argument; a bool is on or off."""
+    """A field that is a flag too: `flag` are options of argparse's add_argument, and the `default_text` of
+    `cli.add_fields`; a bool is on or off."""
     return field(default=default, metadata={'help': help_text, **flag})
 
 
@@ -144,6 +145,7 @@ class FineTuneRecipe:
         nargs='+',
         action='extend',
         metavar='PATTERN',
+        default_text='the last convolutions, see --last-convolutions',
     )
     last_convolutions: int = setting(
         4,

@@ -33,7 +33,7 @@ from src.records.next_commands import to_freeze
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.train_images', __doc__)
     recipe = add_recipe(made, USUAL_NETWORK, PixelRecipe, argv)
-    made.add_argument('--list', action='store_true', help='name all recipes and end')
+    made.add_argument('--list', action='store_true', help='name the recipes for pixels and end')
     made.add_argument(
         '--name', dest='data_set', type=plain_name, default=recipe.data_set, help='default: %(default)s'
     )

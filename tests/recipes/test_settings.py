@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -33,6 +34,21 @@ def test_every_setting_is_a_flag_with_its_default(parse, recipe):
     for field in fields(recipe):
         assert 'help' in field.metadata or field.name in ('data_set', 'start')  # --name, --from
         assert hasattr(args, field.name) or field.name == 'data_set'
+
+
+@pytest.mark.parametrize(
+    ('parse', 'default'),
+    [
+        (train.parse_args, 'by consts.py and the data'),
+        (fine_tune.parse_args, 'the last convolutions, see --last-convolutions'),
+    ],
+)
+def test_a_default_that_is_none_is_told_in_words(parse, default, capsys):
+    with pytest.raises(SystemExit):
+        parse(['--help'])
+    told = re.findall(r'\(default: ([^)]*)\)', ' '.join(capsys.readouterr().out.split()))
+    assert default in told and 'None' not in told
+    assert [words for words in told if words.startswith(('by ', 'the last '))] == [default]
 
 
 def test_flags_are_checked_by_the_type_of_their_field(capsys):

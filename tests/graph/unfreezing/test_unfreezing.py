@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,14 @@ def test_a_pattern_matches_names_and_their_parts(backbone):
     }.items():
         assert [layer.name for layer in matching(layers, [pattern], backbone)] == names
     assert matching(layers, ['b', 'last'], backbone) == layers[2:]
+
+
+def test_the_pattern_in_the_readme_matches_the_backbone_of_its_example():
+    text = (paths.CHECKOUT / 'README.md').read_text(encoding='utf-8')
+    (pattern,) = re.findall(r"`--thaw '([^']*)'`", text)
+    pocket = load_backbone(paths.POCKET_GRAPH_DEF)
+    layers = weighted_layers(pocket)
+    assert matching(layers, [pattern], pocket) == layers[-2:]
 
 
 def test_a_pattern_that_matches_nothing_names_what_there_is(backbone):
