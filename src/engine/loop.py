@@ -115,7 +115,12 @@ def _evaluate(
     bar.set_postfix_str(_shown(scores), refresh=False)
     _record(state, scores.get(task.monitor), manager)
     if task.patience and state.stale >= task.patience:
-        state.ended = f'no better validation score in {task.patience} evaluations'
+        state.ended = f'no better {in_words(task.monitor)} in {task.patience} evaluations'
+
+
+def in_words(tag: str) -> str:
+    """'validation log loss' of 'validation_log_loss'."""
+    return tag.replace('_', ' ')
 
 
 def _shown(scores: Mapping[str, float]) -> str:

@@ -15,6 +15,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
 from src.engine.checkpoints import ALL_STEPS, State, step_of
+from src.engine.loop import in_words
 from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
 from src.recipes.find import Recipe
@@ -59,11 +60,12 @@ def outcome(state: State, scores: dict) -> dict[str, Any]:
     }
 
 
-def report(records: Records, model: str, state: State, scores: dict) -> None:
-    """Print how a run ended, its scores, warnings about them, and the files it wrote."""
+def report(records: Records, model: str, state: State, scores: dict, monitor: str) -> None:
+    """Print how a run ended, its scores, warnings about them, and the files it wrote. `monitor` is that of
+    the learner."""
     took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
     ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
-    best = ' (best validation score)' if math.isfinite(state.best) else ''
+    best = f' (best {in_words(monitor)})' if math.isfinite(state.best) else ''
     say(f'{ended}; kept step {state.best_step:,}{best}')
     for line in (*table(by_kind(scores)), *warnings(records, read_model(model), scores)):
         say(line)

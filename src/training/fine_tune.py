@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> None:
     _describe(cut, records.counts.get('train', 0))
     with at_work(paths.checkpoints(model)):
         state, scores = fit(Tail, records, model, recipe, args.recipe, args.fresh)
-    report(records, model, state, scores)
+    report(records, model, state, scores, Tail.monitor)
     start = trained_head(recipe, records).model
     return next_step(_following(state, recipe.data_set, model, start))
 

@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     name = args.recipe if find_recipe(args.recipe, HeadRecipe).data_set == recipe.data_set else ''
     with at_work(paths.checkpoints(model)):
         state, scores = train_head(records, model, recipe, name, args.fresh, args.folds)
-    report(records, model, state, scores)
+    report(records, model, state, scores, Head.monitor)
     next_step(to_freeze(args.name, model))
 
 

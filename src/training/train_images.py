@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     say(f'{recipe.network} on {count(learned, "picture")} of {classes}')
     with at_work(paths.checkpoints(model)):
         state, scores = fit(Network, records, model, recipe, args.recipe, args.fresh)
-    report(records, model, state, scores)
+    report(records, model, state, scores, Network.monitor)
     next_step(to_freeze(recipe.data_set, model))
 
 

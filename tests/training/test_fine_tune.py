@@ -163,7 +163,7 @@ def test_a_run_that_was_stopped_ends_as_an_uninterrupted_one(small, monkeypatch,
 
 def test_where_no_step_is_better_the_model_stays_as_it_was(small, capsys):
     told = run('spoilt', '--fresh', '--learning-rate', '5', '--patience', '2')
-    assert told['best_step'] == 0 and told['ended'].startswith('no better validation score')
+    assert told['best_step'] == 0 and told['ended'].startswith('no better validation log loss')
     out = capsys.readouterr().out
     assert 'the model kept is small, unchanged' in out
     assert out.splitlines()[-1] == 'next: python -m src.freezing.freeze --name small'

@@ -158,11 +158,12 @@ def test_once_more_when_all_is_done_changes_nothing(clusters):
     assert {p: p.read_bytes() for p in paths.checkpoints('done').iterdir()} == before
 
 
-def test_it_stops_early_and_keeps_the_best(clusters):
+def test_it_stops_early_and_keeps_the_best(clusters, capsys):
     told = run('early', '--patience', '3', '--learning-rate', '0.05', steps=5000)
     assert told['steps'] < 5000
     assert told['best_step'] < told['steps']
-    assert 'no better validation score' in told['ended']
+    assert 'no better validation log loss in' in told['ended']
+    assert f'kept step {told["best_step"]:,} (best validation log loss)' in capsys.readouterr().out
 
 
 def test_a_cost_that_is_no_number_is_told_and_the_last_checkpoint_kept(clusters, monkeypatch):

@@ -196,6 +196,7 @@ def test_tensorboard_gets_scalars_inputs_and_parameters(coloured):
 
 def test_curves_tables_and_mistakes_of_a_run(coloured, capsys, tmp_path):
     run('seen', epochs=3)
+    assert '(best validation error)' in capsys.readouterr().out
     freeze.main(['--name', coloured, '--model', 'seen'])
     training_perf_analysis.main(['--name', coloured, '--model', 'seen'])
     sheets = [f for f in paths.summaries('seen').iterdir() if f.name.endswith('.worst_mistakes')]
