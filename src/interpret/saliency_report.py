@@ -77,7 +77,7 @@ def _smooth(importance: np.ndarray) -> np.ndarray:
 
 
 def _draw_curves(maps: Sequence[Map], title: str, path: Path) -> None:
-    with drawing(path, 10, 3.8, [title]) as figure:
+    with drawing(path, 10, 4.1, [title]) as figure:
         figure.suptitle(title, x=0.02, ha='left', fontweight='bold')
         for axes, kind in zip(figure.subplots(1, 2), ('deletion', 'insertion'), strict=True):
             _draw_kind(axes, maps, kind)
@@ -105,7 +105,8 @@ def _draw_kind(axes: Axes, maps: Sequence[Map], kind: str) -> None:
     axes.xaxis.set_major_formatter('{x:.0%}')
     axes.set_ylim(0)
     axes.grid(axis='y')
-    axes.legend(fontsize=8)
+    # Below the axes, where no curve runs.
+    axes.legend(fontsize=8, loc='upper center', bbox_to_anchor=(0.5, -0.16), ncols=2)
 
 
 def _table(maps: Sequence[Map]) -> list[tuple]:

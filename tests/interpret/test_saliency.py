@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from src.common import paths
@@ -17,7 +19,8 @@ from src.common.tf1 import tf
 from src.interpret import saliency
 from src.interpret.attribution import Attributions
 from src.interpret.opened import open_network
-from src.interpret.perturbation import GRID, Verdict, curves_of, judge, moved_orders, order_of
+from src.interpret.perturbation import GRID, Curves, Verdict, curves_of, judge, moved_orders, order_of
+from src.interpret.saliency_report import _draw_kind
 from tests.interpret.networks import color_classifier, spot
 from tests.pictures import encoded, photo
 
@@ -49,6 +52,25 @@ def test_both_maps_find_the_spot_and_are_believed(colors, tmp_path, corner):
         )
         assert one.verdict.deletion_better and one.verdict.insertion_better
         assert 'believe it: deletion score' in one.judged()
+
+
+@pytest.mark.parametrize('kind', ['deletion', 'insertion'])
+def test_no_curve_crosses_the_legend(kind):
+    rising = np.linspace(0, 1, 11)
+    curves = [Curves(rising[::-1], rising), Curves(1 - rising**0.01, rising**0.01)]  # through every corner
+    maps = [saliency.Map(f'map {i}', np.ones((2, 2)), Verdict(one, curves)) for i, one in enumerate(curves)]
+    figure = Figure(figsize=(5, 4.1))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    _draw_kind(axes, maps, kind)
+    figure.tight_layout()
+    figure.canvas.draw()
+    legend = axes.get_legend()
+    assert len(legend.get_texts()) == 4
+    box = legend.get_window_extent()
+    assert not box.overlaps(axes.get_window_extent()) and not box.overlaps(
+        axes.xaxis.label.get_window_extent()
+    )
 
 
 def test_a_map_of_the_wrong_place_is_not_believed(colors, tmp_path):
