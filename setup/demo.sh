@@ -16,4 +16,4 @@ echo 'look at   metrics/sample/worst_mistakes.jpg and metrics/sample/confusion_m
 echo 'then try  . .venv/bin/activate'
 echo '          python -m src.inference.classify YOUR_DOG.jpg     (120 real breeds, ready)'
 echo '          tensorboard --logdir summary'
-echo '          python -m src --name sample                            (all steps, with their commands)'
+echo '          python -m src --name sample                       (all steps, with their commands)'

@@ -187,8 +187,9 @@ def main(argv: list[str] | None = None) -> None:
     by_model = {run.model: run for run in runs}
     with files.atomic(args.out / 'runs.html') as stream:
         stream.write(page(table, columns_of(table), [by_model[model] for model in table['model']]))
-    wrote(args.out / 'runs.csv', f'{count(len(runs), "run")} with every setting')
-    wrote(args.out / 'runs.html', 'the table and the curves as a page')
+    page_path = args.out / 'runs.html'
+    wrote(args.out / 'runs.csv', f'{count(len(runs), "run")} with every setting', [page_path])
+    wrote(page_path, 'the table and the curves as a page')
     next_step(f'open {shlex.quote(paths.shown(args.out / "runs.html"))}')
 
 

@@ -31,6 +31,13 @@ SHEET_COLUMNS = (3, 6)  # minimum, which leaves space for a title, and maximum
 FEW_CLASSES = 20
 
 
+LONGEST_NAME = 'training_confusion.csv'  # of the files that are written
+
+
+def _wrote(path: Path, what: str) -> None:
+    wrote(path, what, [path.with_name(LONGEST_NAME)])
+
+
 def write_tables(analysis: Analysis, out: Path) -> None:
     """Write the CSV files into the folder `out`."""
     import pandas as pd
@@ -40,14 +47,14 @@ def write_tables(analysis: Analysis, out: Path) -> None:
     pairs = confusion.confused_pairs(matrix, classes, PAIRS)
     counts = pd.DataFrame(matrix, index=pd.Index(classes, name='actual'), columns=classes).reset_index()
     for name, frame, what in (
-        ('training_confusion.csv', analysis.table, 'each example: actual and predicted class, probability'),
+        (LONGEST_NAME, analysis.table, 'each example: actual and predicted class, probability'),
         ('class_scores.csv', scores, 'precision, recall and F1 of each class'),
         ('confusion_matrix.csv', counts, 'counts: rows are actual, columns are predicted classes'),
         ('confused_pairs.csv', pairs, 'the pairs of classes that are confused most often'),
     ):
         with files.atomic(out / name) as stream:
             frame.to_csv(stream, index=False, float_format='%.6g', lineterminator='\n')
-        wrote(out / name, what)
+        _wrote(out / name, what)
 
 
 def draw(analysis: Analysis, records: Records, out: Path, subject: str) -> Path:
@@ -122,7 +129,7 @@ def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
         scale_title='share of the row',
         cells=matrix if few else None,
     )
-    wrote(path, 'the same as a heat map' + ('' if few else ', sorted by similarity'))
+    _wrote(path, 'the same as a heat map' + ('' if few else ', sorted by similarity'))
 
 
 def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:
@@ -134,7 +141,7 @@ def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:
         legend=confusion.DIRECTIONS,
         x_title='photos',
     )
-    wrote(path, 'the most confused pairs as bars')
+    _wrote(path, 'the most confused pairs as bars')
 
 
 def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: str) -> None:
@@ -151,7 +158,7 @@ def _draw_mistakes(analysis: Analysis, records: Records, path: Path, subject: st
         title=f'Worst mistakes: {subject}',
         note='Bold: the actual class. Below: probability and predicted class, then the file.',
     )
-    wrote(path, f'{count(len(tiles), "mistake")}{", highest probability first" if len(tiles) > 1 else ""}')
+    _wrote(path, f'{count(len(tiles), "mistake")}{", highest probability first" if len(tiles) > 1 else ""}')
 
 
 def _photos(records: Records, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:

@@ -13,7 +13,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.board import CURVES
 from src.recipes.changes import changes_of, in_words, used
-from src.records.next_commands import how_to_train, similar_of_both
+from src.records.next_commands import how_to_train, similar_to
 from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')
@@ -77,7 +77,7 @@ def read_run(model: str, name: str | None = None) -> Run:
     path = paths.scores(model)
     if not path.exists():
         todo = how_to_train(name or model, model)
-        raise UserError(f'there is no {paths.shown(path)}: {todo}{similar_of_both(model)}')
+        raise UserError(f'there is no {paths.shown(path)}: {todo}{similar_to(model, name or model)}')
     return Run(model, files.read_json(path), read_curves(paths.summaries(model)))
 
 

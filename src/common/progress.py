@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tqdm import tqdm
 
 from src.common import columns, commands, paths
 from src.common.errors import UserError
+
+PATH_COLUMNS = 43  # of a path in a list of files, at least
 
 
 def progress(total: int | None, what: str, unit: str, done: int = 0, **options) -> tqdm:
@@ -61,9 +64,11 @@ def remark(line: str) -> None:
     print(commands.as_typed(line), file=sys.stderr, flush=True)
 
 
-def wrote(path: Path, what: str) -> None:
-    """Print the path of a file or folder that a command wrote, and what it is."""
-    say(f'  {columns.ljust(paths.shown(path), 43)}  {what}')
+def wrote(path: Path, what: str, listed: Iterable[Path] = ()) -> None:
+    """Print the path of a file or folder that a command wrote, and what it is. `listed` are the paths of the
+    list that it is in: what they are begins in one column."""
+    column = max(PATH_COLUMNS, *(columns.width(paths.shown(other)) for other in (path, *listed)))
+    say(f'  {columns.ljust(paths.shown(path), column)}  {what}')
 
 
 def next_step(command: str) -> None:

@@ -50,7 +50,8 @@ def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
                     f'cannot fetch {shown_url(url)} ({fault}): check the network and repeat{kept}'
                 ) from fault
             wait = min(max(delay, fault.wait), LONGEST_DELAY)
-            say(f'{part.stem}: {fault} at {human_size(size_of(part))}, trying again in {wait:.0f} s')
+            after = f' after {human_size(received)}' if (received := size_of(part)) else ''
+            say(f'{part.stem}: {fault}{after}; trying again in {wait:.0f} s')
             time.sleep(wait)
             delay, tries = delay * 2, tries + 1
 

@@ -20,7 +20,7 @@ from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
-from src.records.next_commands import MODEL_FILE, how_to_train, similar_of_both
+from src.records.next_commands import MODEL_FILE, how_to_train, similar_to
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table
 
@@ -69,9 +69,14 @@ def report(records: Records, model: str, state: State, scores: dict, monitor: st
     say(f'{ended}; kept step {state.best_step:,}{best}')
     for line in (*table(by_kind(scores)), *warnings(records, read_model(model), scores)):
         say(line)
-    wrote(paths.checkpoints(model), 'checkpoints, best and last')
-    wrote(paths.summaries(model), f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}')
-    wrote(paths.scores(model), 'scores')
+    board = f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}'
+    written = {
+        paths.checkpoints(model): 'checkpoints, best and last',
+        paths.summaries(model): board,
+        paths.scores(model): 'scores',
+    }
+    for path, what in written.items():
+        wrote(path, what, written)
 
 
 def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
@@ -128,7 +133,7 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
     if not path.exists():
         raise UserError(
             f'there is no trained model {model} ({paths.shown(path)}): '
-            f'{how_to_train(name or model, model)}{similar_of_both(model)}'
+            f'{how_to_train(name or model, model)}{similar_to(model, name or model)}'
         )
     return files.read_json(path)
 

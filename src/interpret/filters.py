@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     say(summary(channels))
     written = write_report(opened.name, args.layer, channels, folder)
     for path in written:
-        wrote(path, files.human_size(files.size_of(path)))
+        wrote(path, files.human_size(files.size_of(path)), written)
     next_step(f'open {shlex.quote(paths.shown(Path(written[-1])))}')
 
 

@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> None:
     cli.require(args.image.exists(), f'there is no {paths.shown(args.image)}')
     written = saliency(open_network(args.model), args.image, args.wanted, folder)
     for path in written:
-        wrote(path, f'{files.human_size(files.size_of(path))}')
+        wrote(path, files.human_size(files.size_of(path)), written)
     next_step(f'open {shlex.quote(paths.shown(written[-1]))}')
 
 

@@ -54,9 +54,9 @@ def similar_data_sets(name: str) -> str:
     return similar(name, data_sets())
 
 
-def similar_of_both(name: str) -> str:
-    """The same of models and data sets: most models have the name of their data set."""
-    return similar(name, known_models() + (data_sets() if name != consts.CURRENT_MODEL_NAME else []))
+def similar_to(model: str, name: str | None) -> str:
+    """The same of models; and of data sets if the model has the name of its data set, which was given."""
+    return similar(model, known_models() + (data_sets() if model == name else []))
 
 
 def require_known(name: str) -> None:
@@ -64,7 +64,7 @@ def require_known(name: str) -> None:
     makes it."""
     if name not in (*data_sets(), *known_models()) and not trained_on(name):
         raise UserError(
-            f'there is no data set {name}: to make it run {to_convert(name)}{similar_of_both(name)}'
+            f'there is no data set {name}: to make it run {to_convert(name)}{similar_to(name, name)}'
         )
 
 
@@ -192,7 +192,7 @@ def frozen_model(model: Model, name: str | None = None) -> Path:
         raise UserError(missing + (namesake if model.name in known_models() else similar(model.name)))
     name = name or data_set_of(model.name)
     todo = f'run {to_freeze(name, model.name)}' if model_notes(model.name) else how_to_train(name, model.name)
-    raise UserError(f'{missing}: {todo}{similar_of_both(model.name)}')
+    raise UserError(f'{missing}: {todo}{similar_to(model.name, name)}')
 
 
 def _has_bottlenecks(name: str) -> bool:

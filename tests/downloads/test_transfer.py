@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_a_dropped_connection_is_resumed(site, tmp_path, version, capsys):
     assert bring(site, tmp_path) == BODY
     assert sum(site.sent) == len(BODY), 'no byte was sent twice'
     assert site.asked[1].get('If-Range') == next(iter(version.values()), None)
-    assert 'trying again' in capsys.readouterr().out
+    assert re.search(r'a\.tar: .* after \d.* kB; trying again in \d+ s\n', capsys.readouterr().out)
 
 
 def test_a_server_without_ranges_starts_over(site, tmp_path):
@@ -139,10 +140,11 @@ def test_permanent_errors_are_not_retried(site, tmp_path, code):
     assert len(site.asked) == 1
 
 
-def test_no_server(site, tmp_path):
+def test_no_server(site, tmp_path, capsys):
     site.close()
     with pytest.raises(UserError, match=r'connection refused.*check the network and repeat'):
         bring(site, tmp_path)
+    assert 'a.tar: connection refused; trying again' in capsys.readouterr().out
 
 
 def test_a_wrong_size_is_detected_before_the_body_is_read(site, tmp_path):
