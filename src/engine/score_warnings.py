@@ -23,7 +23,6 @@ NAMED = 5  # classes listed, at most
 
 def warnings(records: Records, facts: Mapping[str, Any], scores: Mapping[str, dict]) -> list[str]:
     """Warning lines for a model, from its facts (model.json) and its scores by part."""
-    scores = _of_photos(scores, facts)
     lines = [_unscored(scores), _untrained(records, learned_from(facts)), _at_chance(records, scores)]
     lines += [_few(part, of_part['examples']) for part, of_part in scores.items()]
     needs = [_needs(records)] if any(lines[1:]) else []
@@ -49,16 +48,6 @@ def untrained(records: Records, learned: Sequence[str]) -> list[str]:
     for _, labels, _ in labelled(records, read, {}, 2048) if missing else ():
         missing -= {records.classes[label] for label in np.unique(labels)}
     return [name for name in records.classes if name in missing]
-
-
-def _of_photos(scores: Mapping[str, dict], facts: Mapping[str, Any]) -> Mapping[str, dict]:
-    """The scores with the number of different photos as `examples`: fine-tuning with the cache scores several
-    variants of each training photo."""
-    settings = facts.get('settings', {})
-    if 'train' not in scores or not settings.get('cache'):
-        return scores
-    photos = math.ceil(scores['train']['examples'] / settings['variants'])
-    return {**scores, 'train': {**scores['train'], 'examples': photos}}
 
 
 def _unscored(scores: Mapping[str, dict]) -> str:
