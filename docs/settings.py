@@ -1,4 +1,4 @@
-"""Write the tables of settings in README.md and docs/cifar10.md from the recipes' fields.
+"""Write the tables of settings in README.md and below docs/ from the recipes' fields.
 
     python -m docs.settings
 
@@ -15,9 +15,13 @@ from typing import Any
 from src.common import errors, files, paths
 from src.common.cli import flag_of
 from src.common.progress import wrote
-from src.recipes.recipe import HeadRecipe, PixelRecipe
+from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
-PAGES = {'README.md': ('head', HeadRecipe()), 'docs/cifar10.md': ('network', PixelRecipe('cifar10'))}
+PAGES = {
+    'README.md': ('head', HeadRecipe()),
+    'docs/cifar10.md': ('network', PixelRecipe('cifar10')),
+    'docs/cats_dogs.md': ('fine-tuning', FineTuneRecipe('cats_dogs')),
+}
 
 
 def table(recipe: Any) -> str:
