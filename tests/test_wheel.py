@@ -103,7 +103,10 @@ def test_alone_it_shows_the_map_with_commands_that_work_here(run):
     assert '\n       rootstock download inception stanford_dogs\n' in shown.stdout
     assert '\n       rootstock train\n' in shown.stdout
     assert 'python -m' not in shown.stdout and 'setup' not in shown.stdout
-    assert 'rootstock train --name flowers' in run('--name', 'flowers').stdout
+    unknown = run('--name', 'flowers')
+    assert unknown.returncode == 2
+    assert unknown.stderr.endswith('to make it run rootstock convert DIR --name flowers\n')
+    assert 'rootstock train --name sample' in run('--name', 'sample').stdout
     assert '\n       python -m src.training.train\n' in run(how=('-m', 'src')).stdout
 
 
