@@ -36,7 +36,8 @@ from src.common.progress import next_step, say
 from src.engine.board import show_picture
 from src.inference.predictor import load_model
 from src.records import dataset
-from src.records.next_commands import data_set_of, frozen_model, remark_on_age
+from src.records.age import remark_on_age
+from src.records.next_commands import data_set_of, frozen_model
 from src.scoring.kinds import with_kind
 from src.scoring.scores import score
 

@@ -32,7 +32,8 @@ from src.graph.batching import pixels_of_many
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.weights import put_weights
-from src.records.next_commands import frozen_model, remark_on_age
+from src.records.age import remark_on_age
+from src.records.next_commands import frozen_model
 
 SCRATCH = '.writing-'  # prefix of unfinished folders
 LABELS_ASSET = 'labels.txt'

@@ -38,7 +38,8 @@ from src.images.find import find_pictures
 from src.inference.default_model import default_model, why_default
 from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
-from src.records.next_commands import frozen_model, remark_on_age
+from src.records.age import remark_on_age
+from src.records.next_commands import frozen_model
 
 if TYPE_CHECKING:
     import pandas

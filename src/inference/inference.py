@@ -32,9 +32,10 @@ from src.inference import classify
 from src.inference.default_model import default_model
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor, load_model
+from src.records.age import remark_on_age
 from src.records.dataset import open_records
 from src.records.manifest import UNIFORM, remarks_of
-from src.records.next_commands import data_set_of, frozen_model, remark_on_age
+from src.records.next_commands import data_set_of, frozen_model
 
 # The id of a photo, and its probabilities [classes] float32 or the reason why it has none.
 Answer = tuple[str, np.ndarray | Exception]

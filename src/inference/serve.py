@@ -24,7 +24,8 @@ from src.common import cli, errors, paths
 from src.common.names import Model, resolve_model
 from src.common.progress import say
 from src.inference.default_model import default_model, why_default
-from src.records.next_commands import frozen_model, remark_on_age
+from src.records.age import remark_on_age
+from src.records.next_commands import frozen_model
 
 if TYPE_CHECKING:
     from src.inference.server.service import Limits

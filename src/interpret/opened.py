@@ -16,7 +16,8 @@ from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.files import read_picture
 from src.images.reader import ImageReader
-from src.records.next_commands import frozen_model, remark_on_age
+from src.records.age import remark_on_age
+from src.records.next_commands import frozen_model
 
 MODEL_HELP = 'name of a model, or path of a frozen graph: a classifier, or a backbone'
 

@@ -71,7 +71,7 @@ def transfer_fine_tuned() -> FineTuneRecipe:
     """The last convolutions of the backbone, trained on with the head of the data set.
 
     python -m src.training.fine_tune --recipe cats_dogs/transfer_fine_tuned"""
-    # The head knows its training photos by heart: only strong augmentation leaves something to learn.
+    # The head has memorized its training photos: only strong augmentation leaves something to learn.
     return FineTuneRecipe(
         NAME,
         last_convolutions=10,

@@ -12,7 +12,6 @@ from pathlib import Path
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.names import Model, frozen_of, known_models, model_for, similar
-from src.common.progress import remark
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes, usual_recipe
 from src.recipes.recipe import PixelRecipe
@@ -140,37 +139,6 @@ def to_train(name: str, model: str) -> str:
 def to_freeze(name: str, model: str) -> str:
     """The command that freezes a model."""
     return 'python -m src.freezing.freeze' + flags(name, model)
-
-
-def to_use(name: str, model: str) -> str:
-    """The next command for a trained model: the one that freezes it, if there is no frozen file of these
-    weights, else the one that classifies a picture."""
-    frozen = paths.frozen(model)
-    if not frozen.exists() or is_older(frozen):
-        return to_freeze(name, model)
-    return f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(frozen))}'
-
-
-def is_older(frozen: Path) -> bool:
-    """Whether a frozen file that `freeze` writes is older than the weights of its model."""
-    model = frozen.stem
-    if os.path.abspath(frozen) != str(paths.frozen(model)):  # noqa: PTH100 - it belongs to no model here
-        return False
-    try:
-        return frozen.stat().st_mtime < paths.trained(model).stat().st_mtime
-    except OSError:  # one of them is missing
-        return False
-
-
-def remark_on_age(frozen: Path) -> None:
-    """Print a line if a frozen file is older than the weights of its model, with the command that freezes
-    them."""
-    if is_older(frozen):
-        model = frozen.stem
-        freeze = to_freeze(data_set_of(model), model)
-        remark(
-            f'{paths.shown(frozen)} is older than the last training of {model}: to use that one run {freeze}'
-        )
 
 
 def how_to_train(name: str, model: str) -> str:

@@ -38,8 +38,9 @@ from src.graph.unfreezing.choice import NoSuchLayer, weighted_layers
 from src.graph.unfreezing.cut import Cut
 from src.recipes.find import USUAL_TAIL, add_recipe
 from src.recipes.recipe import FineTuneRecipe
+from src.records.age import to_use
 from src.records.dataset import Records, open_records
-from src.records.next_commands import data_set_of, to_freeze, to_use
+from src.records.next_commands import data_set_of, to_freeze
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

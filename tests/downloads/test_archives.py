@@ -13,6 +13,7 @@ import pytest
 from src.common.errors import UserError
 from src.downloads import archives
 from src.downloads.archives import extract
+from tests.downloads.unpacked import tree
 
 
 def entry(name, kind=tarfile.REGTYPE, body=b'', link='', mode=0o644, size=None):
@@ -26,18 +27,6 @@ def tar(path, *entries, mode='w'):
         for info, body in entries:
             made.addfile(info, io.BytesIO(body) if body else None)
     return path
-
-
-@pytest.fixture
-def goal(tmp_path):
-    folder = tmp_path / 'goal'
-    folder.mkdir()
-    (folder / 'mine').write_text('kept')
-    return folder
-
-
-def tree(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))
 
 
 GOOD = (entry('./d', tarfile.DIRTYPE, mode=0o000), entry('d/a', body=b'1'), entry('top', body=b'22'))

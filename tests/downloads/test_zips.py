@@ -12,6 +12,7 @@ import pytest
 from src.common.errors import UserError
 from src.downloads import zips
 from src.downloads.zips import unpack
+from tests.downloads.unpacked import tree
 
 
 def zipped(path, entries: dict[str, bytes], modes: dict[str, int] | None = None):
@@ -22,18 +23,6 @@ def zipped(path, entries: dict[str, bytes], modes: dict[str, int] | None = None)
             info.external_attr = (modes or {}).get(name, stat.S_IFREG | 0o644) << 16
             made.writestr(info, body)
     return path
-
-
-@pytest.fixture
-def goal(tmp_path):
-    folder = tmp_path / 'goal'
-    folder.mkdir()
-    (folder / 'mine').write_text('kept')
-    return folder
-
-
-def tree(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))
 
 
 GOOD = {'d/': b'', 'd/a': b'1', './d/b': b'22', 'e\\c': b'3', 'empty.jpg/': b''}
