@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,21 @@ class Records:
     @property
     def has_bottlenecks(self) -> bool:
         return self.manifest['backbone'] is not None
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the records hold the bottlenecks of the mirrored pictures too."""
+        return self.has_bottlenecks and self.manifest.get('mirrored', False)
+
+    def bottlenecks(self, mirrored: bool = False) -> Field:
+        """The cached bottlenecks, of all backbones side by side; with `mirrored` also those of the mirrored
+        pictures. Raises UserError when the records do not hold them."""
+        width = self.width
+        if mirrored and not self.mirrored:
+            raise UserError(f'{paths.shown(self.folder)} holds no bottlenecks of mirrored pictures')
+        joined = self.manifest['backbone'].get('joined')
+        widths = {one['field']: one['width'] for one in joined} if joined else width
+        return bottlenecks(widths, mirrored)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,7 +125,7 @@ def load(
     Memory: the values, once. Raises UserError when there are fewer than the manifest says, and for a damaged
     shard or picture.
     """
-    field = field or bottlenecks(records.width)
+    field = field or records.bottlenecks()
     number = -(-number_of(records, splits) // every)
     number = number if most is None else min(number, most)
     bar = progress(number, f'reading {field.what}', field.what) if field.decode else contextlib.nullcontext()
@@ -159,9 +174,9 @@ def filled(values: np.ndarray, records: Records, parts: Iterable[Examples]) -> E
 
 def chunks(records: Records, *splits: str, field: Field | None = None, size: int = 256) -> Iterator[Examples]:
     """The same as `load`, up to `size` examples at a time."""
-    field = field or bottlenecks(records.width)
-    for ids, labels, fields in labelled(records, splits, {field.name: field.feature}, size):
-        yield Examples(ids, labels, decoded(fields[field.name], field, records))
+    field = field or records.bottlenecks()
+    for ids, labels, batch in labelled(records, splits, field.columns, size):
+        yield Examples(ids, labels, decoded(field.parsed(batch, np.concatenate), field, records))
 
 
 def decoded(parsed: np.ndarray, field: Field, records: Records) -> np.ndarray:
@@ -178,12 +193,12 @@ def decoded(parsed: np.ndarray, field: Field, records: Records) -> np.ndarray:
 
 
 def labelled(
-    records: Records, splits: Sequence[str], fields: dict, size: int
+    records: Records, splits: Sequence[str], fields: Mapping[str, tf.FixedLenFeature], size: int
 ) -> Iterator[tuple[list[str], np.ndarray, dict[str, np.ndarray]]]:
     """Ids, labels [N] int32 and the given fields of the examples of some splits, up to `size` at a time.
     Raises UserError for a damaged shard."""
     for split in splits:
-        features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | fields
+        features = {consts.ID_FIELD: tf.FixedLenFeature([], tf.string)} | dict(fields)
         if split != consts.UNLABELLED:
             features |= label_feature(records)
         for batch in _batches(records, split, features, size):

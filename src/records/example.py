@@ -7,6 +7,9 @@
 | label            | bytes, the class name (absent for unlabelled photos)     |
 | label_one_hot    | float32 [classes] (absent for unlabelled photos)         |
 | inception_output | float32 [width], the bottleneck (absent without backbone) |
+
+Further backbones have a field each, named in the manifest. A field whose name ends with `~mirrored` holds the
+bottleneck of the mirrored picture.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@
 | name          | the data set                                                                     |
 | source        | folder or archive of the photos, relative to `paths.ROOT` below it, or a URL     |
 | classes       | class names in the order of the one-hot labels                                   |
-| backbone      | facts of the backbone (`Backbone.facts`), null for records without bottlenecks   |
+| backbone      | facts of the backbone (`Backbone.facts`), null for records without bottlenecks;  |
+|               | of several: `joined` holds the facts of each, with `field`, its field of records |
+| mirrored      | whether there are bottlenecks of the mirrored pictures; missing: no              |
 | precision     | what the backbone computed in, 'float32' or 'bfloat16'; null without a backbone  |
 | split_by      | what decided the splits: 'hash', 'official', 'test list', 'test batch' or 'draw' |
 | crop_to_box   | whether photos were cropped to their bounding boxes                              |

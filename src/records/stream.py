@@ -42,7 +42,7 @@ def _parsed_batches(
     records: Records, splits: Sequence[str], field: Field, size: int, seed: int, start: int
 ) -> Iterator[Batch]:
     shards = [path for split in splits for path in records.shards(split)]
-    features = {field.name: field.feature} | dataset.label_feature(records)
+    features = dict(field.columns) | dataset.label_feature(records)
     epoch, place = divmod(start, dataset.number_of(records, splits))
     with tf.Graph().as_default() as graph:
         epochs = tf.data.Dataset.range(epoch, tf.int64.max)
@@ -76,4 +76,4 @@ def _epoch(
 def _parsed(field: Field, features: dict, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     batch = tf.io.parse_example(serialized, features)
     labels = tf.argmax(batch[consts.LABEL_ONE_HOT_FIELD], axis=1, output_type=tf.int32)
-    return batch[field.name], labels
+    return field.parsed(batch, tf.concat), labels

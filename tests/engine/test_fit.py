@@ -86,7 +86,7 @@ class Tail(Learner):
             return np.stack([np.frombuffer(one, np.float16).reshape(shape) for one in parsed])
 
         feature = tf.FixedLenFeature([], tf.string)
-        return Field(FIELD, 'activations', shape, np.float16, feature, 2 * SIDE * SIDE * CHANNELS, decode)
+        return Field('activations', shape, np.float16, {FIELD: feature}, 2 * SIDE * SIDE * CHANNELS, decode)
 
     @classmethod
     def facts(cls, recipe, records):

@@ -88,8 +88,8 @@ def activations_field(values: int) -> Field:
     def decode(stored: np.ndarray) -> np.ndarray:
         return np.stack([np.frombuffer(row, np.float16) for row in stored])
 
-    feature = tf.FixedLenFeature([], tf.string)
-    return Field(FIELD, FIELD, (values,), np.float16, feature, 2 * values, decode)
+    columns = {FIELD: tf.FixedLenFeature([], tf.string)}
+    return Field(FIELD, (values,), np.float16, columns, 2 * values, decode)
 
 
 def with_activations(plan: Plan) -> Records:

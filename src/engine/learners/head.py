@@ -21,7 +21,7 @@ from src.graph.backbones import Backbone, load_as
 from src.models.dense import SCOPE, classes_of, cross_entropy, dense_head, head_variables, probabilities
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples, Records
-from src.records.fields import Field, bottlenecks
+from src.records.fields import Field
 
 EVALUATIONS = 50  # in a whole run, about
 MOST_STEPS_UNEVALUATED = 1000
@@ -42,7 +42,7 @@ class Head(Learner):
 
     @classmethod
     def field(cls, recipe: HeadRecipe, records: Records) -> Field:
-        return bottlenecks(records.width)
+        return records.bottlenecks()
 
     @classmethod
     def facts(cls, recipe: HeadRecipe, records: Records) -> dict[str, Any]:
