@@ -15,7 +15,7 @@ from pathlib import Path
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import ancestors, inferred, node_of
+from src.graph.graph_io import ancestors, inferred, node_of, nodes_by_name
 from src.graph.preprocessing.hidden_decoders import DECODERS, RESIZERS, with_plain_decoder
 from src.graph.preprocessing.placeholders import pixel_placeholder, refuse_placeholders
 from src.graph.preprocessing.prepend import new_preprocessing, prepend, refuse_flags
@@ -31,6 +31,8 @@ class Preprocessing:
     image: encoded image, string scalar.
     decoded: [h, w, 3] uint8, of any size.
     pixels: [N, height, width, 3] float32, the input of the network.
+    sizes: (height, width) of the pictures in the pixels, where backbones of several sizes are joined
+        (pictures.py); `height` is then the number of pixels of all, and `width` is 1.
     """
 
     image: str
@@ -38,6 +40,7 @@ class Preprocessing:
     pixels: str
     height: int
     width: int
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 def ensure_preprocessing(
@@ -91,7 +94,28 @@ def find_preprocessing(
             f'{paths.shown(path)}: {pixels}:0 is {tensor.dtype.name} {tensor.shape}, '
             'not float32 [N, height, width, 3] with a fixed height and width'
         )
-    return Preprocessing(f'{image}:0', f'{decoder.name}:0', f'{pixels}:0', shape[1], shape[2])
+    names = f'{image}:0', f'{decoder.name}:0', f'{pixels}:0'
+    sizes = _sizes(graph_def, names[2], path) if shape[2] == 1 else ()
+    return Preprocessing(*names, shape[1], shape[2], sizes)
+
+
+def parts_of(graph_def: tf.GraphDef, pixels: str) -> list[str]:
+    """The tensors [1, h, w, 3] of the pictures that joined backbones take, which one image gives: in `pixels`
+    they are one column (pictures.py). Empty for the pixels of one picture."""
+    nodes = nodes_by_name(graph_def)
+    node = nodes[node_of(pixels)]
+    while node.op in ('PlaceholderWithDefault', 'Identity'):
+        node = nodes[node_of(node.input[0])]
+    columns = [nodes[node_of(given)] for given in node.input[:-1]] if node.op == 'ConcatV2' else []
+    parts = [column.input[0] for column in columns if column.op == 'Reshape']
+    return [part if ':' in part else f'{part}:0' for part in parts]
+
+
+def _sizes(graph_def: tf.GraphDef, pixels: str, path: Path) -> tuple[tuple[int, int], ...]:
+    """`Preprocessing.sizes` of a graph."""
+    return tuple(
+        tuple(inferred(graph_def, part, path).shape.as_list()[1:3]) for part in parts_of(graph_def, pixels)
+    )
 
 
 def _resized(graph_def: tf.GraphDef, needed: set[str], decoder: tf.NodeDef | None) -> str | None:
