@@ -6,13 +6,13 @@
     python -m src.inference.inference --submission metrics/cats_dogs_submission.csv --against labels.csv
 
 Without a folder it classifies the unlabeled photos of the data set (Kaggle's test/), from the bottlenecks in
-its records, or from the pictures for a model without a backbone. With a folder it classifies the photos below
-it, and needs only the frozen graph. Writes metrics/<name>_submission.csv: the column id, which is the photo's
-file name without its suffix, and a column with the probability of each class (--format columns); for a model
-of the two classes cat and dog the columns id and label, the probability of a dog (--format label). Rows are
-sorted by number if the ids are numbers. A photo that cannot be read is reported on standard error and gets
-uniform probabilities, as Kaggle refuses a file with a missing id. Files that are not pictures are reported
-too, and get no row.
+its records, or from the pictures for a model without a backbone and for --views. With a folder it classifies
+the photos below it, and needs only the frozen graph. Writes metrics/<name>_submission.csv: the column id,
+which is the photo's file name without its suffix, and a column with the probability of each class (--format
+columns); for a model of the two classes cat and dog the columns id and label, the probability of a dog
+(--format label). Rows are sorted by number if the ids are numbers. A photo that cannot be read is reported on
+standard error and gets uniform probabilities, as Kaggle refuses a file with a missing id. Files that are not
+pictures are reported too, and get no row.
 
 --clip bounds the probabilities, so that a confident mistake costs less log loss: `auto`, the default for the
 label format, takes the bound with the lowest log loss on the validation photos of the model's data set.
@@ -37,6 +37,7 @@ from src.common.progress import remark, say, wrote
 from src.inference.default_model import default_model
 from src.inference.predictor import load_model
 from src.inference.submissions import against, clip, layout, photos, table
+from src.inference.views import add_views
 from src.records.age import remark_on_age
 from src.records.next_commands import data_set_of, frozen_model
 
@@ -48,6 +49,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument('dir', type=Path, nargs='?', metavar='DIR', help='folder of photos')
     made.add_argument('--name', type=plain_name, help="data set (default: the model's, else kaggle)")
     cli.add_model(made, resolve_model, "the data set's own")
+    add_views(made)
     made.add_argument('--out', type=Path, metavar='CSV', help='default: metrics/<name>_submission.csv')
     made.add_argument(
         '--format',
@@ -106,7 +108,7 @@ def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[
     name = args.name or (data_set_of(args.model.name) if args.model else 'kaggle')
     model = frozen_model(args.model) if args.model else default_model(name)
     remark_on_age(model)
-    predictor = load_model(model)
+    predictor = load_model(model, views=args.views)
     labels = predictor.labels
     say(f'{paths.shown(model)}: {count(len(labels), "class", "classes")}')
     columns = layout.layout_for(labels, args.form, args.positive)
