@@ -3,15 +3,20 @@
     python -m src.freezing.freeze
     python -m src.freezing.freeze --name flowers
     python -m src.freezing.freeze --name cifar10 --model cifar10_cnn_simple
+    python -m src.freezing.freeze --name flowers --views 2
 
 Reads checkpoints/<model>/ and the backbone that its bottlenecks came from, if any, and writes
 frozen/<model>.pb. Before the file gets its name it is compared with the backbone as it was released and the
 checkpoint, on real records.
+
+--views N also scores it on the validation photos with N views of each photo: 2 are the photo and its mirror
+image, 6 shifted by a pixel too. `classify`, `inference` and `serve` then take `--views N` for this model.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,18 +34,22 @@ from src.engine.learners import learner_of
 from src.engine.run_files import read_model, scores_of
 from src.freezing.join import join
 from src.freezing.proof import prove
+from src.freezing.validate_views import require_unseen_photos, validate_views
 from src.graph.graph_io import write_graph
+from src.models.test_time_augmentation import VIEWS
 from src.records.dataset import open_records
 from src.records.next_commands import to_train
 from src.scoring.kinds import learned_from
 
 
-def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]:
+def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ()) -> tuple[Path, float, int]:
     """Freeze checkpoints/<model>, trained on the data set `name`, and prove it before the file gets its name.
 
+    With `views` it is also scored with these numbers of views of each validation photo.
+
     Returns the file, the maximum absolute difference of a probability, and the number of pictures compared.
-    Raises UserError when there is no such model, or when its records or backbone
-    have changed.
+    Raises UserError when there is no such model, when its records or backbone have changed, and for `views`
+    without validation photos that the model has not seen.
     """
     facts = read_model(model, name)
     records = open_records(facts['data_set'])
@@ -49,6 +58,8 @@ def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]
             f'{paths.shown(records.folder)} was converted anew since {model} was trained: '
             f'run {to_train(facts["data_set"], model)}'
         )
+    if views:
+        require_unseen_photos(records, learned_from(facts))
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
     learner = learner_of(facts)
     trained = learner.trained_graph(facts, checkpoint)
@@ -58,6 +69,8 @@ def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]
         write_graph(graph_def, part)
         reference = learner.trained_graph(facts, checkpoint, as_released=True)
         difference, number = prove(part, reference, records, paths.shown(checkpoint))
+        if views:
+            validate_views(part, graph_def, records, views)
     return paths.frozen(model), difference, number
 
 
@@ -89,17 +102,27 @@ def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.freezing.freeze', __doc__)
     cli.add_name(made)
     cli.add_model(made)
+    made.add_argument(
+        '--views',
+        type=int,
+        nargs='+',
+        action='extend',
+        choices=VIEWS[1:],
+        default=[],
+        help='score with so many views of each validation photo too; several numbers may be given',
+    )
     args = made.parse_args(argv)
     model = cli.model_of(args).name
     with at_work(paths.checkpoints(model), goes_on=False):
         files.remove_leftovers(paths.frozen(model))
-        path, difference, number = freeze_model(model, args.name)
+        path, difference, number = freeze_model(model, args.name, args.views)
     parts = learner_of(read_model(model)).parts
     checked = f'checked on {count(number, "picture")}: same probabilities as {" and ".join(parts)}'
     say(f'{checked} in {paths.shown(paths.checkpoints(model))} (maximum difference {difference:.1e})')
     size = human_size(path.stat().st_size)
     wrote(path, f'{size}: {", ".join(("decoding", *parts))} and labels in one file')
-    next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}')
+    viewed = f' --views {min(args.views)}' if args.views else ''
+    next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}{viewed}')
 
 
 if __name__ == '__main__':

@@ -32,6 +32,13 @@ def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, An
     return whole
 
 
+def replace_info(graph_def: tf.GraphDef, info: dict[str, Any]) -> None:
+    """Replace the value of `model_info` in a graph that has it, in place."""
+    with tf.Graph().as_default() as graph:
+        tf.constant(json.dumps(info, ensure_ascii=False), tf.string, name=INFO_NODE)
+        nodes_by_name(graph_def)[INFO_NODE].CopyFrom(graph.as_graph_def().node[0])
+
+
 def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
     """The class names in a graph, in output order; None when it has none."""
     value = _constant(graph_def, LABELS_NODE)

@@ -38,6 +38,7 @@ from src.images.find import find_pictures
 from src.inference.default_model import default_model, why_default
 from src.inference.predictor import Predictor, load_model
 from src.inference.printers import Csv, Json, Table
+from src.inference.views import add_views
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model
 
@@ -48,17 +49,19 @@ STDIN = '-'
 SOURCES = ('file', 'uri')
 
 
-def classify(source: str, path: str, model: str | Path | None = None) -> pandas.DataFrame:
+def classify(source: str, path: str, model: str | Path | None = None, views: int = 1) -> pandas.DataFrame:
     """The classes of one picture as a DataFrame with the columns `prob` and `breed`, best first.
 
     `source` is 'file' or 'uri'. `model` is the name of a model or the path of its frozen file (default: the
-    model that ships with Rootstock). Raises UserError if the picture or the model cannot be read.
+    model that ships with Rootstock). `views`: number of views of the picture that the probabilities are
+    averaged over. Raises UserError if the picture or the model cannot be read, or the model was not validated
+    with so many views.
     """
     import pandas
 
     if source not in SOURCES:
         raise UserError(f"source is 'file' or 'uri', not {source!r}")
-    predictor = _loaded(frozen_model(resolve_model(str(model))) if model else default_model())
+    predictor = _loaded(frozen_model(resolve_model(str(model))) if model else default_model(), views)
     answer = next(iter(predictor.from_pictures([_read(source, str(path))])))
     if isinstance(answer, BadImage):
         raise UserError(f'{path}: {answer}')
@@ -67,8 +70,8 @@ def classify(source: str, path: str, model: str | Path | None = None) -> pandas.
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: Path) -> Predictor:
-    return load_model(path)
+def _loaded(path: Path, views: int) -> Predictor:
+    return load_model(path, views=views)
 
 
 def is_address(source: str | None, name: str) -> bool:
@@ -165,6 +168,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument(
         '--top', type=cli.whole_number(1), default=5, help='number of classes to print (default: %(default)s)'
     )
+    add_views(made)
     form = made.add_mutually_exclusive_group()
     form.add_argument('--json', dest='form', action='store_const', const=Json, help='print JSON')
     form.add_argument('--csv', dest='form', action='store_const', const=Csv, help='print a CSV table')
@@ -221,7 +225,7 @@ def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], r
 
     Without names the model is not loaded. `remark` follows the path of the model.
     """
-    predictor = load_model(path) if names else None
+    predictor = load_model(path, views=args.views) if names else None
     printer = args.form(predictor.labels if predictor else [], args.top)
     if predictor and args.form is Table:
         say(f'{paths.shown(path)}: {count(len(predictor.labels), "class", "classes")}{remark}')

@@ -21,16 +21,23 @@ CHUNK = 256  # pictures that are read at once
 
 
 def answered(predictor: Predictor, records: Records, split: str) -> Examples:
-    """The examples of a split; their values are the model's probabilities [N, classes] float32.
+    """The examples of a split; their values are the model's probabilities [N, classes] float32, with several
+    views from the pictures.
 
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
     backbone = predictor.info.get('backbone')
-    if backbone and not backbone.get('thawed'):  # fine-tuned, it gives other bottlenecks
+    # A fine-tuned backbone gives other bottlenecks, and records hold those of one view.
+    if backbone and not backbone.get('thawed') and predictor.views == 1:
         held = dataset.load(records, split)
         return replace(held, values=predictor.from_bottlenecks(held.values))
+    return from_pictures(predictor, records, split)
+
+
+def from_pictures(predictor: Predictor, records: Records, split: str) -> Examples:
+    """The same as `answered`, always from the pictures, with a progress bar."""
     answers = np.empty((dataset.number_of(records, [split]), len(predictor.labels)), np.float32)
-    return dataset.filled(answers, records, _from_pictures(predictor, records, split))
+    return dataset.filled(answers, records, _parts_from_pictures(predictor, records, split))
 
 
 def same_backbone(predictor: Predictor, records: Records) -> bool:
@@ -39,9 +46,10 @@ def same_backbone(predictor: Predictor, records: Records) -> bool:
     return not wanted or wanted.get('sha256') == held.get('sha256')
 
 
-def _from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:
+def _parts_from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:
     image = {consts.IMAGE_RAW_FIELD: encoded_image()}
-    with progress(dataset.number_of(records, [split]), f'classifying {split} pictures', 'pictures') as bar:
+    what = f'classifying {split} pictures' + (f', {predictor.views} views' if predictor.views > 1 else '')
+    with progress(dataset.number_of(records, [split]), what, 'pictures') as bar:
         for ids, labels, fields in dataset.labelled(records, [split], image, CHUNK):
             rows = list(predictor.from_pictures(fields[consts.IMAGE_RAW_FIELD]))
             for id_, row in zip(ids, rows, strict=True):

@@ -28,6 +28,8 @@ from src.graph.graph_io import free_name
 from src.graph.weights import import_with_variables, put_weights
 from src.images.faults import BadImage, map_good, or_fault
 from src.images.reader import ImageReader
+from src.inference.views import mean_probabilities, require_pictures, require_validated
+from src.models.test_time_augmentation import all_views
 
 BATCH = 32
 
@@ -37,13 +39,18 @@ class Predictor:
 
     weights_as_variables: True makes the model load fast (graph/weights.py). False takes up to some seconds
         longer to load and is faster for a few pictures at a time, as in a server.
+    views: the probabilities are averaged over so many views of each picture (inference/views.py).
+
+    Raises UserError for views of a model that does not take pictures.
 
     `labels` are the class names in output order, `info` is the `model_info` of the file, and `reader` decodes
-    and preprocesses pictures for the model.
+    and preprocesses pictures for the model. At most `batch` pictures should run at once.
     """
 
-    def __init__(self, model: FrozenGraph, weights_as_variables: bool = True):
-        self.labels, self.info = model.labels, model.info
+    def __init__(self, model: FrozenGraph, weights_as_variables: bool = True, views: int = 1):
+        require_pictures(model, views)
+        self.labels, self.info, self.views = model.labels, model.info, views
+        self.batch = max(1, BATCH // views)
         self.reader = ImageReader(model.graph_def, model.preprocessing)
         with tf.Graph().as_default() as graph:
             # Not with the reader's session: two runs take 3 to 20 % longer than one.
@@ -52,13 +59,14 @@ class Predictor:
                 images = tf.placeholder(tf.string, [None])
                 decoded = pixels_of_many(images, model.graph_def, model.preprocessing)
                 pixels = tf.placeholder_with_default(decoded, decoded.shape)
-            given = {model.preprocessing.pixels: pixels}
+            given = {model.preprocessing.pixels: all_views(pixels, views)}
             if weights_as_variables:
                 initialize = import_with_variables(model.graph_def, model.weights, given)
             else:
                 tf.import_graph_def(put_weights(model.graph_def, model.weights), given, name='')
             self._rows = rows = graph.get_tensor_by_name(model.output)
-            self._output = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
+            self._of_views = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
+            self._output = mean_probabilities(self._of_views, views)
         self._pixels = pixels
         self._session, self._grad_cam, self._building = tf.Session(graph=graph), None, threading.Lock()
         if weights_as_variables:
@@ -75,8 +83,8 @@ class Predictor:
 
         Works in batches; threads decode the next batch while the graph runs.
         """
-        rows = ahead(partial(or_fault, self.reader.read), pictures, BATCH, os.cpu_count() or 1)
-        while batch := list(islice(rows, BATCH)):
+        rows = ahead(partial(or_fault, self.reader.read), pictures, self.batch, os.cpu_count() or 1)
+        while batch := list(islice(rows, self.batch)):
             yield from map_good(self._from_rows, batch)
 
     def from_mixed(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
@@ -85,7 +93,8 @@ class Predictor:
         return map_good(self._from_encoded, map_good(self._from_rows, rows), bytes)
 
     def from_bottlenecks(self, bottlenecks: np.ndarray) -> np.ndarray:
-        """Probabilities [N, classes] float32 of bottlenecks [N, width] float32 of the model's own backbone.
+        """Probabilities [N, classes] float32 of bottlenecks [N, width] float32 of the model's own backbone,
+        each of one view.
 
         Raises UserError when the file does not name its bottleneck, or has a bottleneck of another width.
         """
@@ -99,13 +108,14 @@ class Predictor:
         tensor = self._session.graph.get_tensor_by_name(name)
         middle = [1] * (tensor.shape.rank - 2)  # without `vector` a feature map may be fed
         chunks = [
-            self._session.run(self._output, {tensor: part.reshape(len(part), *middle, part.shape[1])})
+            self._session.run(self._of_views, {tensor: part.reshape(len(part), *middle, part.shape[1])})
             for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
         ]
         return np.concatenate(chunks)
 
     def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:
-        """Grad-CAM [h, w] float32 of one picture [height, width, 3] float32 from `reader`.
+        """Grad-CAM [h, w] float32 of one picture [height, width, 3] float32 from `reader`, of its first view:
+        the picture as it is.
 
         The gradients join the graph at the first use, as most predictors never need them.
 
@@ -136,7 +146,9 @@ class Predictor:
         return self.from_pixels(np.stack(pixels))
 
 
-def load_model(path: Path, weights_as_variables: bool = True) -> Predictor:
+def load_model(path: Path, weights_as_variables: bool = True, views: int = 1) -> Predictor:
     """Load a frozen classifier into a session. Accepts and raises what `load_graph` does; `Predictor`
-    explains `weights_as_variables`."""
-    return Predictor(load_graph(path), weights_as_variables)
+    explains the options. Raises UserError also for a model that was not validated with so many views."""
+    model = load_graph(path)
+    require_validated(model, path, views)
+    return Predictor(model, weights_as_variables, views)

@@ -24,6 +24,7 @@ from src.common import cli, errors, paths
 from src.common.names import Model, resolve_model
 from src.common.progress import say
 from src.inference.default_model import default_model, why_default
+from src.inference.views import add_views
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model
 
@@ -36,12 +37,15 @@ PACKAGES = ('flask', 'waitress', 'prometheus_client')  # of the extra `serve`
 SPARE_THREADS = 16
 
 
-def serve(sources: list[Path], host: str, port: int, queue: int, limits: Limits, watch_every: float) -> None:
+def serve(
+    sources: list[Path], host: str, port: int, queue: int, limits: Limits, watch_every: float, views: int = 1
+) -> None:
     """Load the models and answer requests until SIGINT or SIGTERM.
 
     `sources` are frozen files or folders of versions, checked for new versions every `watch_every` seconds.
-    At most `queue` pictures are in progress at once. Raises UserError if a model cannot be loaded, the host
-    is unknown or the port is taken.
+    At most `queue` pictures are in progress at once. Their probabilities are averaged over `views` views.
+    Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
+    or the port is taken.
     """
     from src.inference.server import listening
 
@@ -53,7 +57,7 @@ def serve(sources: list[Path], host: str, port: int, queue: int, limits: Limits,
     from src.inference.server.models import Models
 
     metrics = Metrics()
-    models = Models(sources, metrics.ran)
+    models = Models(sources, metrics.ran, views)
     admission = AdmissionLimit(queue, metrics.queued)
     app = create_app(models, admission, metrics, limits)
     # The application answers 413 in JSON before waitress' own limit is reached.
@@ -113,6 +117,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('--max-request-mb', cli.whole_number(1), 'MB', 60, 'largest request')
     add('--queue', cli.whole_number(1), 'N', 64, 'most pictures in progress; beyond them it answers 503')
     add('--watch-seconds', cli.real_number(0.1, 86400), 'S', 2, 'time between checks for new versions')
+    add_views(made)
     return made.parse_args(argv)
 
 
@@ -127,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
         say(f'{paths.shown(models[0])}: {why_default(models[0])}')
     for model in models:
         remark_on_age(model)
-    serve(models, args.host, args.port, args.queue, limits, args.watch_seconds)
+    serve(models, args.host, args.port, args.queue, limits, args.watch_seconds, args.views)
 
 
 if __name__ == '__main__':

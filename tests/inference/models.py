@@ -15,18 +15,21 @@ SIDES = ['top', 'bottom', 'left', 'right']
 SHARPNESS = 0.05
 
 
-def brightest_side(path: Path, labels=SIDES, output: str = 'output_node') -> Path:
-    """Write a model that predicts the brightest half of a picture; it carries `labels` if given."""
+def brightest_side(
+    path: Path, labels=SIDES, output: str = 'output_node', sides: int = 4, sharpness=SHARPNESS, **info
+) -> Path:
+    """Write a model that predicts the brightest of the first `sides` halves of a picture; it carries `labels`
+    if given, and `info`."""
     with tf.Graph().as_default() as graph:
         image = tf.placeholder(tf.string, [], 'DecodeJpeg/contents')
         decoded = tf.image.decode_jpeg(image, channels=3, dct_method='INTEGER_ACCURATE', name='DecodeJpeg')
         pixels = tf.image.resize_bilinear(tf.cast(decoded, tf.float32)[None], [8, 8], name='ResizeBilinear')
         grey = tf.reduce_mean(pixels, 3)
-        halves = [grey[:, :4], grey[:, 4:], grey[:, :, :4], grey[:, :, 4:]]
+        halves = [grey[:, :4], grey[:, 4:], grey[:, :, :4], grey[:, :, 4:]][:sides]
         means = tf.stack([tf.reduce_mean(half, [1, 2]) for half in halves], 1, 'pool_3')
-        tf.nn.softmax(means * SHARPNESS, name=output)
+        tf.nn.softmax(means * sharpness, name=output)
         graph_def = graph.as_graph_def()
-    info = {'backbone': {'bottleneck': 'pool_3:0', 'width': 4}}
+    info = {'backbone': {'bottleneck': 'pool_3:0', 'width': sides}} | info
     return write_graph(with_facts(graph_def, labels, info) if labels else graph_def, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,14 @@ from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords, kaggle_images_to_tfrecords
 from src.freezing import freeze
 from src.inference import classify, inference
+from src.inference.from_records import answered
+from src.inference.predictor import load_model
+from src.records.dataset import open_records
+from src.scoring.clipping import clipped, log_loss
 from src.training import train, train_images
 from tests.data_preparation.photos import POCKET, put, put_classes
+from tests.inference.models import brightest_side
+from tests.pictures import encoded
 
 EXACT = ['--precision', 'float32']  # cached bottlenecks then equal what the frozen file computes
 BREEDS = ['boxer', 'chow', 'pug']
@@ -195,3 +202,115 @@ def test_real_breeds_are_named_right(real_data, tmp_path):
     assert set(table.index) == set(truth) and len(table) == 45
     right = (table.idxmax(axis=1) == pd.Series(truth)[table.index]).mean()
     assert right > 0.9
+
+
+@pytest.fixture(scope='module')
+def pets(tmp_path_factory) -> Path:
+    """A model that takes a photo with a light sky for a cat and one with a light floor for a dog, records in
+    which a few are the other way round, and Kaggle's folder test/ with sample_submission.csv beside it.
+
+    A mistake of this model is a confident one, so a bound of its probabilities pays off.
+    """
+    folder = tmp_path_factory.mktemp('pets')
+    for n in range(120):
+        kind = ('cat', 'dog')[(n + (n % 5 == 0)) % 2]
+        put_tilted(folder / 'classes' / kind / f'{n}.png', n % 2, n)
+    image_folder_to_tfrecords.main([str(folder / 'classes'), '--name', 'pets', '--no-backbone'])
+    facts = {'data_set': 'pets', 'backbone': {}, 'learned_from': ['train']}
+    brightest_side(paths.frozen('pets'), ['cat', 'dog'], sides=2, sharpness=0.5, **facts)
+    brightest_side(
+        paths.frozen('all_pets'), ['cat', 'dog'], sides=2, **facts | {'learned_from': ['train', 'validation']}
+    )
+    for n in range(1, 13):
+        put_tilted(folder / 'test' / f'{n}.png', n % 2, 500 + n)
+    rows = [f'{n},0.5' for n in range(1, 13)]
+    (folder / 'sample_submission.csv').write_text('\n'.join(['id,label', *rows]))
+    return folder
+
+
+def put_tilted(path: Path, floor: int, seed: int) -> None:
+    """Write a picture that gets lighter from top to bottom if `floor` is 1, else darker."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    slope = np.linspace(-1, 1, 16)[:, None, None] * (2 * floor - 1) * (5 + seed % 40)
+    noise = np.random.default_rng(seed).normal(128, 9, (16, 16, 3))
+    path.write_bytes(encoded((slope + noise).clip(0, 255).astype(np.uint8), 'PNG'))
+
+
+def run_pets(pets: Path, out: Path, *argv: str) -> tuple[int, pd.DataFrame]:
+    code = inference.main([str(pets / 'test'), '--model', 'pets', '--out', str(out), *argv])
+    return code, pd.read_csv(out)
+
+
+def test_cats_and_dogs_get_the_probability_of_a_dog_in_numeric_order(pets, tmp_path, capsys):
+    code, table = run_pets(pets, tmp_path / 's.csv', '--clip', 'none')
+    assert code == 0
+    assert list(table.columns) == ['id', 'label'] and list(table['id']) == list(range(1, 13))
+    for id_ in (2, 10):
+        one = classify.classify('file', pets / 'test' / f'{id_}.png', paths.frozen('pets'))
+        dog = one.set_index('breed').prob['dog']
+        assert table.set_index('id').label[id_] == pytest.approx(dog, abs=1e-5)
+    assert f'it has the columns and ids of {pets / "sample_submission.csv"}' in capsys.readouterr().out
+    _, columns = run_pets(pets, tmp_path / 'c.csv', '--format', 'columns')
+    assert list(columns.columns) == ['id', 'cat', 'dog']
+    np.testing.assert_allclose(columns['dog'], table['label'], atol=1e-6)
+
+
+def test_the_bound_is_chosen_on_validation_photos(pets, tmp_path, capsys):
+    _, plain = run_pets(pets, tmp_path / 'plain.csv', '--clip', 'none')
+    capsys.readouterr()
+    _, bounded = run_pets(pets, tmp_path / 's.csv')
+    said = re.search(
+        r'clip ([\d.]+), chosen on (\d+) validation photos: log loss ([\d.]+) with it, ([\d.]+) without',
+        capsys.readouterr().out,
+    )
+    least, photos, after, before = map(float, said.groups())
+    records = open_records('pets')
+    examples = answered(load_model(paths.frozen('pets')), records, 'validation')
+    assert photos == records.counts['validation'] == len(examples)
+    assert before == pytest.approx(log_loss(examples.values, examples.labels), abs=1e-4)
+    assert after == pytest.approx(log_loss(clipped(examples.values, least), examples.labels), abs=1e-3)
+    assert after < before
+    np.testing.assert_allclose(bounded['label'], plain['label'].clip(least, 1 - least), rtol=0.01)
+    assert bounded['label'].min() > plain['label'].min()
+
+
+def test_the_bound_may_be_given(pets, tmp_path):
+    _, table = run_pets(pets, tmp_path / 's.csv', '--clip', '0.3')
+    assert table['label'].between(0.3, 0.7).all() and set(table['label']) & {0.3, 0.7}
+    with pytest.raises(UserError, match=r'--clip 0\.4 is too much: it has to be below 1 / 3 classes'):
+        submission('--clip', '0.4')
+    assert submission('--clip', '0.2').to_numpy().min() > 0.16
+
+
+def test_no_bound_is_chosen_without_unseen_photos(pets, tmp_path, capsys):
+    inference.main([str(pets / 'test'), '--model', 'all_pets', '--out', str(tmp_path / 's.csv')])
+    assert 'no clip is chosen: the model was trained on the validation photos' in capsys.readouterr().out
+    shutil.move(paths.records('pets'), tmp_path / 'pets')
+    try:
+        run_pets(pets, tmp_path / 's.csv')
+    finally:
+        shutil.move(tmp_path / 'pets', paths.records('pets'))
+    assert 'no clip is chosen: there are no records of pets here' in capsys.readouterr().out
+
+
+def test_ids_that_the_sample_does_not_have_are_reported_and_the_rest_is_in_its_order(pets, tmp_path, capsys):
+    sample = tmp_path / 'sample.csv'
+    sample.write_text('id,dog,cat\n12,0,0\n99,0,0\n3,0,0\n')
+    code, table = run_pets(pets, tmp_path / 's.csv', '--sample', str(sample), '--format', 'columns')
+    assert code == 2
+    assert list(table.columns) == ['id', 'dog', 'cat']
+    assert list(table['id']) == [12, 3, 1, 2, *range(4, 12)]
+    assert capsys.readouterr().err.splitlines() == [
+        f'{tmp_path}/s.csv differs from {sample}: 1 id is missing: 99',
+        f'{tmp_path}/s.csv differs from {sample}: 10 ids are extra: 1, 2, 4, 5 and 6 more',
+    ]
+
+
+def test_the_submission_is_scored_by_known_labels(pets, tmp_path, capsys):
+    truth = tmp_path / 'truth.csv'
+    truth.write_text('id,label\n' + ''.join(f'{n},{n % 2}\n' for n in range(1, 13)))
+    _, table = run_pets(pets, tmp_path / 's.csv', '--against', str(truth))
+    said = re.search(r'log loss ([\d.]+), accuracy ([\d.]+)% on 12 photos', capsys.readouterr().out)
+    right = np.where(table['id'] % 2, table['label'], 1 - table['label'])
+    assert float(said[1]) == pytest.approx(-np.log(right).mean(), abs=1e-5)
+    assert float(said[2]) == pytest.approx(100 * (right > 0.5).mean(), abs=0.01)

@@ -46,7 +46,9 @@ class Served:
         self.name, self.version, self.predictor = name, version, predictor
         self.labels = predictor.labels
         predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])  # the first run is slow
-        self.batcher = Batcher(predictor.from_mixed, observe=lambda size: observe(name, size))
+        self.batcher = Batcher(
+            predictor.from_mixed, predictor.batch, observe=lambda size: observe(name, size)
+        )
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
 
@@ -76,10 +78,11 @@ class Served:
 
 
 class Slot:
-    """A model name, the file or folder it is loaded from, and the version that is served."""
+    """A model name, the file or folder it is loaded from, and the version that is served. Its probabilities
+    are averaged over so many views of each picture."""
 
-    def __init__(self, name: str, source: Path, observe: Observer):
-        self.name, self._source, self._observe = name, source, observe
+    def __init__(self, name: str, source: Path, observe: Observer, views: int = 1):
+        self.name, self._source, self._observe, self._views = name, source, observe, views
         self._found: Found | None = None
         self.served: Served | None = None
         self.failure: tuple[int, str] | None = None  # a version that could not be loaded, and why
@@ -95,7 +98,7 @@ class Slot:
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
-            predictor = load_model(found.path, weights_as_variables=False)
+            predictor = load_model(found.path, weights_as_variables=False, views=self._views)
             fresh = Served(self.name, version, predictor, self._observe)
         except Exception as error:
             self.failure = version, first_line(error)
@@ -124,14 +127,15 @@ def _found(path: Path, version: int | None) -> Found:
 class Models:
     """All served models by name. The first is the default."""
 
-    def __init__(self, sources: list[Path], observe: Observer = lambda name, size: None):
-        """Load all. Raises UserError if one cannot be loaded, or two have the same name."""
+    def __init__(self, sources: list[Path], observe: Observer = lambda name, size: None, views: int = 1):
+        """Load all, with so many views of each picture. Raises UserError if one cannot be loaded, or two have
+        the same name."""
         self._slots: dict[str, Slot] = {}
         for source in sources:
             name = source.name.removesuffix('.pb')
             if name in self._slots:
                 raise UserError(f'two models are named {name}: rename one of the files')
-            slot = self._slots[name] = Slot(name, source, observe)
+            slot = self._slots[name] = Slot(name, source, observe, views)
             if not slot.refresh():
                 raise UserError(
                     f'there is no model {paths.shown(source)}: a .pb file, or a folder of 1.pb, 2.pb'
