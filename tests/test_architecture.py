@@ -29,6 +29,7 @@ LAYERS = {
     'training': 5,
     'freezing': 5,
     'analysis': 5,
+    'curation': 5,
 }
 MOST_MODULES = 13  # directly in one folder
 MODULES = sorted((paths.CHECKOUT / 'src').rglob('*.py'))

@@ -78,6 +78,11 @@ def skipped(name: str) -> Path:
     return METRICS_DIR / f'{name}_skipped.csv'
 
 
+def decisions(name: str) -> Path:
+    """What people decided about the photos of the data set `name` (`records.decisions`)."""
+    return METRICS_DIR / name / 'decisions.csv'
+
+
 def analysis(model: str) -> Path:
     """Folder for the tables and plots about a model: metrics/ itself for the current model."""
     return METRICS_DIR if model == consts.CURRENT_MODEL_NAME else METRICS_DIR / model

@@ -71,7 +71,7 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
 
 def _parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """The command's own flags, and the remaining ones, which are for Beam."""
-    made = converter_parser('beam_to_tfrecords', __doc__)
+    made = converter_parser('beam_to_tfrecords', __doc__, review=False)
     records = paths.shown(paths.RECORDS_DIR)
     made.add_argument('--output', metavar='FOLDER', help=f'folder for the records (default: {records}/NAME)')
     return made.parse_known_args(argv)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,14 @@ def draw_of(args: argparse.Namespace) -> Draw | None:
     return Draw(**shares, seed=consts.SEED if args.seed is None else args.seed)
 
 
-def drawn(planned: Sequence[Planned], draw: Draw, source: Path) -> tuple[list[Planned], list[Remark]]:
+def drawn(
+    planned: Sequence[Planned], draw: Draw, source: Path, dropped: Collection[str] = ()
+) -> tuple[list[Planned], list[Remark]]:
     """The photos that the draw takes, with their splits, in the order of `planned`; and remarks on photos
     that it came upon and that cannot be decoded, in whose place others are taken.
+
+    `dropped` are hashes of photos that a review dropped. All other photos get the splits that they get
+    without it; a dropped photo's place goes to one that was left out, if there is any.
 
     `planned` holds each photo once, so that no picture can be in two splits. Raises UserError when a class
     has fewer photos than asked for, or so few that a share of them is no photo.
@@ -102,20 +107,24 @@ def drawn(planned: Sequence[Planned], draw: Draw, source: Path) -> tuple[list[Pl
     with progress(sum(sum(w.values()) for w in wanted.values()), 'drawing photos', 'photos') as bar:
         for label in sorted(by_label):
             places = [split for split in ORDER for _ in range(wanted[label][split])]
-            found = 0
+            found, asked = 0, len(places)
             for item, fault in _decoded(_shuffled(by_label[label], draw.seed)):
                 if found == len(places):
                     break
                 if fault:
                     remarks.append(skipped(item.sample, str(fault)))
                     continue
+                if item.digest in dropped:
+                    places.append(places[found])
                 splits[item.digest] = places[found]
                 found += 1
                 bar.update()
-            if found < len(places) and isinstance(draw.train, int):
+            if found < asked and isinstance(draw.train, int):
                 raise _too_few(source, {label: found}, wanted)
-    taken = [replace(item, split=splits[item.digest]) for item in planned if item.digest in splits]
-    if left := len(planned) - len(taken) - len(remarks):
+    left = len(planned) - len(splits) - len(remarks)
+    kept = splits.keys() - set(dropped)
+    taken = [replace(item, split=splits[item.digest]) for item in planned if item.digest in kept]
+    if left:
         say(f'drew {count(len(taken), "photo")} with seed {draw.seed}; {left:,} left out')
     return taken, remarks
 

@@ -46,21 +46,41 @@ def plan(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark], set[st
     and the labels of all readable pictures, as a folder without any is no class. Memory: about 0.5 kB a
     sample.
     """
+    items, remarks = hashed(samples)
+    planned, left_out = unique(items)
+    return planned, remarks + left_out, labels_of(items)
+
+
+def hashed(samples: Sequence[Sample]) -> tuple[list[Planned], list[Remark]]:
+    """Every photo that can be read, with its hash and the split that follows from it or from the data set;
+    and remarks on the other files."""
+    items: list[Planned] = []
     remarks: list[Remark] = []
-    labels: set[str] = set()
-    by_digest: dict[str, list[Planned]] = defaultdict(list)
     for sample, digest, fault in _digests(samples):
         if fault:
             remarks.append(skipped(sample, fault))
         else:
-            by_digest[digest].append(planned_as(sample, digest))
-            labels.update({sample.label} - {None})
-    planned = []
+            items.append(planned_as(sample, digest))
+    return items, remarks
+
+
+def unique(items: Iterable[Planned]) -> tuple[list[Planned], list[Remark]]:
+    """`deduplicated` photos of all hashes, in the order of these; and remarks on the other photos."""
+    by_digest: dict[str, list[Planned]] = defaultdict(list)
+    for item in items:
+        by_digest[item.digest].append(item)
+    planned: list[Planned] = []
+    remarks: list[Remark] = []
     for digest in sorted(by_digest):
         kept, left_out = deduplicated(by_digest[digest])
         planned.extend(kept)
         remarks.extend(left_out)
-    return planned, remarks, labels
+    return planned, remarks
+
+
+def labels_of(items: Iterable[Planned]) -> set[str]:
+    """The labels of some photos."""
+    return {item.sample.label for item in items} - {None}
 
 
 def digest_of(sample: Sample) -> tuple[str, str]:

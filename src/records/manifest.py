@@ -17,6 +17,7 @@
 | converter     | module name of the converter; missing in the files of early versions             |
 | class_folders | its --class-folders, where given                                                 |
 | draw          | photos of each class drawn for each split (numbers or shares), and the seed      |
+| review        | of --review: its file, SHA-256, and photos dropped, relabeled and kept by it     |
 | fingerprint   | SHA-256 of everything that the records depend on                                 |
 | earlier       | fingerprints of the same records with fewer backbones, if there are several      |
 | complete      | false while the conversion is running; the keys below are there once it is true  |

@@ -120,6 +120,7 @@ def to_convert(name: str) -> str:
     for key, value in manifest.get('draw', {}).items():
         words += ['--seed' if key == 'seed' else f'--{key}-per-class', str(value)]
     words += ['--crop-to-box'] if manifest.get('crop_to_box') else []
+    words += ['--review', _typed(manifest['review']['file'])] if manifest.get('review') else []
     words += ['--test-list', 'FILE'] if manifest.get('split_by') == 'test list' else []
     words += _backbone_words(converter, manifest)
     return shlex.join(words)

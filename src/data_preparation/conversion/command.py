@@ -16,6 +16,7 @@ from src.common.paths import MANIFEST
 from src.common.progress import next_step, say, wrote
 from src.data_preparation.conversion.convert import convert
 from src.data_preparation.conversion.job import Job
+from src.data_preparation.conversion.reviewed import check, read_review, summary
 from src.data_preparation.folders import FLAG, INSIDE, TOP
 from src.data_preparation.samples import Sample
 from src.data_preparation.splits import with_test_list
@@ -27,13 +28,18 @@ from src.records.next_commands import CONVERTERS, to_train, usual_model
 
 
 def converter_parser(
-    converter: str, doc: str, data: str = '', metavar: str = 'DIR', backbone: bool = True
+    converter: str,
+    doc: str,
+    data: str = '',
+    metavar: str = 'DIR',
+    backbone: bool = True,
+    review: bool = True,
 ) -> argparse.ArgumentParser:
     """The argument parser of a converter's module.
 
     A converter with defaults in `CONVERTERS` takes --data (`data` and `metavar` are for its help) and --name;
     others take the folder of the class folders and require --name. Without `backbone` the default is to
-    convert pictures only.
+    convert pictures only. `review`: whether it takes --review.
     """
     made = cli.parser(f'src.data_preparation.{converter}', doc)
     if converter in CONVERTERS:
@@ -73,6 +79,13 @@ def converter_parser(
         help='what the backbone computes in (default: bfloat16 where the CPU has instructions for it, twice '
         'as fast; else float32)',
     )
+    if review:
+        made.add_argument(
+            '--review',
+            type=Path,
+            metavar='FILE',
+            help='decisions of a review (decisions.csv): photos to leave out, and labels to change',
+        )
     made.add_argument(
         '--overwrite', action='store_true', help='replace the records of an earlier, different conversion'
     )
@@ -108,6 +121,9 @@ def run(
     if getattr(args, 'test_list', None):
         samples = with_test_list(samples, args.test_list, args.data)
         settings['split_by'] = 'test list'
+    if args.review:
+        settings['review'] = read_review(args.review)
+        check(settings['review'], samples, args.data)
     job = job_of(args, args.data, samples=samples, remarks=remarks, **settings)
     backbone = None
     if args.backbone:
@@ -124,6 +140,8 @@ def report(manifest: dict, folder: Any, following: str = '') -> None:
     number, remarks = sum(manifest['counts'].values()), manifest['remarks']
     splits = ', '.join(f'{records:,} {split}' for split, records in manifest['counts'].items())
     say(f'{count(number, "record")} of {len(manifest["classes"])} classes: {splits}')
+    if review := manifest.get('review'):
+        say(f'  review: {summary(review)}')
     for name in manifest['untrained']:
         say(f'  class {name} has no training photo: a model cannot learn it')
     if isinstance(folder, Path):

@@ -20,10 +20,10 @@ from src.data_preparation.conversion.job import (
     with_bottlenecks_of,
     write_skipped,
 )
+from src.data_preparation.conversion.planning import planned_by
 from src.data_preparation.conversion.shards import into_shards, note_name, write_missing
-from src.data_preparation.per_class import drawn
 from src.data_preparation.samples import class_names
-from src.data_preparation.splits import plan, with_copies
+from src.data_preparation.splits import with_copies
 from src.graph.backbones import Backbone
 from src.records.dataset import open_records
 
@@ -37,13 +37,11 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dic
     """
     folder = paths.records(job.name)
     class_names((s.label for s in job.samples if s.label is not None), job.source)  # before the long work
-    planned, remarks, labels = plan(job.samples)
-    classes = class_names(labels, job.source, remarks)
-    if job.draw:
-        planned, undecodable = drawn(planned, job.draw, job.source)
-        remarks = [*remarks, *undecodable]
-    planned = with_copies(planned, job.copies)
+    plan = planned_by(job)
+    classes, remarks = class_names(plan.labels, job.source, plan.remarks), plan.remarks
+    planned = with_copies(plan.photos, job.copies)
     manifest = new_manifest(job, backbone and backbone.facts(), classes, sum(map(record_hash, planned)))
+    manifest |= {'review': plan.review} if plan.review else {}
     with at_work(folder):
         claim(folder, manifest, overwrite)
         # Of an earlier run: its records are with or without mirrored pictures.

@@ -14,6 +14,7 @@ from pathlib import Path
 from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
+from src.data_preparation.conversion.reviewed import Review
 from src.data_preparation.per_class import Draw
 from src.data_preparation.samples import Planned, Sample, shown
 from src.graph.joined.facts import chained, members, without_places
@@ -35,6 +36,7 @@ class Job:
     shard_size: about how many records a shard holds
     converter: module name of the converter
     class_folders: its --class-folders, if given
+    review: decisions on the photos
     """
 
     name: str
@@ -50,6 +52,7 @@ class Job:
     converter: str = ''
     class_folders: str | None = None
     draw: Draw | None = None
+    review: Review | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,8 @@ def _difference(earlier: dict, manifest: dict) -> str:
     for key in ('format', 'precision', 'split_by', 'crop_to_box', 'copies'):
         if earlier.get(key) != manifest[key]:
             return f'another {key}'
+    if (earlier.get('review') or {}).get('sha256') != (manifest.get('review') or {}).get('sha256'):
+        return 'another review of the photos'
     return 'other photos or options'
 
 
