@@ -90,7 +90,8 @@ def test_a_stopped_head_training_resumes_with_the_scores_of_an_uninterrupted_one
     assert scores['steps'] == 400
     assert read_curves(paths.summaries('earlier_head'))['cost'].steps.min() > 200
     for split, expected in EXPECTED['earlier_head']['scores'].items():
-        assert scores['scores'][split]['log_loss'] == pytest.approx(expected['log_loss'], abs=1e-4)
+        found = scores['scores'][split]['log_loss_uncalibrated']
+        assert found == pytest.approx(expected['log_loss'], abs=1e-4)
     last = tf.train.load_checkpoint(str(paths.checkpoints('earlier_head') / 'last-400'))
     np.testing.assert_allclose(last.get_tensor('head/b2'), EXPECTED['earlier_head']['last_b2'], atol=1e-3)
 

@@ -4,8 +4,8 @@
     python -m src.analysis.compare_runs --sort seconds --name cifar10
 
 Scores are those of the saved models, on all photos of a split. Prints a table, and writes metrics/runs.csv
-with every setting, and metrics/runs.html: a self-contained page with the curves of the runs and a table that
-can be sorted by a click on a header.
+with every setting, temperatures and calibration errors, and metrics/runs.html: a self-contained page with the
+curves of the runs and a table that can be sorted by a click on a header.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from src.scoring.kinds import CROSS_VALIDATION, learned_from
 if TYPE_CHECKING:
     import pandas as pd
 
+PARTS = ('validation', 'test', CROSS_VALIDATION)
+CALIBRATION_ERROR = 'calibration_error'  # in the CSV alone
 # The columns of scores: part and measure.
 SCORES = {
     f'{part.replace("-", "_")}_{measure}': (part, measure)
-    for part in ('validation', 'test', CROSS_VALIDATION)
+    for part in PARTS
     for measure in ('top_1', 'log_loss')
 }
 COLUMNS = ('model', 'data_set', 'backbone', 'recipe', 'seconds', 'epochs', *SCORES, 'seed')
@@ -89,7 +91,10 @@ def _row(run: Run, data_set: str) -> dict:
     row |= {name: run.score(part, measure) for name, (part, measure) in SCORES.items()}
     row |= {'seed': settings.pop('seed', None), 'learned_from': ' '.join(learned_from(run.facts))}
     row |= {f'training_score_{measure}': run.score('train', measure) for measure in ('top_1', 'log_loss')}
-    return row | settings
+    row |= {
+        f'{part.replace("-", "_")}_{CALIBRATION_ERROR}': run.score(part, CALIBRATION_ERROR) for part in PARTS
+    }
+    return row | {'temperature': run.facts.get('calibration', {}).get('temperature')} | settings
 
 
 def ranked(table: pd.DataFrame, by: str) -> pd.DataFrame:

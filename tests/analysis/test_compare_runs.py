@@ -111,14 +111,17 @@ def test_a_model_trained_on_all_photos_has_only_its_cross_validation_score(home,
     write_run('plain', 0.6, [0.6])
     out, table, page = compare(home, capsys)
     assert ' CV' not in out and 'cross validation' not in page
-    estimate = {'examples': 100, 'top_1': 0.583, 'top_5': 1.0, 'log_loss': 1.1, 'folds': 5}
+    estimate = {'examples': 100, 'top_1': 0.583, 'log_loss': 1.1, 'calibration_error': 0.02, 'folds': 5}
     train = {'examples': 100, 'top_1': 0.99, 'top_5': 1.0, 'log_loss': 0.1}
     scores = {'train': train, 'cross-validation': estimate}
-    write_run('ships', None, [], scores=scores, learned_from=['train', 'validation', 'test'])
+    learned = ['train', 'validation', 'test']
+    write_run('ships', None, [], scores=scores, learned_from=learned, calibration={'temperature': 0.8})
     out, table, page = compare(home, capsys)
     row = table.set_index('model').loc['ships']
     assert row['cross_validation_top_1'] == 0.583 and pd.isna(row['test_top_1'])
     assert row['training_score_top_1'] == 0.99 and row['learned_from'] == 'train validation test'
+    assert row['cross_validation_calibration_error'] == 0.02 and row['temperature'] == 0.8
+    assert pd.isna(table.set_index('model').loc['plain', 'temperature'])  # of an earlier version
     assert '58.3%' in out and '58.3%' in page
     assert '99.0%' not in out and '99.0%' not in page
 

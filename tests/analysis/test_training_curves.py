@@ -60,3 +60,11 @@ def test_the_note_tells_of_views():
     assert note_of(run('network', {'train': 9}, {}, PARTS[:1], views=6)).endswith(
         'on one view of each picture'
     )
+
+
+def test_the_note_tells_that_curves_are_uncalibrated():
+    scores = {'validation': {'top_1': 0.7, 'log_loss': 0.8, 'log_loss_uncalibrated': 0.9}}
+    note = note_of(run('network', {'train': 9, 'validation': 9}, scores))
+    assert note == (
+        'curves: during training, before calibration; saved model: on all validation pictures, calibrated'
+    )

@@ -174,7 +174,8 @@ def test_where_no_step_is_better_the_model_stays_as_it_was(small, capsys):
     tuned, frozen = (load_model(freeze.freeze_model(model)[0]) for model in ('spoilt', 'small'))
     photos = [data for _, data in pictures(open_records('small'), 'train')]
     got, wanted = (np.stack(list(model.from_pictures(photos))) for model in (tuned, frozen))
-    np.testing.assert_allclose(got, wanted, atol=1e-5)
+    # The temperature is fitted anew, on activations in float16.
+    np.testing.assert_allclose(got, wanted, atol=1e-4)
     capsys.readouterr()
     run('spoilt', '--learning-rate', '5', '--patience', '2')  # `small` is frozen now
     pb = paths.frozen('small')
