@@ -145,8 +145,11 @@ def report_score(submission: table.Table, labels: Path, pair: list[str]) -> None
     result = against.score_against(submission, labels, pair)
     if result.rescaled:
         say(f'{count(result.rescaled, "row")} did not sum to 1 and were rescaled, as Kaggle does')
-    number = count(result.examples, 'photo')
-    say(f'{paths.shown(labels)}: log loss {result.log_loss:.5f}, accuracy {result.accuracy:.2%} on {number}')
+    scores = result.scores
+    line = f'log loss {result.log_loss:.5f}, accuracy {scores["top_1"]:.2%}'
+    if 'calibration_error' in scores:
+        line += f', calibration error {scores["calibration_error"]:.2%}'
+    say(f'{paths.shown(labels)}: {line} on {count(scores["examples"], "photo")}')
 
 
 if __name__ == '__main__':

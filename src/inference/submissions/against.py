@@ -18,18 +18,17 @@ from src.common.files import count, listed
 from src.inference.submissions.layout import CATS_AND_DOGS, LABEL, POSITIVE
 from src.inference.submissions.table import Rows, Table, differing_ids, read_rows
 from src.scoring.clipping import log_loss
-from src.scoring.scores import score
+from src.scoring.scores import whole_score
 
 SUM_TOLERANCE = 1e-4  # by which the sum of a row may differ from 1 through rounding
 
 
 class Result(NamedTuple):
-    """`log_loss` and `accuracy` (a share from 0 to 1) of `examples` photos, and how many rows were rescaled
-    to a sum of 1."""
+    """Kaggle's `log_loss`, the scores of `scoring.scores.whole_score`, and how many rows were rescaled to
+    a sum of 1."""
 
-    examples: int
     log_loss: float
-    accuracy: float
+    scores: dict[str, float]
     rescaled: int
 
 
@@ -77,9 +76,9 @@ def score_against(submission: Table, labels: Path, pair: Sequence[str] = ()) -> 
     places = _places(_names(rows, labels), classes, pair[-1], labels)
     place_of = dict(zip(rows.ids, places, strict=True))
     actual = np.array([place_of[id_] for id_ in submission.ids])
-    rescaled = int((np.abs(probabilities.sum(1) - 1) > SUM_TOLERANCE).sum())
-    accuracy = score(probabilities, actual)['top_1']
-    return Result(len(actual), log_loss(probabilities, actual), accuracy, rescaled)
+    sums = probabilities.sum(1, keepdims=True)
+    scores = whole_score([(probabilities / sums, actual)])
+    return Result(log_loss(probabilities, actual), scores, int((np.abs(sums - 1) > SUM_TOLERANCE).sum()))
 
 
 def _is_label(submission: Table) -> bool:
