@@ -34,6 +34,7 @@ class Table(NamedTuple):
 class Rows(NamedTuple):
     """The cells of a CSV file: its columns beside `id`, and for each row its id and its other cells."""
 
+    path: Path
     columns: list[str]
     ids: list[str]
     cells: list[list[str]]
@@ -76,7 +77,7 @@ def read_rows(path: Path) -> Rows:
             head = [name.strip() for name in next(reader, [])]
             if len(head) < 2 or head[0].lower() != ID:
                 raise UserError(_no_table(path, ','.join(head)))
-            rows = Rows(head[1:], [], [])
+            rows = Rows(path, head[1:], [], [])
             for row in reader:
                 if not row:
                     continue

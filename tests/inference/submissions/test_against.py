@@ -11,7 +11,7 @@ import pytest
 from src.common.errors import UserError
 from src.inference import inference
 from src.inference.submissions.against import check_values, pair_of, score_against
-from src.inference.submissions.table import read_table
+from src.inference.submissions.table import read_rows, read_table
 from src.scoring.scores import whole_score
 
 LABELS = 'id,label\n1,0.9\n2,0.2\n3,0.4\n'
@@ -24,9 +24,8 @@ def file(folder: Path, name: str, text: str) -> Path:
 
 
 def scored(folder: Path, submission: str, labels: str, pair=()):
-    return score_against(
-        read_table(file(folder, 's.csv', submission)), file(folder, 'truth.csv', labels), pair
-    )
+    rows = read_rows(file(folder, 'truth.csv', labels))
+    return score_against(read_table(file(folder, 's.csv', submission)), rows, pair)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +44,12 @@ def test_the_label_format_by_numbers_names_and_columns(tmp_path, truth):
     assert result.log_loss == pytest.approx(wanted)
     assert (result.scores['examples'], result.rescaled) == (3, 0)
     assert result.scores['top_1'] == pytest.approx(2 / 3)
+
+
+def test_a_single_column_is_the_probability_of_the_positive_class_by_any_name(tmp_path):
+    truth = 'id,label\n1,1\n2,0\n3,1\n'
+    for name in ('Label', 'dog'):
+        assert scored(tmp_path, LABELS.replace('label', name), truth) == scored(tmp_path, LABELS, truth)
 
 
 def test_the_positive_class_of_the_label_format_may_be_named(tmp_path):
@@ -155,7 +160,7 @@ def test_the_command_compares_a_file_with_a_sample(tmp_path, capsys):
     good = file(tmp_path, 'good.csv', 'id,label\n1,0.5\n2,0.5\n3,0.5\n')
     bad = file(tmp_path, 'bad.csv', 'id,label\n1,0.5\n2,0.5\n4,0.5\n')
     assert inference.main(['--submission', str(submission), '--sample', str(good)]) == 0
-    assert f'it has the columns and ids of {good}' in capsys.readouterr().out
+    assert f'its columns and ids are those of {good}' in capsys.readouterr().out
     assert inference.main(['--submission', str(submission), '--sample', str(bad)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f'{submission} differs from {bad}: 1 id is missing: 4',
