@@ -58,7 +58,7 @@ COMMANDS = {
     'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),
     'export': Command('src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'),
     'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),
-    'inference': Command('src.inference.inference', "write Kaggle's submission file"),
+    'inference': Command('src.inference.inference', "write, check and score Kaggle's submission file"),
     'serve': Command('src.inference.serve', "serve a page and TensorFlow Serving's REST interface"),
     'activations': Command(
         'src.interpret.activations', "draw each channel's output for one picture, layer by layer"

@@ -21,7 +21,7 @@ from src.inference.from_records import from_pictures
 from src.inference.predictor import Predictor
 from src.inference.views import VALIDATED
 from src.records.dataset import Records
-from src.scoring.scores import score, table
+from src.scoring.scores import table, whole_score
 
 VALIDATION = consts.SPLITS[1]
 
@@ -56,4 +56,4 @@ def validate_views(path: Path, graph_def: tf.GraphDef, records: Records, views: 
 def _score(path: Path, records: Records, views: int) -> dict[str, Any]:
     with closing(Predictor(load_graph(path), views=views)) as predictor:
         examples = from_pictures(predictor, records, VALIDATION)
-    return score(examples.values, examples.labels)
+    return whole_score([(examples.values, examples.labels)])

@@ -80,19 +80,20 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    labels = table.read_rows(args.against) if args.against else None  # before photos are classified
     if args.submission:
         path, sample, pair = args.submission, sample_for(args, args.name), against.pair_of(args.positive)
     else:
         path, sample, pair = predicted(args)
-    if not (args.submission or sample or args.against):
+    if not (args.submission or sample or labels):
         return 0
     submission = table.read_table(path)
     against.check_values(submission)
     if args.submission:
         say(f'{paths.shown(path)}: {count(len(submission.ids), "row")} of probabilities')
     fits = sample is None or report_differences(submission, sample)
-    if args.against:
-        report_score(submission, args.against, pair)
+    if labels:
+        report_score(submission, labels, pair)
     return 0 if fits else 2
 
 
@@ -136,17 +137,20 @@ def report_differences(submission: table.Table, sample: table.Table) -> bool:
     for line in lines:
         remark(f'{paths.shown(submission.path)} differs from {paths.shown(sample.path)}: {line}')
     if not lines:
-        say(f'it has the columns and ids of {paths.shown(sample.path)}')
+        say(f'its columns and ids are those of {paths.shown(sample.path)}')
     return not lines
 
 
-def report_score(submission: table.Table, labels: Path, pair: list[str]) -> None:
+def report_score(submission: table.Table, labels: table.Rows, pair: list[str]) -> None:
     """Print the score of a submission."""
     result = against.score_against(submission, labels, pair)
     if result.rescaled:
         say(f'{count(result.rescaled, "row")} did not sum to 1 and were rescaled, as Kaggle does')
-    number = count(result.examples, 'photo')
-    say(f'{paths.shown(labels)}: log loss {result.log_loss:.5f}, accuracy {result.accuracy:.2%} on {number}')
+    scores = result.scores
+    line = f'log loss {result.log_loss:.5f}, accuracy {scores["top_1"]:.2%}'
+    if 'calibration_error' in scores:
+        line += f', calibration error {scores["calibration_error"]:.2%}'
+    say(f'{paths.shown(labels.path)}: {line} on {count(scores["examples"], "photo")}')
 
 
 if __name__ == '__main__':

@@ -59,7 +59,7 @@ class Predictor:
                 images = tf.placeholder(tf.string, [None])
                 decoded = pixels_of_many(images, model.graph_def, model.preprocessing)
                 pixels = tf.placeholder_with_default(decoded, decoded.shape)
-            given = {model.preprocessing.pixels: all_views(pixels, views)}
+                given = {model.preprocessing.pixels: all_views(pixels, views)}
             if weights_as_variables:
                 initialize = import_with_variables(model.graph_def, model.weights, given)
             else:

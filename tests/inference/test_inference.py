@@ -249,7 +249,7 @@ def test_cats_and_dogs_get_the_probability_of_a_dog_in_numeric_order(pets, tmp_p
         one = classify.classify('file', pets / 'test' / f'{id_}.png', paths.frozen('pets'))
         dog = one.set_index('breed').prob['dog']
         assert table.set_index('id').label[id_] == pytest.approx(dog, abs=1e-5)
-    assert f'it has the columns and ids of {pets / "sample_submission.csv"}' in capsys.readouterr().out
+    assert f'its columns and ids are those of {pets / "sample_submission.csv"}' in capsys.readouterr().out
     _, columns = run_pets(pets, tmp_path / 'c.csv', '--format', 'columns')
     assert list(columns.columns) == ['id', 'cat', 'dog']
     np.testing.assert_allclose(columns['dog'], table['label'], atol=1e-6)
@@ -306,11 +306,17 @@ def test_ids_that_the_sample_does_not_have_are_reported_and_the_rest_is_in_its_o
     ]
 
 
+def test_labels_that_cannot_be_read_are_refused_before_photos_are_classified(pets, tmp_path):
+    with pytest.raises(UserError, match=r'cannot read .*gone\.csv'):
+        run_pets(pets, tmp_path / 's.csv', '--against', str(tmp_path / 'gone.csv'))
+    assert not (tmp_path / 's.csv').exists()
+
+
 def test_the_submission_is_scored_by_known_labels(pets, tmp_path, capsys):
     truth = tmp_path / 'truth.csv'
     truth.write_text('id,label\n' + ''.join(f'{n},{n % 2}\n' for n in range(1, 13)))
     _, table = run_pets(pets, tmp_path / 's.csv', '--against', str(truth))
-    said = re.search(r'log loss ([\d.]+), accuracy ([\d.]+)% on 12 photos', capsys.readouterr().out)
+    said = re.search(r'log loss ([\d.]+), accuracy ([\d.]+)%.* on 12 photos', capsys.readouterr().out)
     right = np.where(table['id'] % 2, table['label'], 1 - table['label'])
     assert float(said[1]) == pytest.approx(-np.log(right).mean(), abs=1e-5)
     assert float(said[2]) == pytest.approx(100 * (right > 0.5).mean(), abs=0.01)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from src.common.errors import UserError
+from src.common.tf1 import tf
 from src.graph.frozen import load_graph
+from src.graph.graph_io import read_graph, write_graph
 from src.inference import classify, inference, serve
 from src.inference.predictor import BATCH, Predictor, load_model
 from src.inference.server.admission import AdmissionLimit
@@ -64,6 +66,25 @@ def test_every_way_in_gives_the_same(side, views):
     np.testing.assert_allclose(list(model.from_pictures(jpegs)), wanted, atol=1e-5)
     mixed = [data if n % 2 else pixels[n] for n, data in enumerate(jpegs[:8])]
     np.testing.assert_allclose(model.from_mixed(mixed), wanted[:8], atol=1e-5)
+
+
+def test_names_of_a_graph_do_not_clash_with_those_of_views(tmp_path):
+    """TensorFlow's default names of the ops that make views."""
+    path = tmp_path / 'names.pb'
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(read_graph(brightest_side(path, validated_views=VALIDATED)), name='')
+        rows = graph.get_tensor_by_name('output_node:0')
+        for name in ('ReverseV2', 'concat', 'Maximum', 'Log', 'Softmax'):
+            rows = tf.identity(rows, name)
+        graph_def = graph.as_graph_def()
+    for node in graph_def.node:  # the output now comes after all these
+        node.name = {'output_node': 'before', 'Softmax': 'output_node'}.get(node.name, node.name)
+        node.input[:] = ['before' if name == 'output_node' else name for name in node.input]
+    write_graph(graph_def, path)
+    pixels = np.random.default_rng(6).uniform(0, 255, (3, 8, 8, 3)).astype(np.float32)
+    for weights_as_variables in (True, False):
+        found = load_model(path, weights_as_variables, views=6).from_pixels(pixels)
+        np.testing.assert_allclose(found, probabilities_in_numpy(pixels, 6), atol=1e-5)
 
 
 def test_a_probability_of_zero_in_one_view_gives_no_nan(tmp_path):

@@ -15,21 +15,20 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError
 from src.common.files import count, listed
-from src.inference.submissions.layout import CATS_AND_DOGS, LABEL, POSITIVE
-from src.inference.submissions.table import Rows, Table, differing_ids, read_rows
+from src.inference.submissions.layout import CATS_AND_DOGS, POSITIVE
+from src.inference.submissions.table import Rows, Table, differing_ids
 from src.scoring.clipping import log_loss
-from src.scoring.scores import score
+from src.scoring.scores import whole_score
 
 SUM_TOLERANCE = 1e-4  # by which the sum of a row may differ from 1 through rounding
 
 
 class Result(NamedTuple):
-    """`log_loss` and `accuracy` (a share from 0 to 1) of `examples` photos, and how many rows were rescaled
-    to a sum of 1."""
+    """Kaggle's `log_loss`, the scores of `scoring.scores.whole_score`, and how many rows were rescaled to
+    a sum of 1."""
 
-    examples: int
     log_loss: float
-    accuracy: float
+    scores: dict[str, float]
     rescaled: int
 
 
@@ -58,45 +57,45 @@ def pair_of(positive: str | None = None) -> list[str]:
     return [other[0] if len(other) == 1 else '', positive]
 
 
-def score_against(submission: Table, labels: Path, pair: Sequence[str] = ()) -> Result:
+def score_against(submission: Table, labels: Rows, pair: Sequence[str] = ()) -> Result:
     """Score a submission as Kaggle does: rows are rescaled to a sum of 1.
 
+    labels: id and label of each photo, or a column for each class.
     pair: of two classes, the negative and the positive one, as `pair_of` returns them (the default).
 
-    Raises UserError for a file of labels that cannot be used, for ids that only one of the files has or that
+    Raises UserError for labels that cannot be used, for ids that only one of the files has or that
     are doubled, and as `check_values` does.
     """
     check_values(submission)
-    rows = read_rows(labels)
-    _check_ids(submission, rows, labels)
+    _check_ids(submission, labels)
     pair = list(pair) or pair_of()
     if _is_label(submission):
         probabilities, classes = np.concatenate([1 - submission.values, submission.values], 1), pair
     else:
         probabilities, classes = submission.values, submission.columns
-    places = _places(_names(rows, labels), classes, pair[-1], labels)
-    place_of = dict(zip(rows.ids, places, strict=True))
+    places = _places(_names(labels), classes, pair[-1], labels.path)
+    place_of = dict(zip(labels.ids, places, strict=True))
     actual = np.array([place_of[id_] for id_ in submission.ids])
-    rescaled = int((np.abs(probabilities.sum(1) - 1) > SUM_TOLERANCE).sum())
-    accuracy = score(probabilities, actual)['top_1']
-    return Result(len(actual), log_loss(probabilities, actual), accuracy, rescaled)
+    sums = probabilities.sum(1, keepdims=True)
+    scores = whole_score([(probabilities / sums, actual)])
+    return Result(log_loss(probabilities, actual), scores, int((np.abs(sums - 1) > SUM_TOLERANCE).sum()))
 
 
 def _is_label(submission: Table) -> bool:
-    return submission.columns == [LABEL]
+    return len(submission.columns) == 1  # by any name
 
 
-def _check_ids(submission: Table, rows: Rows, labels: Path) -> None:
-    if doubled := differing_ids(rows.ids, rows.ids):
-        raise UserError(f'{paths.shown(labels)}: {doubled[0]}')
-    if faults := differing_ids(submission.ids, rows.ids):
+def _check_ids(submission: Table, labels: Rows) -> None:
+    if doubled := differing_ids(labels.ids, labels.ids):
+        raise UserError(f'{paths.shown(labels.path)}: {doubled[0]}')
+    if faults := differing_ids(submission.ids, labels.ids):
         raise UserError(
-            f'the ids of {paths.shown(submission.path)} are not those of {paths.shown(labels)}: '
+            f'the ids of {paths.shown(submission.path)} are not those of {paths.shown(labels.path)}: '
             f'{"; ".join(faults)}'
         )
 
 
-def _names(rows: Rows, path: Path) -> list[str]:
+def _names(rows: Rows) -> list[str]:
     """The label of each row: its only cell, or the name of the column that holds a 1."""
     if len(rows.columns) == 1:
         return [cells[0] for cells in rows.cells]
@@ -105,8 +104,8 @@ def _names(rows: Rows, path: Path) -> list[str]:
         values = [cell.removesuffix('.0') for cell in cells]
         if sorted(values) != ['0'] * (len(values) - 1) + ['1']:
             raise UserError(
-                f'{paths.shown(path)}: the row of id {id_} does not hold one 1 and otherwise 0, so it names '
-                'no label'
+                f'{paths.shown(rows.path)}: the row of id {id_} does not hold one 1 and otherwise 0, so it '
+                'names no label'
             )
         names.append(rows.columns[values.index('1')])
     return names
@@ -131,12 +130,9 @@ def _places(names: Sequence[str], classes: Sequence[str], positive: str, path: P
     if len(unknown) == 1 and '' in classes:  # the class that is not the positive one
         return [classes.index('') if place is None else place for place in found]
     if unknown:
+        known = f' (it has {" and ".join(filter(None, classes))}: --positive names others)'
         raise UserError(
             f'{paths.shown(path)} has labels that are no classes of the submission: {listed(unknown)}'
-            + (
-                f' (it has {" and ".join(filter(None, classes))}: --positive names others)'
-                if len(classes) == 2
-                else ''
-            )
+            + (known if len(classes) == 2 else '')
         )
     return found

@@ -34,6 +34,7 @@ class Table(NamedTuple):
 class Rows(NamedTuple):
     """The cells of a CSV file: its columns beside `id`, and for each row its id and its other cells."""
 
+    path: Path
     columns: list[str]
     ids: list[str]
     cells: list[list[str]]
@@ -75,11 +76,8 @@ def read_rows(path: Path) -> Rows:
             reader = csv.reader(stream, strict=True)
             head = [name.strip() for name in next(reader, [])]
             if len(head) < 2 or head[0].lower() != ID:
-                raise UserError(
-                    f'{paths.shown(path)} is no CSV file with the column id and at least one more: '
-                    f'it begins with {",".join(head)[:40]!r}'
-                )
-            rows = Rows(head[1:], [], [])
+                raise UserError(_no_table(path, ','.join(head)))
+            rows = Rows(path, head[1:], [], [])
             for row in reader:
                 if not row:
                     continue
@@ -98,6 +96,11 @@ def read_rows(path: Path) -> Rows:
     if twice := [name for name, times in Counter(rows.columns).items() if times > 1]:
         raise UserError(f'{paths.shown(path)} has two columns {twice[0]}')
     return rows
+
+
+def _no_table(path: Path, head: str) -> str:
+    begins = f': it begins with {head[:40]!r}' if head.isprintable() else ''
+    return f'{paths.shown(path)} is no CSV file with the column id and at least one more{begins}'
 
 
 def read_table(path: Path) -> Table:

@@ -11,7 +11,8 @@ import pytest
 from src.common.errors import UserError
 from src.inference import inference
 from src.inference.submissions.against import check_values, pair_of, score_against
-from src.inference.submissions.table import read_table
+from src.inference.submissions.table import read_rows, read_table
+from src.scoring.scores import whole_score
 
 LABELS = 'id,label\n1,0.9\n2,0.2\n3,0.4\n'
 COLUMNS = 'id,boxer,chow,pug\nx,0.7,0.2,0.1\ny,0.1,0.8,0.1\nz,0.5,0.2,0.3\n'
@@ -23,9 +24,8 @@ def file(folder: Path, name: str, text: str) -> Path:
 
 
 def scored(folder: Path, submission: str, labels: str, pair=()):
-    return score_against(
-        read_table(file(folder, 's.csv', submission)), file(folder, 'truth.csv', labels), pair
-    )
+    rows = read_rows(file(folder, 'truth.csv', labels))
+    return score_against(read_table(file(folder, 's.csv', submission)), rows, pair)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,14 @@ def test_the_label_format_by_numbers_names_and_columns(tmp_path, truth):
     result = scored(tmp_path, LABELS, truth)
     wanted = -(math.log(0.9) + math.log(0.8) + math.log(0.4)) / 3
     assert result.log_loss == pytest.approx(wanted)
-    assert (result.examples, result.accuracy, result.rescaled) == (3, pytest.approx(2 / 3), 0)
+    assert (result.scores['examples'], result.rescaled) == (3, 0)
+    assert result.scores['top_1'] == pytest.approx(2 / 3)
+
+
+def test_a_single_column_is_the_probability_of_the_positive_class_by_any_name(tmp_path):
+    truth = 'id,label\n1,1\n2,0\n3,1\n'
+    for name in ('Label', 'dog'):
+        assert scored(tmp_path, LABELS.replace('label', name), truth) == scored(tmp_path, LABELS, truth)
 
 
 def test_the_positive_class_of_the_label_format_may_be_named(tmp_path):
@@ -59,7 +66,7 @@ def test_the_positive_class_of_the_label_format_may_be_named(tmp_path):
 def test_a_column_for_each_class(tmp_path, truth):
     result = scored(tmp_path, COLUMNS, truth)
     assert result.log_loss == pytest.approx(-(math.log(0.7) + math.log(0.8) + math.log(0.3)) / 3)
-    assert result.accuracy == pytest.approx(2 / 3)
+    assert result.scores['top_1'] == pytest.approx(2 / 3)
 
 
 def test_two_columns_and_numbers_need_the_positive_class(tmp_path):
@@ -74,6 +81,14 @@ def test_two_columns_and_numbers_need_the_positive_class(tmp_path):
 def test_classes_that_are_called_0_and_1_are_classes(tmp_path):
     result = scored(tmp_path, 'id,1,0\na,0.9,0.1\n', 'id,label\na,1\n')
     assert result.log_loss == pytest.approx(-math.log(0.9))
+
+
+def test_scores_are_those_of_the_rescaled_rows(tmp_path):
+    submission = 'id,a,b\n1,0.45,0.15\n2,0.2,0.2\n3,0.1,0.7\n'
+    result = scored(tmp_path, submission, 'id,label\n1,a\n2,b\n3,b\n')
+    rows = np.array([[0.75, 0.25], [0.5, 0.5], [0.125, 0.875]])
+    assert result.scores == pytest.approx(whole_score([(rows, np.array([0, 1, 1]))]))
+    assert result.rescaled == 3
 
 
 def test_rows_that_do_not_sum_to_one_are_rescaled_and_counted(tmp_path):
@@ -135,7 +150,8 @@ def test_the_command_scores_a_file_without_a_model(tmp_path, capsys):
     assert inference.main(['--submission', str(submission), '--against', str(truth)]) == 0
     out = capsys.readouterr().out
     assert f'{submission}: 3 rows of probabilities' in out
-    assert f'{truth}: log loss 0.41493, accuracy 66.67% on 3 photos' in out
+    assert f'{truth}: log loss 0.41493, accuracy 66.67%' in out
+    assert out.endswith(' on 3 photos\n')
     assert np.isclose(0.41493, -(np.log([0.9, 0.8, 0.4])).mean(), atol=1e-5)
 
 
@@ -144,7 +160,7 @@ def test_the_command_compares_a_file_with_a_sample(tmp_path, capsys):
     good = file(tmp_path, 'good.csv', 'id,label\n1,0.5\n2,0.5\n3,0.5\n')
     bad = file(tmp_path, 'bad.csv', 'id,label\n1,0.5\n2,0.5\n4,0.5\n')
     assert inference.main(['--submission', str(submission), '--sample', str(good)]) == 0
-    assert f'it has the columns and ids of {good}' in capsys.readouterr().out
+    assert f'its columns and ids are those of {good}' in capsys.readouterr().out
     assert inference.main(['--submission', str(submission), '--sample', str(bad)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f'{submission} differs from {bad}: 1 id is missing: 4',

@@ -51,7 +51,7 @@ def test_a_file_of_a_spreadsheet_is_read(tmp_path):
         (b'id,label\n1,0.5\n2\n', r's\.csv line 3 has 1 cell, and the first line 2'),
         (b'id,label\n1,0.5\n2,dog\n', r"s\.csv: label of id 2 \('dog'\) is not a number"),
         (b'id,a,a\n1,0.5,0.5\n', 'has two columns a'),
-        (b'\xff\xd8\xff\xe0\0\x10JFIF', 'is no CSV file'),
+        (b'\xff\xd8\xff\xe0\0\x10JFIF', 'is no CSV file with the column id and at least one more$'),
         (b'id,label\n1,"0.5\n', r'cannot read .*s\.csv'),
     ],
 )
