@@ -6,7 +6,8 @@ A folder checkpoints/<model> holds
   `checkpoint` names the newest pair. It is replaced atomically after both are on the disk, so a killed run
   resumes from the pair before;
 - `best-N`: the weights of the best evaluation so far, named by `best_checkpoint`. The one that the newest
-  state refers to is kept until a newer state refers to another.
+  state refers to is kept until a newer state refers to another;
+- `best-N.calibration.json`: the `Calibration` of these weights, once the run has ended.
 
 Names are relative, so the folder may be moved or copied. Folders of earlier versions hold absolute names
 (only the last part is used) and one `state.json` for the newest checkpoint.
@@ -27,9 +28,11 @@ from pathlib import Path
 from src.common import files, paths
 from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
+from src.scoring.calibrated import Calibration, calibration_from
 
 LAST, BEST = 'checkpoint', paths.BEST  # the files that name the newest of their kind
 PREFIXES = {LAST: 'last', BEST: 'best'}
+CALIBRATION = '.calibration.json'  # ends the name of the file with a checkpoint's calibration
 ALL_STEPS = 'all steps'  # `State.ended` of a run that was not stopped early
 STATE_OF_EARLIER_VERSIONS = 'state.json'
 # TensorFlow treats the path of a checkpoint to restore as a glob pattern (Env::GetMatchingPaths).
@@ -84,6 +87,17 @@ def _present(folder: Path, kind: str) -> str:
 def step_of(checkpoint: str) -> int:
     """The step that a checkpoint's name ends with."""
     return int(checkpoint.rpartition('-')[2])
+
+
+def write_calibration(checkpoint: str, calibration: Calibration) -> None:
+    """Store the calibration of the weights in a checkpoint beside them."""
+    files.write_json(Path(f'{checkpoint}{CALIBRATION}'), calibration.facts)
+
+
+def calibration_of(checkpoint: str) -> Calibration:
+    """The calibration of the weights in a checkpoint; UNCALIBRATED where none is stored, as for models of
+    earlier versions."""
+    return calibration_from(files.read_notes(Path(f'{checkpoint}{CALIBRATION}')))
 
 
 def restore(session: tf.Session, saver: tf.train.Saver, checkpoint: str) -> None:

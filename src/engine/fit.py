@@ -8,13 +8,14 @@ from typing import Any
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.engine import board, loop
+from src.engine import board, checkpoints, loop
 from src.engine.checkpoints import State
 from src.engine.learner import Learner
 from src.engine.run_files import claim, describe, outcome
 from src.engine.sources import open_source, parts_of
 from src.recipes.changes import changes
 from src.records.dataset import Records
+from src.scoring.calibrated import UNCALIBRATED, Calibration
 
 Scores = dict[str, dict[str, float]]
 
@@ -26,13 +27,14 @@ def fit(
     recipe: Any,
     name: str = '',
     fresh: bool = False,
-    estimate: Callable[[Any], Scores] = lambda recipe: {},
+    estimate: Callable[[Any], tuple[Scores, Calibration]] = lambda recipe: ({}, UNCALIBRATED),
 ) -> tuple[State, Scores]:
     """Train, or go on training, checkpoints/<model>. Returns the final state, and scores by part.
 
     `recipe` is the recipe `name`, perhaps changed by flags. `estimate` computes further scores, before the
-    training starts. Raises UserError when the model was begun with other data or settings, unless `fresh`,
-    and when there are no training examples.
+    training starts, and a calibration for a model without validation examples to fit it on. The calibration
+    is stored beside the best checkpoint. Raises UserError when the model was begun with other data or
+    settings, unless `fresh`, and when there are no training examples.
     """
     changed = changes(recipe, name)
     recipe = learner_type.settled(recipe, records)
@@ -41,7 +43,7 @@ def fit(
     if 'train' not in parts_of(records, recipe.learned_splits):  # before an earlier model is deleted
         raise UserError(f'{paths.shown(records.folder)} holds no training examples: add photos')
     claim(model, description, fresh)
-    further = estimate(recipe)
+    further, otherwise = estimate(recipe)
     field = learner_type.field(recipe, records)
     examples = learner_type.examples(recipe, records)
     source = open_source(examples, recipe.learned_splits, field, recipe.batch_size, recipe.seed)
@@ -52,7 +54,9 @@ def fit(
         learner.initialize(session)
         learner.show_inputs(session, summaries)
         state = loop.fit(session, learner.task(), folder, summaries)
-        scores = learner.scores(session) | further
-    files.write_json(paths.scores(model), description | outcome(state, scores))
+        calibration, scores = learner.outcome(session, otherwise)
+    checkpoints.write_calibration(checkpoints.best_checkpoint(folder), calibration)
+    scores |= further
+    files.write_json(paths.scores(model), description | outcome(state, scores, calibration))
     board.show_parameters(recipe, scores, summaries)
     return state, scores

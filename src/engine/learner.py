@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,12 +14,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from src.common.tf1 import tf
-from src.engine import loop
+from src.engine import checkpoints, loop
 from src.engine.sources import Source
 from src.graph.preprocessing.find import Preprocessing
+from src.models.dense import probabilities
 from src.records.dataset import Examples, Records
 from src.records.fields import Field
-from src.scoring.scores import scalars, score, whole_score
+from src.scoring.calibrated import UNCALIBRATED, Calibration, Predicted, calibrate, calibrated_score
+from src.scoring.scores import scalars, score
+
+# Probabilities of validation examples that a temperature is fitted on, at most: 64 MB of float32.
+MOST_FITTED = 16 << 20
 
 
 class Learner:
@@ -115,16 +121,35 @@ class Learner:
     def initialize(self, session: tf.Session) -> None:
         session.run(tf.global_variables_initializer())
 
-    def score(self, session: tf.Session, chunks: Iterable[Examples]) -> dict[str, float]:
-        return whole_score((self.predict(session, chunk), chunk.labels) for chunk in chunks)
+    def outcome(
+        self, session: tf.Session, otherwise: Calibration = UNCALIBRATED
+    ) -> tuple[Calibration, dict[str, dict[str, Any]]]:
+        """The calibration, fitted on the validation examples (without any, `otherwise`); and the calibrated
+        scores of each part on all its examples, or of `train` on the first `scored_of_train` that are not
+        augmented."""
+        predicted = {part: self._predicted(session, part) for part in self.source.parts}
+        calibration = otherwise
+        if 'validation' in predicted:
+            held = self._held(predicted['validation'])
+            calibration = calibrate(*(np.concatenate(each) for each in zip(*held, strict=True)), 'validation')
+            # Pixels take long to predict: the predictions in memory are used again.
+            predicted['validation'] = itertools.chain(held, predicted['validation'])
+        return calibration, {part: calibrated_score(some, calibration) for part, some in predicted.items()}
 
-    def scores(self, session: tf.Session) -> dict[str, dict[str, float]]:
-        """The scores of each part on all its examples, or of `train` on the first `scored_of_train` that are
-        not augmented."""
-        chunks = {part: self.source.chunks(part) for part in self.source.parts}
-        if self.scored_of_train and 'train' in chunks:
-            chunks['train'] = [self._first('train', self.scored_of_train)]
-        return {part: self.score(session, some) for part, some in chunks.items()}
+    def _predicted(self, session: tf.Session, part: str) -> Iterator[Predicted]:
+        """The predictions for the examples of a part that are scored, some at a time."""
+        most = self.scored_of_train if part == 'train' else None
+        chunks = [self._first(part, most)] if most else self.source.chunks(part)
+        return ((self.predict(session, chunk), chunk.labels) for chunk in chunks)
+
+    def _held(self, predicted: Iterator[Predicted]) -> list[Predicted]:
+        """The first of the predictions, up to MOST_FITTED numbers: records hold the examples in a random
+        order."""
+        held, free = [], MOST_FITTED
+        while free > 0 and (some := next(predicted, None)):
+            held.append(some)
+            free -= some[0].size
+        return held
 
     def _first(self, part: str, most: int) -> Examples:
         return self.source.first(part, most, self.variants if part == 'train' else 1)
@@ -176,3 +201,11 @@ class TrainedGraph:
         Raises UserError when the checkpoint is damaged or does not fit.
         """
         raise NotImplementedError
+
+
+def with_temperature(logits: tf.Tensor, checkpoint: str) -> tuple[tf.Tensor, list[str]]:
+    """The output of a `TrainedGraph`: probabilities [N, classes] of logits, with the temperature that is
+    stored with a checkpoint; and names of tensors to keep, so that the temperature is not folded into the
+    weights of the last layer."""
+    temperature = checkpoints.calibration_of(checkpoint).temperature
+    return probabilities(logits, temperature=temperature), [logits.name] if temperature != 1 else []

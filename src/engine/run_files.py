@@ -14,13 +14,14 @@ from src.common.cli import flag_of
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say, wrote
-from src.engine.checkpoints import ALL_STEPS, State, step_of
+from src.engine.checkpoints import ALL_STEPS, State, best_checkpoint, calibration_of, step_of
 from src.engine.loop import in_words
 from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
 from src.records.next_commands import MODEL_FILE, how_to_train, similar_to
+from src.scoring.calibrated import Calibration, calibration_lines
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table
 
@@ -49,7 +50,7 @@ def describe(
     } | facts
 
 
-def outcome(state: State, scores: dict) -> dict[str, Any]:
+def outcome(state: State, scores: dict, calibration: Calibration) -> dict[str, Any]:
     """The result of a run, as JSON."""
     return {
         'steps': state.step,
@@ -57,6 +58,7 @@ def outcome(state: State, scores: dict) -> dict[str, Any]:
         'ended': state.ended,
         'seconds': round(state.seconds, 1),
         'scores': scores,
+        'calibration': calibration.facts,
     }
 
 
@@ -67,7 +69,12 @@ def report(records: Records, model: str, state: State, scores: dict, monitor: st
     ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
     best = f' (best {in_words(monitor)})' if math.isfinite(state.best) else ''
     say(f'{ended}; kept step {state.best_step:,}{best}')
-    for line in (*table(by_kind(scores)), *warnings(records, read_model(model), scores)):
+    found = calibration_of(best_checkpoint(paths.checkpoints(model)))
+    for line in (
+        *table(by_kind(scores)),
+        *calibration_lines(found, scores),
+        *warnings(records, read_model(model), scores),
+    ):
         say(line)
     board = f'tensorboard --logdir {shlex.quote(paths.shown(paths.SUMMARY_DIR))}'
     written = {

@@ -79,6 +79,7 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
         'precision': facts['precision'],
         'settings': facts['settings'],
         'scores': scores_of(model, checkpoint),
+        'calibration': checkpoints.calibration_of(checkpoint).facts,
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }

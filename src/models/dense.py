@@ -13,6 +13,7 @@ from src.common.tf1 import tf
 from src.models.layers import op_seed
 
 SCOPE = 'head'
+TEMPERATURE = 'temperature'
 
 
 def dense_head(
@@ -57,11 +58,17 @@ def classes_of(units: int) -> int:
     return 2 if units == 1 else units
 
 
-def probabilities(logits: tf.Tensor, name: str | None = consts.OUTPUT_NODE_NAME) -> tf.Tensor:
+def probabilities(
+    logits: tf.Tensor, name: str | None = consts.OUTPUT_NODE_NAME, temperature: float = 1.0
+) -> tf.Tensor:
     """Probabilities [N, classes] of logits [N, classes], or [N, 2] of logits [N, 1]: 1 - p and p.
 
-    The default name is that of the output node of frozen models.
+    name: by default that of the output node of frozen models.
+    temperature: a number that divides the logits, the constant `temperature` of the graph
+        (scoring/calibration.py).
     """
+    if temperature != 1:
+        logits = logits / tf.constant(temperature, tf.float32, name=TEMPERATURE)
     if logits.shape[-1] == 1:
         # 1 - sigmoid(x) is sigmoid(-x), which keeps its precision near 0.
         return tf.sigmoid(tf.concat([-logits, logits], 1), name=name)

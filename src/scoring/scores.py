@@ -1,10 +1,12 @@
-"""Accuracy and log loss of predictions, as numbers and as the lines of a table."""
+"""Accuracy, log loss and calibration error of predictions, as numbers and as the lines of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+
+from src.scoring.calibration import reliability, total
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -38,15 +40,35 @@ def merged(parts: Sequence[dict[str, float]]) -> dict[str, float]:
     return {'examples': sum(examples)} | means
 
 
+class Tally:
+    """The scores of predictions that come in parts."""
+
+    def __init__(self) -> None:
+        self._scored: list[dict[str, float]] = []
+        self._frequency = 0
+        self._reliability = total(())
+
+    def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Count in predictions [N, classes] for labels [N] int."""
+        self._scored.append(score(probabilities, labels))
+        self._frequency = self._frequency + np.bincount(labels, minlength=probabilities.shape[1])
+        self._reliability += reliability(probabilities, labels)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """`score` over all parts, plus `calibration_error` (`calibration.expected_calibration_error`), and
+        `most_frequent`: the share of the most frequent class, which is the top-1 of always predicting it."""
+        whole = merged(self._scored)
+        most = float(np.max(self._frequency) / whole['examples'])
+        return whole | {'calibration_error': self._reliability.error, 'most_frequent': most}
+
+
 def whole_score(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """`score` over all parts (probabilities, labels), plus `most_frequent`: the share of the most frequent
-    class, which is the top-1 of always predicting it."""
-    scored, frequency = [], 0
+    """`Tally.scores` of parts (probabilities, labels)."""
+    tally = Tally()
     for probabilities, labels in parts:
-        scored.append(score(probabilities, labels))
-        frequency = frequency + np.bincount(labels, minlength=probabilities.shape[1])
-    whole = merged(scored)
-    return whole | {'most_frequent': float(np.max(frequency) / whole['examples'])}
+        tally.add(probabilities, labels)
+    return tally.scores
 
 
 def scalars(scores: Mapping[str, dict[str, float]]) -> dict[str, float]:
@@ -56,14 +78,19 @@ def scalars(scores: Mapping[str, dict[str, float]]) -> dict[str, float]:
 
 
 def table(scores: Mapping[str, dict[str, float]]) -> list[str]:
-    """The lines of a table with one row for each split; top-5 only if every split has it."""
+    """The lines of a table with one row for each split; top-5 and the expected calibration error (ECE) only
+    if every split has it."""
     wide = max(12, *(len(split) + 1 for split in scores))
-    five = all('top_5' in values for values in scores.values())
+    five, error = (
+        all(name in values for values in scores.values()) for name in ('top_5', 'calibration_error')
+    )
     head = f'{"top-5":>9}' if five else ''
-    rows = [f'{"":<{wide}}{"examples":>9}{"top-1":>9}{head}{"log loss":>10}']
+    rows = [f'{"":<{wide}}{"examples":>9}{"top-1":>9}{head}{"log loss":>10}' + f'{"ECE":>8}' * error]
     for split, values in scores.items():
         top_5 = f'{values["top_5"]:>9.1%}' if five else ''
+        ece = f'{values["calibration_error"]:>8.1%}' if error else ''
         rows.append(
-            f'{split:<{wide}}{values["examples"]:>9,}{values["top_1"]:>9.1%}{top_5}{values["log_loss"]:>10.3f}'
+            f'{split:<{wide}}{values["examples"]:>9,}{values["top_1"]:>9.1%}{top_5}'
+            f'{values["log_loss"]:>10.3f}{ece}'
         )
     return rows

@@ -20,7 +20,8 @@ from src.engine.sources import InMemory
 from src.models.dense import classes_of
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples
-from src.scoring.scores import score, whole_score
+from src.scoring.calibrated import cross_calibrated
+from src.scoring.scores import score
 
 
 @contextmanager
@@ -58,9 +59,12 @@ def folds_of(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
 def cross_validate(examples: Examples, recipe: HeadRecipe, folds: int) -> dict[str, Any]:
     """The scores of all examples, each predicted by a head that learned from the other folds.
 
-    The scores of `scores.score` over all examples together, with `folds`, and `top_1_of_folds`: top-1 of
-    each. Raises UserError when there are fewer examples than folds.
+    The scores of `calibrated.cross_calibrated` over all examples together, with `folds`, `top_1_of_folds`:
+    top-1 of each, and `calibration`: facts of the one for a model of all examples. Raises UserError when
+    there are fewer examples than folds.
     """
+    if folds < 2:
+        raise UserError('cross-validation needs at least 2 folds: raise --folds, or leave it out with 0')
     if len(examples) < folds:
         raise UserError(f'{count(len(examples), "photo")} cannot be cut into {folds} folds: lower --folds')
     fold_of = folds_of(examples.labels, folds, recipe.seed)
@@ -71,4 +75,5 @@ def cross_validate(examples: Examples, recipe: HeadRecipe, folds: int) -> dict[s
             parts.append((predict(held_out), held_out.labels))
         top_1.append(score(*parts[-1])['top_1'])
         say(f'fold {fold + 1} of {folds}: top-1 {top_1[-1]:.1%} on {count(len(held_out), "photo")}')
-    return whole_score(parts) | {'folds': folds, 'top_1_of_folds': top_1}
+    scores, calibration = cross_calibrated(parts)
+    return scores | {'folds': folds, 'top_1_of_folds': top_1, 'calibration': calibration.facts}

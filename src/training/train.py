@@ -8,11 +8,13 @@ flags. Writes checkpoints/<model>/ (best and last), summary/<model>/ for TensorB
 with the scores. Training stops early when the validation log loss no longer falls, and the best weights are
 kept. It may be stopped at any time: the same command goes on from there.
 
-    python -m src.training.train --name flowers --all-splits --folds 5
+The temperature of the model (src/scoring/calibration.py) is fitted on the validation photos.
 
-trains on every photo, for a final model. No photo is left to score it on: --folds 5 first trains five
-heads, each on four fifths of the photos, and scores them on the rest. This cross-validation estimates the
-score of the model on other photos.
+    python -m src.training.train --name flowers --all-splits
+
+trains on every photo, for a final model. No photo is left to score it on: five heads are trained first, each
+on four fifths of the photos, and scored on the rest. This cross-validation estimates the score of the model
+on other photos, and its predictions give the temperature. --folds sets another number, 0 leaves it out.
 """
 
 from __future__ import annotations
@@ -33,39 +35,62 @@ from src.engine.run_files import report
 from src.engine.sources import fits_in_memory, parts_of
 from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import HeadRecipe
-from src.records.dataset import Records, load, open_records
+from src.records.dataset import Records, load, number_of, open_records
 from src.records.next_commands import CROSS_VALIDATED, to_freeze
+from src.scoring.calibrated import UNCALIBRATED, Calibration, calibration_from
 from src.scoring.kinds import CROSS_VALIDATION
 from src.training.cross_validation import cross_validate
 
+FOLDS = 5  # of the cross-validation of a head that is trained on all splits
+
 
 def train_head(
-    records: Records, model: str, recipe: HeadRecipe, name: str = '', fresh: bool = False, folds: int = 0
+    records: Records,
+    model: str,
+    recipe: HeadRecipe,
+    name: str = '',
+    fresh: bool = False,
+    folds: int | None = None,
 ) -> tuple[State, Scores]:
-    """`engine.fit.fit` of a head, after a cross-validation of such heads in `folds` (0: none)."""
+    """`engine.fit.fit` of a head, after a cross-validation of such heads in `folds` (0: none; None: FOLDS for
+    a head of all splits)."""
     return fit(Head, records, model, recipe, name, fresh, partial(cross_validated, records, model, folds))
 
 
-def cross_validated(records: Records, model: str, folds: int, recipe: HeadRecipe) -> Scores:
-    """The scores of cross-validation under their name, kept in checkpoints/<model>; those kept there earlier
-    without `folds`, if any.
+def cross_validated(
+    records: Records, model: str, folds: int | None, recipe: HeadRecipe
+) -> tuple[Scores, Calibration]:
+    """The scores of cross-validation under their name, kept in checkpoints/<model>, and the calibration.
 
-    Raises UserError where they do not apply, or when the bottlenecks do not fit in memory.
+    `folds`: None stands for those kept there, or for FOLDS where heads of all splits can be cross-validated;
+    0 for none. Raises UserError where they do not apply, or when the bottlenecks do not fit in memory.
     """
     kept = paths.checkpoints(model) / CROSS_VALIDATED
     scores = files.read_notes(kept)
-    if folds and scores.get('folds') != folds:
+    if folds is None:
+        folds = scores.get('folds') or _usual_folds(records, recipe)
+    if not folds:
+        kept.unlink(missing_ok=True)
+        return {}, UNCALIBRATED
+    if scores.get('folds') != folds or 'calibration' not in scores:
         if not recipe.all_splits:
             raise UserError('--folds needs --all-splits: without it the model is scored on the test split')
         if not fits_in_memory(records, Head.field(recipe, records)):
             raise UserError(
                 f'{paths.shown(records.folder)} needs more memory than MAX_EXAMPLE_BYTES in '
-                'src/common/consts.py allows, and --folds needs all in memory: leave --folds out, or raise it'
+                'src/common/consts.py allows, and --folds needs all in memory: use --folds 0, or raise it'
             )
         examples = load(records, *parts_of(records, recipe.learned_splits)['train'])
         scores = cross_validate(examples, recipe, folds)
         files.write_json(kept, scores)
-    return {CROSS_VALIDATION: scores} if scores else {}
+    return {CROSS_VALIDATION: scores}, calibration_from(scores['calibration'])
+
+
+def _usual_folds(records: Records, recipe: HeadRecipe) -> int:
+    """FOLDS, or 0 where not all photos are trained on, where they do not fit in memory or are too few."""
+    enough = number_of(records, consts.SPLITS) >= FOLDS
+    fits = fits_in_memory(records, Head.field(recipe, records))
+    return FOLDS if recipe.all_splits and enough and fits else 0
 
 
 def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
@@ -83,10 +108,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.set_defaults(name=recipe.data_set)
     made.add_argument(
         '--folds',
-        type=cli.whole_number(2),
-        default=0,
+        type=cli.whole_number(0),
         metavar='K',
-        help='with --all-splits: estimate the score by cross-validation in K folds, such as 5',
+        help=f'with --all-splits: estimate the score and fit the temperature by cross-validation in K folds; '
+        f'0: neither (default: {FOLDS})',
     )
     cli.add_fresh(made)
     cli.add_fields(made.add_argument_group('settings of the recipe'), recipe)

@@ -24,6 +24,8 @@ from src.graph.model_info import read_info, read_labels
 from src.graph.rewrites import folding
 from src.inference.predictor import load_model
 from src.records.dataset import load, open_records, pictures
+from src.scoring.calibrated import UNCALIBRATED, Calibration
+from src.scoring.calibration import apply_temperature
 from src.training import train
 from tests.graph.graphs import DEPTH, SIDE, answer, bottleneck_of, graph_in_nchw, graph_of_2015
 from tests.pictures import encoded, photo, with_orientation
@@ -97,10 +99,48 @@ def test_the_file_answers_as_backbone_and_head_in_numpy(capsys):
     w1, b1, w2, b2 = head_of(checkpoint())
     pictures = [photo(SIDE, SIDE, seed=n) for n in (3, 30, 31)]
     bottlenecks = bottleneck_of(np.stack(pictures).astype(float))
-    wanted = softmax(np.maximum(bottlenecks @ w1 + b1, 0) @ w2 + b2)
+    temperature = checkpoints.calibration_of(checkpoint()).temperature
+    wanted = softmax((np.maximum(bottlenecks @ w1 + b1, 0) @ w2 + b2) / temperature)
     got = np.stack(list(load_model(paths.frozen('small')).from_pictures(encoded(p, 'PNG') for p in pictures)))
     np.testing.assert_allclose(got, wanted, atol=1e-5)
     assert wanted.std(0).min() > 1e-3
+
+
+def frozen_answers():
+    freeze.main(['--name', 'small'])
+    pictures = [encoded(photo(SIDE, SIDE, seed=n), 'PNG') for n in range(6)]
+    return np.stack(list(load_model(paths.frozen('small')).from_pictures(pictures)))
+
+
+def test_the_temperature_is_in_the_file():
+    checkpoints.write_calibration(checkpoint(), UNCALIBRATED)
+    before = frozen_answers()
+    graph_def = read_graph(paths.frozen('small'))
+    assert 'temperature' not in nodes_by_name(graph_def)
+    assert read_info(graph_def)['calibration']['temperature'] == 1
+    made = Calibration(2.5, 'validation', 40, 0.7, 0.5)
+    checkpoints.write_calibration(checkpoint(), made)
+    after = frozen_answers()
+    np.testing.assert_allclose(after, apply_temperature(before, 2.5), atol=1e-6)
+    assert np.abs(after - before).max() > 0.01
+    graph_def = read_graph(paths.frozen('small'))
+    assert tf.make_ndarray(nodes_by_name(graph_def)['temperature'].attr['value'].tensor) == np.float32(2.5)
+    assert read_info(graph_def)['calibration'] == made.facts
+    held = load(open_records('small'), 'train')
+    model = load_model(paths.frozen('small'))
+    from_pictures = np.stack(
+        list(model.from_pictures(p for _, p in pictures(open_records('small'), 'train')))
+    )
+    # The stored bottlenecks may be those of bfloat16.
+    np.testing.assert_allclose(model.from_bottlenecks(held.values), from_pictures, atol=1e-3)
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_temperature():
+    Path(f'{checkpoint()}.calibration.json').unlink()
+    w1, b1, w2, b2 = head_of(checkpoint())
+    bottlenecks = bottleneck_of(np.stack([photo(SIDE, SIDE, seed=n) for n in range(6)]).astype(float))
+    wanted = softmax(np.maximum(bottlenecks @ w1 + b1, 0) @ w2 + b2)
+    np.testing.assert_allclose(frozen_answers(), wanted, atol=1e-5)
 
 
 def test_the_file_explains_itself(small):

@@ -86,11 +86,20 @@ def test_the_estimate_is_kept_and_repeated_only_for_other_folds(clusters, monkey
         assert run('kept', '--folds', '2')['scores']['cross-validation'] == first
         assert run('kept')['scores']['cross-validation'] == first
     assert run('kept', '--folds', '3')['scores']['cross-validation']['folds'] == 3
-    assert 'cross-validation' not in run('kept', '--fresh')['scores']
+    assert 'cross-validation' not in run('kept', '--folds', '0')['scores']
+
+
+def test_five_folds_are_the_default_for_a_model_of_all_photos(clusters, monkeypatch, capsys):
+    told = run('usual')
+    assert told['scores']['cross-validation']['folds'] == 5
+    assert told['calibration'] == told['scores']['cross-validation']['calibration']
+    monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
+    assert 'cross-validation' not in run('streamed')['scores']
+    assert 'not calibrated (temperature 1)' in capsys.readouterr().out
 
 
 def test_without_folds_it_says_how_to_get_an_estimate(clusters, capsys):
-    run('unscored')
+    run('unscored', '--folds', '0')
     out = capsys.readouterr().out
     assert 'these are training scores' in out and '--all-splits --folds 5' in out
 
@@ -100,8 +109,10 @@ def test_folds_that_do_not_apply_are_refused(clusters, monkeypatch):
         train.main(['--name', 'clusters', '--model', 'refused', *FLAGS[:-1], '--folds', '5'])
     with pytest.raises(UserError, match='320 photos cannot be cut into 321 folds'):
         run('refused', '--folds', '321', '--fresh')
+    with pytest.raises(UserError, match='at least 2 folds'):
+        run('refused', '--folds', '1', '--fresh')
     monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
-    with pytest.raises(UserError, match='leave --folds out'):
+    with pytest.raises(UserError, match='use --folds 0'):
         run('refused', '--folds', '5', '--fresh')
 
 

@@ -15,7 +15,7 @@ from src.common.files import count
 from src.common.tf1 import tf
 from src.engine import checkpoints
 from src.engine.board import WEIGHTS
-from src.engine.learner import Attached, Learner, TrainedGraph
+from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
 from src.engine.mixup import mixed
 from src.graph.backbones import Backbone, load_as
 from src.models.dense import SCOPE, classes_of, cross_entropy, dense_head, head_variables, probabilities
@@ -106,9 +106,9 @@ class HeadGraph(TrainedGraph):
                 f'{count(classes, "class", "classes")}: train anew with --fresh'
             )
         vector = self.backbone.attach()
-        rows = probabilities(dense_head(vector, layers))
+        rows, keep = with_temperature(dense_head(vector, layers), self._checkpoint)
         checkpoints.restore(session, _head_saver(), self._checkpoint)
-        return Attached(rows, [vector.name, self.backbone.bottleneck], {'vector': vector.name})
+        return Attached(rows, [vector.name, self.backbone.bottleneck, *keep], {'vector': vector.name})
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.engine import board, checkpoints
-from src.engine.learner import Attached, Learner, TrainedGraph
+from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
 from src.engine.optimizers import learning_rate, minimize
 from src.graph import precision
 from src.graph.batching import feed_batches
@@ -151,6 +151,6 @@ class NetworkGraph(TrainedGraph):
     def attach(self, session: tf.Session, classes: int) -> Attached:
         name, views = self._settings['network'], self._settings['views']
         (inputs,) = tf.import_graph_def(self.graph_def, name='', return_elements=[self.preprocessing.pixels])
-        rows = probabilities(logits_of(name, inputs, classes, views=views))
+        rows, keep = with_temperature(logits_of(name, inputs, classes, views=views), self._checkpoint)
         checkpoints.restore(session, tf.train.Saver(tf.global_variables(f'{SCOPE}/')), self._checkpoint)
-        return Attached(rows, [])
+        return Attached(rows, keep)

@@ -12,13 +12,13 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.tf1 import tf
 from src.engine import checkpoints
-from src.engine.learner import Attached, TrainedGraph
+from src.engine.learner import Attached, TrainedGraph, with_temperature
 from src.engine.learners.head import checkpoint_layers
 from src.graph.backbones import Backbone, flat
 from src.graph.graph_io import free_name
 from src.graph.unfreezing.cut import import_with_weights, weight_of
 from src.models.dense import SCOPE as HEAD
-from src.models.dense import classes_of, dense_head, head_variables, probabilities
+from src.models.dense import classes_of, dense_head, head_variables
 
 SCOPE = 'thawed'
 
@@ -48,12 +48,12 @@ class TailGraph(TrainedGraph):
             saved[f'{SCOPE}/{checkpoint_name(name, values[name])}'] = variable
         bottleneck = import_with_weights(backbone.graph_def, weights, backbone.bottleneck, '')
         vector = flat(bottleneck, backbone.channel_axis)
-        rows = probabilities(dense_head(vector, layers))
+        rows, keep = with_temperature(dense_head(vector, layers), self._checkpoint)
         names = (f'{HEAD}/{kind}{layer}' for layer in range(1, len(layers)) for kind in 'Wb')
         saved |= dict(zip(names, head_variables(), strict=True))
         checkpoints.restore(session, tf.train.Saver(saved), self._checkpoint)
         facts = {'vector': vector.name, 'thawed': self._thawed}
-        return Attached(rows, [vector.name, backbone.bottleneck], facts)
+        return Attached(rows, [vector.name, backbone.bottleneck, *keep], facts)
 
 
 def checkpoint_name(constant: str, value: np.ndarray) -> str:
