@@ -84,8 +84,8 @@ def test_penalties_fall_and_follow_the_scale_of_the_bottlenecks():
 
 def test_the_path_ends_when_the_held_out_log_loss_rises():
     # A strong penalty leaves small values aside, which tell as much of the class as the others.
-    scales = np.array([9, 1, 0.3, 0.1, 0.1, 0.1], np.float32)
-    parts = [replace(part, values=part.values * scales) for part in (examples(80), examples(400, seed=2))]
+    scales = np.array([3, 1, 0.5, 0.3, 0.3, 0.3], np.float32)
+    parts = [replace(part, values=part.values * scales) for part in (examples(40), examples(400, seed=2))]
     with Objective(parts, CLASSES, CLASSES) as objective:
         path = penalties(objective.spread)
         found = list(solutions(objective, [Round([0], 1)], path, nothing))
