@@ -22,6 +22,7 @@ from src.graph.batching import feed_batches
 from src.graph.checks.consistency import Fault, find_fault
 from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import inferred, new_names, node_of, read_graph, renamed, require_tensor, subgraph
+from src.graph.joined import facts as facts_of
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.model_info import INFO_NODE, LABELS_NODE
 from src.graph.preprocessing.find import Preprocessing, ensure_preprocessing
@@ -47,6 +48,7 @@ class Backbone:
     rewrites: summary of the optimization of the graph; None when it was not optimized.
     channel_axis: axis of the bottleneck that has size `width`; 1 for a feature map in NCHW.
     changes: those that were asked for.
+    joined: the backbones that this one joins (joined/join.py), none usually.
     """
 
     path: Path
@@ -60,6 +62,12 @@ class Backbone:
     channel_axis: int = -1
     changes: Changes = NO_CHANGES
     cut: str = ''
+    joined: tuple[Backbone, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its file without the suffix, for messages."""
+        return ' + '.join(backbone.path.stem for backbone in self.joined or [self])
 
     def attach(self) -> tf.Tensor:
         """Import the backbone into the default graph under its own names.
@@ -71,7 +79,10 @@ class Backbone:
         return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck), self.channel_axis)
 
     def facts(self) -> dict:
-        """The entries for the backbone in a manifest and in `model_info`."""
+        """The entries for the backbone in a manifest and in `model_info` (joined/facts.py)."""
+        if self.joined:
+            together = facts_of.joined([backbone.facts() for backbone in self.joined])
+            return facts_of.with_fields(together)
         return {
             'file': self.path.name,
             'path': paths.from_root(self.path),

@@ -9,12 +9,17 @@ averages when it resizes: bilinear resizing without antialiasing, as in the grap
 pixels (docs/scale.md has the figures). JPEGs with more pixels than consts.MAX_IMAGE_PIXELS are decoded at a
 fraction for every graph. A graph that is fed the encoded image itself always decodes it in full;
 `as_in_graph` says whether that gives the same pixels.
+
+For joined backbones a picture is decoded once, and resized for each; except where a fraction is enough for
+some of them and not for others, as each gets the pixels that it gets alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +28,8 @@ from src.common import consts
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, subgraph
-from src.graph.preprocessing.find import Preprocessing
+from src.graph.preprocessing.find import Preprocessing, parts_of
+from src.graph.preprocessing.pictures import as_pixels
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage, map_good, or_fault
 from src.images.headers import Header, read_header
@@ -44,14 +50,16 @@ class ImageReader:
         self.shape = (preprocessing.height, preprocessing.width, 3)
         self._preprocessing, self._session_of_many = preprocessing, None
         self._whole = whole = subgraph(graph_def, [preprocessing.pixels])
+        self._parts = _parts(whole, preprocessing)
+        ratios = RATIOS if any(part.scalable for part in self._parts) else ()
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(whole, name='')
-            for ratio in self._ratios(whole, preprocessing):
+            for ratio in ratios:
                 tf.import_graph_def(_decoding_at(ratio, whole, preprocessing), name=f'at_{ratio}')
         self._session = tf.Session(graph=graph)
         self._from_pixels = self._session.make_callable(preprocessing.pixels, [preprocessing.decoded])
         self._from_bytes = {1: self._session.make_callable(preprocessing.pixels, [preprocessing.image])}
-        for ratio in self._ratios(whole, preprocessing):
+        for ratio in ratios:
             names = f'at_{ratio}/{preprocessing.pixels}', [f'at_{ratio}/{preprocessing.image}']
             self._from_bytes[ratio] = self._session.make_callable(*names)
 
@@ -61,7 +69,9 @@ class ImageReader:
         `header` is that of `read_header(data)`, if it is known already. Raises BadImage.
         """
         header = header or read_header(data)
-        ratio = self._ratio(header)
+        ratio, *others = sorted(set(self._ratios(header)))
+        if others:
+            return self._read_parts(data, header)
         if not header.plain or header.least_ratio > 1:
             return self.resize(decode_with_pillow(data, ratio, header))
         try:
@@ -89,7 +99,9 @@ class ImageReader:
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
         """Whether the graph, fed with the encoded picture itself, computes the pixels that `read` returns,
         and the picture has at most `most_pixels`."""
-        return header.plain and header.width * header.height <= most_pixels and self._ratio(header) == 1
+        return (
+            header.plain and header.width * header.height <= most_pixels and set(self._ratios(header)) == {1}
+        )
 
     @cached_property
     def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -117,20 +129,60 @@ class ImageReader:
         if self._session_of_many:
             self._session_of_many.close()
 
-    def _ratio(self, header: Header) -> int:
+    def _ratios(self, header: Header) -> list[int]:
+        """The ratio by which the decoder may divide the sides of the picture, for each part of the pixels."""
+        return [part.ratio(header) for part in self._parts]
+
+    def _read_parts(self, data: bytes, header: Header) -> np.ndarray:
+        """As `read`, with each part of the pixels from a picture decoded at a ratio of its own."""
+        pictures: dict[str, np.ndarray] = {}
+        ratios = self._ratios(header)
+        for ratio in set(ratios):
+            tensors = [part.tensor for part, own in zip(self._parts, ratios, strict=True) if own == ratio]
+            pictures |= zip(tensors, self._run(tensors, data, header, ratio), strict=True)
+        return as_pixels([pictures[part.tensor] for part in self._parts], self._preprocessing)[0]
+
+    def _run(self, tensors: list[str], data: bytes, header: Header, ratio: int) -> list[np.ndarray]:
+        """Some tensors of the preprocessing for a picture that is decoded at a ratio."""
+        scope = f'at_{ratio}/' if header.plain and header.least_ratio == 1 and ratio > 1 else ''
+        if header.plain and header.least_ratio == 1:
+            with contextlib.suppress(tf.errors.OpError):
+                names = [scope + tensor for tensor in tensors]
+                return self._session.run(names, {scope + self._preprocessing.image: data})
+            ratio = 1  # as `read` does
+        decoded = decode_with_pillow(data, ratio, header)
+        return self._session.run(tensors, {self._preprocessing.decoded: decoded})
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The pixels, or the picture of one size in them: its tensor, its size, and whether a JPEG for it may be
+    decoded at a fraction of its size."""
+
+    tensor: str
+    height: int
+    width: int
+    scalable: bool
+
+    def ratio(self, header: Header) -> int:
         """The ratio by which the decoder may divide the sides of the picture."""
         if header.format != 'JPEG':
             return 1
-        height, width = self.shape[:2]
-        spare = min(header.height / height, header.width / width) / LEAST_OVERSAMPLING
-        offered = RATIOS if header.least_ratio > 1 else self._from_bytes
-        return next((ratio for ratio in RATIOS if ratio <= spare and ratio in offered), header.least_ratio)
+        spare = min(header.height / self.height, header.width / self.width) / LEAST_OVERSAMPLING
+        offered = RATIOS if header.least_ratio > 1 or self.scalable else ()
+        return next((ratio for ratio in offered if ratio <= spare), header.least_ratio)
 
-    @staticmethod
-    def _ratios(whole: tf.GraphDef, preprocessing: Preprocessing) -> tuple[int, ...]:
-        decoder = next(node for node in whole.node if node.name == node_of(preprocessing.decoded))
-        scalable = decoder.op == 'DecodeJpeg' and decoder.attr['ratio'].i in (0, 1)
-        return RATIOS if scalable and any(map(_averages, whole.node)) else ()
+
+def _parts(whole: tf.GraphDef, preprocessing: Preprocessing) -> list[_Part]:
+    """The parts of the pixels that `whole` computes."""
+    decoder = next(node for node in whole.node if node.name == node_of(preprocessing.decoded))
+    scalable = decoder.op == 'DecodeJpeg' and decoder.attr['ratio'].i in (0, 1)
+    sizes = preprocessing.sizes or ((preprocessing.height, preprocessing.width),)
+    tensors = parts_of(whole, preprocessing.pixels) if preprocessing.sizes else [preprocessing.pixels]
+    return [
+        _Part(tensor, *size, scalable and any(map(_averages, subgraph(whole, [tensor]).node)))
+        for tensor, size in zip(tensors, sizes, strict=True)
+    ]
 
 
 def _averages(node: tf.NodeDef) -> bool:

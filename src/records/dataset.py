@@ -14,6 +14,7 @@ from src.common.errors import UserError
 from src.common.paths import MANIFEST
 from src.common.progress import progress
 from src.common.tf1 import tf
+from src.graph.joined.facts import widths_of
 from src.images.faults import BadImage
 from src.records.fields import Field, bottlenecks
 from src.records.next_commands import similar_data_sets, to_convert, to_train, usual_model
@@ -54,12 +55,10 @@ class Records:
     def bottlenecks(self, mirrored: bool = False) -> Field:
         """The cached bottlenecks, of all backbones side by side; with `mirrored` also those of the mirrored
         pictures. Raises UserError when the records do not hold them."""
-        width = self.width
+        self.width  # noqa: B018  (raises for records without a backbone)
         if mirrored and not self.mirrored:
             raise UserError(f'{paths.shown(self.folder)} holds no bottlenecks of mirrored pictures')
-        joined = self.manifest['backbone'].get('joined')
-        widths = {one['field']: one['width'] for one in joined} if joined else width
-        return bottlenecks(widths, mirrored)
+        return bottlenecks(widths_of(self.manifest['backbone']), mirrored)
 
     @property
     def counts(self) -> dict[str, int]:

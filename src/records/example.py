@@ -14,7 +14,8 @@ bottleneck of the mirrored picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,22 +33,56 @@ def float_feature(values: Sequence[float] | np.ndarray) -> tf.train.Feature:
 
 
 def build_example(
-    id_: str, image: bytes, bottleneck: np.ndarray | None, label: str | None, classes: Sequence[str]
+    id_: str,
+    image: bytes,
+    bottleneck: Mapping[str, np.ndarray] | np.ndarray | None,
+    label: str | None,
+    classes: Sequence[str],
 ) -> bytes:
-    """A serialized tf.train.Example; `bottleneck` is [width] float32, `label` one of `classes`."""
+    """A serialized tf.train.Example; `bottleneck` is [width] float32, or several of these by field, and
+    `label` one of `classes`."""
     feature = {
         consts.ID_FIELD: bytes_feature(id_.encode('utf-8', 'surrogateescape')),
         consts.IMAGE_RAW_FIELD: bytes_feature(image),
     }
-    if bottleneck is not None:
-        feature[consts.INCEPTION_OUTPUT_FIELD] = float_feature(bottleneck)
+    if isinstance(bottleneck, np.ndarray):
+        bottleneck = {consts.INCEPTION_OUTPUT_FIELD: bottleneck}
+    feature |= {field: float_feature(vector) for field, vector in (bottleneck or {}).items()}
     if label is not None:
         one_hot = np.zeros(len(classes), np.float32)
         one_hot[classes.index(label)] = 1
         feature[consts.LABEL_FIELD] = bytes_feature(label.encode('utf-8', 'surrogateescape'))
         feature[consts.LABEL_ONE_HOT_FIELD] = float_feature(one_hot)
-    # Deterministic: the same photo gives the same bytes.
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+    return _serialized(tf.train.Example(features=tf.train.Features(feature=feature)))
+
+
+def id_and_image(example: bytes) -> tuple[str, bytes]:
+    """The id and the encoded picture in a serialized example."""
+    feature = tf.train.Example.FromString(example).features.feature
+    values = [feature[name].bytes_list.value[0] for name in (consts.ID_FIELD, consts.IMAGE_RAW_FIELD)]
+    return values[0].decode('utf-8', 'surrogateescape'), values[1]
+
+
+def fields_of(example: bytes) -> set[str]:
+    """The names of the fields of a serialized example."""
+    return set(tf.train.Example.FromString(example).features.feature)
+
+
+def with_bottlenecks(example: bytes, bottlenecks: Mapping[str, np.ndarray], keep: Container[str]) -> bytes:
+    """A serialized example with these bottlenecks by field, as `build_example` would have made it. Of those
+    that it has, it keeps the fields `keep`."""
+    parsed = tf.train.Example.FromString(example)
+    feature = parsed.features.feature
+    for field in list(feature):
+        if field.startswith(consts.INCEPTION_OUTPUT_FIELD) and field not in keep:
+            del feature[field]
+    for field, vector in bottlenecks.items():
+        feature[field].CopyFrom(float_feature(vector))
+    return _serialized(parsed)
+
+
+def _serialized(example: tf.train.Example) -> bytes:
+    return example.SerializeToString(deterministic=True)  # the same photo gives the same bytes
 
 
 def write_shard(path: Path, examples: Iterable[bytes]) -> int:
@@ -59,6 +94,16 @@ def write_shard(path: Path, examples: Iterable[bytes]) -> int:
             number += 1
     files.flush_to_disk(path)
     return number
+
+
+def read_shard(path: Path) -> Iterator[bytes]:
+    """The serialized examples of a TFRecord file. Raises what `dataset.damages` names."""
+    with tf.Graph().as_default() as graph:
+        following = tf.data.make_one_shot_iterator(tf.data.TFRecordDataset([str(path)])).get_next()
+    with tf.Session(graph=graph) as session, contextlib.suppress(tf.errors.OutOfRangeError):
+        draw = session.make_callable(following)
+        while True:
+            yield draw()
 
 
 def shard_name(split: str, index: int, total: int) -> str:

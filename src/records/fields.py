@@ -21,8 +21,6 @@ from src.images.faults import BadImage
 from src.images.reader import ImageReader
 
 PICTURE_BYTES = 30_000  # of an encoded photo, about
-
-
 MIRRORED = '~mirrored'  # ends the name of a field that holds the bottleneck of the mirrored picture
 
 

@@ -18,6 +18,7 @@
 | class_folders | its --class-folders, where given                                                 |
 | draw          | photos of each class drawn for each split (numbers or shares), and the seed      |
 | fingerprint   | SHA-256 of everything that the records depend on                                 |
+| earlier       | fingerprints of the same records with fewer backbones, if there are several      |
 | complete      | false while the conversion is running; the keys below are there once it is true  |
 | counts        | records in each split that has any                                               |
 | untrained     | classes without a training photo                                                 |

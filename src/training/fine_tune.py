@@ -30,10 +30,10 @@ from src.common.names import plain_name, resolve_trained, tuned_model_for
 from src.common.progress import next_step, say
 from src.engine.checkpoints import State
 from src.engine.fit import fit
-from src.engine.learners.head import backbone_of
 from src.engine.learners.start import cut_of, trained_head
 from src.engine.learners.tail import Tail
 from src.engine.run_files import report
+from src.graph.joined.load import backbone_of
 from src.graph.unfreezing.choice import NoSuchLayer, weighted_layers
 from src.graph.unfreezing.cut import Cut
 from src.recipes.find import USUAL_TAIL, add_recipe

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,12 +20,15 @@ from src.common.ahead import ahead
 from src.common.tf1 import tf
 from src.data_preparation.samples import Planned, bytes_of
 from src.graph.backbones import Backbone
+from src.graph.joined.facts import widths_of
 from src.graph.precision import session_config
+from src.graph.preprocessing.pictures import mirrored
 from src.images.copies import COPIES
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
 from src.images.faults import BadImage, map_good
 from src.images.headers import read_header
 from src.images.reader import ImageReader
+from src.records.fields import MIRRORED
 
 CORES = os.cpu_count() or 1
 # Several batches at once, each on few cores, are faster than one batch on all cores: when cores share an op,
@@ -32,14 +36,30 @@ CORES = os.cpu_count() or 1
 BATCHES_AT_ONCE = min(CORES, 8)
 
 
+Item, Row = TypeVar('Item'), TypeVar('Row', bound=tuple)
+PLAIN = ('',)  # the pictures as they are
+BOTH = ('', MIRRORED)
+
+
 class Extractor:
     """Computes bottlenecks: a reader for encoded pictures and the backbone, each in its own session.
 
-    `precision`, 'float32' or 'bfloat16', is that of the backbone. `vectors` maps pixels from `reader`,
-    [N, height, width, 3] float32, to bottlenecks [N, width], which are always float32.
+    precision: that of the backbone, 'float32' or 'bfloat16'. Bottlenecks are always float32.
+    ends: of the names of fields: PLAIN, BOTH, or (MIRRORED,) for the mirrored pictures only.
+    widths: those of the bottlenecks by field (`facts.widths_of`), if not those of the backbone itself.
     """
 
-    def __init__(self, backbone: Backbone, precision: str = 'float32'):
+    def __init__(
+        self,
+        backbone: Backbone,
+        precision: str = 'float32',
+        ends: Sequence[str] = PLAIN,
+        widths: Mapping[str, int] | None = None,
+    ):
+        widths = widths or widths_of(backbone.facts())
+        self._fields = [field + end for end in ends for field in widths]
+        self._places = np.cumsum([width for _ in ends for width in widths.values()])[:-1]
+        self._ends, self._preprocessing = ends, backbone.preprocessing
         self.reader = ImageReader(backbone.graph_def, backbone.preprocessing)
         with tf.Graph().as_default() as graph:
             bottleneck = backbone.attach()
@@ -48,7 +68,20 @@ class Extractor:
         config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
         config.inter_op_parallelism_threads = BATCHES_AT_ONCE
         self._session = tf.Session(graph=graph, config=config)
-        self.vectors = self._session.make_callable(bottleneck, [backbone.preprocessing.pixels])
+        self._run = self._session.make_callable(bottleneck, [backbone.preprocessing.pixels])
+
+    def vectors(self, pixels: np.ndarray) -> np.ndarray:
+        """The bottlenecks of pixels [N, height, width, 3] float32 from `reader`, all side by side: [N, width]
+        float32, or [N, 2 * width] if `ends` are BOTH."""
+        found = [
+            self._run(mirrored(pixels, self._preprocessing) if end == MIRRORED else pixels)
+            for end in self._ends
+        ]
+        return found[0] if len(found) == 1 else np.concatenate(found, 1)
+
+    def by_field(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """A row of `vectors` by the fields of the records."""
+        return dict(zip(self._fields, np.split(vector, self._places), strict=True))
 
     def __enter__(self) -> Extractor:
         return self
@@ -78,25 +111,35 @@ def training_image(item: Planned, crop_to_box: bool) -> bytes:
     return encode_jpeg(pixels)
 
 
-# A sample, its encoded picture, and its pixels or bottleneck, or the BadImage.
+# A sample, its encoded picture, and its pixels or bottlenecks, or the BadImage.
 Loaded = tuple[Planned, bytes, np.ndarray | BadImage | None]
 
 
 def extract(items: Iterable[Planned], extractor: Extractor, crop_to_box: bool = False) -> Iterator[Loaded]:
-    """Yield each item in order with its encoded picture and its bottleneck [width] float32, or the BadImage.
+    """Yield each item in order with its encoded picture and its bottlenecks, a row of `Extractor.vectors`, or
+    the BadImage."""
+    load = partial(_loaded, crop_to_box=crop_to_box, value=extractor.reader.read)
+    for (item, data, _), vector in computed(items, load, extractor):
+        yield item, data, vector
+
+
+def computed(
+    items: Iterable[Item], load: Callable[[Item], Row], extractor: Extractor
+) -> Iterator[tuple[Row, np.ndarray | BadImage]]:
+    """Yield in order what `load` makes of each item, a tuple that ends with pixels or a BadImage, and the
+    bottlenecks of these pixels or the BadImage.
 
     Works a limited number of batches ahead of the caller, so memory does not grow.
     """
 
-    def compute(batch: list[Loaded]) -> list[Loaded]:
-        vectors = map_good(bottlenecks, [pixels for _, _, pixels in batch])
-        return [(item, data, vector) for (item, data, _), vector in zip(batch, vectors, strict=True)]
+    def compute(batch: list[Row]) -> list[tuple[Row, np.ndarray | BadImage]]:
+        vectors = map_good(bottlenecks, [row[-1] for row in batch])
+        return list(zip(batch, vectors, strict=True))
 
     def bottlenecks(pixels: list[np.ndarray]) -> Iterable[np.ndarray | BadImage]:
         return map(_finite, extractor.vectors(np.stack(pixels)))
 
     size = consts.EXTRACTION_BATCH_SIZE
-    load = partial(_loaded, crop_to_box=crop_to_box, value=extractor.reader.read)
     loaded = ahead(load, items, window=2 * BATCHES_AT_ONCE * size, threads=CORES)
     for batch in ahead(compute, _batches(loaded, size), BATCHES_AT_ONCE, BATCHES_AT_ONCE):
         yield from batch

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from src.common import files, paths
 from src.common.locks import at_work
 from src.common.paths import MANIFEST
+from src.data_preparation.conversion.add import add_bottlenecks
 from src.data_preparation.conversion.job import (
     Job,
     Totals,
@@ -16,6 +17,7 @@ from src.data_preparation.conversion.job import (
     new_manifest,
     record_hash,
     totals_of,
+    with_bottlenecks_of,
     write_skipped,
 )
 from src.data_preparation.conversion.shards import into_shards, note_name, write_missing
@@ -23,13 +25,15 @@ from src.data_preparation.per_class import drawn
 from src.data_preparation.samples import class_names
 from src.data_preparation.splits import plan, with_copies
 from src.graph.backbones import Backbone
+from src.records.dataset import open_records
 
 
 def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dict:
     """Write data/records/<name>/ and return its manifest. Without a backbone the records hold no bottlenecks.
 
-    Goes on where an earlier run of the same job stopped. Raises UserError when the folder holds the records
-    of another job, unless `overwrite`.
+    Goes on where an earlier run of the same job stopped; bottlenecks of the mirrored pictures are added to
+    records that lack them. Raises UserError when the folder holds the records of another job, unless
+    `overwrite`.
     """
     folder = paths.records(job.name)
     class_names((s.label for s in job.samples if s.label is not None), job.source)  # before the long work
@@ -42,11 +46,16 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dic
     manifest = new_manifest(job, backbone and backbone.facts(), classes, sum(map(record_hash, planned)))
     with at_work(folder):
         claim(folder, manifest, overwrite)
+        # Of an earlier run: its records are with or without mirrored pictures.
+        begun = replace(job, mirrored=files.read_json(folder / MANIFEST).get('mirrored', False))
+        manifest = with_bottlenecks_of(manifest, manifest['backbone'], begun.mirrored)
         shards = into_shards(planned, job.shard_size)
-        write_missing(folder, shards, job, backbone, classes)
+        write_missing(folder, shards, begun, backbone, classes)
         skipped = Totals(remarks=[asdict(remark) for remark in (*job.remarks, *remarks)])
         written = (totals_of(s.name, files.read_json(folder / note_name(s.name))) for s in shards)
         manifest = complete(manifest, add_up([skipped, *written]))
         files.write_json(folder / MANIFEST, manifest)
         write_skipped(manifest)
+    if job.mirrored and backbone:
+        return add_bottlenecks(open_records(job.name), mirrored=True).manifest
     return manifest

@@ -16,6 +16,7 @@ from src.common.errors import UserError
 from src.common.paths import MANIFEST
 from src.data_preparation.per_class import Draw
 from src.data_preparation.samples import Planned, Sample, shown
+from src.graph.joined.facts import chained, members, without_places
 from src.records.manifest import ALL_SPLITS, FORMAT, Remark, remarks_of
 
 
@@ -30,6 +31,7 @@ class Job:
     draw: how many photos of each class to draw for each split, if `split_by` is 'draw'
     copies: kinds of augmented copies to add for each training photo
     precision: what the backbone computes in, 'float32' or 'bfloat16'
+    mirrored: whether the bottlenecks of the mirrored pictures are computed too
     shard_size: about how many records a shard holds
     converter: module name of the converter
     class_folders: its --class-folders, if given
@@ -43,6 +45,7 @@ class Job:
     crop_to_box: bool = False
     copies: Sequence[str] = ()
     precision: str = 'float32'
+    mirrored: bool = False
     shard_size: int = field(default_factory=lambda: consts.SHARD_SIZE)
     converter: str = ''
     class_folders: str | None = None
@@ -96,16 +99,38 @@ def new_manifest(job: Job, backbone: dict | None, classes: Sequence[str], total_
         'copies': list(job.copies),
         'shard_size': job.shard_size,
     }
-    # The fingerprint leaves out names and places: the same files may be moved.
-    unplaced = backbone and {key: value for key, value in backbone.items() if key not in ('file', 'path')}
-    identity = [manifest | {'source': None, 'name': None, 'backbone': unplaced}, total_hash % 2**256]
-    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    # The fingerprint leaves out names and places: the same files may be moved. That of several backbones
+    # follows from that of the first alone, as the others may be added to records that stand.
+    first = next(iter(members(backbone)), None)
+    identity = [
+        manifest | {'source': None, 'name': None, 'backbone': first and without_places(first)},
+        total_hash % 2**256,
+    ]
     converter = {'converter': job.converter}
     if job.class_folders:
         converter['class_folders'] = job.class_folders
     if job.draw:
         converter['draw'] = job.draw.facts()
-    return manifest | converter | {'fingerprint': fingerprint, 'complete': False}
+    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    made = manifest | converter | {'backbone': first, 'fingerprint': fingerprint, 'complete': False}
+    return with_bottlenecks_of(made, backbone, job.mirrored)
+
+
+def with_bottlenecks_of(manifest: dict, backbone: dict | None, mirrored: bool) -> dict:
+    """The manifest of records with more bottlenecks: those of all in the facts `backbone`, which begin with
+    the manifest's own; and, or not, of the mirrored pictures."""
+    held = members(manifest['backbone'])
+    chain = chained(manifest['fingerprint'], members(backbone)[len(held) :])
+    earlier = [*manifest.get('earlier', ()), *chain[:-1]]
+    made = {}
+    for key, value in manifest.items():
+        if key not in ('mirrored', 'earlier'):
+            made[key] = value
+        if key == 'shard_size' and mirrored and backbone:
+            made['mirrored'] = True
+        if key == 'fingerprint' and earlier:
+            made['earlier'] = earlier
+    return made | {'backbone': backbone, 'fingerprint': chain[-1]}
 
 
 def record_hash(item: Planned) -> int:

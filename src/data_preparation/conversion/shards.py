@@ -15,7 +15,7 @@ from pathlib import Path
 from src.common import files
 from src.common.files import count
 from src.common.progress import progress, say
-from src.data_preparation.conversion.bottlenecks import Extractor, checked, extract
+from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor, checked, extract
 from src.data_preparation.conversion.job import Job
 from src.data_preparation.samples import Planned, skipped
 from src.graph.backbones import Backbone
@@ -83,9 +83,11 @@ def write_missing(
     done = total - sum(len(shard.items) for shard in missing)
     if done:
         say(f'going on after {count(done, "photo")} of {total:,}')
-    label = f'{backbone.path.stem} bottlenecks' if backbone else 'pictures'
+    label = f'{backbone.name} bottlenecks' if backbone else 'pictures'
     with (
-        Extractor(backbone, job.precision) if backbone else contextlib.nullcontext() as extractor,
+        Extractor(backbone, job.precision, BOTH if job.mirrored else PLAIN)
+        if backbone
+        else contextlib.nullcontext() as extractor,
         progress(total, label, 'photos', done=done) as bar,
     ):
         for shard in missing:
@@ -120,7 +122,8 @@ def write_records(
                 continue
             if item.sample.label is not None:
                 labels.add(item.sample.label)
-            yield build_example(item.sample.id, data, vector, item.sample.label, classes)
+            columns = extractor and extractor.by_field(vector)
+            yield build_example(item.sample.id, data, columns, item.sample.label, classes)
 
     records = write_shard(path, examples())
     return {'records': records, 'labels': sorted(labels), 'remarks': [asdict(remark) for remark in remarks]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from src.common import consts, files, paths
+from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.tf1 import tf
@@ -17,7 +17,8 @@ from src.engine import checkpoints
 from src.engine.board import WEIGHTS
 from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
 from src.engine.mixup import mixed
-from src.graph.backbones import Backbone, load_as
+from src.graph.backbones import Backbone
+from src.graph.joined.load import backbone_of
 from src.models.dense import (
     SCOPE,
     classes_of,
@@ -125,7 +126,7 @@ class HeadGraph(TrainedGraph):
         if layers[0] != self.backbone.width or classes_of(layers[-1]) != classes:
             raise UserError(
                 f'{paths.shown(self._checkpoint)} is a head of layers {"-".join(map(str, layers))}, but '
-                f'{paths.shown(self.backbone.path)} is {self.backbone.width} wide and there are '
+                f'{self.backbone.name} is {self.backbone.width} wide and there are '
                 f'{count(classes, "class", "classes")}: train anew with --fresh'
             )
         vector = self.backbone.attach()
@@ -171,15 +172,3 @@ def _head_saver() -> tf.train.Saver:
     names: that of a frozen model, cut at its hidden layer, holds a `head/W1` of its own."""
     names = (f'{SCOPE}/{kind}{layer}' for layer in itertools.count(1) for kind in 'Wb')
     return tf.train.Saver(dict(zip(names, head_variables(), strict=False)))
-
-
-def backbone_of(facts: Mapping[str, Any], optimized: bool = True) -> Backbone:
-    """The backbone that a manifest names; without `optimized`, as it was released. Raises UserError when its
-    file is missing or has changed."""
-    path = paths.located(paths.ROOT / facts['path'])
-    if path.is_file() and files.sha256(path) != facts['sha256']:
-        raise UserError(
-            f'{paths.shown(path)} has changed since the bottlenecks were computed: put the old file back, '
-            'or convert and train again'
-        )
-    return load_as(facts, path, optimized)

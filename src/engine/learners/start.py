@@ -12,8 +12,9 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.names import model_for
 from src.engine import checkpoints
-from src.engine.learners.head import backbone_of, checkpoint_layers
+from src.engine.learners.head import checkpoint_layers
 from src.engine.run_files import read_model
+from src.graph.joined.load import backbone_of
 from src.graph.unfreezing.choice import last_convolutions, matching, weighted_layers
 from src.graph.unfreezing.cut import Cut, cut_before
 from src.recipes.recipe import FineTuneRecipe

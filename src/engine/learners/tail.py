@@ -14,11 +14,11 @@ from src.engine import board, checkpoints
 from src.engine.fine_tuning.activations import Plan, activations_field, with_activations
 from src.engine.fine_tuning.variants import varied
 from src.engine.learner import Learner
-from src.engine.learners.head import backbone_of
 from src.engine.learners.start import cut_of, trained_head
 from src.engine.learners.tail_graph import SCOPE, TailGraph, checkpoint_name
 from src.engine.optimizers import learning_rate, minimize
 from src.graph.backbones import Backbone
+from src.graph.joined.load import backbone_of
 from src.graph.unfreezing.gradients import require_gradients
 from src.images.reader import ImageReader
 from src.models.dense import SCOPE as HEAD

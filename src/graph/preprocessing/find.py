@@ -107,14 +107,14 @@ def parts_of(graph_def: tf.GraphDef, pixels: str) -> list[str]:
     while node.op in ('PlaceholderWithDefault', 'Identity'):
         node = nodes[node_of(node.input[0])]
     columns = [nodes[node_of(given)] for given in node.input[:-1]] if node.op == 'ConcatV2' else []
-    return [column.input[0] for column in columns if column.op == 'Reshape']
+    parts = [column.input[0] for column in columns if column.op == 'Reshape']
+    return [part if ':' in part else f'{part}:0' for part in parts]
 
 
 def _sizes(graph_def: tf.GraphDef, pixels: str, path: Path) -> tuple[tuple[int, int], ...]:
     """`Preprocessing.sizes` of a graph."""
     return tuple(
-        tuple(inferred(graph_def, part if ':' in part else f'{part}:0', path).shape.as_list()[1:3])
-        for part in parts_of(graph_def, pixels)
+        tuple(inferred(graph_def, part, path).shape.as_list()[1:3]) for part in parts_of(graph_def, pixels)
     )
 
 

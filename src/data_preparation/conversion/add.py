@@ -1,0 +1,179 @@
+"""Add bottlenecks to records that stand: those of further backbones, or of the mirrored pictures.
+
+They are computed from the pictures in the records; what is there already is kept. Shard by shard, a new file
+is written beside the old one and takes its place. Until all are done the manifest stays as it was, so that
+the records can be used meanwhile, and after a stop. `adding.json` in their folder says what is being added,
+and which shards have it. The same call goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from src.common import consts, files, paths
+from src.common.errors import UserError
+from src.common.files import count
+from src.common.locks import at_work
+from src.common.paths import MANIFEST
+from src.common.progress import progress, say
+from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor, computed
+from src.data_preparation.conversion.job import with_bottlenecks_of, write_skipped
+from src.data_preparation.conversion.shards import note_name
+from src.graph.backbones import Backbone
+from src.graph.joined import facts
+from src.graph.joined.join import decoding_as, join_backbones
+from src.graph.joined.load import backbone_of
+from src.images.faults import BadImage, or_fault
+from src.records import dataset
+from src.records.dataset import Records
+from src.records.example import fields_of, id_and_image, read_shard, with_bottlenecks, write_shard
+from src.records.fields import MIRRORED, encoded_image
+from src.records.manifest import UNIFORM, Remark
+
+ADDING = 'adding.json'
+
+
+def add_bottlenecks(records: Records, backbones: Sequence[Backbone] = (), mirrored: bool = False) -> Records:
+    """Add the bottlenecks of further `backbones` to records, and with `mirrored` those of the mirrored
+    pictures, of all backbones, unless they are there. Returns the records with all.
+
+    Goes on where an earlier call stopped. Raises UserError for records without a backbone, for a backbone
+    that they hold already, and for a damaged shard.
+    """
+    records.width  # noqa: B018  (raises for records without a backbone)
+    with at_work(records.folder):
+        if backbones:
+            records = _add(records, _further(records, backbones))
+        if mirrored and not records.mirrored:
+            records = _add(records, _mirrored(records))
+    return records
+
+
+@dataclass(frozen=True)
+class _Addition:
+    """What is added: the backbone, or several joined, with the facts that name their fields; `ends` of these
+    fields, as for `Extractor`; and the manifest with them."""
+
+    backbone: Backbone
+    facts: dict
+    ends: Sequence[str]
+    manifest: dict
+
+    @property
+    def fields(self) -> list[str]:
+        return [field + end for end in self.ends for field in facts.widths_of(self.facts)]
+
+    @property
+    def target(self) -> dict:
+        """What `adding.json` knows it by."""
+        return {'fingerprint': self.manifest['fingerprint'], 'fields': self.fields}
+
+
+def _further(records: Records, backbones: Sequence[Backbone]) -> _Addition:
+    held = facts.members(records.manifest['backbone'])
+    for backbone in backbones:
+        if backbone.sha256 in (one['sha256'] for one in held):
+            raise UserError(
+                f'{paths.shown(records.folder)} holds the bottlenecks of {paths.shown(backbone.path)} already'
+            )
+    first = backbone_of(held[0])
+    joined = join_backbones([decoding_as(first, backbone) for backbone in backbones])
+    added = facts.with_fields(facts.joined([backbone.facts() for backbone in backbones]), held)
+    whole = facts.joined([*held, *facts.members(added)])
+    manifest = with_bottlenecks_of(records.manifest, whole, records.mirrored)
+    return _Addition(joined, added, BOTH if records.mirrored else PLAIN, manifest)
+
+
+def _mirrored(records: Records) -> _Addition:
+    held = records.manifest['backbone']
+    manifest = with_bottlenecks_of(records.manifest, held, mirrored=True)
+    return _Addition(backbone_of(held), held, (MIRRORED,), manifest)
+
+
+def _add(records: Records, addition: _Addition) -> Records:
+    """Write all shards that lack the fields, then the manifest."""
+    folder, precision = records.folder, records.manifest['precision']
+    for leftover in folder.glob('.*.tmp'):  # of a run that was killed
+        leftover.unlink(missing_ok=True)
+    done, total = _done(records, addition), sum(records.counts.values())
+    finished = sum(notes['records'] for notes in done.values())
+    if finished:
+        say(f'going on after {count(finished, "photo")} of {total:,}')
+    with (
+        Extractor(addition.backbone, precision, addition.ends, facts.widths_of(addition.facts)) as extractor,
+        progress(total, f'{addition.backbone.name} bottlenecks', 'photos', done=finished) as bar,
+    ):
+        for name in records.manifest['shards']:
+            if name not in done:
+                done[name] = _rewrite(records, addition, name, extractor, bar.update)
+                files.write_json(folder / ADDING, addition.target | {'done': done})
+    manifest = _without_skipped(addition.manifest, done)
+    files.write_json(folder / MANIFEST, manifest)
+    (folder / ADDING).unlink(missing_ok=True)
+    write_skipped(manifest)
+    return replace(records, manifest=manifest)
+
+
+def _done(records: Records, addition: _Addition) -> dict[str, dict]:
+    """The notes on the shards that an earlier, stopped call has finished."""
+    begun = files.read_notes(records.folder / ADDING)
+    if {key: begun.get(key) for key in addition.target} != addition.target:
+        return {}
+    return {name: notes for name, notes in begun['done'].items() if _has(records.folder / name, addition)}
+
+
+def _has(shard: Path, addition: _Addition) -> bool:
+    """Whether the records of a shard have the fields; one that was deleted was perhaps written anew."""
+    try:
+        first = next(read_shard(shard), None)
+    except dataset.damages():
+        return False
+    return first is None or set(addition.fields) <= fields_of(first)
+
+
+def _rewrite(
+    records: Records, addition: _Addition, name: str, extractor: Extractor, photo_done: Callable[[], object]
+) -> dict:
+    """Write a shard anew with the fields. Returns notes on it: the number of records, and remarks on those
+    that were left out, as their bottlenecks cannot be computed."""
+    shard, remarks, held = records.folder / name, [], records.bottlenecks(records.mirrored).columns
+
+    def load(example: bytes) -> tuple[bytes, np.ndarray | BadImage]:
+        return example, or_fault(extractor.reader.read, id_and_image(example)[1])
+
+    def examples() -> Iterator[bytes]:
+        for (example, _), vector in computed(read_shard(shard), load, extractor):
+            photo_done()
+            if isinstance(vector, BadImage):
+                outcome = UNIFORM if name.startswith(f'{consts.UNLABELLED}-') else 'skipped'
+                remarks.append(asdict(Remark(id_and_image(example)[0], outcome, str(vector))))
+            else:
+                yield with_bottlenecks(example, extractor.by_field(vector), held)
+
+    try:
+        with files.atomic_path(shard) as part:
+            number = write_shard(part, examples())
+    except dataset.damages() as error:
+        raise dataset.damage(records, [shard], {consts.ID_FIELD: encoded_image()}) from error
+    if remarks:
+        note = files.read_notes(records.folder / note_name(name))
+        note |= {'records': number, 'remarks': [*note.get('remarks', ()), *remarks]}
+        files.write_json(records.folder / note_name(name), note)
+    return {'records': number, 'remarks': remarks}
+
+
+def _without_skipped(manifest: dict, done: dict[str, dict]) -> dict:
+    """The manifest without the records that were left out."""
+    counts, remarks = Counter(manifest['counts']), list(manifest['remarks'])
+    for name, notes in done.items():
+        counts[name.partition('-')[0]] -= len(notes['remarks'])
+        remarks.extend(notes['remarks'])
+    return manifest | {
+        'counts': {split: number for split, number in counts.items() if number},
+        'remarks': remarks,
+    }

@@ -1,0 +1,93 @@
+"""The facts of one backbone, or of several that are joined (`Backbone.facts`): what a manifest, a model.json
+and `model_info` say of it.
+
+Those of several are {'file': 'a.pb + b.pb', 'sha256': of theirs, 'width': the sum, 'joined': [the facts of
+each]}. `field` in the facts of one names its field of the records; without it that is `inception_output`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from src.common import consts
+
+Facts = Mapping[str, Any]
+_PLACES = ('file', 'path')  # what may change when files are moved
+
+
+def members(facts: Facts | None) -> list[dict[str, Any]]:
+    """The facts of each backbone."""
+    if not facts:
+        return []
+    return [dict(one) for one in facts.get('joined', [facts])]
+
+
+def joined(facts: Sequence[Facts]) -> dict[str, Any]:
+    """The facts of these backbones together; of a single one they are its own."""
+    if len(facts) == 1:
+        return dict(facts[0])
+    return {
+        'file': ' + '.join(one['file'] for one in facts),
+        'sha256': hashlib.sha256('\n'.join(one['sha256'] for one in facts).encode()).hexdigest(),
+        'width': sum(one['width'] for one in facts),
+        'joined': [dict(one) for one in facts],
+    }
+
+
+def with_fields(facts: Facts, held: Iterable[Facts] = ()) -> dict[str, Any]:
+    """The facts with a field of the records for each backbone, beside those `held` by the records. The first
+    one in the records has `inception_output`, which is not named."""
+    taken = {field_of(one) for one in held}
+    made = []
+    for one in members(facts):
+        field = _free(_stem(one['file']), taken) if taken else consts.INCEPTION_OUTPUT_FIELD
+        made.append(one | ({'field': field} if taken else {}))
+        taken.add(field)
+    return joined(made)
+
+
+def field_of(facts: Facts) -> str:
+    """The field of the records that holds the bottlenecks of one backbone."""
+    return facts.get('field', consts.INCEPTION_OUTPUT_FIELD)
+
+
+def name_of(facts: Facts) -> str:
+    """The name of one backbone among those of some records, for --backbones: its file's, made unique."""
+    return facts.get('field', '').partition('/')[2] or _stem(facts['file'])
+
+
+def widths_of(facts: Facts) -> dict[str, int]:
+    """The width of each backbone's bottleneck by its field, in order."""
+    return {field_of(one): one['width'] for one in members(facts)}
+
+
+def without_places(facts: Facts) -> dict[str, Any]:
+    """The facts without names and places of files, which may be moved."""
+    return {key: value for key, value in facts.items() if key not in _PLACES}
+
+
+def chained(fingerprint: str, further: Sequence[Facts]) -> list[str]:
+    """Fingerprints of records: the given one, of records with the first backbone, and the one after each of
+    the further backbones. So it is the same whether they were converted together or added later."""
+    chain = [fingerprint]
+    for one in further:
+        identity = json.dumps([chain[-1], without_places(one)], sort_keys=True)
+        chain.append(hashlib.sha256(identity.encode()).hexdigest())
+    return chain
+
+
+def _stem(file: str) -> str:
+    """The name of a file or URL without folder and .pb, as a part of a field's name."""
+    name = PureWindowsPath(PurePosixPath(file).name).name.removesuffix('.pb')
+    return name.replace('~', '-').replace('/', '-') or 'backbone'
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The field `inception_output/<name>`, with a number after the name if it is taken."""
+    numbered = (name if number == 1 else f'{name}_{number}' for number in range(1, len(taken) + 2))
+    fields = (f'{consts.INCEPTION_OUTPUT_FIELD}/{one}' for one in numbered)
+    return next(field for field in fields if field not in taken)
