@@ -16,8 +16,9 @@ from src.common.progress import say, wrote
 from src.records import dataset
 from src.records.dataset import Records
 from src.scoring import confusion
+from src.scoring.calibration import reliability
 from src.scoring.kinds import HELD_OUT, kind_of_score, with_kind
-from src.scoring.scores import score, table
+from src.scoring.scores import table, whole_score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,7 @@ def draw(analysis: Analysis, records: Records, out: Path, subject: str) -> Path:
     """Write the pictures into the folder `out`. Their titles end with `subject`. Returns the path of the most
     interesting one."""
     _draw_matrix(analysis, out / 'confusion_matrix.png', subject)
+    _draw_reliability(analysis, out / 'reliability.png', subject)
     if (analysis.table['actual'] == analysis.table['pred']).all():
         for name in ('confused_pairs.png', 'worst_mistakes.jpg'):
             (out / name).unlink(missing_ok=True)  # those of an earlier model
@@ -80,6 +82,7 @@ def print_scores(analysis: Analysis, split: str) -> None:
     if analysis.kind != HELD_OUT:
         learned = ', '.join(analysis.learned)
         say(f'{analysis.kind}: the model was trained on {learned}; expect lower scores on new photos')
+    say('ECE: expected calibration error, the mean difference between confidence and accuracy')
     average = ', '.join(f'{name} {value:.1%}' for name, value in macro.items())
     say(f'{with_kind("macro average", analysis.kind)}: {average}')
     pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_PRINTED)
@@ -95,7 +98,7 @@ def print_scores(analysis: Analysis, split: str) -> None:
 
 def _scores(analysis: Analysis, name: str) -> dict[str, dict[str, float]]:
     """The scores of each split and, under `name`, of all examples; the latter alone if there is one split."""
-    whole = {with_kind(name, analysis.kind): score(analysis.probabilities, analysis.labels)}
+    whole = {with_kind(name, analysis.kind): whole_score([(analysis.probabilities, analysis.labels)])}
     if len(analysis.splits) == 1:
         return whole
     split_of = analysis.table['split'].to_numpy()
@@ -103,7 +106,7 @@ def _scores(analysis: Analysis, name: str) -> dict[str, dict[str, float]]:
     for split in analysis.splits:
         rows = split_of == split
         title = with_kind(split, kind_of_score([split], analysis.learned))
-        parts[title] = score(analysis.probabilities[rows], analysis.labels[rows])
+        parts[title] = whole_score([(analysis.probabilities[rows], analysis.labels[rows])])
     return parts | whole
 
 
@@ -130,6 +133,18 @@ def _draw_matrix(analysis: Analysis, path: Path, subject: str) -> None:
         cells=matrix if few else None,
     )
     _wrote(path, 'the same as a heat map' + ('' if few else ', sorted by similarity'))
+
+
+def _draw_reliability(analysis: Analysis, path: Path, subject: str) -> None:
+    bins = reliability(analysis.probabilities, analysis.labels)
+    drawing.reliability_diagram(
+        bins,
+        len(analysis.classes),
+        path,
+        title=f'Reliability: {subject}',
+        note=f'Expected calibration error {bins.error:.1%}. Dashed: accuracy equals confidence.',
+    )
+    _wrote(path, 'accuracy by confidence')
 
 
 def _draw_pairs(analysis: Analysis, path: Path, subject: str) -> None:

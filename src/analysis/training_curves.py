@@ -32,8 +32,8 @@ def draw(run: Run, path: Path) -> None:
             f'{paths.shown(paths.summaries(run.model))} holds no curves of {run.model}: train it again with '
             '--fresh'
         )
-    top_1 = run.facts['scores'].get('test', {}).get('top_1')
-    tested = f', test top-1 {top_1:.1%}' if top_1 is not None else ''
+    test = run.facts['scores'].get('test')
+    tested = f', test top-1 {test["top_1"]:.1%}, log loss {test["log_loss"]:.3f}' if test else ''
     line_charts(panels, path, f'{run.model}{tested}', 'epochs', note_of(run))
 
 
@@ -54,9 +54,12 @@ def note_of(run: Run) -> str:
     several = run.settings.get('views', 1) > 1
     how = [f'on up to {" and ".join(limited)} pictures'] if limited else []
     how += ['on one view of each picture'] if several else []
+    calibrated = run.score('validation', 'log_loss_uncalibrated') is not None
+    how += ['before calibration'] if calibrated else []
     if not how:
         return ''
     scored = '; saved model: on all validation pictures' + (', on all views' if several else '')
+    scored += ', calibrated' if calibrated else ''
     known = run.score('validation', 'top_1') is not None
     return f'curves: during training, {", ".join(how)}{scored if known else ""}'
 

@@ -1,4 +1,4 @@
-"""Evaluate a frozen model: scores of each class, the confusion matrix, the worst mistakes.
+"""Evaluate a frozen model: scores of each class, the confusion matrix, calibration, the worst mistakes.
 
     python -m src.analysis.training_perf_analysis
     python -m src.analysis.training_perf_analysis --name flowers --split validation
@@ -12,6 +12,7 @@ writes to metrics/ for the current model, to metrics/<model>/ for others:
 | class_scores.csv       | examples, precision, recall and F1 of each class              |
 | confusion_matrix.csv   | counts: rows are actual, columns are predicted classes        |
 | confusion_matrix.png   | the same as a heat map; many classes are sorted by similarity |
+| reliability.png        | accuracy by confidence, with the expected calibration error   |
 | confused_pairs.csv     | the 30 pairs of classes that are confused most often          |
 | confused_pairs.png     | the same as bars                                              |
 | worst_mistakes.jpg     | the 30 wrong predictions with the highest probability         |
@@ -76,10 +77,11 @@ def main(argv: list[str] | None = None) -> None:
     print_scores(analysis, args.split)
     if doubt := doubts(predictor, records):
         say(doubt)
-    top_1 = score(analysis.probabilities, analysis.labels)['top_1']
+    scores = score(analysis.probabilities, analysis.labels)
     photos = count(len(analysis.ids), 'photo' if args.split == ALL else f'{args.split} photo')
     write_tables(analysis, out)
-    subject = with_kind(f'{model.name} on {photos}, top-1 {top_1:.1%}', analysis.kind)
+    subject = f'{model.name} on {photos}, top-1 {scores["top_1"]:.1%}, log loss {scores["log_loss"]:.3f}'
+    subject = with_kind(subject, analysis.kind)
     first = draw(analysis, records, out, subject)
     show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model.name))
     next_step(f'open {shlex.quote(paths.shown(first))}')

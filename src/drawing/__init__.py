@@ -1,4 +1,4 @@
-"""Heat maps, bar charts, curves and contact sheets in one style.
+"""Heat maps, bar charts, curves, reliability diagrams and contact sheets in one style.
 
     with drawing(path, width=8, height=4) as figure:     # a PNG, written whole or not at all
         figure.add_subplot().plot(steps, losses)
@@ -11,6 +11,7 @@ that use it. Names may be in any script that DejaVu Sans or an installed font ha
 from src.drawing.bars import bar_chart_pairs
 from src.drawing.fonts import families, writable
 from src.drawing.heat_maps import heat_map
+from src.drawing.reliability import reliability_diagram
 from src.drawing.sheets import Tile, contact_sheet
 from src.drawing.style import BLUE, FAINT, MUTED, ORANGE, STYLE, drawing, readable
 
@@ -27,5 +28,6 @@ __all__ = [
     'families',
     'heat_map',
     'readable',
+    'reliability_diagram',
     'writable',
 ]

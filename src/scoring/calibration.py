@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 15  # as Guo et al. have it
+Z = 1.959964  # 95 % of a normal distribution are within so many standard deviations
 LIMITS = (0.02, 50.0)  # of a temperature
 PRIOR = 1.0  # standard deviation of ln T before any example is seen
 LEAST = np.finfo(np.float32).tiny  # probabilities below it have lost precision or are 0
@@ -79,6 +80,15 @@ class Reliability:
     def confidence(self) -> np.ndarray:
         """The mean confidence in each bin, [bins]; NaN in an empty one."""
         return _mean(self.confidences, self.counts)
+
+    @property
+    def interval(self) -> np.ndarray:
+        """The 95 % confidence interval of the accuracy of each bin, [2, bins]; NaN in an empty one (Wilson
+        1927, https://doi.org/10.1080/01621459.1927.10502953)."""
+        n, p = np.where(self.counts > 0, self.counts, np.nan), self.accuracy
+        middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+        half = Z / (1 + Z**2 / n) * np.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
+        return np.stack([middle - half, middle + half])
 
     @property
     def error(self) -> float:

@@ -59,7 +59,9 @@ def cross_validate(examples: Examples, recipe: HeadRecipe, folds: int) -> dict[s
         held_out = examples.where(fold_of == fold)
         with trained_head({'train': examples.where(fold_of != fold)}, recipe) as predict:
             parts.append((predict(held_out), held_out.labels))
-        top_1.append(score(*parts[-1])['top_1'])
-        say(f'fold {fold + 1} of {folds}: top-1 {top_1[-1]:.1%} on {count(len(held_out), "photo")}')
+        scores = score(*parts[-1])
+        top_1.append(scores['top_1'])
+        found = f'top-1 {scores["top_1"]:.1%}, log loss {scores["log_loss"]:.3f}'
+        say(f'fold {fold + 1} of {folds}: {found} on {count(len(held_out), "photo")}')
     scores, calibration = cross_calibrated(parts)
     return scores | {'folds': folds, 'top_1_of_folds': top_1, 'calibration': calibration.facts}

@@ -27,7 +27,7 @@ BACKBONE = {'file': 'tiny.pb', 'sha256': '12ab', 'bottleneck': 'pool_3:0', 'widt
 TEST = [('ant_eater', 'ant_eater'), ('bär', 'cat'), ('bär', 'bär'), ('cat', 'bär'), ('cat', 'dog')]
 TRAIN = [('dog', 'dog'), ('cat', 'cat')]
 TABLES = {'training_confusion.csv', 'class_scores.csv', 'confusion_matrix.csv', 'confused_pairs.csv'}
-PICTURES = {'confusion_matrix.png', 'confused_pairs.png', 'worst_mistakes.jpg'}
+PICTURES = {'confusion_matrix.png', 'reliability.png', 'confused_pairs.png', 'worst_mistakes.jpg'}
 
 
 def write_records(name: str, **examples: list[tuple[str, str]]) -> None:
@@ -107,6 +107,10 @@ def test_everything_is_written(capfd):
     assert stderr == ''
     assert re.search(r'A +B +A→B +B→A +total\n +bär +cat +1 +1 +2\n +cat +dog +1 +0 +1\n', printed)
     assert 'next: open' in printed and 'top-1' in printed and '40.0%' in printed
+    # All are sure (0.980 to 0.9996): mean confidence less accuracy, both of one bin.
+    confidences = [np.exp(x) / (np.exp(x) + 3) for x in (9, 8, 7, 6, 5)]
+    error = f'{np.mean(confidences) - 0.4:.1%}'
+    assert re.search(rf'examples +top-1 +log loss +ECE\ntest +5 +40.0% +3\.\d+ +{error}\n', printed)
 
 
 def test_tables(tmp_path):
@@ -175,7 +179,9 @@ def test_the_worst_mistakes_come_first_with_their_files(tmp_path):
         Tile(encoded(photo(seed=3)), 'cat', '99% bär', '3.jpg'),
         Tile(encoded(photo(seed=4)), 'cat', '98% dog', '4.jpg'),
     ]
-    title = 'Worst mistakes: tiny on 5 test photos, top-1 40.0%'
+    right, wrong = [9, 7], [8, 6, 5]  # the logit of the predicted class; those of the three others are 0
+    losses = [np.log1p(3 * np.exp(-x)) for x in right] + [np.log(np.exp(x) + 3) for x in wrong]
+    title = f'Worst mistakes: tiny on 5 test photos, top-1 40.0%, log loss {np.mean(losses):.3f}'
     note = 'Bold: the actual class. Below: probability and predicted class, then the file.'
     contact_sheet(tiles, tmp_path / 'expected.jpg', 3, title, note)  # no wider than the mistakes need
     assert (tmp_path / 'worst_mistakes.jpg').read_bytes() == (tmp_path / 'expected.jpg').read_bytes()
@@ -191,7 +197,7 @@ def test_without_mistakes_old_pictures_of_mistakes_are_deleted(tmp_path, capsys)
     analyze('--out', str(tmp_path))
     assert 'weakest classes' in capsys.readouterr().out
     analyze('--out', str(tmp_path), '--split', 'train')
-    assert {path.name for path in tmp_path.iterdir()} == TABLES | {'confusion_matrix.png'}
+    assert {path.name for path in tmp_path.iterdir()} == TABLES | {'confusion_matrix.png', 'reliability.png'}
     printed = capsys.readouterr().out
     assert 'no mistakes' in printed and 'weakest classes' not in printed
     assert len(pd.read_csv(tmp_path / 'confused_pairs.csv')) == 0

@@ -13,6 +13,7 @@ from PIL import Image
 from src import drawing
 from src.drawing import Tile, heat_maps, sheets, style
 from src.drawing.sheets import GAP, MARGIN, SIDE
+from src.scoring.calibration import Reliability
 from tests.pictures import encoded, photo, with_orientation
 
 NAMES = ['cat', 'a' * 70, 'пудель_карликовый', '$x_1$ & {a}%', 'Ærø\nby', '犬', 'x', 'golden_retriever']
@@ -108,6 +109,21 @@ def test_bars_grow_with_pairs(tmp_path):
         drawing.bar_chart_pairs([('a', 'b', 1, 1)] * number, tmp_path / 'bars.png', 't', ('x', 'y'), 'z')
         heights.append(pixels(tmp_path / 'bars.png').shape[0])
     assert heights[0] < 400 and 1100 < heights[1] < 1800
+
+
+@pytest.mark.parametrize('classes', [2, 120])
+def test_the_reliability_diagram_shows_accuracy_confidence_and_counts(tmp_path, classes):
+    def drawn(accuracy: float) -> np.ndarray:
+        counts = np.array([0] * 8 + [100] * 7)
+        hits = np.round(accuracy * counts).astype(int)
+        bins = Reliability(counts, counts * np.linspace(0.03, 0.97, 15), hits)
+        drawing.reliability_diagram(bins, classes, tmp_path / 'some.png', 'a $title$', 'a note')
+        return pixels(tmp_path / 'some.png')
+
+    low, high = drawn(0.0), drawn(1.0)
+    assert low.shape == high.shape and (border(high) == 255).all()
+    assert has(high, drawing.BLUE) > 2 * has(low, drawing.BLUE) > 0  # the counts are always blue
+    assert has(low, drawing.ORANGE) > 100
 
 
 def test_drawing_other_charts(tmp_path):

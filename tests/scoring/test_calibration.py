@@ -109,6 +109,13 @@ def test_the_bins_are_those_of_scikit_learn(classes):
     np.testing.assert_allclose(bins.confidence[seen], confidence)
 
 
+def test_intervals_are_those_of_wilson():
+    right = np.array([0.9] * 10)
+    bins = reliability(np.stack([right, 1 - right], 1), np.array([1] + [0] * 9), 4)
+    np.testing.assert_allclose(bins.interval[:, 3], [0.59585, 0.98212], atol=1e-5)  # 9 of 10
+    assert np.isnan(bins.interval[:, 0]).all()
+
+
 def test_bins_of_parts_add_up_to_those_of_the_whole():
     probabilities, labels = drawn(1.5, 100, 3)
     parts = [slice(0, 3), slice(3, 70), slice(70, 100)]
