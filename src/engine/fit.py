@@ -8,7 +8,7 @@ from typing import Any
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.engine import board, checkpoints, loop
+from src.engine import board, checkpoints
 from src.engine.checkpoints import State
 from src.engine.learner import Learner
 from src.engine.run_files import claim, describe, outcome
@@ -53,10 +53,11 @@ def fit(
         learner = learner_type(recipe, source, len(records.classes))
         learner.initialize(session)
         learner.show_inputs(session, summaries)
-        state = loop.fit(session, learner.task(), folder, summaries)
+        state = learner.train(session, folder, summaries)
         calibration, scores = learner.outcome(session, otherwise)
+        found = learner.found(session)
     checkpoints.write_calibration(checkpoints.best_checkpoint(folder), calibration)
     scores |= further
-    files.write_json(paths.scores(model), description | outcome(state, scores, calibration))
+    files.write_json(paths.scores(model), description | found | outcome(state, scores, calibration))
     board.show_parameters(recipe, scores, summaries)
     return state, scores

@@ -15,6 +15,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.engine import checkpoints, loop
+from src.engine.checkpoints import State
 from src.engine.sources import Source
 from src.graph.preprocessing.find import Preprocessing
 from src.models.dense import probabilities
@@ -120,6 +121,15 @@ class Learner:
 
     def initialize(self, session: tf.Session) -> None:
         session.run(tf.global_variables_initializer())
+
+    def train(self, session: tf.Session, folder: Path, summaries: Path) -> State:
+        """Train, or go on training, with checkpoints in `folder` and TensorBoard's files in `summaries`.
+        Leaves the best weights in the session."""
+        return loop.fit(session, self.task(), folder, summaries)
+
+    def found(self, session: tf.Session) -> dict[str, Any]:
+        """What the training chose besides the weights, for metrics/<model>.json."""
+        return {}
 
     def outcome(
         self, session: tf.Session, otherwise: Calibration = UNCALIBRATED

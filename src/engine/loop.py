@@ -90,7 +90,7 @@ def _run(session: tf.Session, task: Task, state: State, manager: CheckpointManag
                 if not math.isfinite(cost):
                     _fail(manager, state, cost)
                 if state.step % STEPS_BETWEEN_COSTS == 0 or state.step == 1:
-                    writer.add_summary(_summary({'cost': cost}), state.step)
+                    writer.add_summary(curves({'cost': cost}), state.step)
                 state.seconds = time.monotonic() - started
                 if state.step % task.evaluate_every == 0 or state.step == task.steps:
                     _evaluate(session, task, state, manager, writer, bar)
@@ -108,7 +108,7 @@ def _evaluate(
     session: tf.Session, task: Task, state: State, manager: CheckpointManager, writer: Writer, bar
 ) -> None:
     scores = task.evaluate(session)
-    writer.add_summary(_summary(scores), state.step)
+    writer.add_summary(curves(scores), state.step)
     earlier = (state.step - 1) // task.evaluate_every  # evaluations so far, resumed runs included
     if task.histograms is not None and earlier % EVALUATIONS_BETWEEN_HISTOGRAMS == 0:
         writer.add_summary(session.run(task.histograms), state.step)
@@ -147,7 +147,8 @@ def _fail(manager: CheckpointManager, state: State, cost: float) -> None:
     )
 
 
-def _summary(values: Mapping[str, float]) -> tf.Summary:
+def curves(values: Mapping[str, float]) -> tf.Summary:
+    """Scalars by tag, as points of TensorBoard's curves."""
     return tf.Summary(
         value=[tf.Summary.Value(tag=CURVES + tag, simple_value=float(v)) for tag, v in values.items()]
     )

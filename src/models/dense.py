@@ -53,6 +53,13 @@ def dense_head(
     return a
 
 
+def mean_over_views(rows: tf.Tensor, views: int) -> tf.Tensor:
+    """[N, units] of rows [N * views, units]: the mean of the views of each example, which are adjacent."""
+    if views == 1:
+        return rows
+    return tf.reduce_mean(tf.reshape(rows, [-1, views, rows.shape[-1]]), 1)
+
+
 def classes_of(units: int) -> int:
     """The number of classes that a last layer of `units` tells apart."""
     return 2 if units == 1 else units

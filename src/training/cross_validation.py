@@ -14,8 +14,8 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.engine import loop
-from src.engine.learners.head import Head
+from src.engine.learners.linear import head_of
+from src.engine.linear.plan import folds_of
 from src.engine.sources import InMemory
 from src.models.dense import classes_of
 from src.recipes.recipe import HeadRecipe
@@ -30,30 +30,16 @@ def trained_head(
 ) -> Iterator[Callable[[Examples], np.ndarray]]:
     """A head trained on `parts['train']`, as a function from examples to probabilities [N, classes] float32.
 
-    `parts['validation']`, if there is one, selects the best step. Checkpoints go to a temporary folder.
+    `parts['validation']`, if there is one, selects the best step or the L2 penalty. Checkpoints go to a
+    temporary folder.
     """
     with tempfile.TemporaryDirectory() as scratch, tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(recipe.seed)
-        head = Head(recipe, InMemory(parts, recipe.batch_size, recipe.seed), classes_of(recipe.layers[-1]))
+        source, classes = InMemory(parts, recipe.batch_size, recipe.seed), classes_of(recipe.layers[-1])
+        head = head_of(recipe)(recipe, source, classes)
         head.initialize(session)
-        loop.fit(session, head.task(), Path(scratch, 'checkpoints'), Path(scratch, 'summaries'))
+        head.train(session, Path(scratch, 'checkpoints'), Path(scratch, 'summaries'))
         yield lambda examples: head.predict(session, examples)
-
-
-def folds_of(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """The fold of each example, [N] int from 0 to `folds` - 1, drawn with `seed`.
-
-    Stratified: each class is spread over the folds as evenly as its number of examples allows, and the
-    folds differ in size by one example at most. Identical photos cannot fall into two folds, since records
-    hold one of each.
-    """
-    random = np.random.default_rng([seed, folds])
-    shuffled = random.permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
-    places = np.empty(len(labels), np.int64)
-    # Dealt out class by class in turn, so that no fold gets all the remainders.
-    places[by_class] = np.arange(len(labels)) % folds
-    return places
 
 
 def cross_validate(examples: Examples, recipe: HeadRecipe, folds: int) -> dict[str, Any]:

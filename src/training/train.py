@@ -31,10 +31,13 @@ from src.common.progress import next_step, say
 from src.engine.checkpoints import State
 from src.engine.fit import Scores, fit
 from src.engine.learners.head import Head
+from src.engine.learners.linear import head_of
+from src.engine.linear.plan import FOLDS as SMALLEST
 from src.engine.run_files import report
 from src.engine.sources import fits_in_memory, parts_of
+from src.recipes.changes import changes
 from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
-from src.recipes.recipe import HeadRecipe
+from src.recipes.recipe import SETTINGS_OF_ADAM, HeadRecipe
 from src.records.dataset import Records, load, number_of, open_records
 from src.records.next_commands import CROSS_VALIDATED, to_freeze
 from src.scoring.calibrated import UNCALIBRATED, Calibration, calibration_from
@@ -54,7 +57,8 @@ def train_head(
 ) -> tuple[State, Scores]:
     """`engine.fit.fit` of a head, after a cross-validation of such heads in `folds` (0: none; None: FOLDS for
     a head of all splits)."""
-    return fit(Head, records, model, recipe, name, fresh, partial(cross_validated, records, model, folds))
+    estimate = partial(cross_validated, records, model, folds)
+    return fit(head_of(recipe), records, model, recipe, name, fresh, estimate)
 
 
 def cross_validated(
@@ -80,7 +84,8 @@ def cross_validated(
                 f'{paths.shown(records.folder)} needs more memory than MAX_EXAMPLE_BYTES in '
                 'src/common/consts.py allows, and --folds needs all in memory: use --folds 0, or raise it'
             )
-        examples = load(records, *parts_of(records, recipe.learned_splits)['train'])
+        splits = parts_of(records, recipe.learned_splits)['train']
+        examples = load(records, *splits, field=Head.field(recipe, records))
         scores = cross_validate(examples, recipe, folds)
         files.write_json(kept, scores)
     return {CROSS_VALIDATION: scores}, calibration_from(scores['calibration'])
@@ -97,7 +102,8 @@ def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
     """The recipe with the values of the flags, for these records. Raises UserError when the layers do not
     fit."""
     values = {field.name: getattr(args, field.name, None) for field in fields(HeadRecipe)}
-    return Head.settled(HeadRecipe(**values | {'data_set': records.manifest['name']}), records)
+    recipe = HeadRecipe(**values | {'data_set': records.manifest['name']})
+    return head_of(recipe).settled(recipe, records)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -118,18 +124,44 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
+def refuse_settings_of_adam(recipe: HeadRecipe, name: str) -> None:
+    """Raise UserError when a flag changed a setting of the recipe `name` that the solver does not have."""
+    if recipe.solver == 'adam':
+        return
+    for setting in changes(recipe, name):
+        if setting in SETTINGS_OF_ADAM:
+            raise UserError(
+                f'{cli.flag_of(setting)} does not apply to --solver {recipe.solver}: leave it out'
+            )
+
+
+def _introduce(recipe: HeadRecipe, records: Records) -> None:
+    layers = '-'.join(map(str, recipe.layers))
+    solver = ' by L-BFGS' if recipe.solver == 'lbfgs' else ''
+    labelled = number_of(records, consts.SPLITS)
+    where = '' if fits_in_memory(records, Head.field(recipe, records)) else ', read from the records'
+    say(f'training head {layers} on {count(labelled, "cached bottleneck")}{solver}{where}')
+    chosen = recipe.solver == 'lbfgs' and recipe.l2 is None
+    parts = parts_of(records, recipe.learned_splits)
+    if chosen and 'validation' not in parts and number_of(records, parts['train']) >= SMALLEST:
+        say('no validation photos: L2 is chosen by cross-validation among the training photos')
+    elif chosen and 'validation' not in parts:
+        say(f'fewer than {SMALLEST} photos and no validation photos: L2 is 1 / photos')
+
+
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     model = cli.model_of(args).name
     records = open_records(args.name)
     recipe = recipe_of(args, records)
-    layers = '-'.join(map(str, recipe.layers))
-    labelled = sum(records.counts.get(split, 0) for split in consts.SPLITS)
-    where = '' if fits_in_memory(records, Head.field(recipe, records)) else ', read from the records'
-    say(f'training head {layers} on {count(labelled, "cached bottleneck")}{where}')
+    refuse_settings_of_adam(recipe, args.recipe)
+    _introduce(recipe, records)
     name = args.recipe if find_recipe(args.recipe, HeadRecipe).data_set == recipe.data_set else ''
-    with at_work(paths.checkpoints(model)):
+    with at_work(paths.checkpoints(model), goes_on=recipe.solver == 'adam'):
         state, scores = train_head(records, model, recipe, name, args.fresh, args.folds)
+    if recipe.solver == 'lbfgs':
+        how = 'chosen' if recipe.l2 is None else 'as given'
+        say(f'L2 {files.read_json(paths.scores(model))["l2"]:g}, {how}')
     report(records, model, state, scores, Head.monitor)
     next_step(to_freeze(args.name, model))
 

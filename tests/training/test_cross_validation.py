@@ -8,11 +8,13 @@ import pytest
 from src.analysis import training_perf_analysis
 from src.common import consts, files, paths
 from src.common.errors import UserError
+from src.engine.learners import linear
+from src.engine.linear.plan import folds_of
 from src.engine.run_files import read_model
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import load, open_records
-from src.training import cross_validation, train
-from src.training.cross_validation import cross_validate, folds_of
+from src.training import train
+from src.training.cross_validation import cross_validate
 from tests.clusters import COUNTS
 
 FLAGS = ['--layers', '16,8,4', '--learning-rate', '0.01', '--steps', '100', '--all-splits']
@@ -38,7 +40,7 @@ def test_folds_are_stratified_even_and_drawn_with_the_seed():
 def test_each_example_is_scored_once_by_a_head_that_did_not_learn_from_it(clusters, monkeypatch):
     examples = load(open_records(clusters), *COUNTS)
     learned, asked = [], []
-    real = cross_validation.Head
+    real = linear.SOLVED_BY['adam']
 
     class Watched(real):
         def __init__(self, recipe, source, classes):
@@ -51,7 +53,7 @@ def test_each_example_is_scored_once_by_a_head_that_did_not_learn_from_it(cluste
                 asked.append((self.seen, some.ids))
             return super().predict(session, some)
 
-    monkeypatch.setattr(cross_validation, 'Head', Watched)
+    monkeypatch.setitem(linear.SOLVED_BY, 'adam', Watched)
     told = cross_validate(examples, HeadRecipe(layers=[16, 4], steps=10), 4)
     assert sorted(id_ for _, ids in asked for id_ in ids) == sorted(examples.ids)
     assert len(learned) == 4 and not any(seen & set(ids) for seen, ids in asked)

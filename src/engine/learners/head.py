@@ -19,7 +19,15 @@ from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
 from src.engine.mixup import mixed
 from src.graph.backbones import Backbone
 from src.graph.joined.load import backbone_of
-from src.models.dense import SCOPE, classes_of, cross_entropy, dense_head, head_variables, probabilities
+from src.models.dense import (
+    SCOPE,
+    classes_of,
+    cross_entropy,
+    dense_head,
+    head_variables,
+    mean_over_views,
+    probabilities,
+)
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples, Records
 from src.records.fields import Field
@@ -39,11 +47,12 @@ class Head(Learner):
 
     @classmethod
     def settled(cls, recipe: HeadRecipe, records: Records) -> HeadRecipe:
-        return replace(recipe, layers=head_layers(recipe.layers, records))
+        l2 = consts.L2 if recipe.l2 is None else recipe.l2
+        return replace(recipe, layers=head_layers(recipe.layers, records), l2=l2)
 
     @classmethod
     def field(cls, recipe: HeadRecipe, records: Records) -> Field:
-        return records.bottlenecks()
+        return records.bottlenecks(recipe.mirror)
 
     @classmethod
     def facts(cls, recipe: HeadRecipe, records: Records) -> dict[str, Any]:
@@ -59,7 +68,7 @@ class Head(Learner):
         self.y = tf.placeholder(tf.float32, [None, self.classes], 'y')
         with tf.variable_scope('', reuse=tf.AUTO_REUSE):
             logits = dense_head(self.x, r.layers, r.dropout, (r.seed, self.step), r.seed)
-            self.probabilities = probabilities(dense_head(self.x, r.layers))
+            self.build_prediction()
         self.cost = loss = cross_entropy(self.y, logits)
         if r.l2:  # its gradient passes over all weights, a sixth of a step's time
             loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
@@ -69,6 +78,16 @@ class Head(Learner):
         self.histograms = tf.summary.merge(
             [tf.summary.histogram(WEIGHTS + v.op.name.rpartition('/')[2], v) for v in head_variables()]
         )
+
+    def build_prediction(self) -> None:
+        """`probabilities` [N, classes] of `x`: bottlenecks [N * views, width]."""
+        logits = mean_over_views(dense_head(self.x, self.recipe.layers), self.views)
+        self.probabilities = probabilities(logits)
+
+    @property
+    def views(self) -> int:
+        """Bottlenecks of an example: of the picture, and of its mirror image."""
+        return 2 if self.recipe.mirror else 1
 
     @property
     def steps(self) -> int:
@@ -81,6 +100,9 @@ class Head(Learner):
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         """Bottlenecks [size, width] float32, and labels as probabilities [size, classes] float32."""
         x, labels = self.source.batch(step)
+        if self.views > 1:
+            drawn = np.random.default_rng((self.recipe.seed, step, self.views))  # not the numbers of mixup
+            x = x[np.arange(len(x)), drawn.integers(self.views, size=len(x))]
         y = np.zeros((len(labels), self.classes), np.float32)
         y[np.arange(len(labels)), labels] = 1
         if self.recipe.mixup:
@@ -88,7 +110,8 @@ class Head(Learner):
         return {self.x: x, self.y: y}
 
     def predict(self, session: tf.Session, examples: Examples) -> np.ndarray:
-        return session.run(self.probabilities, {self.x: examples.values})
+        width = examples.values.shape[-1]
+        return session.run(self.probabilities, {self.x: examples.values.reshape(-1, width)})
 
 
 class HeadGraph(TrainedGraph):

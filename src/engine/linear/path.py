@@ -1,0 +1,108 @@
+"""Linear layers along a path of L2 penalties, from strong to weak, and the choice among them.
+
+The loss with each penalty is minimized by L-BFGS (Liu and Nocedal 1989, https://doi.org/10.1007/BF01589116),
+from the minimum with the one before.
+
+The penalty is chosen by the log loss of predictions for examples that were not learned from, at the
+temperature that suits them best (scoring/calibration.py): a strong penalty gives small weights, whose
+predictions are not confident enough, which a temperature corrects. The log loss without it would choose a
+weaker penalty, whose predictions are right less often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.engine.linear.objective import Objective
+from src.scoring.calibration import apply_temperature, fit_temperature
+from src.scoring.scores import score
+
+STRONGEST = 0.01  # times the mean squared distance of the bottlenecks from their mean
+LONGEST = 14  # penalties
+PATIENCE = 2  # penalties without a lower log loss before the path ends
+# L-BFGS ends when a step lowers the loss by less than this part of the loss that it started with.
+COARSE, FINE = 1e-4, 1e-5
+MEMORY = 10  # corrections that L-BFGS keeps
+MOST_STEPS = 1000  # of L-BFGS
+
+
+@dataclass(frozen=True)
+class Round:
+    """A training on some groups of the examples, which is scored on another."""
+
+    learned: Sequence[int]
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The layers for one penalty, one for each round; with the scores of all their predictions at their best
+    `temperature`, `log_loss` and `error` (1 - top-1)."""
+
+    l2: float
+    parameters: list[np.ndarray]
+    temperature: float
+    log_loss: float
+    error: float
+
+
+def penalties(spread: float) -> list[float]:
+    """1, 3, 10, 30 ... times a power of ten, falling; `spread` is that of an `Objective`."""
+    strongest = round(2 * np.log10(STRONGEST * spread))
+    return [float(f'{10 ** (step / 2):.0e}') for step in range(strongest, strongest - LONGEST, -1)]
+
+
+def minimize(
+    objective: Objective,
+    start: np.ndarray,
+    l2: float,
+    groups: Sequence[int],
+    tolerance: float,
+    tick: Callable,
+) -> np.ndarray:
+    """The parameters with the lowest loss on some groups. `tick` is called with each loss."""
+    from scipy import optimize
+
+    begun = objective.loss(start, l2, groups)
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        at_start = np.array_equal(parameters, start)
+        value, gradient = begun if at_start else objective.loss(parameters, l2, groups)
+        tick(value)
+        # Scaled to 1 at the start, as SciPy's tolerance is absolute for values below 1.
+        return value / begun[0], gradient / begun[0]
+
+    options = {'maxcor': MEMORY, 'maxiter': MOST_STEPS, 'ftol': tolerance, 'gtol': 0.0}
+    return optimize.minimize(loss, start, jac=True, method='L-BFGS-B', options=options).x
+
+
+def solutions(
+    objective: Objective, rounds: Sequence[Round], path: Sequence[float], tick: Callable
+) -> Iterator[Solution]:
+    """The solutions along a path, until the log loss has not fallen PATIENCE times."""
+    found = [objective.start] * len(rounds)
+    lowest, worse = np.inf, 0
+    for l2 in path:
+        found = [
+            minimize(objective, start, l2, one.learned, COARSE, tick)
+            for start, one in zip(found, rounds, strict=True)
+        ]
+        solution = _scored(objective, rounds, l2, found)
+        lowest, worse = (solution.log_loss, 0) if solution.log_loss < lowest else (lowest, worse + 1)
+        yield solution
+        if worse == PATIENCE:
+            return
+
+
+def _scored(objective: Objective, rounds: Sequence[Round], l2: float, found: list[np.ndarray]) -> Solution:
+    predicted = [objective.predict(own, one.held_out) for own, one in zip(found, rounds, strict=True)]
+    rows, labels = (
+        np.concatenate(predicted),
+        np.concatenate([objective.labels[one.held_out] for one in rounds]),
+    )
+    temperature = fit_temperature(rows, labels)
+    scores = score(apply_temperature(rows, temperature), labels)
+    return Solution(l2, found, temperature, scores['log_loss'], 1 - scores['top_1'])
