@@ -67,7 +67,7 @@ def photos_of_records(records: Records, review: Review | None) -> list[Planned]:
         say(f'{count(len(missing), "photo")} of the records without a file, the first is {missing[0]}')
     if review:
         found, _, made = apply(review, found)
-        say(f'{paths.shown(review.path)}: {summary(review.facts(made))}')
+        say(f'{paths.shown(review.path)}: {summary(made)}')
     return found
 
 

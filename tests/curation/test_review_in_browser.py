@@ -127,7 +127,9 @@ def test_a_number_or_the_arrow_keys_choose_a_class_and_escape_none(page):
     assert page.locator('#classes option').all_inner_texts()[4] == '5 great_dane'
     press(page, '5')
     assert page.input_value('#classes') == 'great_dane'
+    assert page.inner_text('#matches') == '1 class: great_dane'
     page.fill('#typed', 'b')
+    assert page.inner_text('#matches') == '3 classes, the first is beagle'
     press(page, 'ArrowDown')
     assert page.input_value('#classes') == 'border_collie'
     page.fill('#typed', 'lion')
@@ -283,6 +285,12 @@ def test_keys_can_be_switched_off_and_are_not_taken_from_fields(page):
     page.focus('.drop')
     press(page, 'Enter')
     assert page.inner_text('#count') == '1 of 4 decided'
+
+
+def test_keys_of_other_scripts_count_by_their_place(page):
+    event = "new KeyboardEvent('keydown', {key: 'в', code: 'KeyD', bubbles: true})"  # Russian
+    page.evaluate(f'document.body.dispatchEvent({event})')
+    assert said(page) == f'{ODD} dropped. 1 of 4 decided.'
 
 
 def test_the_focus_is_never_lost_and_visible(page):
