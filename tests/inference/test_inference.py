@@ -278,7 +278,10 @@ def test_the_bound_is_chosen_on_validation_photos(pets, tmp_path, capsys):
     assert bounded['label'].min() > plain['label'].min()
 
 
-def test_the_bound_may_be_given(pets, tmp_path):
+def test_the_bound_may_be_given(kaggle, pets, tmp_path, capsys):
+    _, table = run_pets(pets, tmp_path / 's.csv', '--clip', '0')
+    assert 'clip' not in capsys.readouterr().out
+    assert table['label'].min() < 1e-4
     _, table = run_pets(pets, tmp_path / 's.csv', '--clip', '0.3')
     assert table['label'].between(0.3, 0.7).all() and set(table['label']) & {0.3, 0.7}
     with pytest.raises(UserError, match=r'--clip 0\.4 is too much: it has to be below 1 / 3 classes'):
