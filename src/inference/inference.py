@@ -120,7 +120,8 @@ def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[
     else:
         answers = photos.answers_from_records(name, predictor, order)
     columns = columns.ordered_as(sample.columns) if sample else columns
-    least = clip.least_probability(args.clip or (clip.AUTO if columns.is_label else clip.NONE), predictor)
+    wanted = args.clip if args.clip is not None else clip.AUTO if columns.is_label else clip.NONE
+    least = clip.least_probability(wanted, predictor)
     path = args.out or paths.METRICS_DIR / f'{name}_submission.csv'
     ids, unreadable = table.write_submission(path, columns, answers, len(labels), least)
     for id_, reason in unreadable.items():

@@ -16,12 +16,16 @@ import pytest
 
 from src.common import paths
 from src.common.errors import UserError
-from src.data_preparation import image_folder_to_tfrecords, kaggle_images_to_tfrecords
+from src.data_preparation import (
+    dogs_vs_cats_to_tfrecords,
+    image_folder_to_tfrecords,
+    kaggle_images_to_tfrecords,
+)
 from src.freezing import freeze
 from src.inference import classify, inference
 from src.inference.from_records import answered
 from src.inference.predictor import load_model
-from src.records.dataset import open_records
+from src.records.dataset import open_records, pictures
 from src.scoring.clipping import clipped, log_loss
 from src.training import train, train_images
 from tests.data_preparation.photos import POCKET, put, put_classes
@@ -274,7 +278,10 @@ def test_the_bound_is_chosen_on_validation_photos(pets, tmp_path, capsys):
     assert bounded['label'].min() > plain['label'].min()
 
 
-def test_the_bound_may_be_given(pets, tmp_path):
+def test_the_bound_may_be_given(kaggle, pets, tmp_path, capsys):
+    _, table = run_pets(pets, tmp_path / 's.csv', '--clip', '0')
+    assert 'clip' not in capsys.readouterr().out
+    assert table['label'].min() < 1e-4
     _, table = run_pets(pets, tmp_path / 's.csv', '--clip', '0.3')
     assert table['label'].between(0.3, 0.7).all() and set(table['label']) & {0.3, 0.7}
     with pytest.raises(UserError, match=r'--clip 0\.4 is too much: it has to be below 1 / 3 classes'):
@@ -320,3 +327,32 @@ def test_the_submission_is_scored_by_known_labels(pets, tmp_path, capsys):
     right = np.where(table['id'] % 2, table['label'], 1 - table['label'])
     assert float(said[1]) == pytest.approx(-np.log(right).mean(), abs=1e-5)
     assert float(said[2]) == pytest.approx(100 * (right > 0.5).mean(), abs=0.01)
+
+
+@pytest.mark.slow
+def test_real_cats_and_dogs_in_the_format_of_kaggle(real_data, tmp_path, capsys):
+    """From Kaggle's photos to a scored submission, with two views, by the commands."""
+    splits = ('train', '150', 'validation', '60', 'test', '50')
+    draw = [f'--{word}-per-class' if n % 2 == 0 else word for n, word in enumerate(splits)]
+    archive = real_data / 'dogs_vs_cats' / 'train.zip'
+    dogs_vs_cats_to_tfrecords.main(['--data', str(archive), '--name', 'redux', *POCKET, *draw])
+    train.main(['--name', 'redux'])
+    freeze.main(['--name', 'redux', '--views', '2'])
+    (tmp_path / 'test').mkdir()
+    sample, truth = ['id,label'], ['id,label']
+    for n, (id_, data) in enumerate(pictures(open_records('redux'), 'test'), 1):
+        (tmp_path / 'test' / f'{n}.jpg').write_bytes(data)
+        sample.append(f'{n},0.5')
+        truth.append(f'{n},{"dog" if "dog." in id_ else "cat"}')
+    (tmp_path / 'sample_submission.csv').write_text('\n'.join(sample))
+    (tmp_path / 'truth.csv').write_text('\n'.join(truth))
+    argv = [str(tmp_path / 'test'), '--name', 'redux', '--against', str(tmp_path / 'truth.csv')]
+    scores = []
+    for flags in ([], ['--views', '2'], ['--format', 'columns']):
+        capsys.readouterr()
+        assert inference.main([*argv, *flags]) == (2 if '--format' in flags else 0)  # the sample has label
+        said = re.search(r'log loss ([\d.]+), accuracy ([\d.]+)%.* on 100 photos', capsys.readouterr().out)
+        scores.append([float(value) for value in said.groups()])
+        assert scores[-1][0] < 0.4 and scores[-1][1] > 85
+    assert scores[0] != scores[1]
+    assert scores[0] == pytest.approx(scores[2], rel=0.05)
