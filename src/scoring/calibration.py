@@ -106,6 +106,15 @@ class Reliability:
         and mean confidence of their bin (Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602)."""
         return float(np.abs(self.hits - self.confidences).sum() / self.counts.sum())
 
+    @property
+    def error_of_calibrated(self) -> float:
+        """The `error` that a calibrated classifier with these confidences has on average: above 0, as the
+        accuracy of a bin is that of a sample. The mean absolute deviation of the hits of each bin, by the
+        normal approximation of the binomial distribution."""
+        c = np.nan_to_num(self.confidence)
+        deviations = np.sqrt(2 / np.pi * self.counts * c * (1 - c))
+        return float(deviations.sum() / self.counts.sum())
+
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Reliability:
     """The predictions [N, classes] for labels [N] int in bins.
@@ -126,8 +135,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
     """`Reliability.error` of predictions [N, classes] for labels [N] int, from 0 to 1.
 
-    It is above 0 for a calibrated classifier too, as the accuracy of a bin is that of a sample: with 400
-    photos by about 1 %.
+    It is above 0 for a calibrated classifier too (`Reliability.error_of_calibrated`): about 1 % on 400 photos
+    of two classes that are told apart well, 4 % on 600 photos of 120 breeds.
     """
     return reliability(probabilities, labels, bins).error
 

@@ -122,6 +122,18 @@ def test_intervals_are_those_of_wilson():
     assert np.isnan(bins.interval[:, 0]).all()
 
 
+@pytest.mark.parametrize(('classes', 'number'), [(2, 400), (10, 600)])
+def test_the_error_of_a_calibrated_classifier_is_that_of_labels_drawn_from_its_probabilities(classes, number):
+    random = np.random.default_rng(0)
+    probabilities = softmax(random.normal(0, 2, (number, classes)), 1)
+    errors = []
+    for _ in range(300):
+        labels = (probabilities.cumsum(1) > random.random((number, 1))).argmax(1)
+        bins = reliability(probabilities, labels)
+        errors.append(bins.error)
+    assert bins.error_of_calibrated == pytest.approx(np.mean(errors), rel=0.1)
+
+
 def test_bins_of_parts_add_up_to_those_of_the_whole():
     probabilities, labels = drawn(1.5, 100, 3)
     parts = [slice(0, 3), slice(3, 70), slice(70, 100)]
