@@ -144,7 +144,7 @@ def _draw_reliability(analysis: Analysis, path: Path, subject: str) -> None:
         path,
         title=f'Reliability: {subject}',
         note=f'Expected calibration error {bins.error:.1%}; that of a calibrated model is about '
-        f'{bins.error_of_calibrated:.1%} on so many photos. Dashed: accuracy equals confidence.',
+        f'{bins.error_of_calibrated:.1%} on so many photos.\nDashed: accuracy equals confidence.',
     )
     _wrote(path, 'accuracy by confidence')
 
