@@ -82,7 +82,8 @@ def print_scores(analysis: Analysis, split: str) -> None:
     if analysis.kind != HELD_OUT:
         learned = ', '.join(analysis.learned)
         say(f'{analysis.kind}: the model was trained on {learned}; expect lower scores on new photos')
-    say('ECE: expected calibration error, the mean difference between confidence and accuracy')
+    noise = reliability(analysis.probabilities, analysis.labels).error_of_calibrated
+    say(f'ECE: expected calibration error; that of a calibrated model is about {noise:.1%} on so many photos')
     average = ', '.join(f'{name} {value:.1%}' for name, value in macro.items())
     say(f'{with_kind("macro average", analysis.kind)}: {average}')
     pairs = confusion.confused_pairs(analysis.matrix, analysis.classes, PAIRS_PRINTED)
@@ -142,7 +143,8 @@ def _draw_reliability(analysis: Analysis, path: Path, subject: str) -> None:
         len(analysis.classes),
         path,
         title=f'Reliability: {subject}',
-        note=f'Expected calibration error {bins.error:.1%}. Dashed: accuracy equals confidence.',
+        note=f'Expected calibration error {bins.error:.1%}; that of a calibrated model is about '
+        f'{bins.error_of_calibrated:.1%} on so many photos.\nDashed: accuracy equals confidence.',
     )
     _wrote(path, 'accuracy by confidence')
 

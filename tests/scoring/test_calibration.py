@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn.calibration import calibration_curve
 
 from src.scoring.calibration import (
@@ -34,12 +34,18 @@ def test_the_temperature_that_the_labels_were_drawn_with_is_found(temperature, c
     assert fit_temperature(probabilities, labels) == pytest.approx(temperature, rel=0.03)
 
 
-def test_the_fit_is_the_lowest_point_of_log_loss_and_prior():
+def test_the_fit_is_the_lowest_point_of_log_loss_doubt_and_prior():
     probabilities, labels = drawn(2.5, 60, 3)
     at = np.exp(np.linspace(*np.log(LIMITS), 20_001))
     logs = np.log(probabilities.astype(np.float64))
     truth = np.arange(60), labels
-    costs = [-np.log(softmax(logs / t, 1)[truth]).sum() + np.log(t) ** 2 / 2 for t in at]
+    second = np.arange(60), np.argsort(probabilities, 1)[:, -2]
+
+    def cost(t: float) -> float:
+        losses = -log_softmax(logs / t, 1)
+        return losses[truth].sum() + losses[second].mean() / 4 + np.log(t) ** 2 / 2
+
+    costs = [cost(t) for t in at]
     assert fit_temperature(probabilities, labels) == pytest.approx(at[np.argmin(costs)], rel=1e-3)
 
 
@@ -114,6 +120,18 @@ def test_intervals_are_those_of_wilson():
     bins = reliability(np.stack([right, 1 - right], 1), np.array([1] + [0] * 9), 4)
     np.testing.assert_allclose(bins.interval[:, 3], [0.59585, 0.98212], atol=1e-5)  # 9 of 10
     assert np.isnan(bins.interval[:, 0]).all()
+
+
+@pytest.mark.parametrize(('classes', 'number'), [(2, 400), (10, 600)])
+def test_the_error_of_a_calibrated_classifier_is_that_of_labels_drawn_from_its_probabilities(classes, number):
+    random = np.random.default_rng(0)
+    probabilities = softmax(random.normal(0, 2, (number, classes)), 1)
+    errors = []
+    for _ in range(300):
+        labels = (probabilities.cumsum(1) > random.random((number, 1))).argmax(1)
+        bins = reliability(probabilities, labels)
+        errors.append(bins.error)
+    assert bins.error_of_calibrated == pytest.approx(np.mean(errors), rel=0.1)
 
 
 def test_bins_of_parts_add_up_to_those_of_the_whole():
