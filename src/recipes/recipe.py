@@ -17,6 +17,7 @@ from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
 
 OPTIMIZERS = ('adam', 'rmsprop', 'sgd', 'muon')
+HEAD_OPTIMIZERS = ('adam', 'adadelta')
 # Settings of a PixelRecipe that are arguments of images/augment.augment.
 AUGMENTATION = ('crop', 'flip', 'rotation', 'shift', 'shear', 'zoom', 'brightness', 'contrast', 'cutout')
 SCHEDULES = ('constant', 'linear', 'cosine')
@@ -43,9 +44,10 @@ class HeadRecipe:
     batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step', type=whole_number(1))
     learning_rate: float = setting(
         consts.LEARNING_RATE,
-        'initial learning rate of Adam; cosine decay to zero',
+        'initial learning rate; cosine decay to zero',
         type=real_number(1e-9, 10),
     )
+    optimiser: str = setting('adam', 'optimizer', choices=HEAD_OPTIMIZERS)
     dropout: float = setting(
         consts.DROPOUT, 'dropout rate of the inputs of each layer', type=real_number(0, 1)
     )
@@ -61,6 +63,14 @@ class HeadRecipe:
     seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
     all_splits: bool = setting(
         False, 'train on every photo, for a final model: no validation, no early stop; see --folds'
+    )
+
+    backbones: Sequence[str] | None = setting(
+        None,
+        'names of backbones, for records of several: use the bottlenecks of these only',
+        nargs='+',
+        metavar='NAME',
+        default_text='all',
     )
 
     @property
