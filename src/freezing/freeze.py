@@ -36,8 +36,10 @@ from src.freezing.join import join
 from src.freezing.proof import prove
 from src.freezing.validate_views import require_unseen_photos, validate_views
 from src.graph.graph_io import write_graph
+from src.graph.joined.facts import joined, members
 from src.models.test_time_augmentation import VIEWS
 from src.records.dataset import open_records
+from src.records.manifest import belongs
 from src.records.next_commands import to_train
 from src.scoring.kinds import learned_from
 
@@ -53,7 +55,7 @@ def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ())
     """
     facts = read_model(model, name)
     records = open_records(facts['data_set'])
-    if records.manifest['fingerprint'] != facts['records']:
+    if not belongs(records.manifest, facts['records']):
         raise UserError(
             f'{paths.shown(records.folder)} was converted anew since {model} was trained: '
             f'run {to_train(facts["data_set"], model)}'
@@ -75,10 +77,15 @@ def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ())
 
 
 def _report_backbone(trained: TrainedGraph) -> None:
-    if backbone := getattr(trained, 'backbone', None):
-        say(f'{paths.shown(backbone.path)}: backbone loaded')
+    backbone = getattr(trained, 'backbone', None)
+    for one in (backbone.joined or [backbone]) if backbone else ():
+        say(f'{paths.shown(one.path)}: backbone loaded')
         if errors.debugging():
-            say(f'rewritten for speed: {backbone.rewrites}')
+            say(f'rewritten for speed: {one.rewrites}')
+
+
+def _without_path(backbone: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in backbone.items() if key != 'path'}
 
 
 def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str, Any]:
@@ -88,7 +95,7 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
         'records': facts['records'],
         'counts': facts['counts'],
         'learned_from': learned_from(facts),
-        'backbone': {key: value for key, value in (facts['backbone'] or {}).items() if key != 'path'},
+        'backbone': joined([_without_path(one) for one in members(facts['backbone'])] or [{}]),
         'precision': facts['precision'],
         'settings': facts['settings'],
         'scores': scores_of(model, checkpoint),

@@ -14,6 +14,7 @@ from src.common.progress import progress
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
+from src.records.chosen import missing, of_model
 from src.records.dataset import Examples, Records
 from src.records.fields import encoded_image
 
@@ -29,7 +30,7 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
     backbone = predictor.info.get('backbone')
     # A fine-tuned backbone gives other bottlenecks, and records hold those of one view.
     if backbone and not backbone.get('thawed') and predictor.views == 1:
-        held = dataset.load(records, split)
+        held = dataset.load(of_model(records, backbone), split)
         return replace(held, values=predictor.from_bottlenecks(held.values))
     return from_pictures(predictor, records, split)
 
@@ -41,9 +42,8 @@ def from_pictures(predictor: Predictor, records: Records, split: str) -> Example
 
 
 def same_backbone(predictor: Predictor, records: Records) -> bool:
-    """Whether the model fits these records: it has no backbone, or the one of the records."""
-    wanted, held = predictor.info.get('backbone') or {}, records.manifest['backbone'] or {}
-    return not wanted or wanted.get('sha256') == held.get('sha256')
+    """Whether the model fits these records: it has no backbone, or one of theirs, or several of theirs."""
+    return not missing(records, predictor.info.get('backbone') or {})
 
 
 def _parts_from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:

@@ -19,9 +19,9 @@ from src.models.test_time_augmentation import VIEWS
 OPTIMIZERS = ('adam', 'rmsprop', 'sgd', 'muon')
 # Settings of a PixelRecipe that are arguments of images/augment.augment.
 AUGMENTATION = ('crop', 'flip', 'rotation', 'shift', 'shear', 'zoom', 'brightness', 'contrast', 'cutout')
-SOLVERS = ('adam', 'lbfgs')
-# Settings of a HeadRecipe that L-BFGS does not have.
-SETTINGS_OF_ADAM = ('steps', 'batch_size', 'learning_rate', 'dropout', 'mixup', 'patience')
+SOLVERS = ('adam', 'adadelta', 'lbfgs')
+# Settings of a HeadRecipe that the solver lbfgs does not have.
+NOT_OF_LBFGS = ('steps', 'batch_size', 'learning_rate', 'dropout', 'mixup', 'patience')
 SCHEDULES = ('constant', 'linear', 'cosine')
 
 
@@ -44,8 +44,8 @@ class HeadRecipe:
     )
     solver: str = setting(
         'adam',
-        'adam, or for a head without hidden layers lbfgs (L-BFGS), which is faster and chooses --l2; '
-        'settings marked (adam) do not apply to it',
+        'adam, adadelta, or for a head without hidden layers lbfgs (L-BFGS), which is faster and chooses '
+        '--l2; settings marked (not lbfgs) do not apply to it',
         choices=SOLVERS,
     )
     mirror: bool = setting(
@@ -53,35 +53,43 @@ class HeadRecipe:
         'train on the mirrored photos too, and average the logits of a photo and its mirror image; records '
         'without bottlenecks of the mirrored photos get them first',
     )
-    steps: int = setting(consts.STEPS, 'training steps (adam)', type=whole_number(1))
-    batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step (adam)', type=whole_number(1))
+    steps: int = setting(consts.STEPS, 'training steps (not lbfgs)', type=whole_number(1))
+    batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step (not lbfgs)', type=whole_number(1))
     learning_rate: float = setting(
         consts.LEARNING_RATE,
-        'initial learning rate; cosine decay to zero (adam)',
+        'initial learning rate; cosine decay to zero (not lbfgs)',
         type=real_number(1e-9, 10),
     )
     dropout: float = setting(
-        consts.DROPOUT, 'dropout rate of the inputs of each layer (adam)', type=real_number(0, 1)
+        consts.DROPOUT, 'dropout rate of the inputs of each layer (not lbfgs)', type=real_number(0, 1)
     )
     l2: float | None = setting(
         None,
         "factor of half the squared weights in the loss, scikit-learn's 1 / (C * photos)",
         type=real_number(0, 10_000),
-        default_text=f'{consts.L2} with adam; lbfgs chooses it on validation photos or by cross-validation',
+        default_text=f'{consts.L2}; lbfgs chooses it on validation photos or by cross-validation',
     )
     mixup: float = setting(
         consts.MIXUP,
-        'mixup alpha: lambda ~ Beta(alpha, alpha); 0 disables it (adam)',
+        'mixup alpha: lambda ~ Beta(alpha, alpha); 0 disables it (not lbfgs)',
         type=real_number(0, 100),
     )
     patience: int = setting(
         consts.PATIENCE,
-        'evaluations without a better validation log loss before training stops; 0: never (adam)',
+        'evaluations without a better validation log loss before training stops; 0: never (not lbfgs)',
         type=whole_number(0),
     )
     seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
     all_splits: bool = setting(
         False, 'train on every photo, for a final model: no validation, no early stop; see --folds'
+    )
+
+    backbones: Sequence[str] | None = setting(
+        None,
+        'names of backbones, for records of several: use the bottlenecks of these only',
+        nargs='+',
+        metavar='NAME',
+        default_text='all',
     )
 
     @property

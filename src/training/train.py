@@ -37,7 +37,7 @@ from src.engine.run_files import report
 from src.engine.sources import fits_in_memory, parts_of
 from src.recipes.changes import changes
 from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
-from src.recipes.recipe import SETTINGS_OF_ADAM, HeadRecipe
+from src.recipes.recipe import NOT_OF_LBFGS, HeadRecipe
 from src.records.dataset import Records, load, number_of, open_records
 from src.records.next_commands import CROSS_VALIDATED, to_freeze
 from src.scoring.calibrated import UNCALIBRATED, Calibration, calibration_from
@@ -124,12 +124,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
-def refuse_settings_of_adam(recipe: HeadRecipe, name: str) -> None:
+def refuse_other_settings(recipe: HeadRecipe, name: str) -> None:
     """Raise UserError when a flag changed a setting of the recipe `name` that the solver does not have."""
-    if recipe.solver == 'adam':
+    if recipe.solver != 'lbfgs':
         return
     for setting in changes(recipe, name):
-        if setting in SETTINGS_OF_ADAM:
+        if setting in NOT_OF_LBFGS:
             raise UserError(
                 f'{cli.flag_of(setting)} does not apply to --solver {recipe.solver}: leave it out'
             )
@@ -154,10 +154,10 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args).name
     records = open_records(args.name)
     recipe = recipe_of(args, records)
-    refuse_settings_of_adam(recipe, args.recipe)
+    refuse_other_settings(recipe, args.recipe)
     _introduce(recipe, records)
     name = args.recipe if find_recipe(args.recipe, HeadRecipe).data_set == recipe.data_set else ''
-    with at_work(paths.checkpoints(model), goes_on=recipe.solver == 'adam'):
+    with at_work(paths.checkpoints(model), goes_on=recipe.solver != 'lbfgs'):
         state, scores = train_head(records, model, recipe, name, args.fresh, args.folds)
     if recipe.solver == 'lbfgs':
         how = 'chosen' if recipe.l2 is None else 'as given'

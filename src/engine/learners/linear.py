@@ -123,7 +123,7 @@ def _scalars(solution: Solution, held_out: str) -> dict[str, float]:
     }
 
 
-SOLVED_BY: dict[str, type[Head]] = {'adam': Head, 'lbfgs': LinearHead}
+SOLVED_BY: dict[str, type[Head]] = {'adam': Head, 'adadelta': Head, 'lbfgs': LinearHead}
 
 
 def head_of(recipe: HeadRecipe) -> type[Head]:

@@ -162,11 +162,10 @@ def _refuse(backbones: Sequence[Backbone]) -> None:
     """Raise UserError for backbones that cannot be joined."""
     seen: dict[str, Backbone] = {}
     for backbone in backbones:
-        if (twin := seen.setdefault(backbone.sha256, backbone)) is not backbone:
-            raise UserError(
-                f'{paths.shown(backbone.path)} is given twice, also as {paths.shown(twin.path)}: name each '
-                'backbone once'
-            )
+        if twin := seen.get(backbone.sha256):
+            other = '' if twin.path == backbone.path else f', also as {paths.shown(twin.path)}'
+            raise UserError(f'{paths.shown(backbone.path)} is given twice{other}: name each backbone once')
+        seen[backbone.sha256] = backbone
         if backbone.preprocessing.sizes or backbone.joined:
             raise UserError(
                 f'{paths.shown(backbone.path)} joins several backbones already: give the files of these'
