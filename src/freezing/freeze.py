@@ -30,6 +30,8 @@ from src.engine.run_files import read_model, scores_of
 from src.freezing.join import join
 from src.freezing.proof import prove
 from src.graph.graph_io import write_graph
+from src.graph.mirroring import VIEWS
+from src.graph.model_info import VIEWS_KEY
 from src.records.dataset import open_records
 from src.records.next_commands import to_train
 from src.scoring.kinds import learned_from
@@ -80,6 +82,7 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
         'settings': facts['settings'],
         'scores': scores_of(model, checkpoint),
         'calibration': checkpoints.calibration_of(checkpoint).facts,
+        **({VIEWS_KEY: VIEWS} if facts['settings'].get('mirror') else {}),
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }

@@ -1,5 +1,5 @@
 """A frozen model's predictions for the examples in records: from bottlenecks if it has a backbone that was
-not fine-tuned, else from pictures."""
+not fine-tuned, and the records hold those of all views that it averages, else from pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.progress import progress
+from src.graph.model_info import views_in
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
@@ -26,8 +27,10 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
     backbone = predictor.info.get('backbone')
-    if backbone and not backbone.get('thawed'):  # fine-tuned, it gives other bottlenecks
-        held = dataset.load(records, split)
+    mirrored = views_in(predictor.info) > 1
+    # Fine-tuned, a backbone gives other bottlenecks.
+    if backbone and not backbone.get('thawed') and (records.mirrored or not mirrored):
+        held = dataset.load(records, split, field=records.bottlenecks(mirrored))
         return replace(held, values=predictor.from_bottlenecks(held.values))
     answers = np.empty((dataset.number_of(records, [split]), len(predictor.labels)), np.float32)
     return dataset.filled(answers, records, _from_pictures(predictor, records, split))
