@@ -32,9 +32,9 @@ from src.records.dataset import Records
 class LinearHead(Head):
     """A head without hidden layers; a step is an evaluation of the loss on all training examples.
 
-    Its L2 penalty is chosen as `linear/path.py` does it, on the validation examples or by cross-validation; in
-    that case its weights are divided by the temperature found there. Interrupted, it has to begin again: it
-    takes seconds. The checkpoint holds `l2` beside the weights.
+    Its L2 penalty is chosen as `linear/path.py` does it, on the validation examples or by cross-validation.
+    In that case its weights are divided by the temperature found there. Interrupted, it has to begin again:
+    it takes seconds. The checkpoint holds `l2` beside the weights.
     """
 
     @classmethod
