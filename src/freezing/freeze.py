@@ -37,6 +37,8 @@ from src.freezing.proof import prove
 from src.freezing.validate_views import require_unseen_photos, validate_views
 from src.graph.graph_io import write_graph
 from src.graph.joined.facts import joined, members
+from src.graph.mirroring import BOTH_VIEWS
+from src.graph.model_info import VIEWS_KEY
 from src.models.test_time_augmentation import VIEWS
 from src.records.dataset import open_records
 from src.records.manifest import belongs
@@ -100,6 +102,7 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
         'settings': facts['settings'],
         'scores': scores_of(model, checkpoint),
         'calibration': checkpoints.calibration_of(checkpoint).facts,
+        **({VIEWS_KEY: BOTH_VIEWS} if facts['settings'].get('mirror') else {}),
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }

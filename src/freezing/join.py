@@ -17,7 +17,8 @@ def join(model: TrainedGraph, labels: Sequence[str], info: dict[str, Any]) -> tf
 
     It maps `model.preprocessing.image` (one encoded image, string scalar) or `model.preprocessing.pixels`
     ([N, height, width, 3] float32) to `output_node:0` ([N, classes] float32, rows sum to 1), and carries
-    `labels` and `model_info`, where `backbone.vector` names the tensor [N, width] between backbone and head.
+    `labels` and `model_info`, where `backbone.vector` names the tensor [N, width] between backbone and head,
+    of mirrored heads [2 N, width].
     Raises UserError when the checkpoint does not fit.
     """
     with tf.Graph().as_default() as graph, tf.Session() as session:

@@ -19,6 +19,7 @@ from src.graph.graph_io import nodes_by_name
 
 LABELS_NODE = 'labels'
 INFO_NODE = 'model_info'
+VIEWS_KEY = 'views'  # in `model_info`: how many views of a picture the graph averages, if more than one
 
 
 def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, Any]) -> tf.GraphDef:
@@ -67,6 +68,12 @@ def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:
         return {} if value is None else json.loads(value.item().decode())
     except (ValueError, AttributeError):
         return {}
+
+
+def views_in(info: dict[str, Any]) -> int:
+    """How many views of a picture a graph with this `model_info` averages. `backbone.vector` has so many rows
+    for each picture, which follow each other."""
+    return info.get(VIEWS_KEY, 1)
 
 
 def _constant(graph_def: tf.GraphDef, name: str):

@@ -1,5 +1,5 @@
 """A frozen model's predictions for the examples in records: from bottlenecks if it has a backbone that was
-not fine-tuned, else from pictures."""
+not fine-tuned, and the records hold those of all views that it averages, else from pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.progress import progress
+from src.graph.model_info import views_in
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
@@ -28,9 +29,12 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
     backbone = predictor.info.get('backbone')
-    # A fine-tuned backbone gives other bottlenecks, and records hold those of one view.
-    if backbone and not backbone.get('thawed') and predictor.views == 1:
-        held = dataset.load(of_model(records, backbone), split)
+    mirrored = views_in(predictor.info) > 1
+    # A fine-tuned backbone gives other bottlenecks, and records may lack those of a view.
+    cached = backbone and not backbone.get('thawed') and (records.mirrored or not mirrored)
+    if cached and predictor.views == 1:
+        field = of_model(records, backbone).bottlenecks(mirrored)
+        held = dataset.load(records, split, field=field)
         return replace(held, values=predictor.from_bottlenecks(held.values))
     return from_pictures(predictor, records, split)
 

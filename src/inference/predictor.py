@@ -101,21 +101,22 @@ class Predictor:
 
     def from_bottlenecks(self, bottlenecks: np.ndarray) -> np.ndarray:
         """Probabilities [N, classes] float32 of bottlenecks [N, width] float32 of the model's own backbone,
-        each of one view.
+        or [N, views, width] if the graph itself averages several views of a picture.
 
         Raises UserError when the file does not name its bottleneck, or has a bottleneck of another width.
         """
         backbone = self.info.get('backbone') or {}
         name = backbone.get('vector') or backbone.get('bottleneck')
-        if not name or backbone.get('width') != bottlenecks.shape[1]:
+        width = bottlenecks.shape[-1]
+        if not name or backbone.get('width') != width:
             raise UserError(
                 f'the model takes bottlenecks of width {backbone.get("width")}, '
-                f'and these records hold {bottlenecks.shape[1]}: they belong to another backbone'
+                f'and these records hold {width}: they belong to another backbone'
             )
         tensor = self._session.graph.get_tensor_by_name(name)
         middle = [1] * (tensor.shape.rank - 2)  # without `vector` a feature map may be fed
         chunks = [
-            self._session.run(self._of_views, {tensor: part.reshape(len(part), *middle, part.shape[1])})
+            self._session.run(self._of_views, {tensor: part.reshape(-1, *middle, width)})
             for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
         ]
         return np.concatenate(chunks)
@@ -130,7 +131,7 @@ class Predictor:
         """
         with self._building:
             self._grad_cam = self._grad_cam or self._with_gradients()
-        return self._grad_cam(pixels[None], class_index)[0]
+        return self._grad_cam(pixels[None], class_index)[0]  # of several views the first: the picture itself
 
     def _with_gradients(self) -> Callable[[np.ndarray, int], np.ndarray]:
         with self._session.graph.as_default():

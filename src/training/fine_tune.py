@@ -119,13 +119,15 @@ def main(argv: list[str] | None = None) -> None:
         require_one_backbone(records)
         return _list(weighted_layers(backbone_of(records.manifest['backbone'])))
     cut = cut_by(recipe, records)
-    _require_another_model(model, trained_head(recipe, records).model)
+    start = trained_head(recipe, records)
+    _require_another_model(model, start.model)
+    if start.mirror:
+        say(f'{start.model} averages photo and mirror image; the fine-tuned model will take the photo alone')
     _describe(cut, records.counts.get('train', 0))
     with at_work(paths.checkpoints(model)):
         state, scores = fit(Tail, records, model, recipe, args.recipe, args.fresh)
     report(records, model, state, scores, Tail.monitor)
-    start = trained_head(recipe, records).model
-    return next_step(_following(state, recipe.data_set, model, start))
+    return next_step(_following(state, recipe.data_set, model, start.model))
 
 
 if __name__ == '__main__':

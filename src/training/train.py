@@ -28,6 +28,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.progress import next_step, say
+from src.data_preparation.conversion.add import add_bottlenecks
 from src.engine.checkpoints import State
 from src.engine.fit import Scores, fit
 from src.engine.learners.head import Head
@@ -124,6 +125,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
+def with_mirrored(records: Records) -> Records:
+    """The records with the bottlenecks of the mirrored photos, which are computed where they are missing.
+    Raises UserError as `add_bottlenecks` does."""
+    if records.has_bottlenecks and not records.mirrored:
+        say(f'computing the bottlenecks of the mirrored photos in {paths.shown(records.folder)}, once')
+        return add_bottlenecks(records, mirrored=True)
+    return records
+
+
 def refuse_other_settings(recipe: HeadRecipe, name: str) -> None:
     """Raise UserError when a flag changed a setting of the recipe `name` that the solver does not have."""
     if recipe.solver != 'lbfgs':
@@ -153,6 +163,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     model = cli.model_of(args).name
     records = open_records(args.name)
+    if args.mirror:
+        records = with_mirrored(records)
     recipe = recipe_of(args, records)
     refuse_other_settings(recipe, args.recipe)
     _introduce(recipe, records)

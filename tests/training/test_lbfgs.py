@@ -64,11 +64,10 @@ def test_it_learns_and_the_checkpoint_is_a_head(clusters, capsys):
     assert checkpoint_layers(checkpoint) == [16, 4]
     held = weights('learns')
     assert held.keys() == {'head/W1', 'head/b1', 'l2'} and held['l2'] == pytest.approx(told['l2'])
-    # The weights alone give the scores: the temperature of the path is part of them.
     test = load(open_records(clusters), 'test')
     top_1 = ((test.values @ held['head/W1'] + held['head/b1']).argmax(1) == test.labels).mean()
     assert top_1 == pytest.approx(told['scores']['test']['top_1'])
-    assert 0.8 < told['calibration']['temperature'] < 1.25
+    assert told['calibration']['fitted_on'] == 'validation'
 
 
 def test_tensorboard_gets_the_path(clusters):
@@ -138,6 +137,8 @@ def test_all_splits_choose_the_penalty_inside_each_fold(clusters, monkeypatch, c
     assert all(parts == ['train'] for _, parts in learned)  # nothing of the scored fold
     estimate = told['scores']['cross-validation']
     assert estimate['examples'] == 320 and estimate['top_1'] > 0.7 and told['l2'] > 0
+    # The temperature of the path is part of the weights.
+    assert 0.8 < told['calibration']['temperature'] < 1.25
 
 
 def test_one_unit_for_two_classes():

@@ -19,6 +19,7 @@ from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
 from src.engine.mixup import mixed
 from src.graph.backbones import Backbone
 from src.graph.joined.load import backbone_of
+from src.graph.mirroring import BOTH_VIEWS, attach_mirrored
 from src.models.dense import (
     SCOPE,
     classes_of,
@@ -63,7 +64,8 @@ class Head(Learner):
 
     @classmethod
     def trained_graph(cls, facts: Mapping[str, Any], checkpoint: str, as_released: bool = False) -> HeadGraph:
-        return HeadGraph(backbone_of(facts['backbone'], not as_released), checkpoint)
+        backbone = backbone_of(facts['backbone'], not as_released)
+        return HeadGraph(backbone, checkpoint, facts['settings'].get('mirror', False))
 
     def build(self) -> None:
         r = self.recipe
@@ -91,7 +93,7 @@ class Head(Learner):
     @property
     def views(self) -> int:
         """Bottlenecks of an example: of the picture, and of its mirror image."""
-        return 2 if self.recipe.mirror else 1
+        return BOTH_VIEWS if self.recipe.mirror else 1
 
     @property
     def steps(self) -> int:
@@ -124,10 +126,11 @@ def _adadelta(rate: tf.Tensor) -> tf.train.Optimizer:
 
 
 class HeadGraph(TrainedGraph):
-    """A backbone and the head in a checkpoint."""
+    """A backbone and the head in a checkpoint; with `mirror` the mean of its logits for a picture and its
+    mirror image."""
 
-    def __init__(self, backbone: Backbone, checkpoint: str):
-        self.backbone, self._checkpoint = backbone, checkpoint
+    def __init__(self, backbone: Backbone, checkpoint: str, mirror: bool = False):
+        self.backbone, self._checkpoint, self._mirror = backbone, checkpoint, mirror
         self.graph_def, self.preprocessing = backbone.graph_def, backbone.preprocessing
 
     def attach(self, session: tf.Session, classes: int) -> Attached:
@@ -138,8 +141,9 @@ class HeadGraph(TrainedGraph):
                 f'{paths.shown(self.backbone.path)} is {self.backbone.width} wide and there are '
                 f'{count(classes, "class", "classes")}: train anew with --fresh'
             )
-        vector = self.backbone.attach()
-        rows, keep = with_temperature(dense_head(vector, layers), self._checkpoint)
+        vector = attach_mirrored(self.backbone) if self._mirror else self.backbone.attach()
+        logits = mean_over_views(dense_head(vector, layers), BOTH_VIEWS if self._mirror else 1)
+        rows, keep = with_temperature(logits, self._checkpoint)
         checkpoints.restore(session, _head_saver(), self._checkpoint)
         return Attached(rows, [vector.name, self.backbone.bottleneck, *keep], {'vector': vector.name})
 

@@ -32,9 +32,9 @@ from src.records.dataset import Records
 class LinearHead(Head):
     """A head without hidden layers; a step is an evaluation of the loss on all training examples.
 
-    Its L2 penalty is chosen as `linear/path.py` does it, on the validation examples or by cross-validation,
-    and its logits are divided by the temperature found there. Interrupted, it has to begin again: it takes
-    seconds. The checkpoint holds `l2` beside the weights.
+    Its L2 penalty is chosen as `linear/path.py` does it, on the validation examples or by cross-validation.
+    In that case its weights are divided by the temperature found there. Interrupted, it has to begin again:
+    it takes seconds. The checkpoint holds `l2` beside the weights.
     """
 
     @classmethod
@@ -106,8 +106,10 @@ class LinearHead(Head):
             start = np.mean(best.parameters, 0)
             found = minimize(objective, start, best.l2, plan.learned, FINE, tick)
             layer = objective.layer(found)
+        # On validation examples `outcome` fits the temperature, to the same predictions.
+        temperature = 1.0 if held_out == 'validation' else best.temperature
         for variable, value in zip(head_variables(), layer, strict=True):
-            variable.load(value / np.float32(best.temperature), session)
+            variable.load(value / np.float32(temperature), session)
         self.l2.load(best.l2, session)
         writer.add_summary(curves(self.evaluate(session)), state.step)
         state.best_step, state.ended = state.step, ALL_STEPS

@@ -28,6 +28,7 @@ class TrainedHead:
     model: str
     checkpoint: str
     layers: list[int]
+    mirror: bool = False  # whether the model averages a picture and its mirror image
 
     @property
     def sha256(self) -> str:
@@ -52,7 +53,8 @@ def trained_head(recipe: FineTuneRecipe, records: Records) -> TrainedHead:
             f'{paths.shown(records.folder)} ({ours["file"]}): choose another --from'
         )
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
-    return TrainedHead(model, checkpoint, checkpoint_layers(checkpoint))
+    mirror = facts['settings'].get('mirror', False)
+    return TrainedHead(model, checkpoint, checkpoint_layers(checkpoint), mirror)
 
 
 def require_one_backbone(records: Records) -> None:
