@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from src.common import consts
-from src.curation.alignment import Change
 from src.curation.findings import Finding
+from src.curation.matching.alignment import Change
+from src.curation.matching.pairs import Match, candidates, matches
 from src.curation.measures import MEASURES
-from src.curation.pairs import Match, candidates, matches
 from src.curation.photos import Photos
 
 REASON = 'duplicate'

@@ -17,7 +17,7 @@ from src.curation.photos import Photos, encoded_pictures
 from src.records.dataset import Records
 from src.records.decisions import DROP, RELABEL, Decision
 
-SHEET_COLUMNS = (3, 6)  # minimum, which leaves space for a title, and maximum; pairs need an even number
+SHEET_COLUMNS = (3, 6)  # minimum, which leaves space for a title, and maximum
 
 
 def sheet_file(folder: Path, reason: str) -> Path:
@@ -27,7 +27,7 @@ def sheet_file(folder: Path, reason: str) -> Path:
 
 def draw_sheet(path: Path, findings: Sequence[Finding], records: Records, photos: Photos, most: int) -> None:
     """Write the contact sheet of the findings for one reason; of duplicates both photos are side by side."""
-    shown, name = findings[:most], records.folder.name
+    shown = findings[:most]
     pairs = findings[0].reason == DUPLICATE
     wanted = {id_ for one in shown for id_ in (one.id, one.other) if id_}
     encoded = dict(encoded_pictures(records, wanted))
@@ -39,19 +39,15 @@ def draw_sheet(path: Path, findings: Sequence[Finding], records: Records, photos
             title, split = photos.label(row_of[one.other]), photos.splits[row_of[one.other]]
             source = PurePosixPath(one.other).name
             tiles.append(drawing.Tile(encoded.get(one.other), title, f'in {split}', source))
-    width = (4, 6) if pairs else SHEET_COLUMNS
+    if pairs:
+        columns = 4 if len(tiles) <= 4 else 6
+        note = 'Each photo and, to its right, the one that it is a copy of. Bold: the class.'
+    else:
+        columns = int(np.clip(len(tiles), *SHEET_COLUMNS))
+        note = 'Bold: the class that the photo is labeled as. Below: what was found, then the file.'
     first = f', the first {len(shown):,}' if len(shown) < len(findings) else ''
-    drawing.contact_sheet(
-        tiles,
-        path,
-        int(np.clip(len(tiles), *width)) // (2 if pairs else 1) * (2 if pairs else 1),
-        title=f'{name}: {count(len(findings), findings[0].reason)}{first}'
-        if findings[0].reason not in ('not the wanted kind',)
-        else f'{name}: {len(findings):,} not the wanted kind{first}',
-        note='Each photo and, to its right, the one that it is a copy of. Bold: the class.'
-        if pairs
-        else 'Bold: the class that the photo is labeled as. Below: what was found, then the file.',
-    )
+    title = f'{records.folder.name}, {findings[0].reason}: {count(len(findings), "photo")}{first}'
+    drawing.contact_sheet(tiles, path, columns, title, note)
 
 
 def draw_sizes(path: Path, photos: Photos, decisions: Mapping[str, Decision], name: str) -> None:

@@ -38,7 +38,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.common import cli, columns, consts, errors, paths
+from src.common import cli, columns, errors, paths
 from src.common.files import count, listed
 from src.common.names import plain_name
 from src.common.progress import next_step, say, wrote
@@ -138,11 +138,15 @@ def report(
 
 
 def write_results(
-    name: str, records: Records, photos: Photos, findings: Sequence[Finding], most: int
+    name: str,
+    records: Records,
+    photos: Photos,
+    findings: Sequence[Finding],
+    decisions: Mapping[str, Decision],
+    most: int,
 ) -> Path:
     """Write table, pictures and page to metrics/NAME/. Returns the path of the page."""
-    decided, table = paths.decisions(name), findings_file(name)
-    decisions: dict[str, Decision] = read_decisions(decided, name) if decided.exists() else {}
+    table = findings_file(name)
     folder, page = table.parent, table.with_suffix('.html')
     write_findings(table, findings)
     aligned = partial(wrote, listed=[sheet_file(folder, max(REASONS, key=len))])
@@ -152,7 +156,7 @@ def write_results(
         path.unlink(missing_ok=True)  # that of an earlier run
         if of:
             draw_sheet(path, of, records, photos, most)
-            aligned(path, f'{count(min(len(of), most), "photo")}, the most suspicious first')
+            aligned(path, f'{reason}: {count(min(len(of), most), "photo")}, the most suspicious first')
     after = ', before and after the decisions' if decisions else ''
     for file, draw, what in (
         ('review_sizes.png', draw_sizes, 'width and height of the pictures'),
@@ -201,7 +205,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         nargs='+',
         default=REASONS,
         metavar='REASON',
-        help=f'reasons to look for: {", ".join(reason.replace(" ", "-") for reason in REASONS)} (default: all)',
+        help=f'reasons to look for: {listed([one.replace(" ", "-") for one in REASONS])} (default: all)',
     )
     made.add_argument(
         '--most',
@@ -218,16 +222,16 @@ def main(argv: list[str] | None = None) -> None:
     if args.classifier is None:
         for flag in ('labels', 'wanted'):
             cli.require(getattr(args, flag) is None, f'--{flag} is about a --classifier: give that, too')
-    records = dataset.open_records(args.name)
+    records, decided = dataset.open_records(args.name), paths.decisions(args.name)
+    decisions = read_decisions(decided, args.name) if decided.exists() else {}
     only = [reason for reason in REASONS if reason in args.only]
     classifier = None
     if args.classifier and unwanted.REASON in only:
-        classes = [name for name in records.classes if name != consts.UNLABELLED]
-        classifier = Classifier(args.classifier, args.labels, args.wanted, classes)
+        classifier = Classifier(args.classifier, args.labels, args.wanted, records.classes)
     photos = read_photos(records)
     findings, missing = review(records, photos, only, classifier, args.iqr_factor)
     report(findings, photos, missing, only)
-    page = write_results(args.name, records, photos, findings, args.most)
+    page = write_results(args.name, records, photos, findings, decisions, args.most)
     next_step(f'open {shlex.quote(paths.shown(page))}')
 
 

@@ -22,8 +22,8 @@ from PIL import Image
 
 from src.common.ahead import ahead
 from src.common.progress import progress
-from src.curation.alignment import Aligner, Change
-from src.curation.nearest import BLOCK, HASH_SIDE, nearest, perceptual_hashes, unit
+from src.curation.matching.alignment import Aligner, Change
+from src.curation.matching.nearest import BLOCK, HASH_SIDE, nearest, perceptual_hashes, unit
 
 NEIGHBORS = 6  # of each photo by bottlenecks: a photo and five copies of it find one another
 HASH_NEIGHBORS, HASH_DISTANCE = 3, 16  # by hashes, up to so many of 63 bits; half of them differ by chance
