@@ -1,17 +1,20 @@
 """Label suspects: photos that look like another class than the one that they are labeled as.
 
 A linear discriminant analysis on the bottlenecks gives each photo probabilities of the classes, from a model
-that was fitted without it. A photo is suspect if another class is more probable than its label and the label
-is less probable than it is, on average, for photos that are labeled otherwise.
+that was fitted without it. A photo is suspect if another class is more probable than its label, and one of
+two rules holds:
 
-That is confident learning (Northcutt, Jiang and Chuang 2021, https://arxiv.org/abs/1911.00068), which gives
-each class a threshold from the data, the mean probability of photos with that label, and asks which other
-class a photo reaches. The threshold is put at the other end here: with 120 breeds, of which one photo in five
-looks more like another breed, the published rule names 600 of 6,000 photos and two in three of them wrongly;
-with two classes both rules are the same.
+- The label is less probable than it is, on average, for photos that are labeled otherwise. That is confident
+  learning (Northcutt, Jiang and Chuang 2021, https://arxiv.org/abs/1911.00068), which gives each class a
+  threshold from the data, the mean probability of photos with that label, and asks which other class a photo
+  reaches. The threshold is put at the other end here: with 120 breeds, of which one photo in five looks more
+  like another breed, the published rule names 600 of 6,000 photos and two in three of them wrongly; with two
+  classes both rules are the same.
+- The label is wrong with a chance above LEAST_CHANCE, by Bayes' rule, if a share of all labels was changed at
+  random. The share is estimated together with the scale of the probabilities by maximum likelihood. This
+  rule finds single wrong labels among classes that are easily told apart, where mean probabilities are 0.
 
-Probabilities are calibrated by maximum likelihood under the assumption that a share of the labels was changed
-at random, as wrong labels would make a temperature alone too cautious.
+The estimate also keeps the probabilities sharp: with a temperature alone wrong labels make them too cautious.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from src.curation.findings import Finding
 from src.curation.photos import Photos
 
 REASON = 'label suspect'
+LEAST_CHANCE = 0.2  # that a label is wrong
 LEAST = 2  # photos of a class; one alone cannot be compared with others of its class
 
 
@@ -38,9 +42,9 @@ def label_suspects(photos: Photos, bottlenecks: np.ndarray) -> list[Finding]:
         return []
     rows = np.flatnonzero(np.isin(photos.labels, used))
     labels = np.searchsorted(used, photos.labels[rows])
-    probabilities = out_of_fold_probabilities(bottlenecks[rows], labels, len(used))
+    probabilities, share = out_of_fold_probabilities(bottlenecks[rows], labels, len(used))
     found = []
-    for i in np.flatnonzero(suspects(probabilities, labels)):
+    for i in np.flatnonzero(suspects(probabilities, labels, share)):
         best, own = int(probabilities[i].argmax()), int(labels[i])
         score = float(np.log(probabilities[i, best]) - np.log(max(probabilities[i, own], 1e-30)))
         name = photos.classes[used[best]]
@@ -50,27 +54,29 @@ def label_suspects(photos: Photos, bottlenecks: np.ndarray) -> list[Finding]:
     return found
 
 
-def suspects(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which photos [N] bool are suspect, from probabilities [N, classes] and labels [N] int."""
+def suspects(probabilities: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Which photos [N] bool are suspect, from probabilities [N, classes], labels [N] int and the share of
+    labels that is wrong at random."""
     number, classes = probabilities.shape
     given = probabilities[np.arange(number), labels]
     totals, counts = probabilities.sum(0), np.bincount(labels, minlength=classes)
-    of_own = np.bincount(labels, given, classes)
-    thresholds = (totals - of_own) / np.maximum(number - counts, 1)
-    return (probabilities.argmax(1) != labels) & (given < thresholds[labels])
+    thresholds = (totals - np.bincount(labels, given, classes)) / np.maximum(number - counts, 1)
+    by_chance = share * (1 - given) / (classes - 1)
+    wrong = by_chance / np.maximum((1 - share) * given + by_chance, 1e-30)
+    return (probabilities.argmax(1) != labels) & ((given < thresholds[labels]) | (wrong > LEAST_CHANCE))
 
 
-def out_of_fold_probabilities(vectors: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Calibrated probabilities [N, classes] float64 of models that were fitted without the example. The
-    shrinkage is that with the highest likelihood of the labels."""
+def out_of_fold_probabilities(
+    vectors: np.ndarray, labels: np.ndarray, classes: int
+) -> tuple[np.ndarray, float]:
+    """Calibrated probabilities [N, classes] float64 of models that were fitted without the example, and the
+    share of labels that is wrong at random. The shrinkage is that with the highest likelihood."""
     from scipy.special import softmax
 
-    fits = [
-        (*calibrated(logits, labels), logits)
-        for logits in out_of_fold_logits(vectors, labels, classes).values()
-    ]
-    _, scale, _, logits = min(fits, key=lambda fit: fit[0])
-    return softmax(scale * logits.astype(np.float64), axis=1)
+    logits = out_of_fold_logits(vectors, labels, classes).values()
+    fits = [(*calibrated(one, labels), one) for one in logits]
+    _, scale, share, best = min(fits, key=lambda fit: fit[0])
+    return softmax(scale * best.astype(np.float64), axis=1), share
 
 
 def calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:

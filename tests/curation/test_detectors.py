@@ -192,7 +192,7 @@ def test_classes_with_fewer_photos_than_folds_are_in_as_many_folds_and_always_tr
     assert [len(set(folds[labels == k])) for k in range(3)] == [FOLDS, 2, 3]
     random = np.random.default_rng(1)
     vectors = (labels[:, None] * 3 + random.normal(0, 0.2, (25, 6))).astype(np.float32)
-    probabilities = out_of_fold_probabilities(vectors, labels, 3)
+    probabilities, _ = out_of_fold_probabilities(vectors, labels, 3)
     assert np.isfinite(probabilities).all()
     assert (probabilities.argmax(1) == labels).mean() > 0.9
 
@@ -221,4 +221,12 @@ def test_a_label_is_suspect_below_its_mean_probability_on_other_photos():
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.05, 0.95], [0.3, 0.7], [0.4, 0.6]])
     labels = np.array([0, 0, 0, 1, 1])
     # Class 0 has a mean of 0.35 on the photos of class 1: photo 2 is below it.
-    assert suspects(probabilities, labels).tolist() == [False, False, True, False, False]
+    assert suspects(probabilities, labels, 0).tolist() == [False, False, True, False, False]
+
+
+def test_one_wrong_label_among_classes_that_are_easily_told_apart_is_suspect():
+    probabilities = np.array([[1 - 1e-9, 1e-9]] * 10 + [[1e-9, 1 - 1e-9]] * 11)
+    probabilities[10] = [1e-4, 1 - 1e-4]  # labeled as class 0, and more like it than those of class 1
+    labels = np.array([0] * 11 + [1] * 10)
+    assert np.flatnonzero(suspects(probabilities, labels, 0.03)).tolist() == [10]
+    assert not suspects(probabilities, labels, 0).any()
