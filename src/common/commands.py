@@ -55,6 +55,9 @@ COMMANDS = {
     'keras': Command(
         'src.freezing.keras_import', 'make a frozen graph of a Keras network, or of your own Keras model'
     ),
+    'review': Command(
+        'src.curation.review', 'find photos that do not belong: unwanted, odd, copies, wrong labels'
+    ),
     'train': Command('src.training.train', 'train a head on bottlenecks'),
     'train-images': Command('src.training.train_images', 'train a network from pixels by a recipe'),
     'fine-tune': Command('src.training.fine_tune', 'train the last layers of a backbone and its head'),

@@ -8,10 +8,11 @@ change a notebook's own figures. Importing Matplotlib takes half a second, so it
 that use it. Names may be in any script that DejaVu Sans or an installed font has (`fonts`).
 """
 
-from src.drawing.bars import bar_chart_pairs
+from src.drawing.bars import bar_chart_groups, bar_chart_pairs
 from src.drawing.fonts import families, writable
 from src.drawing.heat_maps import heat_map
 from src.drawing.reliability import reliability_diagram
+from src.drawing.scatter import scatter_plots
 from src.drawing.sheets import Tile, contact_sheet
 from src.drawing.style import BLUE, FAINT, MUTED, ORANGE, STYLE, drawing, readable
 
@@ -22,6 +23,7 @@ __all__ = [
     'ORANGE',
     'STYLE',
     'Tile',
+    'bar_chart_groups',
     'bar_chart_pairs',
     'contact_sheet',
     'drawing',
@@ -29,5 +31,6 @@ __all__ = [
     'heat_map',
     'readable',
     'reliability_diagram',
+    'scatter_plots',
     'writable',
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,4 +37,28 @@ def bar_chart_pairs(
         axes.xaxis.set_major_formatter('{x:,.0f}')
         axes.set_xlabel(x_title)
         legend_above(axes)
+        title_above(figure, extent(figure, axes), title)
+
+
+def bar_chart_groups(
+    names: Sequence[str], series: Mapping[str, Sequence[int]], path: Path, title: str, x_title: str
+) -> None:
+    """Write a PNG with a group of bars for each name, one bar for each series, the first on top."""
+    thick = 0.76 / len(series)
+    with drawing(path, 6.5, (0.2 + 0.16 * len(series)) * len(names) + 0.3, [*names, title]) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        for i, (label, numbers) in enumerate(series.items()):
+            places = np.arange(len(names)) - 0.38 + (i + 0.5) * thick
+            bars = axes.barh(places, numbers, height=0.92 * thick, color=(BLUE, ORANGE)[i % 2], label=label)
+            axes.bar_label(bars, [f'{number:,}' for number in numbers], padding=5, color=MUTED)
+        axes.set_yticks(range(len(names)), [f'{LEFT_TO_RIGHT}{short(name)}' for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.tick_params(length=0)
+        axes.spines['bottom'].set_visible(False)
+        axes.grid(axis='x')
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_formatter('{x:,.0f}')
+        axes.set_xlabel(x_title)
+        if len(series) > 1:
+            legend_above(axes)
         title_above(figure, extent(figure, axes), title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,16 +39,18 @@ class FrozenGraph:
     info: dict[str, Any]
 
 
-def load_graph(path: Path) -> FrozenGraph:
+def load_graph(path: Path, labels: Path | None = None) -> FrozenGraph:
     """Read a frozen model written by `freeze`, or any frozen classifier with a labels file beside it
-    (NAME.txt beside NAME.pb, one class a line in output order).
+    (NAME.txt beside NAME.pb, one class a line in output order). `labels` is the labels file if it is another
+    one; ImageNet's lists of 1,001 classes also fit networks without their first class, the background.
 
     Raises UserError when the file is not a frozen graph or has no output, or when its labels are missing.
     """
     path = Path(path)
     graph_def = read_graph(path)
     output = output_of(graph_def, path)
-    model = _checked(graph_def, output, read_labels(graph_def) or _labels_beside(path), path)
+    names = labels_in(labels) if labels else read_labels(graph_def) or _labels_beside(path)
+    model = _checked(graph_def, output, names, path)
     weights, preprocessing, graph_def = dict(model.weights), model.preprocessing, model.graph_def
     if leaves_to_rewrite(graph_def):
         keep = [
@@ -59,6 +62,7 @@ def load_graph(path: Path) -> FrozenGraph:
         ]
         graph_def, _ = optimize(put_weights(graph_def, weights), keep)
         weights = take_weights(graph_def)
+    model = _without_background(model, path)
     _check_classes(model, path)
     return replace(model, graph_def=graph_def, weights=weights)
 
@@ -89,6 +93,14 @@ def _checked(graph_def: tf.GraphDef, output: str, labels: list[str], path: Path)
     preprocessing = find_preprocessing(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, preprocessing), [output])
     return FrozenGraph(graph_def, weights, preprocessing, output, labels, info)
+
+
+def _without_background(model: FrozenGraph, path: Path) -> FrozenGraph:
+    """Leaves out the first label if it is one too many, and the background."""
+    extra = len(model.labels) - _classes(model.graph_def, model.output, path)
+    if extra == 1 and re.fullmatch(r'(0\s+)?background', model.labels[0]):
+        return replace(model, labels=model.labels[1:])
+    return model
 
 
 def _check_classes(model: FrozenGraph, path: Path) -> None:
