@@ -72,6 +72,13 @@ def decoding_as(first: Backbone, backbone: Backbone) -> Backbone:
     return made
 
 
+def parts_for(backbone: Backbone) -> list[int]:
+    """For each backbone that this one joins, or for itself, which of the pictures in its pixels it takes."""
+    resizings = [_resizing(one) for one in backbone.joined or [backbone]]
+    different = list(dict.fromkeys(resizings))
+    return [different.index(resizing) for resizing in resizings]
+
+
 class _Light:
     """A backbone without the content of its weights, and these by their names in the joined graph."""
 
