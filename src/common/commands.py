@@ -48,6 +48,9 @@ COMMANDS = {
     'convert-beam': Command(
         'src.data_preparation.beam_to_tfrecords', 'convert a folder on many processes or machines'
     ),
+    'link-folders': Command(
+        'src.data_preparation.link_folders', 'make a folder of links, by split and class, for other tools'
+    ),
     'backbone': Command('src.graph.backbones', 'check a frozen graph as a backbone, and show its facts'),
     'keras': Command(
         'src.freezing.keras_import', 'make a frozen graph of a Keras network, or of your own Keras model'

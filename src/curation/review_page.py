@@ -77,25 +77,23 @@ def content_of(
     left_out: for reasons with more than `most` findings, how many more
     decisions: earlier ones, the times in milliseconds since 1970
     """
+    findings = list(findings)
+    known = {one.id: (one.split, one.label) for one in findings}  # not of all second photos of pairs
     shown, left_out = _first(findings, most)
     photos: dict[str, dict] = {}
     entries: dict[Any, dict] = {}
     for one in shown:
+        for id_ in filter(None, (one.id, one.other)):
+            split, label = known.get(id_, ('', ''))
+            photos.setdefault(id_, {'id': id_, 'split': split, 'label': label, 'findings': []})
         if one.other:
+            ids = [one.id, one.other]
+            entries[frozenset(ids)] = {'ids': ids, 'reasons': [one.reason], 'pair': _found(one)}
             continue
-        photo = photos.setdefault(one.id, _photo(one))
-        photo['findings'].append(_found(one))
+        photos[one.id]['findings'].append(_found(one))
         entry = entries.setdefault(one.id, {'ids': [one.id], 'reasons': []})
         if one.reason not in entry['reasons']:
             entry['reasons'].append(one.reason)
-    for one in shown:
-        if one.other:
-            photos.setdefault(one.id, _photo(one))
-            photos.setdefault(one.other, {'id': one.other, 'split': '', 'label': '', 'findings': []})
-            found = {'ids': [one.id, one.other], 'reasons': [one.reason], 'pair': _found(one)}
-            entries.setdefault(frozenset(found['ids']), found)
-    for one in shown:  # of the second photo of a pair they are known if it has a finding of its own
-        photos[one.id] |= {'split': one.split, 'label': one.label}
     numbers = {id_: number for number, id_ in enumerate(photos)}
     ordered = sorted(entries.values(), key=lambda entry: REASONS.index(entry['reasons'][0]))
     return {
@@ -147,10 +145,6 @@ def _first(findings: Iterable[Finding], most: int) -> tuple[list[Finding], dict[
         if number[one.reason] <= most:
             shown.append(one)
     return shown, {reason: total - most for reason, total in number.items() if total > most}
-
-
-def _photo(one: Finding) -> dict[str, Any]:
-    return {'id': one.id, 'split': one.split, 'label': one.label, 'findings': []}
 
 
 def _found(one: Finding) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from src.common.locks import at_work
 from src.common.paths import MANIFEST
 from src.data_preparation.conversion.command import converter_parser, job_of, report
 from src.data_preparation.conversion.job import write_skipped
+from src.data_preparation.conversion.reviewed import read_review
 from src.graph.backbones import tried_from
 
 LOCAL_RUNNERS = ('fnapirunner', 'directrunner')
@@ -62,7 +63,8 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
         if not isinstance(pb, Path):
             facts['path'] = str(pb)
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
-    job = job_of(args, place(args.data))
+    review = read_review(args.review) if args.review else None
+    job = job_of(args, place(args.data), review=review)
     local = isinstance(folder.place, Path)
     with at_work(folder.place) if local else errors.resumes():
         run(Task(job, pb, facts, folder, args.overwrite), options, runner)
@@ -71,7 +73,7 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
 
 def _parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     """The command's own flags, and the remaining ones, which are for Beam."""
-    made = converter_parser('beam_to_tfrecords', __doc__, review=False)
+    made = converter_parser('beam_to_tfrecords', __doc__)
     records = paths.shown(paths.RECORDS_DIR)
     made.add_argument('--output', metavar='FOLDER', help=f'folder for the records (default: {records}/NAME)')
     return made.parse_known_args(argv)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -13,8 +12,8 @@ import pytest
 from src.analysis.runs import Curve, Run, read_curves
 from src.analysis.runs_page import page, round_values
 from src.common.tf1 import tf
+from tests.browser import chromium
 
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 TEXTS = {
     'model': 'a_model_with_a_very_long_name_that_somebody_gave_it_2026_11_26',
     'data_set': 'stanford_dogs_cropped (120 classes: 12,000 train, 1,200 validation, 6,000 test)',
@@ -79,9 +78,7 @@ def test_names_may_wrap_after_separators_and_are_escaped():
 
 
 def test_it_fits_1280_pixels(tmp_path):
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip('no Chromium to lay the page out')
+    browser = chromium()
     measure = "const t = document.querySelector('.table'); document.title = t.scrollWidth - t.clientWidth"
     path = tmp_path / 'runs.html'
     text = made(TEXTS['model'], 'x' * 90, 'short').replace('</html>', f'<script>{measure}</script></html>')

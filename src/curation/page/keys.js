@@ -61,10 +61,16 @@ const ACTIONS = {
   ArrowRight: () => step(1),
 };
 
+// The key in lower case; on keyboards for other scripts, the Latin letter in its place.
+function keyOf({key, code}) {
+  const latin = /^Key[A-Z]$/.test(code) && key > '\x7f' ? code.at(-1) : key;
+  return latin.length === 1 ? latin.toLowerCase() : latin;
+}
+
 document.addEventListener('keydown', event => {
   if (dialog.open || event.altKey || event.isComposing) return;
   if (event.target.matches('select, input:not([type=checkbox]), textarea')) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = keyOf(event);
   if (event.ctrlKey || event.metaKey) {
     if (key !== 'z' || event.shiftKey) return;
     event.preventDefault();

@@ -44,6 +44,16 @@ function refreshThumbnails() {
   });
 }
 
+// Scrolls the thumbnails, and not the page, until one is visible.
+function revealThumbnail(place) {
+  const {left, right, top, bottom} = thumbnails[place].getBoundingClientRect();
+  for (const box of [element('thumbnails'), element('thumbnails').parentNode]) {
+    const frame = box.getBoundingClientRect();
+    box.scrollBy(Math.min(0, left - frame.left - 8) + Math.max(0, right - frame.right + 8),
+      Math.min(0, top - frame.top - 8) + Math.max(0, bottom - frame.bottom + 8));
+  }
+}
+
 for (const one of content.reasons) {
   const number = entries.filter(entry => entry.reasons.includes(one)).length;
   reason.add(new Option(`${one} (${number})`, one));

@@ -30,9 +30,9 @@ function listClasses() {
   const found = matching(typed.value);
   chooser.replaceChildren(...found.map(i => new Option(`${i + 1}  ${classes[i]}`, classes[i])));
   chooser.selectedIndex = typed.value && found.length ? 0 : -1;
-  const first = found.length && typed.value ? `, the first is ${classes[found[0]]}` : '';
-  element('matches').textContent = found.length ? count(found.length, 'class', 'classes') + first
-    : 'No class is called so.';
+  const first = found.length > 1 ? `, the first is ${classes[found[0]]}` : `: ${classes[found[0]]}`;
+  element('matches').textContent = found.length
+    ? count(found.length, 'class', 'classes') + (typed.value ? first : '') : 'No class is called so.';
 }
 
 typed.addEventListener('input', listClasses);

@@ -6,9 +6,9 @@ let active = 0;
 function show(place) {
   const focused = document.activeElement?.closest('#thumbnails'), button = focusedButton();
   current = place;
-  active = 0;
   const entry = entries[place];
   figures = entry.photos.map((number, i) => ({photo: photos[number], node: figureOf(number, i, entry)}));
+  active = Math.max(0, figures.findIndex(({photo}) => !decisionOn(photo.id).decision));
   element('photos').replaceChildren(...figures.map(figure => figure.node));
   element('photos').dataset.photos = figures.length;
   element('pair').hidden = !entry.pair;
@@ -16,7 +16,7 @@ function show(place) {
   refresh();
   if (focused) thumbnails[place].focus();
   if (button) focusOn(button);
-  thumbnails[place].scrollIntoView({block: 'nearest', inline: 'nearest'});
+  revealThumbnail(place);
 }
 
 function figureOf(number, place, entry) {

@@ -1,8 +1,8 @@
 """The conversion as an Apache Beam pipeline, on many processes or machines.
 
-    samples -> hashes -> deduplicate -> shards: decode, backbone, write -> manifest
-        |                      |              ^
-        labels        counts, fingerprint -> claim the folder
+    samples -> hashes -> review -> deduplicate -> shards: decode, backbone, write -> manifest
+                           |            |            ^
+                         labels   counts, fingerprint -> claim the folder
 
 Only names and hashes are sent between machines; each worker reads the pictures that it converts. Labels,
 counts, the fingerprint and remarks are added up in parts, so no machine holds a list of all photos. Workers
@@ -28,6 +28,7 @@ from src.common.errors import UserError
 from src.common.paths import MANIFEST
 from src.data_preparation.beam.files import RecordsFolder, Remote, local_copy
 from src.data_preparation.beam.listing import list_samples
+from src.data_preparation.beam.review import from_bytes, labels_of, reviewed
 from src.data_preparation.class_folders import no_class_folders
 from src.data_preparation.conversion import job as jobs
 from src.data_preparation.conversion.bottlenecks import Extractor
@@ -100,8 +101,13 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
         | 'batches' >> beam.BatchElements(HASH_BATCH, HASH_BATCH)
         | 'hash' >> beam.FlatMap(hash_all).with_outputs('bad', main='photos')
     )
+    photos, totals = hashed.photos, [hashed.bad]
+    tasks = pipeline | beam.Create([task])
+    if review := task.job.review:
+        photos, of_review, tasks = reviewed(photos, tasks, review, task.job.source)
+        totals.append(of_review)
     kept = (
-        hashed.photos
+        photos
         | 'by hash' >> beam.GroupByKey()
         | 'deduplicate' >> beam.FlatMap(deduplicate).with_outputs('bad', main='photos')
     )
@@ -111,20 +117,14 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
         | 'count' >> beam.combiners.Count.PerElement()
         | 'counts' >> beam.combiners.ToDict()
     )
-    labels = (
-        hashed.photos
-        | 'label' >> beam.Map(lambda photo: photo[1].sample.label.encode('utf-8', 'surrogateescape'))
-        | 'labels' >> beam.combiners.ToSet()
-    )
+    labels = labels_of(photos, 'of the data set')
     total_hash = (
         kept.photos
         | 'record hash' >> beam.Map(jobs.record_hash).with_output_types(object)
         | 'total hash' >> beam.CombineGlobally(sum).with_output_types(object)
     )
-    plan = (
-        pipeline
-        | beam.Create([task])
-        | 'claim' >> beam.Map(claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(total_hash))
+    plan = tasks | 'claim' >> beam.Map(
+        claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(total_hash)
     )
     written = (
         kept.photos
@@ -133,7 +133,7 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
         | 'convert' >> beam.ParDo(WriteShard(task), AsSingleton(plan))
     )
     (
-        (written, hashed.bad, kept.bad)
+        (written, kept.bad, *totals)
         | beam.Flatten()
         | 'add up' >> beam.CombineGlobally(jobs.add_up)
         | 'complete' >> beam.Map(complete, task, AsSingleton(plan))
@@ -162,8 +162,8 @@ def claim(task: Task, labels: set[bytes], counts: dict[str, int], total_hash: in
     """Claim the folder before anything is written to it. Raises UserError as `job.claim` does."""
     if not labels:
         raise no_class_folders(task.job.source)
-    names = (label.decode('utf-8', 'surrogateescape') for label in labels)
-    manifest = jobs.new_manifest(task.job, task.backbone, class_names(names, task.job.source), total_hash)
+    names = class_names(map(from_bytes, labels), task.job.source)
+    manifest = jobs.new_manifest(task.job, task.backbone, names, total_hash)
     task.folder.claim(manifest, task.overwrite)
     return Plan(manifest, counts)
 

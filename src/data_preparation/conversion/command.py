@@ -28,18 +28,13 @@ from src.records.next_commands import CONVERTERS, to_train, usual_model
 
 
 def converter_parser(
-    converter: str,
-    doc: str,
-    data: str = '',
-    metavar: str = 'DIR',
-    backbone: bool = True,
-    review: bool = True,
+    converter: str, doc: str, data: str = '', metavar: str = 'DIR', backbone: bool = True
 ) -> argparse.ArgumentParser:
     """The argument parser of a converter's module.
 
     A converter with defaults in `CONVERTERS` takes --data (`data` and `metavar` are for its help) and --name;
     others take the folder of the class folders and require --name. Without `backbone` the default is to
-    convert pictures only. `review`: whether it takes --review.
+    convert pictures only.
     """
     made = cli.parser(f'src.data_preparation.{converter}', doc)
     if converter in CONVERTERS:
@@ -79,13 +74,12 @@ def converter_parser(
         help='what the backbone computes in (default: bfloat16 where the CPU has instructions for it, twice '
         'as fast; else float32)',
     )
-    if review:
-        made.add_argument(
-            '--review',
-            type=Path,
-            metavar='FILE',
-            help='decisions of a review (decisions.csv): photos to leave out, and labels to change',
-        )
+    made.add_argument(
+        '--review',
+        type=Path,
+        metavar='FILE',
+        help='decisions of a review (decisions.csv): photos to leave out, and labels to change',
+    )
     made.add_argument(
         '--overwrite', action='store_true', help='replace the records of an earlier, different conversion'
     )

@@ -37,12 +37,13 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dic
     classes, remarks = class_names(plan.labels, job.source, plan.remarks), plan.remarks
     planned = with_copies(plan.photos, job.copies)
     manifest = new_manifest(job, backbone and backbone.facts(), classes, sum(map(record_hash, planned)))
-    manifest |= {'review': plan.review} if plan.review else {}
     with at_work(folder):
         claim(folder, manifest, overwrite)
         shards = into_shards(planned, job.shard_size)
         write_missing(folder, shards, job, backbone, classes)
-        skipped = Totals(remarks=[asdict(remark) for remark in (*job.remarks, *remarks)])
+        skipped = Totals(
+            remarks=[asdict(remark) for remark in (*job.remarks, *remarks)], reviewed=plan.reviewed
+        )
         written = (totals_of(s.name, files.read_json(folder / note_name(s.name))) for s in shards)
         manifest = complete(manifest, add_up([skipped, *written]))
         files.write_json(folder / MANIFEST, manifest)

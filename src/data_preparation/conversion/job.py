@@ -55,12 +55,13 @@ class Job:
 @dataclass(frozen=True)
 class Totals:
     """What finished shards hold: their names, records in each split, the labels of training records, and
-    remarks."""
+    remarks; and how many photos a review dropped, relabeled and kept."""
 
     shards: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     trained: set[str] = field(default_factory=set)
     remarks: list[dict] = field(default_factory=list)
+    reviewed: Counter[str] = field(default_factory=Counter)
 
 
 def totals_of(shard: str, note: dict) -> Totals:
@@ -78,6 +79,7 @@ def add_up(parts: Iterable[Totals]) -> Totals:
         total.counts.update(part.counts)
         total.trained.update(part.trained)
         total.remarks.extend(part.remarks)
+        total.reviewed.update(part.reviewed)
     return total
 
 
@@ -108,6 +110,8 @@ def new_manifest(job: Job, backbone: dict | None, classes: Sequence[str], total_
         converter['class_folders'] = job.class_folders
     if job.draw:
         converter['draw'] = job.draw.facts()
+    if job.review:
+        converter['review'] = job.review.facts(Counter())
     return manifest | converter | {'fingerprint': fingerprint, 'complete': False}
 
 
@@ -121,13 +125,18 @@ def record_hash(item: Planned) -> int:
 
 def complete(manifest: dict, totals: Totals) -> dict:
     """The manifest with what all shards hold, in an order that does not depend on theirs."""
-    return manifest | {
-        'counts': {split: totals.counts[split] for split in ALL_SPLITS if totals.counts[split]},
-        'untrained': [name for name in manifest['classes'] if name not in totals.trained],
-        'shards': sorted(totals.shards, key=_by_split_and_number),
-        'remarks': sorted(totals.remarks, key=lambda remark: (remark['file'], remark['reason'])),
-        'complete': True,
-    }
+    review = {'review': manifest['review'] | totals.reviewed} if manifest.get('review') else {}
+    return (
+        manifest
+        | review
+        | {
+            'counts': {split: totals.counts[split] for split in ALL_SPLITS if totals.counts[split]},
+            'untrained': [name for name in manifest['classes'] if name not in totals.trained],
+            'shards': sorted(totals.shards, key=_by_split_and_number),
+            'remarks': sorted(totals.remarks, key=lambda remark: (remark['file'], remark['reason'])),
+            'complete': True,
+        }
+    )
 
 
 def _by_split_and_number(shard: str) -> tuple[int, int, str]:

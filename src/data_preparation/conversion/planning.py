@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from src.common import paths
 from src.common.progress import say
@@ -18,12 +19,12 @@ from src.records.manifest import Remark
 @dataclass(frozen=True)
 class Plan:
     """The photos to convert, in an order that depends on their bytes alone; remarks on other files; the
-    labels of all readable pictures; and what a review changed, for the manifest."""
+    labels of all readable pictures; and how many photos a review dropped, relabeled and kept."""
 
     photos: list[Planned]
     remarks: list[Remark]
     labels: set[str]
-    review: dict | None = None
+    reviewed: Counter[str] = field(default_factory=Counter)
 
 
 def planned_by(job: Job) -> Plan:
@@ -41,13 +42,12 @@ def planned_by(job: Job) -> Plan:
         return Plan(photos, remarks + copies, labels_of(items))
     remaining, dropped, made = reviewed.apply(job.review, items)
     after, copies = unique(remaining)
-    facts = job.review.facts(made)
-    say(f'{paths.shown(job.review.path)}: {reviewed.summary(facts)}')
+    say(f'{paths.shown(job.review.path)}: {reviewed.summary(made)}')
     reviewed.say_classes(photos, after)
     if job.draw:
         after, undecodable = _drawn_as_before(job, photos, after)
         remarks += undecodable
-    return Plan(after, remarks + dropped + copies, labels_of(remaining), facts)
+    return Plan(after, remarks + dropped + copies, labels_of(remaining), made)
 
 
 def _drawn_as_before(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from src.data_preparation.samples import Planned, Sample, Unused, shown, skipped
 from src.records.decisions import DROP, RELABEL, Decision, read_decisions
 from src.records.manifest import Remark
 
+OUTCOMES = ('dropped', 'relabeled', 'kept')
 DROPPED = 'dropped in review'
 CLASSES_SHOWN = 20  # at most so many classes whose number of photos changes are printed
 
@@ -34,7 +35,7 @@ class Review:
 
     def facts(self, made: Counter[str]) -> dict[str, Any]:
         """For the manifest. `made` counts the photos by what became of them."""
-        numbers = {word: made[word] for word in ('dropped', 'relabeled', 'kept')}
+        numbers = {word: made[word] for word in OUTCOMES}
         return {'file': paths.from_root(self.path), 'sha256': self.sha256, **numbers}
 
 
@@ -44,13 +45,21 @@ def read_review(path: Path) -> Review:
 
 
 def check(review: Review, samples: Sequence[Sample], source: Any) -> None:
-    """Compare a review with the photos of a data set: prints how many photos are gone.
+    """`check_labels` for the samples of a data set."""
+    labels = {sample.id: sample.label for sample in samples if not isinstance(sample.path, Unused)}
+    check_labels(review, labels, set(labels.values()) - {None}, source)
 
+
+def check_labels(
+    review: Review, labels: Mapping[str, str | None], classes: Collection[str], source: Any
+) -> None:
+    """Compare a review with a data set: prints how many of its photos are gone.
+
+    labels: the labels by id, at least of all photos that the review names
     Raises UserError when it names none of the photos, or a class that the data set does not have.
     """
     where, data = paths.shown(review.path), shown(source)
-    photos = {sample.id: sample for sample in samples if not isinstance(sample.path, Unused)}
-    missing = [id_ for id_ in review.decisions if id_ not in photos]
+    missing = [id_ for id_ in review.decisions if id_ not in labels]
     if missing and len(missing) == len(review.decisions):
         raise UserError(
             f'{where} names none of the photos in {data} (the first is {missing[0]}): it is a list of '
@@ -58,13 +67,13 @@ def check(review: Review, samples: Sequence[Sample], source: Any) -> None:
         )
     if missing:
         say(f'{where}: {count(len(missing), "photo")} not in {data} any more, the first is {missing[0]}')
-    unlabeled = [id_ for id_ in review.decisions if id_ in photos and photos[id_].label is None]
+    unlabeled = [id_ for id_ in review.decisions if labels.get(id_, '') is None]
     if unlabeled:
         say(f'{where}: {count(len(unlabeled), "photo")} without a label left as before: {unlabeled[0]}')
-    classes = sorted({sample.label for sample in photos.values()} - {None})
     for id_, made in review.decisions.items():
-        if made.decision == RELABEL and id_ in photos and made.label not in classes:
-            near = names.similar(made.label, classes) or f'; the classes are {files.listed(classes)}'
+        if made.decision == RELABEL and id_ in labels and made.label not in classes:
+            known = sorted(classes)
+            near = names.similar(made.label, known) or f'; the classes are {files.listed(known)}'
             raise UserError(
                 f'{where}: {id_} is relabeled as {made.label!r}, which is no class of {data}{near}'
             )
@@ -92,10 +101,11 @@ def apply(review: Review, items: Iterable[Planned]) -> tuple[list[Planned], list
     return remaining, remarks, made
 
 
-def summary(facts: Mapping[str, Any]) -> str:
-    """What a review changed, from the manifest: '12 photos dropped, 3 relabeled, 40 kept as they were'."""
-    dropped = count(facts['dropped'], 'photo')
-    return f'{dropped} dropped, {facts["relabeled"]:,} relabeled, {facts["kept"]:,} kept as they were'
+def summary(made: Mapping[str, Any]) -> str:
+    """What a review changed, as counted by `apply` or from the manifest: '12 photos dropped, 3 relabeled, 40
+    kept as they were'."""
+    dropped, relabeled, kept = (made[word] for word in OUTCOMES)
+    return f'{count(dropped, "photo")} dropped, {relabeled:,} relabeled, {kept:,} kept as they were'
 
 
 def say_classes(before: Iterable[Planned], after: Iterable[Planned]) -> None:

@@ -21,6 +21,7 @@ from src.data_preparation.samples import Unused
 from src.graph.graph_io import write_graph
 from src.images.files import LINKED_BEFORE
 from src.records.dataset import load, open_records
+from src.records.decisions import Decision, write_decisions
 from tests.data_preparation.photos import POCKET, put, put_classes
 
 COMMAND = [sys.executable, '-m', 'src.data_preparation.beam_to_tfrecords']
@@ -131,6 +132,38 @@ def test_leftovers_of_a_killed_run_are_removed(beam, small_shards, mess):
     (folder / '.train-00000-of-00005.tfrecord.1.tmp').write_bytes(b'half')
     with_beam(mess, 'swept')
     assert content(folder) == whole
+
+
+def test_a_review_changes_the_same(beam, mess, tmp_path, capsys):
+    path = tmp_path / 'decisions.csv'
+    decisions = [
+        Decision('a b/1.jpg', 'drop'), Decision('a b/both.jpg', 'relabel', 'ü'), Decision('ü/2.jpg', 'keep'),
+        Decision('ü/gone.jpg', 'drop'), Decision('ü/1.jpg', 'drop'),
+    ]  # fmt: skip
+    if sys.platform == 'linux':
+        decisions.append(Decision('a b/caf\udce9.jpg', 'relabel', 'ü'))
+    write_decisions(path, 'mess', decisions)
+    here = locally(mess, 'reviewed', '--review', str(path))
+    expected = content(here)
+    shutil.rmtree(here)
+    capsys.readouterr()
+    assert content(with_beam(mess, 'reviewed', '--review', str(path))) == expected
+    manifest = files.read_json(here / 'manifest.json')
+    relabeled = 2 if sys.platform == 'linux' else 1
+    assert manifest['review'] | {'file': '', 'sha256': ''} == {
+        'file': '', 'sha256': '', 'dropped': 2, 'relabeled': relabeled, 'kept': 1
+    }  # fmt: skip
+    said = capsys.readouterr().out
+    assert f'2 photos dropped, {relabeled} relabeled, 1 kept as they were' in said
+    assert '1 photo not in ' in said and 'the first is ü/gone.jpg' in said
+    for wrong, words in (
+        (Decision('ü/gone.jpg', 'drop'), 'names none of the photos'),
+        (Decision('ü/1.jpg', 'relabel', 'a_b'), "'a_b', which is no class of .*; similar names: a b"),
+    ):
+        write_decisions(path, 'mess', [wrong])
+        with pytest.raises(UserError, match=words):
+            with_beam(mess, 'wrong', '--review', str(path))
+        assert not paths.records('wrong').exists()
 
 
 def test_records_of_another_conversion_are_replaced_only_with_overwrite(beam, mess, tmp_path):
