@@ -44,14 +44,14 @@ def out_of_fold_logits(
     one_hot = np.eye(classes, dtype=np.float32)[labels]
     parts = [folds == fold for fold in np.unique(folds)]
     scatters = [vectors[part].T @ vectors[part] for part in parts]
-    sums, counts = (
-        [one_hot[part].T @ of[part] for part in parts] for of in (vectors, np.ones((len(labels), 1)))
-    )
+    sums = [one_hot[part].T @ vectors[part] for part in parts]
+    counts = [one_hot[part].sum(0)[:, None] for part in parts]
+    all_scatter, all_sums, all_counts = sum(scatters), sum(sums), sum(counts)
     logits = {shrinkage: np.empty((len(labels), classes), np.float32) for shrinkage in shrinkages}
     for i, part in enumerate(parts):
-        number = sum(counts) - counts[i]
-        means = (sum(sums) - sums[i]) / number
-        scatter = sum(scatters) - scatters[i] - (means * number).T @ means
+        number = all_counts - counts[i]
+        means = (all_sums - sums[i]) / number
+        scatter = all_scatter - scatters[i] - (means * number).T @ means
         priors = np.log(number[:, 0] / number.sum())
         for shrinkage in shrinkages:
             logits[shrinkage][part] = _logits(vectors[part], means, scatter / number.sum(), priors, shrinkage)
@@ -68,5 +68,5 @@ def _logits(
     width = len(covariance)
     shrunk = (1 - shrinkage) * covariance
     shrunk.flat[:: width + 1] += shrinkage * np.trace(covariance) / width + 1e-6
-    weights = linalg.solve(shrunk, means.T, assume_a='pos', check_finite=False)
+    weights = linalg.cho_solve(linalg.cho_factor(shrunk, check_finite=False), means.T, check_finite=False)
     return vectors @ weights - 0.5 * np.einsum('kd,dk->k', means, weights) + log_priors

@@ -33,8 +33,9 @@ def duplicates(photos: Photos, bottlenecks: np.ndarray | None) -> list[Finding]:
     if len(rows) < 2:
         return []
     thumbnails = photos.thumbnails[rows]
-    pairs = candidates(thumbnails, None if bottlenecks is None else bottlenecks[rows])
-    found, _ = matches(thumbnails, pairs)
+    found, _ = matches(
+        thumbnails, *candidates(thumbnails, None if bottlenecks is None else bottlenecks[rows])
+    )
     found = [Match(int(rows[one.a]), int(rows[one.b]), one.score, one.change) for one in found]
     return [_finding(photos, row, match) for row, match in redundant(photos, found)]
 

@@ -79,8 +79,7 @@ def _judged(photos: Photos, row: int, answer: np.ndarray, classifier: Classifier
         return []
     score = -np.log10(max(float(answer[classifier.wanted].sum()), 1e-30))
     names = ', '.join(f'{_short(classifier.labels[i])} ({answer[i]:.0%})' for i in best[:SHOWN])
-    detail = f'looks like {names}; none of its {BEST} best classes is wanted'
-    return [photos.finding(row, REASON, float(score), detail)]
+    return [photos.finding(row, REASON, float(score), f'looks like {names}')]
 
 
 def _short(label: str) -> str:

@@ -83,7 +83,7 @@ def test_planted_copies_are_found_by_hash_and_alignment_alone():
     images = [scene(seed) for seed in range(30)]
     copies = [COPIES[kind](images[i]) for i, kind in enumerate(('mirrored', 'resized', 'mirrored'))]
     thumbnails = np.stack([thumbnail(one) for one in images + copies])
-    found, limit = matches(thumbnails, candidates(thumbnails, None))
+    found, limit = matches(thumbnails, *candidates(thumbnails, None))
     assert {(one.a, one.b) for one in found} == {(0, 30), (1, 31), (2, 32)}
     assert all(one.score > limit for one in found)
     assert [one.change.mirrored for one in found] == [True, False, True]
@@ -92,3 +92,15 @@ def test_planted_copies_are_found_by_hash_and_alignment_alone():
 def test_the_limit_is_what_a_gumbel_distribution_exceeds_with_the_probability():
     scores = 0.25 + 0.03 * np.random.default_rng(2).gumbel(size=20000)
     assert gumbel_limit(scores, 0.001) == pytest.approx(0.25 + 0.03 * 6.907, abs=0.01)
+
+
+def test_a_hash_is_not_overruled_by_bottlenecks_if_the_alignment_is_strong():
+    images = [scene(seed) for seed in range(30)]
+    thumbnails = np.stack([thumbnail(one) for one in [*images, images[4].resize((80, 60))]])
+    vectors = np.random.default_rng(1).normal(size=(31, 8)).astype(np.float32)
+    vectors[30] = -vectors[4]
+    pairs, similar = candidates(thumbnails, vectors)
+    assert not similar[(pairs == [4, 30]).all(1)].any()
+    found, limit = matches(thumbnails, pairs, similar)
+    assert [(one.a, one.b) for one in found] == [(4, 30)]
+    assert found[0].score > 0.7 > limit

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
-import scipy.sparse
-from scipy import ndimage
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 TEMPLATE = 0.6  # of the side: the middle of a picture is still there after cropping to 80 % at any corner
 NOISE = 4.0  # gray values; weaker texture than this is not amplified to full contrast
@@ -50,31 +51,39 @@ class Aligner:
     """
 
     def __init__(self, side: int, blur: float, turns: Sequence[float], scales: Sequence[float]):
+        from scipy import sparse
+
         self.side, self._blur = side, blur
         self._size = round(TEMPLATE * side)
         self.changes = [Change(m, t, s) for m in (False, True) for t in turns for s in scales]
-        self._sampling = scipy.sparse.vstack([self._samples(change) for change in self.changes]).tocsr()
+        self._sampling = sparse.vstack([self._samples(change) for change in self.changes]).tocsr()
 
     def prepared(self, thumbnail: np.ndarray) -> Prepared:
         """Prepare a gray picture [side, side] uint8."""
+        from scipy import fft, ndimage
+
         pixels = thumbnail.astype(np.float32)
         pixels -= ndimage.gaussian_filter(pixels, self._blur)
         pixels /= np.sqrt(ndimage.gaussian_filter(pixels**2, self._blur)) + NOISE
-        return Prepared(pixels, scipy.fft.rfft2(pixels), self._contrast(pixels))
+        return Prepared(pixels, fft.rfft2(pixels), self._contrast(pixels))
 
     def templates(self, picture: Prepared) -> np.ndarray:
         """The spectra of all versions of a picture's middle, [changes, side, side // 2 + 1] complex64."""
+        from scipy import fft
+
         versions = self._sampling @ picture.pixels.ravel()
         versions = versions.reshape(len(self.changes), self._size, self._size)
         versions -= versions.mean((1, 2), keepdims=True)
         versions /= np.sqrt((versions**2).sum((1, 2), keepdims=True)) + FLAT * self._size
-        return np.conj(scipy.fft.rfft2(versions, (self.side, self.side)))
+        return np.conj(fft.rfft2(versions, (self.side, self.side)))
 
     def score(self, templates: np.ndarray, picture: Prepared) -> tuple[float, Change]:
         """The best correlation, -1 to 1, of the `templates` of one picture with another one; and the change
         that takes the template's picture to the other one."""
+        from scipy import fft
+
         places = self.side - self._size + 1
-        found = scipy.fft.irfft2(picture.spectrum * templates, (self.side, self.side))
+        found = fft.irfft2(picture.spectrum * templates, (self.side, self.side))
         best = (found[:, :places, :places] / picture.contrast).reshape(len(self.changes), -1).max(1)
         return float(best.max()), self.changes[int(best.argmax())]
 
@@ -84,8 +93,10 @@ class Aligner:
         squares = _box_sums(wide**2, self._size) - (_box_sums(wide, self._size) / self._size) ** 2
         return (np.sqrt(np.maximum(squares, 0)) + FLAT * self._size).astype(np.float32)
 
-    def _samples(self, change: Change) -> scipy.sparse.csr_matrix:
+    def _samples(self, change: Change) -> csr_matrix:
         """The matrix that takes a picture [side²] to one version of its middle [size²], bilinearly."""
+        from scipy import sparse
+
         middle, grid = (self.side - 1) / 2, np.arange(self._size) - (self._size - 1) / 2
         down, right = np.meshgrid(grid / change.enlarged, grid / change.enlarged, indexing='ij')
         angle = np.deg2rad(change.turned)
@@ -103,7 +114,7 @@ class Aligner:
         weights = np.concatenate([w.ravel() for *_, w in corners]).astype(np.float32)
         columns = np.concatenate([(i * self.side + j).ravel() for i, j, _ in corners])
         shape = self._size**2, self.side**2
-        return scipy.sparse.csr_matrix((weights, (np.tile(rows, 4), columns)), shape)
+        return sparse.csr_matrix((weights, (np.tile(rows, 4), columns)), shape)
 
 
 def _box_sums(values: np.ndarray, size: int) -> np.ndarray:

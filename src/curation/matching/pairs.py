@@ -1,13 +1,14 @@
 """Pairs of photos that show the same picture: candidates from similarities, verified by alignment.
 
-Candidates are the nearest neighbors of each photo by its bottleneck and by its perceptual hash, if their
-bottlenecks are as similar as half of the photos are to their sixth neighbor, which is seldom a copy. Each is
-compared twice: quickly at a low resolution, then, if that is promising, more finely.
+Candidates are the nearest neighbors of each photo by its perceptual hash, and by its bottleneck if these are
+as similar as half of the photos are to their sixth neighbor, which is seldom a copy. Each pair is compared
+twice: quickly at a low resolution, then, if that is promising, more finely.
 
 The limits of the scores come from the data, too. The score of two pictures is the largest of many
 correlations, so that of unrelated pictures follows a Gumbel distribution
 (https://en.wikipedia.org/wiki/Gumbel_distribution). It is fitted to random pairs, and a pair is accepted if
-less than FALSE_PAIRS unrelated ones among all candidates would reach its score.
+less than FALSE_PAIRS unrelated ones among all candidates would reach its score. A pair by hash whose
+bottlenecks are not similar needs a STRONG score: black cats have similar outlines.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ HASH_NEIGHBORS, HASH_DISTANCE = 3, 16  # by hashes, up to so many of 63 bits; ha
 RANDOM_PAIRS = 400  # to fit a limit to
 FALSE_PAIRS, PROMISING = 0.01, 0.02  # unrelated pairs accepted; share of them that is compared finely
 LIMITS = 0.5, 0.75  # of the accepted score, as a few pictures do not say much
+STRONG = 0.7  # mirrored, resized and re-encoded copies of photos score 0.73 and more
 COARSE_SIDE = 32
 CACHED = 4096  # pictures that are ready to be compared, of up to 36 kB
 
@@ -46,24 +48,32 @@ class Match:
     change: Change
 
 
-def candidates(thumbnails: np.ndarray, vectors: np.ndarray | None) -> Pairs:
-    """The pairs to compare. `vectors` are the bottlenecks [N, width] float32, None if there are none."""
+def candidates(thumbnails: np.ndarray, vectors: np.ndarray | None) -> tuple[Pairs, np.ndarray]:
+    """The pairs to compare, and which of them [N] bool have similar bottlenecks.
+
+    vectors: the bottlenecks [N, width] float32; None if there are none, and then nothing contradicts a hash.
+    """
     hashes, mirrored = perceptual_hashes(thumbnails)
     closest = 1 - 2 * HASH_DISTANCE / (HASH_SIDE**2 - 1)
-    found = [_pairs(*nearest(hashes, HASH_NEIGHBORS, queries), closest) for queries in (hashes, mirrored)]
+    by_hash = [_pairs(*nearest(hashes, HASH_NEIGHBORS, queries), closest) for queries in (hashes, mirrored)]
+    by_hash = np.unique(np.concatenate(by_hash), axis=0)
     if vectors is None:
-        return np.unique(np.concatenate(found), axis=0)
+        return by_hash, np.ones(len(by_hash), bool)
     vectors = unit(vectors)
     scores, rows = nearest(vectors, NEIGHBORS)
-    pairs = np.unique(np.concatenate([*found, _pairs(scores, rows)]), axis=0)
+    least = float(np.median(scores[:, -1]))
+    pairs = np.unique(np.concatenate([by_hash, _pairs(scores, rows, least)]), axis=0)
     similar = np.concatenate(
         [np.einsum('nd,nd->n', vectors[part[:, 0]], vectors[part[:, 1]]) for part in _blocks(pairs)]
     )
-    return pairs[similar >= np.median(scores[:, -1])]
+    return pairs, similar >= least - 1e-6
 
 
-def matches(thumbnails: np.ndarray, pairs: Pairs, seed: int = 1) -> tuple[list[Match], float]:
-    """Those of some pairs that show the same picture, and the score from which on a pair was accepted."""
+def matches(
+    thumbnails: np.ndarray, pairs: Pairs, similar: np.ndarray, seed: int = 1
+) -> tuple[list[Match], float]:
+    """Those of the candidates that show the same picture, and the score from which on a pair with similar
+    bottlenecks was accepted."""
     if not len(pairs):
         return [], LIMITS[1]
     random = _random_pairs(len(thumbnails), np.random.default_rng(seed))
@@ -72,17 +82,16 @@ def matches(thumbnails: np.ndarray, pairs: Pairs, seed: int = 1) -> tuple[list[M
     limit = gumbel_limit(_scores(coarse, small, random), PROMISING)
     with progress(len(pairs), 'comparing', 'pairs') as bar:
         scores = _scores(coarse, small, pairs, bar.update)
-    pairs = pairs[scores > limit]
+    pairs, similar = pairs[scores > limit], similar[scores > limit]
     fine = Aligner(thumbnails.shape[1], 4, (-6, -3, 0, 3, 6), np.geomspace(0.75, 1.33, 9).tolist())
     limit = gumbel_limit(_scores(fine, thumbnails, random), FALSE_PAIRS / max(len(scores), 1))
     limit = float(np.clip(limit, *LIMITS))
     with progress(2 * len(pairs), 'comparing finely', 'pairs') as bar:
         there, back = (list(_compared(fine, thumbnails, way, bar.update)) for way in (pairs, pairs[:, ::-1]))
     # Each direction finds copies that the other misses: the middle of one may be cut off in the other.
-    best = [
-        max(both, key=lambda match: match.score) for both in zip(_sorted(there), _sorted(back), strict=True)
-    ]
-    return [match for match in best if match.score > limit], limit
+    both = zip(_sorted(there), _sorted(back), similar, strict=True)
+    best = [(max(two, key=lambda match: match.score), near) for *two, near in both]
+    return [match for match, near in best if match.score > (limit if near else max(limit, STRONG))], limit
 
 
 def gumbel_limit(scores: np.ndarray, probability: float) -> float:
