@@ -78,7 +78,7 @@ def test_tensorboard_gets_the_path(clusters):
             for value in event.summary.value:
                 tags.setdefault(value.tag, []).append(event.step)
     path = {f'curves/{name}' for name in ('l2', 'validation_log_loss', 'validation_error')}
-    assert path < tags.keys() and all(len(tags[tag]) >= 3 for tag in path)
+    assert path < tags.keys() and all(len(tags[tag]) > 1 for tag in path)
     assert {'curves/cost', 'curves/test_log_loss', 'curves/train_error'} < tags.keys()
 
 
