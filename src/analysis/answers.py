@@ -11,10 +11,13 @@ import numpy as np
 
 from src.common import paths
 from src.common.errors import UserError
+from src.graph.joined.facts import members
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor
 from src.records import dataset
+from src.records.chosen import missing, of_model
 from src.records.dataset import Records
+from src.records.manifest import belongs
 from src.scoring import confusion
 from src.scoring.kinds import kind_of_score, learned_from
 
@@ -75,21 +78,17 @@ def learned_splits(predictor: Predictor, records: Records) -> list[str]:
     """The splits of the records that the model was trained on; none for records of another data set."""
     info = predictor.info
     same = info.get('data_set') in (None, records.manifest['name'])
-    return learned_from(info) if same or _fingerprint(records) == info.get('records') else []
+    return learned_from(info) if same or belongs(records.manifest, info.get('records', '')) else []
 
 
 def doubts(predictor: Predictor, records: Records) -> str:
     """Why it is uncertain which of these photos the model was trained on; '' when it is certain."""
     info = predictor.info
-    if info.get('records') in (None, _fingerprint(records)):
+    if info.get('records') is None or belongs(records.manifest, info['records']):
         return ''
     if info.get('data_set') == records.manifest['name']:
         return 'the records were converted again after training: some of these may be training photos'
     return f'the model was trained on {info.get("data_set")}: some of these may be training photos'
-
-
-def _fingerprint(records: Records) -> str:
-    return records.manifest.get('fingerprint', '')
 
 
 def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
@@ -104,6 +103,8 @@ def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
         )
     if not same_backbone(predictor, records):
         backbone, held = predictor.info['backbone'], records.manifest['backbone'] or {}
+        if held and len(missing(records, backbone)) < len(members(backbone)):
+            of_model(records, backbone)  # raises, with the command that adds the others
         raise UserError(
             f'{paths.shown(model)} has another backbone ({backbone.get("file", "unknown")}) than '
             f'{paths.shown(records.folder)} ({held.get("file", "none")}): choose another --name or --model'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,8 +13,16 @@ from src.common import commands, consts
 from src.common.errors import DEBUG_FLAG, UserError
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 
+_BETWEEN = '\0'  # between the values of a flag of `add_list`
+
 
 class _Parser(argparse.ArgumentParser):
+    lists: Mapping[str, str] = {}
+
+    def parse_known_args(self, args=None, namespace=None):
+        words = sys.argv[1:] if args is None else args
+        return super().parse_known_args(_with_lists(words, self.lists), namespace)
+
     def error(self, message: str):
         self.exit(2, commands.as_typed(f'error: {message} (see {self.prog} --help)\n'))
 
@@ -31,6 +40,26 @@ def parser(module: str, doc: str) -> argparse.ArgumentParser:
     )
     made.set_defaults(module=module)
     made.add_argument(DEBUG_FLAG, action='store_true', help="show tracebacks and TensorFlow's own log")
+    return made
+
+
+def add_list(made: argparse.ArgumentParser, flag: str, ending: str, **options: Any) -> None:
+    """Add a flag for one value or several, which all but the first end with `ending`: what follows them is
+    another argument. Its `type` gets a list of values."""
+    of_one = options.pop('type')
+    made.lists = {**made.lists, flag: ending}
+    made.add_argument(flag, type=lambda text: [of_one(word) for word in text.split(_BETWEEN)], **options)
+
+
+def _with_lists(words: Sequence[str], lists: Mapping[str, str]) -> list[str]:
+    """The words of a command line, with all values of a flag of `add_list` in one word."""
+    made: list[str] = []
+    for word in words:
+        flag = made[-2] if len(made) > 1 else ''
+        if flag in lists and word.endswith(lists[flag]) and not word.startswith('-'):
+            made[-1] += _BETWEEN + word
+        else:
+            made.append(word)
     return made
 
 

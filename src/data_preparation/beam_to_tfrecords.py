@@ -19,25 +19,34 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from src.common import commands, errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
 from src.common.paths import MANIFEST
-from src.data_preparation.conversion.command import converter_parser, job_of, report
+from src.data_preparation.conversion.add import add_bottlenecks
+from src.data_preparation.conversion.command import added, converter_parser, job_of, report
 from src.data_preparation.conversion.job import write_skipped
-from src.graph.backbones import tried_from
+from src.graph.backbone_flags import asked
+from src.graph.backbones import tried
+from src.graph.joined.facts import joined, with_fields
+from src.records.dataset import open_records
 
 LOCAL_RUNNERS = ('fnapirunner', 'directrunner')
 
 
 def main(argv: list[str] | None = None) -> None:
     args, beam_flags = _parse(argv)
+    if added(args):
+        return
     with _quiet():
         folder = _convert(args, beam_flags)
         manifest = folder.read_json(MANIFEST)
     write_skipped(manifest)
     local = isinstance(folder.place, Path)
+    if args.mirror and not manifest.get('mirrored'):
+        manifest = _with_mirrored(args.name, folder.place)
     copy = '' if local else f'copy that folder to {paths.shown(paths.records(args.name))}'
     report(manifest, folder.place, following=copy)
 
@@ -55,18 +64,30 @@ def _convert(args: argparse.Namespace, beam_flags: list[str]):
 
     runner, options = _runner_and_options(beam_flags)
     FileSystems.set_options(options)  # some file systems take their credentials and addresses from them
-    pb, facts = args.backbone and place(args.backbone), None
-    if pb is not None:
+    pbs = [place(one.path) for one in asked(args)]
+    facts = []
+    for pb, one in zip(pbs, asked(args), strict=True):
         with local_copy(pb) as path:
-            facts = tried_from(args, path).facts()
+            facts.append(tried(one, path).facts())
         if not isinstance(pb, Path):
-            facts['path'] = str(pb)
+            facts[-1]['path'] = str(pb)
+    backbone = with_fields(joined(facts)) if facts else None
     folder = RecordsFolder(place(args.output or paths.records(args.name)))
     job = job_of(args, place(args.data))
     local = isinstance(folder.place, Path)
     with at_work(folder.place) if local else errors.resumes():
-        run(Task(job, pb, facts, folder, args.overwrite), options, runner)
+        run(Task(job, pbs, backbone, folder, args.overwrite), options, runner)
     return folder
+
+
+def _with_mirrored(name: str, folder: Path | Any) -> dict:
+    """The manifest of records of an earlier run, with the bottlenecks of the mirrored pictures added. Raises
+    UserError for records elsewhere."""
+    if folder != paths.records(name):
+        raise UserError(
+            f'{folder} holds no bottlenecks of mirrored pictures: add --overwrite to compute them'
+        )
+    return add_bottlenecks(open_records(name), mirrored=True).manifest
 
 
 def _parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:

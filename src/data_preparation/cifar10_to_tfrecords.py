@@ -23,7 +23,7 @@ from PIL import Image
 from src.common import errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
-from src.data_preparation.conversion.command import converter_parser, run
+from src.data_preparation.conversion.command import added, converter_parser, run
 from src.data_preparation.samples import LEARN, Sample
 from src.downloads import archives
 
@@ -135,6 +135,8 @@ def main(argv: list[str] | None = None) -> None:
         'cifar10_to_tfrecords', __doc__, data='the binary version', metavar='DIR|TAR.GZ', backbone=False
     )
     args = made.parse_args(argv)
+    if added(args):
+        return
     run(args, cifar10_samples(batches_in(args.data)), split_by='test batch')
 
 

@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from src.common import errors, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
-from src.data_preparation.conversion.command import converter_parser, run
+from src.data_preparation.conversion.command import added, converter_parser, run
 from src.data_preparation.per_class import add_draw, draw_of
 from src.data_preparation.samples import Sample, Unused
 from src.downloads import zips
@@ -120,6 +120,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     add_draw(made)
     args = made.parse_args(argv)
+    if added(args):
+        return
     draw = draw_of(args)
     samples = samples_of(args.data, paths.DATA_DIR / args.name)
     run(args, samples, draw=draw, split_by='draw' if draw else 'hash')

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from src.common import errors
 from src.data_preparation.class_folders import image_folder_samples
-from src.data_preparation.conversion.command import add_test_list, converter_parser, run
+from src.data_preparation.conversion.command import add_test_list, added, converter_parser, run
 
 
 def main(argv: list[str] | None = None) -> None:
     made = converter_parser('image_folder_to_tfrecords', __doc__)
     add_test_list(made)
     args = made.parse_args(argv)
+    if added(args):
+        return
     run(args, image_folder_samples(args.data, args.class_folders))
 
 

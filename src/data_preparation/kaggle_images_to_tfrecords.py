@@ -18,7 +18,7 @@ from pathlib import Path
 
 from src.common import consts, errors, paths
 from src.common.errors import UserError
-from src.data_preparation.conversion.command import converter_parser, run
+from src.data_preparation.conversion.command import added, converter_parser, run
 from src.data_preparation.samples import Sample
 from src.images.copies import COPIES
 from src.images.files import pictures_below
@@ -105,6 +105,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     made.add_argument('--augment', action='store_true', help='add augmented copies of the training photos')
     args = made.parse_args(argv)
+    if added(args):
+        return
     samples, remarks = kaggle_samples(args.data)
     run(args, samples, remarks, copies=tuple(COPIES) if args.augment else ())
 

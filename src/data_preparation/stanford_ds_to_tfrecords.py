@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from src.common import errors, paths
 from src.common.errors import UserError
 from src.data_preparation.class_folders import image_folder_samples
-from src.data_preparation.conversion.command import add_test_list, converter_parser, run
+from src.data_preparation.conversion.command import add_test_list, added, converter_parser, run
 from src.data_preparation.folders import TOP
 from src.data_preparation.samples import LEARN, Box, Sample, Unused
 from src.images.faults import BadImage
@@ -129,6 +129,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     add_test_list(made)
     args = made.parse_args(argv)
+    if added(args):
+        return
     official = (args.data / TEST_LIST).exists() and not args.test_list
     split = args.split or ('official' if official else 'hash')
     if args.test_list and args.split:

@@ -125,8 +125,9 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
         if earlier.get(key) != now[key]:
             return f'another {words}'
     for key, value in now['settings'].items():
-        # A setting that an earlier version did not have was off.
-        if (before := earlier['settings'].get(key, 0)) != value:
+        # A setting that an earlier version did not have was off, or had its default, as --optimiser has.
+        before = earlier['settings'].get(key, 'adam' if key == 'optimiser' else value and 0)
+        if before != value:
             return f'another value of {FLAGS.get(key, flag_of(key))} ({before})'
     if earlier.get('start_sha256', now.get('start_sha256')) != now.get('start_sha256'):
         return f'an earlier state of {now["settings"]["start"]}'

@@ -30,9 +30,11 @@ from src.engine.run_files import read_model, scores_of
 from src.freezing.join import join
 from src.freezing.proof import prove
 from src.graph.graph_io import write_graph
+from src.graph.joined.facts import joined, members
 from src.graph.mirroring import VIEWS
 from src.graph.model_info import VIEWS_KEY
 from src.records.dataset import open_records
+from src.records.manifest import belongs
 from src.records.next_commands import to_train
 from src.scoring.kinds import learned_from
 
@@ -46,7 +48,7 @@ def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]
     """
     facts = read_model(model, name)
     records = open_records(facts['data_set'])
-    if records.manifest['fingerprint'] != facts['records']:
+    if not belongs(records.manifest, facts['records']):
         raise UserError(
             f'{paths.shown(records.folder)} was converted anew since {model} was trained: '
             f'run {to_train(facts["data_set"], model)}'
@@ -64,10 +66,15 @@ def freeze_model(model: str, name: str | None = None) -> tuple[Path, float, int]
 
 
 def _report_backbone(trained: TrainedGraph) -> None:
-    if backbone := getattr(trained, 'backbone', None):
-        say(f'{paths.shown(backbone.path)}: backbone loaded')
+    backbone = getattr(trained, 'backbone', None)
+    for one in (backbone.joined or [backbone]) if backbone else ():
+        say(f'{paths.shown(one.path)}: backbone loaded')
         if errors.debugging():
-            say(f'rewritten for speed: {backbone.rewrites}')
+            say(f'rewritten for speed: {one.rewrites}')
+
+
+def _without_path(backbone: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in backbone.items() if key != 'path'}
 
 
 def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str, Any]:
@@ -77,7 +84,7 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
         'records': facts['records'],
         'counts': facts['counts'],
         'learned_from': learned_from(facts),
-        'backbone': {key: value for key, value in (facts['backbone'] or {}).items() if key != 'path'},
+        'backbone': joined([_without_path(one) for one in members(facts['backbone'])] or [{}]),
         'precision': facts['precision'],
         'settings': facts['settings'],
         'scores': scores_of(model, checkpoint),

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.common import consts, paths
+from src.common import cli, consts, paths
+from src.common.errors import UserError
 from src.graph.preprocessing.placeholders import Value, value_flag
 
 
@@ -64,56 +65,141 @@ def number_range(text: str) -> tuple[float, float]:
     return low, high
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A backbone that flags ask for: its file, or the URL of that for Beam, and how it is loaded."""
+
+    path: Path
+    bottleneck: str
+    pixel_range: tuple[float, float] | None
+    changes: Changes
+
+    @staticmethod
+    def of(path: Path, flags: Mapping[str, Any]) -> Asked:
+        """With the parsed flags of `add_graph_flags`."""
+        changes = Changes(
+            flags['input_size'], tuple(sorted(dict(flags['set']).items())), flags['inference_mode']
+        )
+        return Asked(path, flags['bottleneck'], flags['pixel_range'], changes)
+
+
+def asked(args: argparse.Namespace, flag: str = 'backbone') -> list[Asked]:
+    """The backbones that --backbone or --add-backbone ask for, in order: by default that of `add_backbone`,
+    unless --no-backbone is given. Raises UserError for flags that exclude each other."""
+    if len(flags := {group.flag for group in args.groups}) > 1:
+        raise UserError(
+            f'{" and ".join(f"--{name}".replace("_", "-") for name in sorted(flags))} exclude each other'
+        )
+    groups = [group for group in args.groups if group.flag == flag]
+    if flag == 'backbone' and getattr(args, 'no_backbone', False):
+        if groups:
+            raise UserError('--backbone and --no-backbone exclude each other')
+        return []
+    if flag == 'backbone' and not groups and args.usual_backbone:
+        groups = [_Group(flag, [args.usual_backbone], {})]
+    return [Asked.of(path, {**vars(args), **group.flags}) for group in groups for path in group.paths]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The values of a --backbone or --add-backbone, and the flags after it, which are for these."""
+
+    flag: str
+    paths: list[Path]
+    flags: dict[str, Any]
+
+
+class _NewGroup(argparse.Action):
+    def __call__(self, parser, namespace, value, option_string=None):
+        namespace.groups = [*namespace.groups, _Group(self.dest, value, {})]
+
+
+class _GraphFlag(argparse.Action):
+    """A flag for the graphs that were named last; for all if none was."""
+
+    def __call__(self, parser, namespace, value, option_string=None):
+        groups = getattr(namespace, 'groups', ())
+        flags = groups[-1].flags if groups else vars(namespace)
+        if isinstance(self.default, tuple):  # of a flag that may be repeated
+            value = (*flags.get(self.dest, ()), value)
+        flags[self.dest] = True if self.nargs == 0 else value
+
+
 def add_graph_flags(made: argparse.ArgumentParser) -> None:
     """Add the flags that say how a graph is loaded as a backbone."""
     made.add_argument(
         '--bottleneck',
+        action=_GraphFlag,
         metavar='TENSOR',
         default=consts.BOTTLENECK_TENSOR,
         help='tensor where the graph is cut (default: %(default)s)',
     )
     made.add_argument(
         '--pixel-range',
+        action=_GraphFlag,
         type=number_range,
         metavar='LOW,HIGH',
         help='for a graph without an image decoder: range of its input pixels, such as --pixel-range=-1,1',
     )
     made.add_argument(
         '--input-size',
+        action=_GraphFlag,
         type=_size_flag,
         metavar='HEIGHT,WIDTH',
         help='for a graph that accepts pixels of any size, such as --input-size 224,224',
     )
     made.add_argument(
         '--set',
+        action=_GraphFlag,
         type=value_flag,
-        action='append',
-        default=[],
+        default=(),
         metavar='TENSOR=VALUE',
         help='value of another placeholder, such as --set keep_prob:0=1; may be repeated',
     )
     made.add_argument(
         '--inference-mode',
-        action='store_true',
+        action=_GraphFlag,
+        nargs=0,
+        default=False,
         help='for a graph saved in training mode: batch norms use their moving averages, dropout is removed',
     )
 
 
-def add_backbone(made, default: Path | None = paths.IMAGENET_GRAPH_DEF) -> None:
-    """Add --backbone and the flags of `add_graph_flags`."""
-    made.add_argument(
+def add_backbone(made: argparse.ArgumentParser, default: Path | None = paths.IMAGENET_GRAPH_DEF) -> None:
+    """Add --backbone, --no-backbone, --add-backbone and the flags of `add_graph_flags`; `asked` reads them.
+    Without a default there is no --no-backbone."""
+    made.set_defaults(groups=(), usual_backbone=default)
+    usual = paths.shown(default) if default else 'none, pictures only'
+    cli.add_list(
+        made,
         '--backbone',
+        '.pb',
+        action=_NewGroup,
         type=Path,
         metavar='PB',
-        default=default,
-        help=f'frozen graph (default: {paths.shown(default) if default else "none, pictures only"})',
+        help='frozen graph, or several, whose bottlenecks the head takes side by side: --backbone A.pb B.pb '
+        f'(default: {usual})',
     )
-    add_graph_flags(made)
-
-
-def changes_of(args: argparse.Namespace) -> Changes:
-    """The changes that the parsed flags ask for."""
-    return Changes(args.input_size, tuple(sorted(dict(args.set).items())), args.inference_mode)
+    if default:
+        made.add_argument(
+            '--no-backbone',
+            action='store_true',
+            help='convert the pictures without bottlenecks, for networks that learn from pixels',
+        )
+    cli.add_list(
+        made,
+        '--add-backbone',
+        '.pb',
+        action=_NewGroup,
+        type=Path,
+        metavar='PB',
+        help='add the bottlenecks of further graphs to the records of --name, from the pictures in them',
+    )
+    graphs = made.add_argument_group(
+        'how graphs are loaded',
+        'for the graphs of the --backbone before the flag; before the first one, for all',
+    )
+    add_graph_flags(graphs)
 
 
 def _size_flag(text: str) -> tuple[int, int]:

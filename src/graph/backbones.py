@@ -8,7 +8,6 @@ pictures, one by one and as a batch.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.graph.backbone_flags import NO_CHANGES, Changes, add_graph_flags, changes_of
+from src.graph.backbone_flags import NO_CHANGES, Asked, Changes, add_graph_flags
 from src.graph.batching import feed_batches
 from src.graph.checks.consistency import Fault, find_fault
 from src.graph.checks.frozen_check import frozen_part
@@ -172,9 +171,9 @@ def load_tried(
     return backbone
 
 
-def tried_from(args: argparse.Namespace, path: Path) -> Backbone:
-    """`load_tried` with the parsed flags of `add_graph_flags`. Raises UserError."""
-    return load_tried(path, args.bottleneck, args.pixel_range, changes_of(args))
+def tried(asked: Asked, path: Path | None = None) -> Backbone:
+    """`load_tried` of what flags ask for; `path` is a local copy of its file. Raises UserError."""
+    return load_tried(path or asked.path, asked.bottleneck, asked.pixel_range, asked.changes)
 
 
 def _fault(backbone: Backbone) -> Fault | None:
@@ -234,7 +233,7 @@ def main(argv: list[str] | None = None) -> None:
     made.add_argument('pb', type=Path, help='frozen graph')
     add_graph_flags(made)
     args = made.parse_args(argv)
-    backbone = tried_from(args, args.pb)
+    backbone = tried(Asked.of(args.pb, vars(args)))
     preprocessing = backbone.preprocessing
     say(f'{paths.shown(backbone.path)} is a backbone')
     say(f'  encoded image   {preprocessing.image}')

@@ -15,6 +15,7 @@ from src.graph.model_info import views_in
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
+from src.records.chosen import missing, of_model
 from src.records.dataset import Examples, Records
 from src.records.fields import encoded_image
 
@@ -30,16 +31,15 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
     mirrored = views_in(predictor.info) > 1
     # Fine-tuned, a backbone gives other bottlenecks.
     if backbone and not backbone.get('thawed') and (records.mirrored or not mirrored):
-        held = dataset.load(records, split, field=records.bottlenecks(mirrored))
+        held = dataset.load(records, split, field=of_model(records, backbone).bottlenecks(mirrored))
         return replace(held, values=predictor.from_bottlenecks(held.values))
     answers = np.empty((dataset.number_of(records, [split]), len(predictor.labels)), np.float32)
     return dataset.filled(answers, records, _from_pictures(predictor, records, split))
 
 
 def same_backbone(predictor: Predictor, records: Records) -> bool:
-    """Whether the model fits these records: it has no backbone, or the one of the records."""
-    wanted, held = predictor.info.get('backbone') or {}, records.manifest['backbone'] or {}
-    return not wanted or wanted.get('sha256') == held.get('sha256')
+    """Whether the model fits these records: it has no backbone, or one of theirs, or several of theirs."""
+    return not missing(records, predictor.info.get('backbone') or {})
 
 
 def _from_pictures(predictor: Predictor, records: Records, split: str) -> Iterator[Examples]:

@@ -23,8 +23,15 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
 from src.graph.frozen import FrozenGraph, load_graph
-from src.graph.gradients.grad_cam import class_scores, grad_cam, last_feature_map
+from src.graph.gradients.grad_cam import (
+    class_scores,
+    grad_cam,
+    joined_grad_cam,
+    last_feature_map,
+    last_feature_maps,
+)
 from src.graph.graph_io import free_name
+from src.graph.joined.facts import members
 from src.graph.weights import import_with_variables, put_weights
 from src.images.faults import BadImage, map_good, or_fault
 from src.images.reader import ImageReader
@@ -119,9 +126,11 @@ class Predictor:
 
     def _with_gradients(self) -> Callable[[np.ndarray, int], np.ndarray]:
         with self._session.graph.as_default():
-            features = last_feature_map(self._pixels, self._rows)
-            class_index = tf.placeholder(tf.int32, [])
-            maps = grad_cam(features, class_scores(self._rows), class_index)
+            class_index, scores = tf.placeholder(tf.int32, []), class_scores(self._rows)
+            if len(members(self.info.get('backbone'))) > 1:
+                maps = joined_grad_cam(last_feature_maps(self._pixels, self._rows), scores, class_index)
+            else:
+                maps = grad_cam(last_feature_map(self._pixels, self._rows), scores, class_index)
         return self._session.make_callable(maps, [self._pixels, class_index])
 
     def close(self) -> None:

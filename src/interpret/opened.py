@@ -12,6 +12,7 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.names import Model, resolve_model
 from src.graph.frozen import FrozenGraph, load_network
+from src.graph.joined.facts import members
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage
 from src.images.files import read_picture
@@ -64,10 +65,15 @@ class Opened:
 
 
 def open_network(model: Model) -> Opened:
-    """Raises UserError when the model is missing, or is no frozen network."""
+    """Raises UserError when the model is missing, is no frozen network, or has several backbones."""
     frozen = frozen_model(model)
     remark_on_age(frozen)
     network = load_network(frozen)
+    if several := members(network.info.get('backbone'))[1:]:
+        raise UserError(
+            f'{paths.shown(frozen)} joins {len(several) + 1} backbones: look at one of them, by the path of '
+            'its own .pb file'
+        )
     reader = ImageReader(network.graph_def, network.preprocessing)
     black, white = (float(reader.resize(np.full((8, 8, 3), value, np.uint8)).mean()) for value in (0, 255))
     return Opened(model.name, network, reader, black, white)

@@ -7,12 +7,12 @@ import difflib
 from types import ModuleType
 
 from src.common.errors import UserError
-from src.recipes import cats_dogs, cifar10, stanford_dogs
+from src.recipes import cats_dogs, cifar10, dogs_vs_cats, stanford_dogs
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
 Recipe = HeadRecipe | PixelRecipe | FineTuneRecipe
 
-BOOKS = (stanford_dogs, cifar10, cats_dogs)
+BOOKS = (stanford_dogs, cifar10, cats_dogs, dogs_vs_cats)
 # What the training commands take without --recipe.
 USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
 USUAL_TAIL = 'cats_dogs/transfer_fine_tuned'

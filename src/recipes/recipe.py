@@ -17,11 +17,12 @@ from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
 
 OPTIMIZERS = ('adam', 'rmsprop', 'sgd', 'muon')
+HEAD_OPTIMIZERS = ('adam', 'adadelta')
 # Settings of a PixelRecipe that are arguments of images/augment.augment.
 AUGMENTATION = ('crop', 'flip', 'rotation', 'shift', 'shear', 'zoom', 'brightness', 'contrast', 'cutout')
 SOLVERS = ('adam', 'lbfgs')
 # Settings of a HeadRecipe that L-BFGS does not have.
-SETTINGS_OF_ADAM = ('steps', 'batch_size', 'learning_rate', 'dropout', 'mixup', 'patience')
+SETTINGS_OF_ADAM = ('steps', 'batch_size', 'learning_rate', 'dropout', 'mixup', 'patience', 'optimiser')
 SCHEDULES = ('constant', 'linear', 'cosine')
 
 
@@ -60,6 +61,7 @@ class HeadRecipe:
         'initial learning rate; cosine decay to zero (adam)',
         type=real_number(1e-9, 10),
     )
+    optimiser: str = setting('adam', 'optimizer (adam)', choices=HEAD_OPTIMIZERS)
     dropout: float = setting(
         consts.DROPOUT, 'dropout rate of the inputs of each layer (adam)', type=real_number(0, 1)
     )
@@ -82,6 +84,14 @@ class HeadRecipe:
     seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
     all_splits: bool = setting(
         False, 'train on every photo, for a final model: no validation, no early stop; see --folds'
+    )
+
+    backbones: Sequence[str] | None = setting(
+        None,
+        'names of backbones, for records of several: use the bottlenecks of these only',
+        nargs='+',
+        metavar='NAME',
+        default_text='all',
     )
 
     @property

@@ -65,6 +65,11 @@ def manifest_of(name: str) -> dict:
     return files.read_notes(paths.manifest(name))
 
 
+def belongs(manifest: dict, fingerprint: str | None) -> bool:
+    """Whether records with this fingerprint are these: backbones may have been added to them since."""
+    return fingerprint in (manifest.get('fingerprint'), *manifest.get('earlier', ()))
+
+
 def source_of(manifest: dict) -> Path | None:
     """Folder or archive of a data set's photos; None when the manifest names none on this machine."""
     source = manifest.get('source')

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
@@ -15,7 +17,8 @@ from src.common.names import Model, frozen_of, known_models, model_for, similar
 from src.recipes.changes import changes_of
 from src.recipes.find import USUAL_HEAD, USUAL_NETWORK, recipes, usual_recipe
 from src.recipes.recipe import PixelRecipe
-from src.records.manifest import is_url, manifest_of, source_of
+from src.records.backbone_words import backbone_words, graph_words, typed
+from src.records.manifest import belongs, manifest_of, source_of
 from src.records.repeated import changed_by, tuned_by
 
 MODEL_FILE = 'model.json'
@@ -111,9 +114,9 @@ def to_convert(name: str) -> str:
     place, default = source_of(manifest), CONVERTERS.get(converter)
     words = ['python', '-m', f'src.data_preparation.{converter}']
     if default is None:
-        words += [_typed(manifest['source']), '--name', name]
+        words += [typed(manifest['source']), '--name', name]
     else:
-        words += [] if place == default[0] else ['--data', _typed(manifest['source'])]
+        words += [] if place == default[0] else ['--data', typed(manifest['source'])]
         words += [] if name == default[1] else ['--name', name]
     words += ['--class-folders', manifest['class_folders']] if manifest.get('class_folders') else []
     words += ['--augment'] if manifest.get('copies') else []
@@ -121,17 +124,27 @@ def to_convert(name: str) -> str:
         words += ['--seed' if key == 'seed' else f'--{key}-per-class', str(value)]
     words += ['--crop-to-box'] if manifest.get('crop_to_box') else []
     words += ['--test-list', 'FILE'] if manifest.get('split_by') == 'test list' else []
-    words += _backbone_words(converter, manifest)
+    words += backbone_words(converter, manifest)
+    return shlex.join(words)
+
+
+def to_add(name: str, backbones: Sequence[Mapping[str, Any]]) -> str:
+    """The command that adds backbones to the records of a data set, by their facts."""
+    manifest = manifest_of(name)
+    converter = _converter_of(manifest)
+    words = ['python', '-m', f'src.data_preparation.{converter}']
+    words += [] if converter in CONVERTERS and CONVERTERS[converter][1] == name else ['--name', name]
+    words += [w for one in backbones for w in graph_words(one, converter, True, '--add-backbone')]
     return shlex.join(words)
 
 
 def to_train(name: str, model: str) -> str:
     """The command that trains a model on a data set: as before if it was trained already, and with --fresh
     if the records have been converted again since."""
-    notes, records = model_notes(model), manifest_of(name).get('fingerprint')
+    notes, manifest = model_notes(model), manifest_of(name)
     if notes.get('data_set') != name:
         return _usual_training(name, model)
-    if records not in (None, notes.get('records')):
+    if manifest.get('fingerprint') and not belongs(manifest, notes.get('records')):
         return f'{_usual_training(name, model)} --fresh'
     return _trained_by(name, model, notes)
 
@@ -201,35 +214,6 @@ def _converter_of(manifest: dict) -> str:
     if manifest.get('copies') or consts.UNLABELLED in manifest.get('counts', ()):
         return 'kaggle_images_to_tfrecords'
     return 'image_folder_to_tfrecords'
-
-
-def _typed(path: str) -> str:
-    """A path in a manifest (`paths.from_root`), as a user types it in the current folder."""
-    return path if is_url(path) else paths.shown(paths.located(paths.ROOT / path))
-
-
-def _backbone_words(converter: str, manifest: dict) -> list[str]:
-    """The flags of a converter that give the backbone in a manifest."""
-    backbone = manifest.get('backbone')
-    if backbone is None:
-        return [] if converter == 'cifar10_to_tfrecords' else ['--no-backbone']
-    words = []
-    path = backbone.get('path', backbone.get('file', ''))
-    if paths.ROOT / path != paths.IMAGENET_GRAPH_DEF or converter == 'cifar10_to_tfrecords':
-        words += ['--backbone', _typed(path)]
-    if backbone.get('bottleneck', consts.BOTTLENECK_TENSOR) != consts.BOTTLENECK_TENSOR:
-        words += ['--bottleneck', backbone['bottleneck']]
-    if pixel_range := backbone.get('pixel_range'):
-        words += ['--pixel-range=' + ','.join(f'{end:g}' for end in pixel_range)]
-    changes = backbone.get('changes', {})
-    if size := changes.get('input_size'):
-        words.append('--input-size=' + ','.join(map(str, size)))
-    for tensor, value in changes.get('set', {}).items():
-        words += ['--set', f'{tensor}={str(value).lower()}']
-    words += ['--inference-mode'] if changes.get('inference_mode') else []
-    if not manifest.get('complete'):  # --precision auto may differ on another machine
-        words += ['--precision', manifest['precision']] if manifest.get('precision') else []
-    return words
 
 
 def _usual_training(name: str, model: str) -> str:

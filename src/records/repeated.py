@@ -35,6 +35,8 @@ def changed_by(changes: dict[str, Any]) -> Iterator[str]:
             continue
         if isinstance(value, bool):
             yield flag if value else flag.replace('--', '--no-', 1)
+        elif key == 'backbones':
+            yield from (flag, *value)
         elif isinstance(value, list | tuple):
             yield from (flag, ','.join(map(str, value)))
         else:

@@ -30,7 +30,7 @@ from src.common.names import plain_name, resolve_trained, tuned_model_for
 from src.common.progress import next_step, say
 from src.engine.checkpoints import State
 from src.engine.fit import fit
-from src.engine.learners.start import cut_of, trained_head
+from src.engine.learners.start import cut_of, require_one_backbone, trained_head
 from src.engine.learners.tail import Tail
 from src.engine.run_files import report
 from src.graph.joined.load import backbone_of
@@ -116,7 +116,7 @@ def main(argv: list[str] | None = None) -> None:
     model = args.model.name if args.model else tuned_model_for(recipe.data_set)
     records = open_records(recipe.data_set)
     if args.layers:
-        records.width  # noqa: B018  (raises for records without a backbone)
+        require_one_backbone(records)
         return _list(weighted_layers(backbone_of(records.manifest['backbone'])))
     cut = cut_by(recipe, records)
     start = trained_head(recipe, records)

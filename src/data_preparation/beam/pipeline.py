@@ -12,7 +12,7 @@ write a shard with the code of the local conversion, so both write the same byte
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from src.data_preparation.beam.files import RecordsFolder, Remote, local_copy
 from src.data_preparation.beam.listing import list_samples
 from src.data_preparation.class_folders import no_class_folders
 from src.data_preparation.conversion import job as jobs
-from src.data_preparation.conversion.bottlenecks import Extractor
+from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor
 from src.data_preparation.conversion.job import Job, Totals, totals_of
 from src.data_preparation.conversion.shards import (
     note_name,
@@ -42,6 +42,8 @@ from src.data_preparation.conversion.shards import (
 from src.data_preparation.samples import Planned, Sample, class_names, shown, skipped
 from src.data_preparation.splits import deduplicated, digest_of, planned_as
 from src.graph.backbones import load_as
+from src.graph.joined.facts import members, widths_of
+from src.graph.joined.join import join_backbones
 
 # Files that a worker reads at the same time to hash them, as reading waits for disks and networks.
 HASH_BATCH, HASH_THREADS = 64, 8
@@ -49,11 +51,11 @@ HASH_BATCH, HASH_THREADS = 64, 8
 
 @dataclass(frozen=True)
 class Task:
-    """What the workers do. `pb` is the backbone's file and `backbone` its facts; both are None for records
-    without bottlenecks. `job` has no samples."""
+    """What the workers do. `pbs` are the files of the backbones and `backbone` their facts: none and None for
+    records without bottlenecks. `job` has no samples."""
 
     job: Job
-    pb: Path | Remote | None
+    pbs: Sequence[Path | Remote]
     backbone: dict | None
     folder: RecordsFolder
     overwrite: bool
@@ -165,7 +167,9 @@ def claim(task: Task, labels: set[bytes], counts: dict[str, int], total_hash: in
     names = (label.decode('utf-8', 'surrogateescape') for label in labels)
     manifest = jobs.new_manifest(task.job, task.backbone, class_names(names, task.job.source), total_hash)
     task.folder.claim(manifest, task.overwrite)
-    return Plan(manifest, counts)
+    # Of an earlier run: its records are with or without mirrored pictures.
+    begun = task.folder.read_json(MANIFEST).get('mirrored', False)
+    return Plan(jobs.with_bottlenecks_of(manifest, task.backbone, begun), counts)
 
 
 def with_shard(item: Planned, plan: Plan) -> tuple[tuple[str, int], Planned]:
@@ -193,7 +197,7 @@ class WriteShard(beam.DoFn):
         shard = shard_of(split, index, shards_in(plan, split), items)
         folder = self._task.folder
         if not folder.exists(shard.name):
-            extractor = self._shared.acquire(self._load) if self._task.backbone else None
+            extractor = self._shared.acquire(lambda: self._load(plan)) if self._task.backbone else None
             with folder.writing(shard.name) as path:
                 crop, classes = self._task.job.crop_to_box, plan.manifest['classes']
                 note = write_records(path, shard, extractor, classes, crop, self._photos.inc)
@@ -202,16 +206,18 @@ class WriteShard(beam.DoFn):
             self._skipped.inc(len(note['remarks']))
         yield totals_of(shard.name, folder.read_json(note_name(shard.name)))
 
-    def _load(self) -> Extractor:
-        facts = self._task.backbone
-        with local_copy(self._task.pb) as path:
-            backbone = load_as(facts, path)
-        if backbone.sha256 != facts['sha256']:
-            raise UserError(
-                f'{shown(self._task.pb)} is a different file on the workers: put it where all of them can '
-                'read it'
-            )
-        return Extractor(backbone, self._task.job.precision)
+    def _load(self, plan: Plan) -> Extractor:
+        backbones = []
+        for pb, facts in zip(self._task.pbs, members(self._task.backbone), strict=True):
+            with local_copy(pb) as path:
+                backbones.append(load_as(facts, path))
+            if backbones[-1].sha256 != facts['sha256']:
+                raise UserError(
+                    f'{shown(pb)} is a different file on the workers: put it where all of them can read it'
+                )
+        ends = BOTH if plan.manifest.get('mirrored') else PLAIN
+        widths = widths_of(self._task.backbone)
+        return Extractor(join_backbones(backbones), self._task.job.precision, ends, widths)
 
 
 def complete(totals: Totals, task: Task, plan: Plan) -> None:

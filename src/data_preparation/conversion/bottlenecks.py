@@ -21,8 +21,9 @@ from src.common.tf1 import tf
 from src.data_preparation.samples import Planned, bytes_of
 from src.graph.backbones import Backbone
 from src.graph.joined.facts import widths_of
+from src.graph.joined.join import parts_for
 from src.graph.precision import session_config
-from src.graph.preprocessing.pictures import mirrored
+from src.graph.preprocessing.pictures import mirrored, pictures_in
 from src.images.copies import COPIES
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
 from src.images.faults import BadImage, map_good
@@ -44,6 +45,9 @@ BOTH = ('', MIRRORED)
 class Extractor:
     """Computes bottlenecks: a reader for encoded pictures and the backbone, each in its own session.
 
+    Joined backbones have a session each, and run one after the other. So their bottlenecks are what they are
+    alone, in bfloat16 too, where TensorFlow chooses the ops to be rounded by looking at the whole graph.
+
     precision: that of the backbone, 'float32' or 'bfloat16'. Bottlenecks are always float32.
     ends: of the names of fields: PLAIN, BOTH, or (MIRRORED,) for the mirrored pictures only.
     widths: those of the bottlenecks by field (`facts.widths_of`), if not those of the backbone itself.
@@ -61,22 +65,26 @@ class Extractor:
         self._places = np.cumsum([width for _ in ends for width in widths.values()])[:-1]
         self._ends, self._preprocessing = ends, backbone.preprocessing
         self.reader = ImageReader(backbone.graph_def, backbone.preprocessing)
-        with tf.Graph().as_default() as graph:
-            bottleneck = backbone.attach()
         config = session_config(precision)
         config.use_per_session_threads = True
         config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
         config.inter_op_parallelism_threads = BATCHES_AT_ONCE
-        self._session = tf.Session(graph=graph, config=config)
-        self._run = self._session.make_callable(bottleneck, [backbone.preprocessing.pixels])
+        self._sessions, self._runs = [], []
+        for one, part in zip(backbone.joined or [backbone], parts_for(backbone), strict=True):
+            with tf.Graph().as_default() as graph:
+                bottleneck = one.attach()
+            self._sessions.append(tf.Session(graph=graph, config=config))
+            run = self._sessions[-1].make_callable(bottleneck, [one.preprocessing.pixels])
+            self._runs.append((run, part))
 
     def vectors(self, pixels: np.ndarray) -> np.ndarray:
         """The bottlenecks of pixels [N, height, width, 3] float32 from `reader`, all side by side: [N, width]
         float32, or [N, 2 * width] if `ends` are BOTH."""
-        found = [
-            self._run(mirrored(pixels, self._preprocessing) if end == MIRRORED else pixels)
-            for end in self._ends
-        ]
+        found = []
+        for end in self._ends:
+            seen = mirrored(pixels, self._preprocessing) if end == MIRRORED else pixels
+            pictures = pictures_in(seen, self._preprocessing)
+            found.extend(run(pictures[part]) for run, part in self._runs)
         return found[0] if len(found) == 1 else np.concatenate(found, 1)
 
     def by_field(self, vector: np.ndarray) -> dict[str, np.ndarray]:
@@ -87,8 +95,8 @@ class Extractor:
         return self
 
     def __exit__(self, *_) -> None:
-        self.reader.close()
-        self._session.close()
+        for held in (self.reader, *self._sessions):
+            held.close()
 
 
 def training_image(item: Planned, crop_to_box: bool) -> bytes:

@@ -14,14 +14,17 @@ from src.common.files import count, listed
 from src.common.names import plain_name
 from src.common.paths import MANIFEST
 from src.common.progress import next_step, say, wrote
+from src.data_preparation.conversion.add import add_bottlenecks
 from src.data_preparation.conversion.convert import convert
 from src.data_preparation.conversion.job import Job
 from src.data_preparation.folders import FLAG, INSIDE, TOP
 from src.data_preparation.samples import Sample
 from src.data_preparation.splits import with_test_list
 from src.graph import precision
-from src.graph.backbone_flags import add_backbone
-from src.graph.backbones import tried_from
+from src.graph.backbone_flags import Asked, add_backbone, asked
+from src.graph.backbones import Backbone, tried
+from src.graph.joined.join import join_backbones
+from src.records.dataset import open_records
 from src.records.manifest import NOT_USED, Remark
 from src.records.next_commands import CONVERTERS, to_train, usual_model
 
@@ -49,7 +52,7 @@ def converter_parser(
             '--name', type=plain_name, default=name, help='name for this data set (default: %(default)s)'
         )
     else:
-        made.add_argument('data', type=Path, metavar='DIR', help='folder of class folders')
+        made.add_argument('data', type=Path, metavar='DIR', nargs='?', help='folder of class folders')
         made.add_argument('--name', type=plain_name, required=True, help='name for this data set')
         made.add_argument(
             FLAG,
@@ -58,14 +61,11 @@ def converter_parser(
             'inside them (DIR/train/cats)',
         )
     add_backbone(made, paths.IMAGENET_GRAPH_DEF if backbone else None)
-    if backbone:
-        made.add_argument(
-            '--no-backbone',
-            dest='backbone',
-            action='store_const',
-            const=None,
-            help='convert the pictures without bottlenecks, for networks that learn from pixels',
-        )
+    made.add_argument(
+        '--mirror',
+        action='store_true',
+        help='compute the bottlenecks of the mirrored pictures too, for train --mirror',
+    )
     made.add_argument(
         '--precision',
         choices=precision.CHOICES,
@@ -91,10 +91,14 @@ def add_test_list(made: argparse.ArgumentParser) -> None:
 
 def job_of(args: argparse.Namespace, source: Path, **settings: Any) -> Job:
     """The job that the flags of `converter_parser` describe; `settings` are further fields of it."""
+    with_backbone = bool(asked(args))
+    if args.mirror and not with_backbone:
+        raise UserError('--mirror is for bottlenecks: choose a --backbone')
     return Job(
         args.name,
         source,
-        precision=precision.resolve(args.precision) if args.backbone else 'float32',
+        precision=precision.resolve(args.precision) if with_backbone else 'float32',
+        mirrored=args.mirror,
         converter=args.module.rpartition('.')[2],
         class_folders=getattr(args, 'class_folders', None),
         **settings,
@@ -109,13 +113,39 @@ def run(
         samples = with_test_list(samples, args.test_list, args.data)
         settings['split_by'] = 'test list'
     job = job_of(args, args.data, samples=samples, remarks=remarks, **settings)
-    backbone = None
-    if args.backbone:
-        backbone = tried_from(args, args.backbone)
-        say(f'{paths.shown(backbone.path)}: backbone loaded ({job.precision})')
-        if errors.debugging():
-            say(f'rewritten for speed: {backbone.rewrites}')
+    loaded = _loaded(asked(args), job.precision)
+    backbone = join_backbones(loaded) if loaded else None
     report(convert(job, backbone, args.overwrite), paths.records(job.name))
+
+
+def added(args: argparse.Namespace) -> bool:
+    """Add bottlenecks to records that stand, if the flags of `converter_parser` ask for it, and report.
+    Returns whether they do. Raises UserError also when they do not and name no folder of photos."""
+    further = asked(args, 'add_backbone')
+    if not further:
+        if args.data is None:
+            raise UserError(
+                f'the folder of the photos is missing: python -m {args.module} DIR --name {args.name}'
+            )
+        return False
+    records = open_records(args.name)
+    records.width  # noqa: B018  (raises for records without a backbone)
+    loaded = _loaded(further, records.manifest['precision'])
+    records = add_bottlenecks(records, loaded, args.mirror)
+    say(f'{paths.shown(records.folder)} holds bottlenecks of {records.manifest["backbone"]["file"]}')
+    report(records.manifest, records.folder)
+    return True
+
+
+def _loaded(wanted: Sequence[Asked], precision: str) -> list[Backbone]:
+    """The backbones that flags ask for. Raises UserError."""
+    backbones = []
+    for one in wanted:
+        backbones.append(tried(one))
+        say(f'{paths.shown(one.path)}: backbone loaded ({precision})')
+        if errors.debugging():
+            say(f'rewritten for speed: {backbones[-1].rewrites}')
+    return backbones
 
 
 def report(manifest: dict, folder: Any, following: str = '') -> None:

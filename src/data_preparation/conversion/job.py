@@ -174,11 +174,23 @@ def claim(folder: Path, manifest: dict, overwrite: bool) -> None:
 
 def require_same(earlier: dict, manifest: dict, folder: Path) -> None:
     """Raise UserError when the manifest found in `folder` belongs to another conversion."""
-    if earlier.get('fingerprint') != manifest['fingerprint']:
+    if earlier.get('fingerprint') == manifest['fingerprint']:
+        return
+    if manifest['fingerprint'] in earlier.get('earlier', ()):
         raise UserError(
-            f'{shown(folder)} holds records of {_difference(earlier, manifest)}: '
-            'add --overwrite to replace them, or give this data set another --name'
+            f'{shown(folder)} holds these records with more backbones ({earlier["backbone"]["file"]}): name '
+            'all of them, or add --overwrite to replace the records'
         )
+    if earlier.get('fingerprint') in manifest.get('earlier', ()):
+        further = members(manifest['backbone'])[len(members(earlier['backbone'])) :]
+        raise UserError(
+            f'{shown(folder)} holds these records with fewer backbones ({earlier["backbone"]["file"]}): '
+            f'--add-backbone {" ".join(one["file"] for one in further)} adds the others'
+        )
+    raise UserError(
+        f'{shown(folder)} holds records of {_difference(earlier, manifest)}: '
+        'add --overwrite to replace them, or give this data set another --name'
+    )
 
 
 def _difference(earlier: dict, manifest: dict) -> str:

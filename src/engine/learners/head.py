@@ -30,6 +30,7 @@ from src.models.dense import (
     probabilities,
 )
 from src.recipes.recipe import HeadRecipe
+from src.records.chosen import facts_of, using
 from src.records.dataset import Examples, Records
 from src.records.fields import Field
 
@@ -49,15 +50,16 @@ class Head(Learner):
     @classmethod
     def settled(cls, recipe: HeadRecipe, records: Records) -> HeadRecipe:
         l2 = consts.L2 if recipe.l2 is None else recipe.l2
-        return replace(recipe, layers=head_layers(recipe.layers, records), l2=l2)
+        return replace(recipe, layers=head_layers(recipe.layers, using(records, recipe.backbones)), l2=l2)
 
     @classmethod
     def field(cls, recipe: HeadRecipe, records: Records) -> Field:
-        return records.bottlenecks(recipe.mirror)
+        return using(records, recipe.backbones).bottlenecks(recipe.mirror)
 
     @classmethod
     def facts(cls, recipe: HeadRecipe, records: Records) -> dict[str, Any]:
-        return {'backbone': records.manifest['backbone'], 'precision': records.manifest['precision']}
+        backbone = facts_of(using(records, recipe.backbones))
+        return {'backbone': backbone, 'precision': records.manifest['precision']}
 
     @classmethod
     def trained_graph(cls, facts: Mapping[str, Any], checkpoint: str, as_released: bool = False) -> HeadGraph:
@@ -76,7 +78,8 @@ class Head(Learner):
             loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
         # Cosine decay to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
         rate = tf.train.cosine_decay(r.learning_rate, self.step, r.steps)
-        self.train_op = tf.train.AdamOptimizer(rate).minimize(loss, self.step)
+        optimizer = {'adam': tf.train.AdamOptimizer, 'adadelta': _adadelta}[r.optimiser]
+        self.train_op = optimizer(rate).minimize(loss, self.step)
         self.histograms = tf.summary.merge(
             [tf.summary.histogram(WEIGHTS + v.op.name.rpartition('/')[2], v) for v in head_variables()]
         )
@@ -116,6 +119,11 @@ class Head(Learner):
         return session.run(self.probabilities, {self.x: examples.values.reshape(-1, width)})
 
 
+def _adadelta(rate: tf.Tensor) -> tf.train.Optimizer:
+    # The decay and epsilon of keras.optimizers.Adadelta (https://keras.io/api/optimizers/adadelta).
+    return tf.train.AdadeltaOptimizer(rate, 0.95, 1e-7)
+
+
 class HeadGraph(TrainedGraph):
     """A backbone and the head in a checkpoint; with `mirror` the mean of its logits for a picture and its
     mirror image."""
@@ -129,7 +137,7 @@ class HeadGraph(TrainedGraph):
         if layers[0] != self.backbone.width or classes_of(layers[-1]) != classes:
             raise UserError(
                 f'{paths.shown(self._checkpoint)} is a head of layers {"-".join(map(str, layers))}, but '
-                f'{self.backbone.name} is {self.backbone.width} wide and there are '
+                f'{paths.shown(self.backbone.path)} is {self.backbone.width} wide and there are '
                 f'{count(classes, "class", "classes")}: train anew with --fresh'
             )
         vector = attach_mirrored(self.backbone) if self._mirror else self.backbone.attach()

@@ -57,10 +57,20 @@ def trained_head(recipe: FineTuneRecipe, records: Records) -> TrainedHead:
     return TrainedHead(model, checkpoint, checkpoint_layers(checkpoint), mirror)
 
 
+def require_one_backbone(records: Records) -> None:
+    """Raise UserError for records without bottlenecks, and for those of several backbones."""
+    records.width  # noqa: B018  (raises for records without bottlenecks)
+    if 'joined' in (backbone := records.manifest['backbone']):
+        raise UserError(
+            f'{paths.shown(records.folder)} holds the bottlenecks of several backbones ({backbone["file"]}): '
+            'fine-tuning is for records of one'
+        )
+
+
 def cut_of(recipe: FineTuneRecipe, records: Records) -> Cut:
     """The backbone of the records, cut before the layers that the recipe chooses. Raises UserError when it
     chooses none, or when the records have no backbone."""
-    records.width  # noqa: B018  (raises for records without bottlenecks)
+    require_one_backbone(records)
     facts = json.dumps(records.manifest['backbone'], sort_keys=True)
     return _cut(facts, tuple(recipe.thaw or ()), recipe.last_convolutions)
 

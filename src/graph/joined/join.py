@@ -72,6 +72,13 @@ def decoding_as(first: Backbone, backbone: Backbone) -> Backbone:
     return made
 
 
+def parts_for(backbone: Backbone) -> list[int]:
+    """For each backbone that this one joins, or for itself, which of the pictures in its pixels it takes."""
+    resizings = [_resizing(one) for one in backbone.joined or [backbone]]
+    different = list(dict.fromkeys(resizings))
+    return [different.index(resizing) for resizing in resizings]
+
+
 class _Light:
     """A backbone without the content of its weights, and these by their names in the joined graph."""
 
@@ -162,11 +169,10 @@ def _refuse(backbones: Sequence[Backbone]) -> None:
     """Raise UserError for backbones that cannot be joined."""
     seen: dict[str, Backbone] = {}
     for backbone in backbones:
-        if (twin := seen.setdefault(backbone.sha256, backbone)) is not backbone:
-            raise UserError(
-                f'{paths.shown(backbone.path)} is given twice, also as {paths.shown(twin.path)}: name each '
-                'backbone once'
-            )
+        if twin := seen.get(backbone.sha256):
+            other = '' if twin.path == backbone.path else f', also as {paths.shown(twin.path)}'
+            raise UserError(f'{paths.shown(backbone.path)} is given twice{other}: name each backbone once')
+        seen[backbone.sha256] = backbone
         if backbone.preprocessing.sizes or backbone.joined:
             raise UserError(
                 f'{paths.shown(backbone.path)} joins several backbones already: give the files of these'

@@ -17,7 +17,7 @@ import numpy as np
 from src.common.tf1 import tf
 from src.graph.preprocessing.find import Preprocessing
 
-Pixels = TypeVar('Pixels', tf.Tensor, np.ndarray)
+Pixels = TypeVar('Pixels')  # tf.Tensor or np.ndarray
 
 
 def pictures_in(pixels: Pixels, preprocessing: Preprocessing) -> list[Pixels]:

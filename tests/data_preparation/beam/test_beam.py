@@ -22,6 +22,7 @@ from src.graph.graph_io import write_graph
 from src.images.files import LINKED_BEFORE
 from src.records.dataset import load, open_records
 from tests.data_preparation.photos import POCKET, put, put_classes
+from tests.graph.several import several
 
 COMMAND = [sys.executable, '-m', 'src.data_preparation.beam_to_tfrecords']
 TWO_PROCESSES = ['--direct_running_mode=multi_processing', '--direct_num_workers=2']
@@ -123,6 +124,23 @@ def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
         assert content(folder) == whole
         assert {name: time for name, time in times(folder).items() if name in left} == left
     assert len(load(open_records('either'), 'train')) > 0
+
+
+def test_several_backbones_and_mirrored_pictures_are_as_in_the_local_conversion(
+    beam, small_shards, mess, tmp_path
+):
+    _, small, other = several(tmp_path)
+    flags = [str(small), str(other), '--mirror']
+    together = content(locally(mess, 'local', *flags))
+    grown = with_beam(mess, 'beam', str(small))
+    beam_to_tfrecords.main(['--name', 'beam', '--add-backbone', str(other)])
+    with_beam(mess, 'beam', *flags)
+    names = b'"name": "local"', b'"name": "beam"'
+    assert content(grown)['manifest.json'] == together.pop('manifest.json').replace(*names)
+    assert together.items() <= content(grown).items()
+    shutil.rmtree(grown)
+    with_beam(mess, 'beam', *flags)
+    assert together.items() <= content(grown).items()
 
 
 def test_leftovers_of_a_killed_run_are_removed(beam, small_shards, mess):

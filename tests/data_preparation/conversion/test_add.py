@@ -16,12 +16,12 @@ from src.data_preparation.conversion.convert import convert
 from src.data_preparation.conversion.job import Job
 from src.data_preparation.conversion.shards import note_name
 from src.graph.backbones import Backbone, load_backbone
-from src.graph.graph_io import write_graph
 from src.graph.joined.join import join_backbones
 from src.images.faults import BadImage
 from src.records.dataset import Records, load, open_records
 from tests.data_preparation.photos import put_classes
-from tests.graph.graphs import DEPTH, graph_of_2015
+from tests.graph.graphs import DEPTH
+from tests.graph.several import several
 from tests.pictures import encoded, photo
 
 SPLITS = (*consts.SPLITS,)
@@ -39,17 +39,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def backbones(tmp_path_factory) -> list[Backbone]:
-    """The pocket backbone, that of 2015 in small, and the same with other weights."""
-    folder = tmp_path_factory.mktemp('backbones')
-    other = graph_of_2015()
-    kernel = next(node for node in other.node if node.op == 'Const' and 'conv/batchnorm/beta' in node.name)
-    tensor = kernel.attr['value'].tensor
-    tensor.tensor_content = (np.frombuffer(tensor.tensor_content, np.float32) + 1).tobytes()
-    made = [
-        write_graph(graph_of_2015(), folder / 'small.pb'),
-        write_graph(other, folder / 'other' / 'small.pb'),
-    ]
-    return [load_backbone(paths.POCKET_GRAPH_DEF), *map(load_backbone, made)]
+    return [load_backbone(path) for path in several(tmp_path_factory.mktemp('backbones'))]
 
 
 def converted(photos: Path, name: str, backbones: list[Backbone], mirrored: bool = False) -> Records:

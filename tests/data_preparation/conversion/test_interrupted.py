@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from src.common import paths
 from src.common.errors import UserError
+from src.data_preparation.conversion.add import ADDING
 from src.records.dataset import open_records
 from tests.data_preparation.photos import POCKET, put_classes
+from tests.graph.several import several
 
 # Small shards, so that several are written before it is interrupted.
 CONVERT = """
@@ -43,8 +46,8 @@ def uninterrupted(photos, tmp_path_factory):
     return home
 
 
-def start(photos: Path, home: Path) -> subprocess.Popen:
-    command = [sys.executable, '-c', CONVERT, str(photos), '--name', 'cut', *POCKET]
+def start(photos: Path, home: Path, flags: Sequence[str] = POCKET) -> subprocess.Popen:
+    command = [sys.executable, '-c', CONVERT, str(photos), '--name', 'cut', *flags]
     environment = os.environ | {'ROOTSTOCK_HOME': str(home)}
     return subprocess.Popen(
         command, env=environment, cwd=paths.CHECKOUT, text=True,
@@ -52,9 +55,9 @@ def start(photos: Path, home: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def finish(photos: Path, home: Path) -> str:
+def finish(photos: Path, home: Path, flags: Sequence[str] = POCKET) -> str:
     """Convert to the end. Returns the standard output."""
-    process = start(photos, home)
+    process = start(photos, home, flags)
     out, err = process.communicate()
     assert (process.returncode, err) == (0, '')
     return out
@@ -109,6 +112,37 @@ def test_an_interrupted_conversion_resumes_with_the_same_result(
     assert manifest(tmp_path) == manifest(uninterrupted)
     assert [r['reason'] for r in manifest(tmp_path)['remarks']] == ['not an image']
     assert not list((tmp_path / 'data').rglob('*.tmp'))
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+@pytest.mark.parametrize('number', [9, signal.SIGINT], ids=['killed', 'stopped'])
+def test_an_interrupted_addition_resumes_with_the_result_of_a_joint_conversion(photos, tmp_path, number):
+    _, small, _ = several(tmp_path)
+    homes = tmp_path / 'joint', tmp_path / 'grown'
+    finish(photos, homes[0], [*POCKET, str(small)])
+    finish(photos, homes[1])
+    adding = homes[1] / 'data' / 'records' / 'cut' / ADDING
+    process = start(photos, homes[1], ['--add-backbone', str(small)])
+    try:
+        while not adding.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(number)
+        assert process.wait() == (130 if number == signal.SIGINT else -number), process.communicate()
+    finally:
+        process.kill()
+        process.communicate()
+    done = list(json.loads(adding.read_text())['done'])
+    assert 0 < len(done) < len(shards(homes[1]))
+    assert manifest(homes[1])['complete'] and 'joined' not in manifest(homes[1])['backbone']
+    finished = {name: shards(homes[1])[name].stat().st_mtime_ns for name in done}
+
+    assert 'going on after' in finish(photos, homes[1], ['--add-backbone', str(small)])
+    assert {name: shards(homes[1])[name].stat().st_mtime_ns for name in done} == finished
+    assert content(homes[1]) == content(homes[0])
+    assert manifest(homes[1]) == manifest(homes[0])
+    assert not list((homes[1] / 'data').rglob('*.tmp')) and not adding.exists()
 
 
 def killed_at_random(photos: Path, home: Path, chance: random.Random, whole: float) -> None:
