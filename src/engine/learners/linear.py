@@ -19,7 +19,7 @@ from src.common.tf1 import tf
 from src.engine.checkpoints import ALL_STEPS, CheckpointManager, State
 from src.engine.learners.head import Head
 from src.engine.linear.objective import Objective
-from src.engine.linear.path import FINE, Solution, minimize, penalties, solutions
+from src.engine.linear.path import FINE, TEMPERATURE, Solution, minimize, penalties, solutions
 from src.engine.linear.plan import Plan
 from src.engine.loop import curves
 from src.engine.sources import fits_in_memory
@@ -33,7 +33,7 @@ class LinearHead(Head):
     """A head without hidden layers; a step is an evaluation of the loss on all training examples.
 
     Its L2 penalty is chosen as `linear/path.py` does it, on the validation examples or by cross-validation.
-    In that case its weights are divided by the temperature found there. Interrupted, it has to begin again:
+    Its weights are divided by the temperature that the choice is made at. Interrupted, it has to begin again:
     it takes seconds. The checkpoint holds `l2` beside the weights.
     """
 
@@ -106,10 +106,8 @@ class LinearHead(Head):
             start = np.mean(best.parameters, 0)
             found = minimize(objective, start, best.l2, plan.learned, FINE, tick)
             layer = objective.layer(found)
-        # On validation examples `outcome` fits the temperature, to the same predictions.
-        temperature = 1.0 if held_out == 'validation' else best.temperature
         for variable, value in zip(head_variables(), layer, strict=True):
-            variable.load(value / np.float32(temperature), session)
+            variable.load(value / np.float32(TEMPERATURE), session)
         self.l2.load(best.l2, session)
         writer.add_summary(curves(self.evaluate(session)), state.step)
         state.best_step, state.ended = state.step, ALL_STEPS
@@ -119,7 +117,6 @@ class LinearHead(Head):
 def _scalars(solution: Solution, held_out: str) -> dict[str, float]:
     return {
         'l2': solution.l2,
-        'temperature': solution.temperature,
         f'{held_out}_log_loss': solution.log_loss,
         f'{held_out}_error': solution.error,
     }

@@ -10,11 +10,12 @@ import numpy as np
 from src.engine.linear.objective import Objective
 from src.engine.linear.path import Round, Solution
 from src.engine.sources import Source
+from src.models.dense import classes_of
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples
 
 FOLDS = 5
-SCORED = 1000  # examples that are enough to choose a penalty on
+SCORED = 100_000  # probabilities that are enough to choose a penalty by: 800 examples of 120 classes
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Plan:
     def of(cls, source: Source, recipe: HeadRecipe) -> Plan:
         """Training examples are learned from and validation examples scored. Without validation, the training
         examples are cut into FOLDS, each of which is scored while the others are learned from, until SCORED
-        examples or all of them are scored. Fewer than FOLDS examples leave nothing to choose on."""
+        probabilities or all examples are scored. Fewer than FOLDS examples leave nothing to choose on."""
         train = source.first('train', source.number('train'))
         if 'validation' in source.parts:
             validation = source.first('validation', source.number('validation'))
@@ -40,7 +41,8 @@ class Plan:
             return cls([train], [], [0], recipe.l2)
         fold_of = folds_of(train.labels, FOLDS, recipe.seed)
         groups = [train.where(fold_of == fold) for fold in range(FOLDS)]
-        scored = np.cumsum([len(group) for group in groups])
+        classes = classes_of(recipe.layers[-1])
+        scored = classes * np.cumsum([len(group) for group in groups])
         rounds = [
             Round([other for other in range(FOLDS) if other != fold], fold)
             for fold in range(FOLDS)
@@ -58,7 +60,7 @@ class Plan:
         """What is taken when no penalty can be scored: the one given, or scikit-learn's default, C = 1."""
         examples = sum(map(len, self.groups))
         l2 = 1 / examples if self.given is None else self.given
-        return Solution(l2, [objective.start], 1.0, np.inf, np.nan)
+        return Solution(l2, [objective.start], np.inf, np.nan)
 
 
 def folds_of(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from src.engine.linear import objective as objectives
+from src.engine.linear import plan as plans
 from src.engine.linear.objective import Objective
 from src.engine.linear.path import LONGEST, PATIENCE, Round, minimize, penalties, solutions
-from src.engine.linear.plan import FOLDS, SCORED, Plan
+from src.engine.linear.plan import FOLDS, Plan
 from src.engine.sources import InMemory
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples
@@ -109,9 +110,10 @@ def test_with_validation_only_training_examples_are_learned_from():
     assert made.groups[one.held_out].ids == validation.ids
 
 
-@pytest.mark.parametrize(('number', 'rounds'), [(50, FOLDS), (SCORED * FOLDS, 1), (SCORED * 2, 3)])
-def test_without_validation_folds_are_scored_until_enough_examples_are(number, rounds):
+@pytest.mark.parametrize(('number', 'rounds'), [(50, FOLDS), (3000, 1), (1500, 2)])
+def test_without_validation_folds_are_scored_until_enough_examples_are(number, rounds, monkeypatch):
     train = examples(number)
+    monkeypatch.setattr(plans, 'SCORED', 600 * CLASSES)
     made = plan({'train': train})
     assert len(made.rounds) == rounds
     for one in made.rounds:
