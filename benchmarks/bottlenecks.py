@@ -3,6 +3,7 @@
     python -m benchmarks.bottlenecks                                   # drawn pictures
     python -m benchmarks.bottlenecks PHOTOS_DIR --json times.json
     python -m benchmarks.bottlenecks PHOTOS_DIR --backbone mobilenet_v2.pb
+    python -m benchmarks.bottlenecks PHOTOS_DIR --backbone a.pb b.pb c.pb --precision float32
 
 Measures from JPEG bytes to vectors, on the same photos, contenders alternating. A figure is the median of all
 rounds. The graph is that of --backbone, by default one with the structure of the 2015 Inception release and
@@ -10,6 +11,10 @@ random weights. `reference` is one session call for each image on the graph as r
 Each contender has its own process and is warmed up by one run. The table shows the maximum absolute
 difference of its vectors from those of the reference, as a share of the largest value, and its share of the
 peak: the FLOP/s that products of large matrices reach on this machine.
+
+With several backbones it measures one pass over the photos for all of them (benchmarks/joined.py) against
+one pass for each, and the ratio: the time of the one pass by the sum of the others less all decodings but
+one. A time is the best of all rounds.
 
 OpenVINO and ONNX Runtime come with `pip install -c setup/constraints.txt -e '.[bench]'`; without them the
 others are measured.
@@ -26,7 +31,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import inception_2015, peers, ways
+from benchmarks import inception_2015, joined, peers, ways
 from benchmarks.contender import Contender
 from benchmarks.machine import add_rounds, machine, machine_line, rounds
 from benchmarks.photos import add_photos, photos_for
@@ -34,6 +39,7 @@ from benchmarks.table import add_output, show
 from benchmarks.task import Task, prepare
 from src.common import cli, commands, errors
 from src.common.files import count
+from src.graph import precision
 from src.graph.graph_io import write_graph
 from src.graph.precision import cpu_has_bfloat16
 
@@ -115,8 +121,19 @@ def available() -> dict[str, tuple]:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.bottlenecks', __doc__)
     add_photos(made)
+    cli.add_list(
+        made,
+        '--backbone',
+        '.pb',
+        type=Path,
+        metavar='PB',
+        help='default: a graph like Inception, random weights; several are measured in one pass',
+    )
     made.add_argument(
-        '--backbone', type=Path, metavar='PB', help='default: a graph like Inception, random weights'
+        '--precision',
+        choices=precision.CHOICES,
+        default='auto',
+        help='for several backbones: what they compute in (default: as in a conversion)',
     )
     made.add_argument('--images', type=cli.whole_number(1), default=256, help='default: %(default)s')
     add_rounds(made, 5)
@@ -124,15 +141,33 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return made.parse_args(argv)
 
 
+def _several(args: argparse.Namespace) -> None:
+    """Measure several backbones in one pass."""
+    with tempfile.TemporaryDirectory() as scratch:
+        photos = photos_for(args.photos, args.images, Path(scratch))
+        found = {'machine': machine()}
+        found |= joined.measure(photos, args.backbone, precision.resolve(args.precision), args.rounds)
+    head = f'{count(len(photos), "photo")}, {found["precision"]}, best of {count(args.rounds, "round")}'
+    ratio = f'one pass takes {found["ratio"]:.3f} × the sum of the single ones less all decodings but one'
+    rows = [joined.cells(row) for row in found['rows']]
+    show(args, 'Bottlenecks of several backbones', [machine_line(), head, ratio], joined.COLUMNS, rows, found)
+
+
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    if args.backbone and len(args.backbone) > 1:
+        return _several(args)
     if missing := errors.missing_packages(*PACKAGES):
         install = commands.to_install('bench')
         print(f'measured without {", ".join(missing)}: for these run {install}', file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         photos = photos_for(args.photos, args.images, folder)
-        graph = args.backbone or write_graph(inception_2015.graph_def(), folder / 'inception_2015.pb')
+        graph = (
+            args.backbone[0]
+            if args.backbone
+            else write_graph(inception_2015.graph_def(), folder / 'inception_2015.pb')
+        )
         task = prepare(graph, photos, folder)
         found = {'machine': machine(), 'graph': graph.name, 'nodes': task.nodes}
         found |= measure(task, args.rounds, available())

@@ -39,7 +39,8 @@ def reference(task: Task) -> Vectors:
     return run
 
 
-def _planned(photo: Path) -> Planned:
+def planned(photo: Path) -> Planned:
+    """A photo as a conversion plans it."""
     sample = Sample(photo.name, photo, None)
     return Planned(sample, 'train', digest_of(sample)[0])
 
@@ -47,7 +48,7 @@ def _planned(photo: Path) -> Planned:
 def ours(task: Task, precision: str) -> Vectors:
     """The extraction of a conversion, from files that are in the page cache after the warm-up."""
     extractor = Extractor(load_backbone(task.released), precision)
-    items = [_planned(photo) for photo in task.photos]
+    items = [planned(photo) for photo in task.photos]
 
     def run() -> np.ndarray:
         return np.stack([vector for _, _, vector in extract(items, extractor)])

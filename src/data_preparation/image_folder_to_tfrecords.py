@@ -4,6 +4,11 @@
     photos/daisy/2.jpg            python -m src.data_preparation.image_folder_to_tfrecords \\
     photos/rose/1.jpg                 photos --name flowers --backbone frozen/pocket/pocket_96.pb
 
+Several backbones make the bottlenecks side by side, and others may be added to records that stand:
+
+    python -m src.data_preparation.image_folder_to_tfrecords photos --name flowers --backbone A.pb B.pb
+    python -m src.data_preparation.image_folder_to_tfrecords --name flowers --add-backbone C.pb
+
 Writes data/records/<name>/. A hash of its bytes puts each photo into the training, validation or test
 split (80, 10 and 10 %), unless DIR holds train/ and test/ folders (or training_set/, val/, dev/ and so
 on) with the class folders in them, or --test-list names the test photos. Where a folder can be read in

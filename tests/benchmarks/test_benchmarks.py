@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import bottlenecks, inception_2015, memory, peers, ways
+from benchmarks import bottlenecks, inception_2015, joined, memory, peers, ways
 from benchmarks.contender import Contender
 from benchmarks.photos import copies_that_differ, photos_for
 from benchmarks.pixels import rate
@@ -30,6 +30,7 @@ from src.data_preparation.splits import plan
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import inferred, read_graph, write_graph
 from src.graph.rewrites.modernize import modernize
+from tests.graph.several import several
 
 NAME = Path('the graph')
 
@@ -240,6 +241,18 @@ def test_keras_with_the_weights_of_a_graph_agrees(real_data, photos, tmp_path):
     with Contender(ways.keras, task) as contender:
         assert contender.missing is None
         assert bottlenecks.difference(ways.reference(task)(), contender.result) < 1e-4
+
+
+@pytest.mark.slow
+def test_one_pass_over_the_photos_gives_the_vectors_of_single_passes(photos, tmp_path):
+    pocket, small, _ = several(tmp_path)
+    found = joined.measure(photos, [pocket, small], 'float32', 2)
+    by_name = {row['name']: row for row in found['rows']}
+    assert list(by_name) == [joined.TOGETHER, 'pocket_96', 'small', joined.DECODING]
+    assert by_name['pocket_96']['difference'] == by_name['small']['difference'] == 0
+    whole, *singles, decoding = (row['seconds'] for row in found['rows'])
+    assert found['ratio'] == pytest.approx(whole / (sum(singles) - decoding))
+    assert joined.cells(by_name['small'])[0] == 'small'
 
 
 # Output

@@ -18,6 +18,7 @@ from src.graph.rewrites.optimize import optimize
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from tests.graph.graphs import DEPTH, SIDE, graph_of_2015, graph_of_pixels
+from tests.graph.real import dogs_and_cats
 from tests.graph.several import several
 from tests.pictures import encoded, photo
 
@@ -101,6 +102,17 @@ def test_the_facts_load_the_same_backbones_again(backbones):
     ]
     assert [facts.name_of(one) for one in told['joined']] == ['pocket_96', 'small', 'small_2']
     assert backbone_of(told).graph_def == joined.graph_def
+
+
+def test_real_backbones_give_what_each_gives_alone(real_data):
+    """MobileNet V2, EfficientNet-Lite0 and Lite2, from photos: 3,840 values."""
+    names = 'mobilenet_v2_1.0_224', 'efficientnet_lite0_224', 'efficientnet_lite2_260'
+    real = [load_backbone(real_data / 'backbones' / f'{name}.pb') for name in names]
+    joined, photos = join_backbones(real), list(dogs_and_cats(real_data, 6).values())
+    found = vectors_of(joined, 'pixels', pixels_of(joined, photos))
+    alone = [vectors_of(one, 'pixels', pixels_of(one, photos)) for one in real]
+    assert found.shape == (6, 3840)
+    np.testing.assert_allclose(found, np.concatenate(alone, 1), atol=1e-4)
 
 
 def test_loops_of_one_name_are_kept_apart(tmp_path):
