@@ -13,6 +13,7 @@ HEAD_MODEL_LAYERS = [2048, 1024, 120]
 BATCH_SIZE = 64
 LEARNING_RATE = 0.0004  # at first; cosine decay to zero over STEPS
 STEPS = 2500
+STEPS_OF_A_CLASS = 250  # with --all-splits, where no validation photos end the training: at most so many
 DROPOUT = 0.5
 L2 = 0.0
 MIXUP = 1.0  # mixup alpha: lambda ~ Beta(alpha, alpha); 0 disables it

@@ -53,7 +53,12 @@ class HeadRecipe:
         'train on the mirrored photos too, and average the logits of a photo and its mirror image; records '
         'without bottlenecks of the mirrored photos get them first',
     )
-    steps: int = setting(consts.STEPS, 'training steps (not lbfgs)', type=whole_number(1))
+    steps: int | None = setting(
+        None,
+        'training steps (not lbfgs)',
+        type=whole_number(1),
+        default_text=f'{consts.STEPS}; with --all-splits at most {consts.STEPS_OF_A_CLASS} for each class',
+    )
     batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step (not lbfgs)', type=whole_number(1))
     learning_rate: float = setting(
         consts.LEARNING_RATE,

@@ -51,7 +51,8 @@ class Head(Learner):
     def settled(cls, recipe: HeadRecipe, records: Records) -> HeadRecipe:
         l2 = consts.L2 if recipe.l2 is None else recipe.l2
         layers = head_layers(recipe.layers, using(records, recipe.backbones))
-        return replace(recipe, layers=layers, l2=l2)
+        steps = recipe.steps or head_steps(classes_of(layers[-1]), recipe.all_splits)
+        return replace(recipe, layers=layers, l2=l2, steps=steps)
 
     @classmethod
     def field(cls, recipe: HeadRecipe, records: Records) -> Field:
@@ -78,7 +79,7 @@ class Head(Learner):
         if r.l2:  # its gradient passes over all weights, a sixth of a step's time
             loss += r.l2 * tf.add_n([tf.nn.l2_loss(v) for v in head_variables() if '/W' in v.name])
         # Cosine decay to zero (Loshchilov and Hutter 2017, arXiv:1608.03983).
-        rate = tf.train.cosine_decay(r.learning_rate, self.step, r.steps)
+        rate = tf.train.cosine_decay(r.learning_rate, self.step, self.steps)
         optimizer = {'adam': tf.train.AdamOptimizer, 'adadelta': _adadelta}[r.solver]
         self.train_op = optimizer(rate).minimize(loss, self.step)
         self.histograms = tf.summary.merge(
@@ -97,7 +98,7 @@ class Head(Learner):
 
     @property
     def steps(self) -> int:
-        return self.recipe.steps
+        return self.recipe.steps or consts.STEPS
 
     @property
     def evaluate_every(self) -> int:
@@ -146,6 +147,12 @@ class HeadGraph(TrainedGraph):
         rows, keep = with_temperature(logits, self._checkpoint)
         checkpoints.restore(session, _head_saver(), self._checkpoint)
         return Attached(rows, [vector.name, self.backbone.bottleneck, *keep], {'vector': vector.name})
+
+
+def head_steps(classes: int, all_splits: bool) -> int:
+    """The default number of steps. Without validation photos nothing stops the training early, and a head for
+    few classes would memorize its photos."""
+    return min(consts.STEPS, consts.STEPS_OF_A_CLASS * classes) if all_splits else consts.STEPS
 
 
 def head_layers(layers: Sequence[int] | None, records: Records) -> list[int]:
