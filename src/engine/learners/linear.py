@@ -19,7 +19,7 @@ from src.common.tf1 import tf
 from src.engine.checkpoints import ALL_STEPS, CheckpointManager, State
 from src.engine.learners.head import Head
 from src.engine.linear.objective import Objective
-from src.engine.linear.path import FINE, TEMPERATURE, Solution, minimize, penalties, solutions
+from src.engine.linear.path import TEMPERATURE, TOLERANCE, Solution, minimize, penalties, solutions
 from src.engine.linear.plan import Plan
 from src.engine.loop import curves
 from src.engine.sources import fits_in_memory
@@ -104,7 +104,7 @@ class LinearHead(Head):
                 )
                 best = min(best, solution, key=lambda one: one.log_loss)
             start = np.mean(best.parameters, 0)
-            found = minimize(objective, start, best.l2, plan.learned, FINE, tick)
+            found = minimize(objective, start, best.l2, plan.learned, TOLERANCE, tick)
             layer = objective.layer(found)
         for variable, value in zip(head_variables(), layer, strict=True):
             variable.load(value / np.float32(TEMPERATURE), session)

@@ -20,13 +20,13 @@ from src.engine.linear.objective import Objective
 from src.scoring.calibration import apply_temperature
 from src.scoring.scores import score
 
-STRONGEST = 0.01  # times the mean squared distance of the bottlenecks from their mean
+STRONGEST = 0.003  # times the mean squared distance of the bottlenecks from their mean
 LONGEST = 14  # penalties
 PATIENCE = 1  # penalties without a lower log loss before the path ends
 # Measured best: 0.55 and 0.44 on dogs vs cats (MobileNet V2, EfficientNet-Lite2), 0.51 on 120 dog breeds.
 TEMPERATURE = 0.5
 # L-BFGS ends when a step lowers the loss by less than this part of the loss that it started with.
-COARSE, FINE = 1e-4, 1e-5
+TOLERANCE = 1e-4
 MEMORY = 10  # corrections that L-BFGS keeps
 MOST_STEPS = 1000  # of L-BFGS
 
@@ -88,7 +88,7 @@ def solutions(
     lowest, worse = np.inf, 0
     for l2 in path:
         found = [
-            minimize(objective, start, l2, one.learned, COARSE, tick)
+            minimize(objective, start, l2, one.learned, TOLERANCE, tick)
             for start, one in zip(found, rounds, strict=True)
         ]
         solution = _scored(objective, rounds, l2, found)
