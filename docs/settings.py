@@ -31,14 +31,15 @@ def table(recipe: Any) -> str:
         if text := field.metadata.get('help'):
             if choices := field.metadata.get('choices'):
                 text += ': ' + ', '.join(map(str, choices))
-            rows.append(f'| `{flag_of(field.name)}` | {_shown(getattr(recipe, field.name))} | {text} |')
+            default = _shown(getattr(recipe, field.name), field.metadata.get('default_text', 'by the data'))
+            rows.append(f'| `{flag_of(field.name)}` | {default} | {text} |')
     return '\n'.join(rows)
 
 
-def _shown(default: Any) -> str:
+def _shown(default: Any, without: str) -> str:
     if isinstance(default, bool):
         return 'on' if default else 'off'
-    return 'by the data' if default is None else str(default)
+    return without if default is None else str(default)
 
 
 def with_table(text: str, kind: str, recipe: Any) -> str:
