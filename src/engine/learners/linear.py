@@ -53,7 +53,7 @@ class LinearHead(Head):
                 'in src/common/consts.py allows, and L-BFGS needs all in memory: raise it, or use '
                 '--solver adam'
             )
-        return replace(settled, l2=recipe.l2)
+        return replace(settled, l2=recipe.l2, steps=recipe.steps)
 
     def build(self) -> None:
         self.x = tf.placeholder(tf.float32, [None, self.recipe.layers[0]], 'x')
