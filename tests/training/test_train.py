@@ -16,6 +16,8 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine import checkpoints, loop
 from src.engine.run_files import read_model
+from src.recipes.recipe import HeadRecipe
+from src.records.dataset import open_records
 from src.training import train
 
 # Steps enough to be stopped in the middle of, and as many evaluations.
@@ -277,3 +279,18 @@ def test_scores_are_json_anybody_can_read(clusters):
     run('read', steps=20)
     told = json.loads(paths.scores('read').read_text())
     assert {'settings', 'backbone', 'classes', 'counts', 'scores', 'seconds'} <= told.keys()
+
+
+def test_without_validation_photos_a_head_for_few_classes_trains_for_fewer_steps(clusters):
+    records = open_records(clusters)  # of four classes
+    steps = {
+        (given, all_splits): train.Head.settled(HeadRecipe(steps=given, all_splits=all_splits), records).steps
+        for given in (None, 30)
+        for all_splits in (False, True)
+    }
+    assert steps == {
+        (None, False): consts.STEPS,
+        (None, True): 4 * consts.STEPS_OF_A_CLASS,
+        (30, False): 30,
+        (30, True): 30,
+    }
