@@ -77,13 +77,15 @@ class Extractor:
             run = self._sessions[-1].make_callable(bottleneck, [one.preprocessing.pixels])
             self._runs.append((run, part))
 
-    def vectors(self, pixels: np.ndarray) -> np.ndarray:
-        """The bottlenecks of pixels [N, height, width, 3] float32 from `reader`, all side by side: [N, width]
-        float32, or [N, 2 * width] if `ends` are BOTH."""
-        found = []
+    def vectors(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """The bottlenecks of the pixels of N pictures, each [height, width, 3] float32 from `reader`, all
+        side by side: [N, width] float32, or [N, 2 * width] if `ends` are BOTH."""
+        found, p = [], self._preprocessing
         for end in self._ends:
-            seen = mirrored(pixels, self._preprocessing) if end == MIRRORED else pixels
-            pictures = pictures_in(seen, self._preprocessing)
+            seen = (mirrored(one[None], p) if end == MIRRORED else one[None] for one in pixels)
+            # Copied once, where taking the pictures out of a batch of pixels would copy them twice.
+            by_size = zip(*(pictures_in(one, p) for one in seen), strict=True)
+            pictures = [np.concatenate(of_a_size) for of_a_size in by_size]
             found.extend(run(pictures[part]) for run, part in self._runs)
         return found[0] if len(found) == 1 else np.concatenate(found, 1)
 
@@ -145,7 +147,7 @@ def computed(
         return list(zip(batch, vectors, strict=True))
 
     def bottlenecks(pixels: list[np.ndarray]) -> Iterable[np.ndarray | BadImage]:
-        return map(_finite, extractor.vectors(np.stack(pixels)))
+        return map(_finite, extractor.vectors(pixels))
 
     size = consts.EXTRACTION_BATCH_SIZE
     loaded = ahead(load, items, window=2 * BATCHES_AT_ONCE * size, threads=CORES)
