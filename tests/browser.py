@@ -54,6 +54,7 @@ def goto(context, path: Path):
     """A new page with a file. Its attribute `faults` lists errors of its scripts, and what it asked the
     network for."""
     page = context.new_page()
+    page.set_default_timeout(120_000)  # milliseconds: a busy machine may be slow
     page.faults = []
     page.on('pageerror', lambda error: page.faults.append(str(error)))
     page.on('console', lambda message: message.type == 'error' and page.faults.append(message.text))

@@ -43,14 +43,13 @@ function figureOf(number, place, entry) {
   return node;
 }
 
-function findingWords({reason, detail, score, looks_like}) {
+function findingWords({reason, detail, score}) {
   const strong = document.createElement('strong');
   strong.textContent = reason;
   const number = document.createElement('span');
   number.className = 'muted';
   number.textContent = ` score ${Number(score.toPrecision(3))}`;
-  const words = [detail, looks_like && `looks like ${looks_like}`].filter(Boolean).join('; ');
-  return [strong, words ? `: ${words}` : '', number];
+  return [strong, detail ? `: ${detail}` : '', number];
 }
 
 function activate(place) {
