@@ -106,12 +106,13 @@ def read_rows(path: Path, separators: str = ',') -> Rows:
 
 
 def _no_table(path: Path, head: str) -> str:
+    where = paths.shown(path)
     if not head:
-        return f'{paths.shown(path)} has no first line with the names of its columns, id and at least one more'
+        return f'{where} has no first line with the names of its columns, id and at least one more'
     if ';' in head and ',' not in head:
-        return f'{paths.shown(path)} separates its columns by semicolons: save it with commas, as Kaggle needs'
+        return f'{where} separates its columns by semicolons: save it with commas, as Kaggle needs'
     begins = f': it begins with {head[:40]!r}' if head.isprintable() else ''
-    return f'{paths.shown(path)} is no CSV file with the column id and at least one more{begins}'
+    return f'{where} is no CSV file with the column id and at least one more{begins}'
 
 
 def read_table(path: Path) -> Table:
