@@ -34,7 +34,7 @@ from src.engine.learners import learner_of
 from src.engine.run_files import read_model, scores_of
 from src.freezing.join import join
 from src.freezing.proof import prove
-from src.freezing.validate_views import require_unseen_photos, validate_views
+from src.freezing.validate_views import best_views, require_unseen_photos, validate_views
 from src.graph.graph_io import write_graph
 from src.graph.joined.facts import joined, members
 from src.graph.mirroring import BOTH_VIEWS
@@ -131,7 +131,8 @@ def main(argv: list[str] | None = None) -> None:
     say(f'{checked} in {paths.shown(paths.checkpoints(model))} (maximum difference {difference:.1e})')
     size = human_size(path.stat().st_size)
     wrote(path, f'{size}: {", ".join(("decoding", *parts))} and labels in one file')
-    viewed = f' --views {min(args.views)}' if args.views else ''
+    best = best_views(path) if args.views else 1
+    viewed = f' --views {best}' if best > 1 else ''
     next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}{viewed}')
 
 

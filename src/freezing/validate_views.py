@@ -15,7 +15,7 @@ from src.common.errors import UserError
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.frozen import load_graph
-from src.graph.graph_io import write_graph
+from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_info, replace_info
 from src.inference.from_records import from_pictures
 from src.inference.predictor import Predictor
@@ -51,6 +51,13 @@ def validate_views(path: Path, graph_def: tf.GraphDef, records: Records, views: 
     noted = {VALIDATED: {str(number): values for number, values in scores.items()}}
     replace_info(graph_def, read_info(graph_def) | noted)
     write_graph(graph_def, path)
+
+
+def best_views(path: Path) -> int:
+    """The number of views with the lowest log loss of those that a frozen file was scored with; 1 where it
+    was not."""
+    scores = read_info(read_graph(path)).get(VALIDATED, {})
+    return int(min(scores, key=lambda number: (scores[number]['log_loss'], int(number)), default=1))
 
 
 def _score(path: Path, records: Records, views: int) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    labels = table.read_rows(args.against) if args.against else None  # before photos are classified
+    labels = table.read_rows(args.against, ',;') if args.against else None  # before photos are classified
     if args.submission:
         path, sample, pair = args.submission, sample_for(args, args.name), against.pair_of(args.positive)
     else:

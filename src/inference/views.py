@@ -14,6 +14,7 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.frozen import FrozenGraph
+from src.graph.model_info import views_in
 from src.models.test_time_augmentation import VIEWS, mean_over_views
 
 VALIDATED = 'validated_views'  # in model_info
@@ -34,7 +35,9 @@ def add_views(made: argparse.ArgumentParser) -> None:
 
 
 def require_validated(model: FrozenGraph, path: Path, views: int) -> None:
-    """Raise UserError unless the model was validated with so many views, or `views` is 1."""
+    """Raise UserError unless the model was validated with so many views, or `views` is 1; of a model that
+    cannot have them as `require_pictures` does."""
+    require_pictures(model, views)
     if views == 1 or str(views) in model.info.get(VALIDATED, {}):
         return
     name = shlex.quote(model.info.get('model') or path.stem)
@@ -45,11 +48,13 @@ def require_validated(model: FrozenGraph, path: Path, views: int) -> None:
 
 
 def require_pictures(model: FrozenGraph, views: int) -> None:
-    """Raise UserError if `views` is not 1 and the model takes its pixels in a column, not as a picture."""
+    """Raise UserError if `views` is not 1 and the model takes its pixels in a column, not as a picture, as
+    joined backbones do."""
     if views > 1 and model.preprocessing.width == 1:
+        mirrored = views_in(model.info) > 1
         raise UserError(
-            f'--views {views} needs a model of one picture, and this takes pictures of several sizes: '
-            'leave --views out'
+            f'--views {views} is for models of one backbone, and this joins several: leave --views out'
+            + (' (the model averages a photo and its mirror image itself)' if mirrored else '')
         )
 
 

@@ -9,6 +9,7 @@ from src.common import paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords, kaggle_images_to_tfrecords
 from src.freezing import freeze
+from src.freezing.validate_views import best_views
 from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph
 from src.graph.model_info import read_info, read_labels
@@ -18,6 +19,7 @@ from src.records.dataset import load, open_records, pictures
 from src.scoring.scores import whole_score
 from src.training import train
 from tests.data_preparation.photos import POCKET, put, put_classes
+from tests.inference.models import brightest_side
 
 
 @pytest.fixture(scope='module')
@@ -58,7 +60,8 @@ def test_the_scores_are_printed_and_kept(records, capsys):
             *line.split()
         }
     assert len({info['validated_views'][views]['log_loss'] for views in info['validated_views']}) == 3
-    assert lines[-1].endswith('--views 2')
+    best = min(info['validated_views'], key=lambda views: info['validated_views'][views]['log_loss'])
+    assert lines[-1].endswith('twins.pb' + ('' if best == '1' else f' --views {best}'))
     freeze.main(['--name', 'twins'])
     assert paths.frozen('twins').read_bytes() == plain  # nothing else changed
 
@@ -92,3 +95,18 @@ def test_records_without_validation_photos_are_refused(tmp_path):
     train.main(['--name', 'few', '--steps', '5'])
     with pytest.raises(UserError, match=r'--views needs validation photos, and .*few holds none'):
         freeze.main(['--name', 'few', '--views', '2'])
+
+
+@pytest.mark.parametrize(
+    ('scores', 'best'),
+    [
+        ({}, 1),
+        ({'1': 0.2, '2': 0.21, '6': 0.25}, 1),  # `freeze` advises against views that raise the log loss
+        ({'1': 0.2, '2': 0.1, '6': 0.15}, 2),
+        ({'1': 0.2, '6': 0.1}, 6),
+        ({'1': 0.2, '2': 0.2}, 1),
+    ],
+)
+def test_the_next_command_takes_the_best_number_of_views(tmp_path, scores, best):
+    noted = {views: {'log_loss': loss} for views, loss in scores.items()}
+    assert best_views(brightest_side(tmp_path / 'm.pb', validated_views=noted)) == best

@@ -11,6 +11,7 @@ import pytest
 from src.common.errors import UserError
 from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph, write_graph
+from src.graph.model_info import VIEWS_KEY
 from src.inference import classify, inference, serve
 from src.inference.predictor import BATCH, Predictor, load_model
 from src.inference.server.admission import AdmissionLimit
@@ -18,6 +19,7 @@ from src.inference.server.app import create_app
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
 from src.inference.server.service import Limits
+from src.inference.views import require_validated
 from tests.inference.models import SHARPNESS, SIDES, bright_above, brightest_side
 from tests.interpret.networks import color_classifier, spot
 from tests.pictures import encoded, photo
@@ -134,7 +136,13 @@ def test_a_model_that_was_not_validated_is_refused(tmp_path):
 def test_pixels_in_a_column_have_no_views(side):
     model = load_graph(side)
     object.__setattr__(model.preprocessing, 'width', 1)
-    with pytest.raises(UserError, match='--views 2 needs a model of one picture'):
+    refused = '--views 2 is for models of one backbone, and this joins several: leave --views out'
+    with pytest.raises(UserError, match=f'{refused}$'):
+        Predictor(model, views=2)
+    with pytest.raises(UserError, match=f'{refused}$'):  # not: run freeze --views, which would refuse it
+        require_validated(model, side, 2)
+    model.info[VIEWS_KEY] = 2
+    with pytest.raises(UserError, match=r'leave --views out \(the model averages a photo and its mirror'):
         Predictor(model, views=2)
 
 

@@ -87,8 +87,9 @@ def pipeline(model: str, values: np.ndarray) -> np.ndarray:
     layers = files.read_json(paths.checkpoints(model) / 'model.json')['settings']['layers']
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, layers[0]])
-        rows = probabilities(dense_head(x, layers))
         checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
+        temperature = checkpoints.calibration_of(checkpoint).temperature
+        rows = probabilities(dense_head(x, layers), temperature=temperature)
         checkpoints.restore(session, tf.train.Saver(head_variables()), checkpoint)
         return session.run(rows, {x: values})
 
@@ -230,6 +231,11 @@ def test_the_conversion_is_repeated_by_the_command_that_is_told(backbones, photo
         (['--add-backbone', '{1}'], r'holds the bottlenecks of .*small\.pb already'),
         (['--add-backbone', '{1}', '--backbone', '{0}'], '--add-backbone and --backbone exclude each other'),
         (['--add-backbone', __file__], r'test_joined\.py is'),
+        (
+            ['--add-backbone', '{2}', '--review', __file__],
+            r'as they are: leave out --review, or convert again',
+        ),
+        (['--add-backbone', '{2}', '--no-backbone'], 'leave out --no-backbone'),
         (
             ['{photos}', *PLAIN, '--backbone', '{0}', '{0}'],
             r'pocket_96\.pb is given twice: name each backbone',

@@ -29,6 +29,8 @@ from src.records.dataset import open_records
 from src.records.manifest import NOT_USED, Remark
 from src.records.next_commands import CONVERTERS, to_train, usual_model
 
+OF_PHOTOS = ('review', 'overwrite', 'test_list', 'class_folders', 'no_backbone')  # not for records that stand
+
 
 def converter_parser(
     converter: str, doc: str, data: str = '', metavar: str = 'DIR', backbone: bool = True
@@ -138,6 +140,12 @@ def added(args: argparse.Namespace) -> bool:
                 f'the folder of the photos is missing: python -m {args.module} DIR --name {args.name}'
             )
         return False
+    if others := [flag for flag in OF_PHOTOS if getattr(args, flag, None)]:
+        flag = others[0].replace('_', '-')
+        raise UserError(
+            f'--add-backbone takes the photos in the records as they are: leave out --{flag}, or convert '
+            'again with --backbone'
+        )
     records = open_records(args.name)
     records.width  # noqa: B018  (raises for records without a backbone)
     loaded = _loaded(further, records.manifest['precision'])

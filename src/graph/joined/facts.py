@@ -41,10 +41,11 @@ def joined(facts: Sequence[Facts]) -> dict[str, Any]:
 def with_fields(facts: Facts, held: Iterable[Facts] = ()) -> dict[str, Any]:
     """The facts with a field of the records for each backbone, beside those `held` by the records. The first
     one in the records has `inception_output`, which is not named."""
-    taken = {field_of(one) for one in held}
+    taken = {field for one in held for field in (field_of(one), _named(name_of(one)))}
     made = []
     for one in members(facts):
-        field = _free(_stem(one['file']), taken) if taken else consts.INCEPTION_OUTPUT_FIELD
+        # The first one takes its name too, so that no other has the same for --backbones.
+        field = _free(_stem(one['file']), taken) if taken else _named(_stem(one['file']))
         made.append(one | ({'field': field} if taken else {}))
         taken.add(field)
     return joined(made)
@@ -89,5 +90,8 @@ def _stem(file: str) -> str:
 def _free(name: str, taken: set[str]) -> str:
     """The field `inception_output/<name>`, with a number after the name if it is taken."""
     numbered = (name if number == 1 else f'{name}_{number}' for number in range(1, len(taken) + 2))
-    fields = (f'{consts.INCEPTION_OUTPUT_FIELD}/{one}' for one in numbered)
-    return next(field for field in fields if field not in taken)
+    return next(field for field in map(_named, numbered) if field not in taken)
+
+
+def _named(name: str) -> str:
+    return f'{consts.INCEPTION_OUTPUT_FIELD}/{name}'

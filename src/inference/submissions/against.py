@@ -98,6 +98,8 @@ def _check_ids(submission: Table, labels: Rows) -> None:
 def _names(rows: Rows) -> list[str]:
     """The label of each row: its only cell, or the name of the column that holds a 1."""
     if len(rows.columns) == 1:
+        if unknown := [id_ for id_, cells in zip(rows.ids, rows.cells, strict=True) if not cells[0]]:
+            raise UserError(f'{paths.shown(rows.path)} has no label for id {listed(unknown)}')
         return [cells[0] for cells in rows.cells]
     names = []
     for id_, cells in zip(rows.ids, rows.cells, strict=True):

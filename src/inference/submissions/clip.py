@@ -12,6 +12,7 @@ from src.common.progress import say
 from src.inference.from_records import answered, same_backbone
 from src.inference.predictor import Predictor
 from src.records.dataset import Records, open_records
+from src.records.manifest import belongs
 from src.scoring.clipping import best_clip
 from src.scoring.kinds import learned_from
 
@@ -75,7 +76,7 @@ def _validation_records(predictor: Predictor) -> Records:
     shown = paths.shown(records.folder)
     if not records.counts.get(VALIDATION):
         raise UserError(f'{shown} holds no validation photos')
-    if info.get('records') not in (None, records.manifest.get('fingerprint')):
+    if info.get('records') is not None and not belongs(records.manifest, info['records']):
         raise UserError(f'{shown} was converted again after training, so some may be training photos')
     if records.classes != predictor.labels or not same_backbone(predictor, records):
         raise UserError(f'{shown} has other classes or another backbone than the model')

@@ -69,17 +69,24 @@ def write_submission(
     return ids, unreadable
 
 
-def read_rows(path: Path) -> Rows:
-    """The cells of a CSV file whose first column is `id`. Raises UserError when it is not such a file."""
+def read_rows(path: Path, separators: str = ',') -> Rows:
+    """The cells of a CSV file whose first column is `id`, without the empty rows that spreadsheets leave.
+
+    separators: characters that may separate its cells, in the order of preference; only `,` fits Kaggle.
+    Raises UserError when it is not such a file.
+    """
     try:
         with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as stream:
-            reader = csv.reader(stream, strict=True)
+            first = stream.readline()
+            stream.seek(0)
+            separator = next((one for one in separators if one in first), ',')
+            reader = csv.reader(stream, delimiter=separator, strict=True)
             head = [name.strip() for name in next(reader, [])]
             if len(head) < 2 or head[0].lower() != ID:
                 raise UserError(_no_table(path, ','.join(head)))
             rows = Rows(path, head[1:], [], [])
             for row in reader:
-                if not row:
+                if not any(map(str.strip, row)):
                     continue
                 if len(row) != len(head):
                     raise UserError(
@@ -99,8 +106,13 @@ def read_rows(path: Path) -> Rows:
 
 
 def _no_table(path: Path, head: str) -> str:
+    where = paths.shown(path)
+    if not head:
+        return f'{where} has no first line with the names of its columns, id and at least one more'
+    if ';' in head and ',' not in head:
+        return f'{where} separates its columns by semicolons: save it with commas, as Kaggle needs'
     begins = f': it begins with {head[:40]!r}' if head.isprintable() else ''
-    return f'{paths.shown(path)} is no CSV file with the column id and at least one more{begins}'
+    return f'{where} is no CSV file with the column id and at least one more{begins}'
 
 
 def read_table(path: Path) -> Table:

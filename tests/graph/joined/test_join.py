@@ -104,6 +104,16 @@ def test_the_facts_load_the_same_backbones_again(backbones):
     assert backbone_of(told).graph_def == joined.graph_def
 
 
+def test_backbones_of_one_file_name_have_a_name_each():
+    """Also beside the first one, whose field has no name."""
+    same = [{'file': 'small.pb', 'sha256': digest, 'width': 4} for digest in 'abc']
+    together = facts.members(facts.with_fields(facts.joined(same)))
+    assert [facts.name_of(one) for one in together] == ['small', 'small_2', 'small_3']
+    assert 'field' not in together[0]
+    added = facts.with_fields(facts.joined(same[1:]), same[:1])
+    assert facts.members(added) == together[1:]
+
+
 def test_real_backbones_give_what_each_gives_alone(real_data):
     """MobileNet V2, EfficientNet-Lite0 and Lite2, from photos: 3,840 values."""
     names = 'mobilenet_v2_1.0_224', 'efficientnet_lite0_224', 'efficientnet_lite2_260'

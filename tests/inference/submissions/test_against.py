@@ -124,7 +124,7 @@ def test_a_row_of_zeros_is_refused_but_not_a_label_of_zero(tmp_path):
         ('1,0.9\n2,0.1\n', '1,1\n2,0\n2,0\n', r'truth\.csv: 1 id is doubled: 2$'),
         ('1,0.9\n2,0.1\n', '1,dog\n2,bird\n', r'no classes of the submission: bird \(it has cat and dog'),
         ('1,0.9\n2,0.1\n', '1,1\n2,0.5\n', r'no classes of the submission: 1, 0\.5'),
-        ('1,0.9\n2,0.1\n', '1,\n2,\n', 'no classes of the submission'),
+        ('1,0.9\n2,0.1\n', '1,dog\n2,\n', r'truth\.csv has no label for id 2$'),
     ],
 )
 def test_what_cannot_be_scored_is_refused(tmp_path, submission, truth, message):

@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from src.common import files, paths
 from src.data_preparation import image_folder_to_tfrecords
 from src.inference.predictor import load_model
 from src.inference.submissions.clip import AUTO, NONE, clip_or_word, least_probability
@@ -41,6 +42,17 @@ def test_four_classes_that_are_guessed_with_certainty_get_a_bound(data_sets, tmp
     assert 0.01 < least <= 0.1
     photos = open_records('sides').counts['validation']
     assert said.startswith(f'clip {least:.3g}, chosen on {photos} validation photos: log loss ')
+
+
+def test_records_that_got_another_backbone_after_training_are_the_same(data_sets, tmp_path, capsys):
+    path = paths.manifest('sides')
+    manifest = files.read_json(path)
+    files.write_json(path, manifest | {'fingerprint': 'grown', 'earlier': [data_sets]})
+    try:
+        least, said = chosen(tmp_path, capsys, data_set='sides', records=data_sets)
+    finally:
+        files.write_json(path, manifest)
+    assert least and said.startswith(f'clip {least:.3g}, chosen on ')
 
 
 @pytest.mark.parametrize(

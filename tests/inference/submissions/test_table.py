@@ -9,7 +9,14 @@ import pytest
 
 from src.common.errors import UserError
 from src.inference.submissions.layout import layout_for
-from src.inference.submissions.table import Table, differences, in_order, read_table, write_submission
+from src.inference.submissions.table import (
+    Table,
+    differences,
+    in_order,
+    read_rows,
+    read_table,
+    write_submission,
+)
 
 
 def test_whole_numbers_are_sorted_by_value_and_other_ids_as_text():
@@ -35,16 +42,24 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_a_file_of_a_spreadsheet_is_read(tmp_path):
-    """With a byte order mark, Windows' line ends, spaces and an empty line at the end."""
+    """With a byte order mark, Windows' line ends, spaces and empty rows at the end."""
     path = tmp_path / 's.csv'
-    path.write_bytes('\ufeffId, label\r\n1, 0.5\r\n2,1e-3\r\n\r\n'.encode())
+    path.write_bytes('\ufeffId, label\r\n1, 0.5\r\n2,1e-3\r\n,\r\n\r\n'.encode())
     assert read_table(path)[1:3] == (['1', '2'], ['label'])
+
+
+def test_labels_of_a_spreadsheet_may_be_separated_by_semicolons(tmp_path):
+    path = tmp_path / 'labels.csv'
+    path.write_bytes('\ufeffid;label\r\n1;dog\r\n2;"cat, or not"\r\n;\r\n'.encode())
+    rows = read_rows(path, ',;')
+    assert (rows.columns, rows.ids, rows.cells) == (['label'], ['1', '2'], [['dog'], ['cat, or not']])
 
 
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', "is no CSV file with the column id and at least one more: it begins with ''"),
+        (b'', 'has no first line with the names of its columns'),
+        (b'id;label\r\n1;0.5\r\n', 'separates its columns by semicolons: save it with commas'),
         (b'id\n1\n', "it begins with 'id'"),
         (b'name,label\n1,0.5\n', "it begins with 'name,label'"),
         (b'id,label\n', 'has no rows below its first line'),
