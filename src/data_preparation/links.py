@@ -34,15 +34,14 @@ def update(out: Path, wanted: Mapping[str, Path], folders: Collection[str]) -> C
     there are. Raises UserError, before anything is changed, if something else is in the place of a link or of
     a folder; and if the folder cannot be written. An interrupted run is continued by the next one.
     """
-    earlier = files.read_notes(out / LIST)
-    made = {path: facts for path, facts in earlier.get('links', {}).items() if _inside(path)}
+    made, folders_made = _earlier(out)
     _require_room(out, wanted, folders, made)
     listed = {path: _facts(target) for path, target in wanted.items()}
     with files.writing(out):
         for path, facts in made.items():
             if path not in wanted or not _kind_of(out / path, wanted[path], listed[path]):
                 _remove(out / path, facts)
-    known = {path for path in (*earlier.get('folders', ()), *folders) if _inside(path)}
+    known = {*folders_made, *folders}
     # Before anything is made: what an interrupted run made is in the list.
     files.write_json(out / LIST, {'links': listed, 'folders': sorted(known)})
     kinds: Counter[str] = Counter()
@@ -60,6 +59,23 @@ def update(out: Path, wanted: Mapping[str, Path], folders: Collection[str]) -> C
             (out / folder).rmdir()
     files.write_json(out / LIST, {'links': listed, 'folders': sorted(folders)})
     return kinds
+
+
+def _earlier(out: Path) -> tuple[dict[str, list[Any]], list[str]]:
+    """The links with their facts, and the folders, that the list names inside of `out`. Anybody may have
+    changed it: what is not as it was written is left out."""
+    listed = files.read_notes(out / LIST)
+    links, folders = listed.get('links'), listed.get('folders')
+    links = links.items() if isinstance(links, dict) else ()
+    folders = folders if isinstance(folders, list) else []
+    return (
+        {path: facts for path, facts in links if _inside(path) and _are_facts(facts)},
+        [path for path in folders if isinstance(path, str) and _inside(path)],
+    )
+
+
+def _are_facts(facts: Any) -> bool:
+    return isinstance(facts, list) and [type(one) for one in facts] == [str, int, int]
 
 
 def _require_room(
@@ -84,7 +100,7 @@ def _require_room(
 
 
 def _inside(path: str) -> bool:
-    """Whether a path of the list, which anybody may have changed, stays in the folder."""
+    """Whether a path of the list stays in the folder."""
     native = Path(path)
     return not native.anchor and '..' not in native.parts
 

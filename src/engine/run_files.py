@@ -123,7 +123,8 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
         ('records', 'set of records'),
     ):
         if earlier.get(key) != now[key]:
-            return f'another {words}'
+            file = (earlier.get(key) or {}).get('file') if key == 'backbone' else None
+            return f'another {words} ({file})' if file else f'another {words}'
     for key, value in now['settings'].items():
         # A setting that an earlier version did not have was off, or had its default, as --solver has.
         before = earlier['settings'].get(key, 'adam' if key == 'solver' else value and 0)

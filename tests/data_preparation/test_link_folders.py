@@ -151,6 +151,24 @@ def test_nothing_is_written_outside_of_out(photos, out, tmp_path):
         link(photos, photos / 'image')
 
 
+@pytest.mark.parametrize(
+    'damage',
+    [
+        '{"links": ["a"], "folders": 3}',
+        '{"links": {"img_train/x": null, "img_train/y": ["a", "b", "c"]}, "folders": [1, null]}',
+        '[1]',
+    ],
+)
+def test_a_damaged_list_is_none(photos, out, damage):
+    """What was made is then not known: it stays, and new links are made where nothing is."""
+    out.mkdir()
+    (out / links.LIST).write_text(damage)
+    assert len(link(photos, out)) == 60
+    (out / links.LIST).write_text(damage)
+    with pytest.raises(UserError, match='is there already and was not made here'):
+        link(photos, out)
+
+
 def refuse(number: int):
     def refused(*_):
         raise OSError(number, os.strerror(number))
