@@ -51,12 +51,14 @@ def outside(values: np.ndarray, measure: int, factor: float) -> tuple[np.ndarray
 
 
 def _detail(distances: np.ndarray, values: np.ndarray, lows, highs, factor: float) -> str:
-    """'width 40 pixels, usual are 150 to 224; also odd: height'."""
+    """'width 40 pixels, usual is at least 125 pixels; also odd: height'."""
     worst, *others = (i for i in np.argsort(-distances, kind='stable') if distances[i] > factor)
     text = MEASURES[worst].text
     detail = f'{MEASURES[worst].name} {text(values[worst])}, usual '
-    if values[worst] < lows[worst]:
-        detail += f'is at least {text(lows[worst])}'
+    below = values[worst] < lows[worst]
+    fence = text(lows[worst] if below else highs[worst])
+    if fence == text(values[worst]):  # they differ by less than what is written
+        detail += f'is {"more" if below else "less"} than {fence}'
     else:
-        detail += f'is at most {text(highs[worst])}'
+        detail += f'is {"at least" if below else "at most"} {fence}'
     return detail + (f'; also odd: {", ".join(MEASURES[i].name for i in others)}' if others else '')

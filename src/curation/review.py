@@ -14,7 +14,8 @@ Works on the records of the data set NAME (data/records/NAME/), and looks for
 - label suspects: photos that look like another class than their label.
 
 Duplicates and labels are found by the bottlenecks in the records. Nothing is deleted or changed: the page on
-which a person keeps, drops or relabels the photos saves decisions, and the converters take these (--review).
+which a person keeps, drops or relabels the photos saves decisions.csv (data_set, id, decision, label), and
+the converters take it: the same command with --review decisions.csv --overwrite.
 
 Writes to metrics/NAME/:
 
@@ -183,7 +184,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--labels',
         type=Path,
         metavar='FILE',
-        help='its classes, one a line (default: PB with the suffix .txt)',
+        help='its classes, one a line (default: those inside PB, else the file PB with the suffix .txt)',
     )
     made.add_argument(
         '--wanted',

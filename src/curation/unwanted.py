@@ -17,7 +17,7 @@ from src.common.progress import progress
 from src.curation.findings import Finding
 from src.curation.photos import Photos
 from src.curation.wanted import names_in, names_of_classes, wanted_classes
-from src.graph.frozen import load_graph
+from src.graph.frozen import NoLabels, load_graph
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
@@ -38,7 +38,10 @@ class Classifier:
     """
 
     def __init__(self, path: Path, labels: Path | None, wanted: str | None, classes: Sequence[str]):
-        graph = load_graph(path, labels)
+        try:
+            graph = load_graph(path, labels)
+        except NoLabels as error:
+            raise UserError(f'{error}, or name the file that lists them: --labels FILE') from None
         if len(graph.labels) <= BEST:
             raise UserError(
                 f'{paths.shown(path)} has {len(graph.labels)} classes: give a --classifier of more than '

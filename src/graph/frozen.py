@@ -39,12 +39,17 @@ class FrozenGraph:
     info: dict[str, Any]
 
 
+class NoLabels(UserError):
+    """A frozen classifier without labels, inside it or beside it."""
+
+
 def load_graph(path: Path, labels: Path | None = None) -> FrozenGraph:
     """Read a frozen model written by `freeze`, or any frozen classifier with a labels file beside it
     (NAME.txt beside NAME.pb, one class a line in output order). `labels` is the labels file if it is another
     one; ImageNet's lists of 1,001 classes also fit networks without their first class, the background.
 
-    Raises UserError when the file is not a frozen graph or has no output, or when its labels are missing.
+    Raises UserError when the file is not a frozen graph or has no output; NoLabels when its labels are
+    missing.
     """
     path = Path(path)
     graph_def = read_graph(path)
@@ -147,7 +152,7 @@ def output_of(graph_def: tf.GraphDef, path: Path) -> str:
 def _labels_beside(path: Path) -> list[str]:
     beside = path.with_suffix('.txt')
     if not beside.exists():
-        raise UserError(
+        raise NoLabels(
             f'{paths.shown(path)} contains no labels: put {paths.shown(beside)} beside it, one class a line'
         )
     return labels_in(beside)

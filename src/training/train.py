@@ -15,6 +15,8 @@ The temperature of the model (src/scoring/calibration.py) is fitted on the valid
 trains on every photo, for a final model. No photo is left to score it on: five heads are trained first, each
 on four fifths of the photos, and scored on the rest. This cross-validation estimates the score of the model
 on other photos, and its predictions give the temperature. --folds sets another number, 0 leaves it out.
+Each fold is scored with the temperature that the other folds give; with few mistakes that may raise the log
+loss above the one before calibration.
 """
 
 from __future__ import annotations

@@ -92,6 +92,15 @@ def test_an_odd_measure_is_found_and_named(measure, value, says):
     assert one.detail.startswith(says) and 'also' not in one.detail
 
 
+def test_a_value_just_outside_of_a_fence_does_not_read_as_usual():
+    measures, width = usual_measures(60), NAMES.index('width')
+    measures[7, width] = 1
+    low = outside(measures[:, width], width, 3)[1]
+    measures[7, width] = low - 0.01
+    (one,) = odd_files(photos_of(measures))
+    assert one.detail == f'width {low:.0f} pixels, usual is more than {low:.0f} pixels'
+
+
 def test_the_factor_moves_the_fences_and_several_measures_are_named():
     measures = usual_measures(60)
     measures[3, NAMES.index('brightness')] = 150

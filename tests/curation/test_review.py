@@ -175,6 +175,14 @@ def test_a_classifier_with_few_classes_is_refused(tmp_path):
         review.main(['clean', '--classifier', str(model), '--wanted', 'thing 1'])
 
 
+def test_a_classifier_without_labels_is_refused_and_the_flag_for_them_is_named(tmp_path):
+    write_data_set('clean', CLASSES, rows_of())
+    model = somebody_elses(tmp_path / 'silent.pb', ['cat', 'dog'])
+    model.with_suffix('.txt').unlink()
+    with pytest.raises(UserError, match=r'put .*silent\.txt beside it, .* --labels FILE'):
+        review.main(['clean', '--classifier', str(model)])
+
+
 def test_the_order_of_bottlenecks_is_that_of_the_photos():
     from src.curation.photos import read_photos
     from src.records.dataset import open_records

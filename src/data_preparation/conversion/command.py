@@ -80,7 +80,8 @@ def converter_parser(
         '--review',
         type=Path,
         metavar='FILE',
-        help='decisions of a review (decisions.csv): photos to leave out, and labels to change',
+        help='decisions of a review (decisions.csv): photos to leave out, and labels to change; '
+        'with --overwrite if the data set is converted',
     )
     made.add_argument(
         '--overwrite', action='store_true', help='replace the records of an earlier, different conversion'
