@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +67,18 @@ def mess(tmp_path_factory) -> Path:
     return folder
 
 
+def backbone(flags: Sequence[str]) -> Sequence[str]:
+    """The pocket backbone, unless the flags name another one."""
+    return () if '--backbone' in flags else POCKET
+
+
 def locally(folder: Path, name: str, *more: str) -> Path:
-    image_folder_to_tfrecords.main([str(folder), '--name', name, *POCKET, *more])
+    image_folder_to_tfrecords.main([str(folder), '--name', name, *backbone(more), *more])
     return paths.records(name)
 
 
 def with_beam(folder: Path | str, name: str, *more: str) -> Path:
-    beam_to_tfrecords.main([str(folder), '--name', name, *POCKET, *more])
+    beam_to_tfrecords.main([str(folder), '--name', name, *backbone(more), *more])
     return paths.records(name)
 
 
