@@ -66,6 +66,8 @@ def _differing(settings: dict[str, Any], name: str) -> dict[str, Any]:
 def _same(key: str, value: Any, base: Any) -> bool:
     if key == 'layers':  # the ends follow the data
         return value is None or _own(value) == _own(base or consts.HEAD_MODEL_LAYERS)
+    if key == 'blocks':  # they follow from the records
+        return True
     if key in ('l2', 'steps'):  # None: of consts.py
         return value == base or {value, base} == {None, getattr(consts, key.upper())}
     return value == base

@@ -97,6 +97,9 @@ class HeadRecipe:
         default_text='all',
     )
 
+    # Widths of the bottlenecks of several backbones, from the records; set for lbfgs only.
+    blocks: Sequence[int] | None = None
+
     @property
     def learned_splits(self) -> tuple[str, ...]:
         """The splits that the head learns from."""

@@ -24,6 +24,7 @@ from src.engine.linear.plan import Plan
 from src.engine.loop import curves
 from src.engine.sources import fits_in_memory
 from src.engine.summaries import Writer, summary_writer
+from src.graph.joined.facts import widths_of
 from src.models.dense import head_variables
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Records
@@ -53,7 +54,8 @@ class LinearHead(Head):
                 'in src/common/consts.py allows, and L-BFGS needs all in memory: raise it, or use '
                 '--solver adam'
             )
-        return replace(settled, l2=recipe.l2, steps=recipe.steps)
+        widths = list(widths_of(cls.facts(recipe, records)['backbone']).values())
+        return replace(settled, l2=recipe.l2, steps=recipe.steps, blocks=widths if widths[1:] else None)
 
     def build(self) -> None:
         self.x = tf.placeholder(tf.float32, [None, self.recipe.layers[0]], 'x')
@@ -94,7 +96,7 @@ class LinearHead(Head):
             bar.update(1)
             writer.add_summary(curves({'cost': loss}), state.step)
 
-        with Objective(plan.groups, self.recipe.layers[-1], self.classes) as objective:
+        with Objective(plan.groups, self.recipe.layers[-1], self.classes, self.recipe.blocks) as objective:
             best = plan.otherwise(objective)
             path = plan.path(penalties(objective.spread))
             for solution in solutions(objective, plan.rounds, path, tick):

@@ -26,17 +26,23 @@ class Objective:
     groups: their values are [N, width] or, for several views of each picture, [N, views, width], float32.
         Each view is an example of the loss; a prediction is of the mean of the views' logits.
     units: of the layer; one for each class, or 1 for two classes.
+    blocks: widths of the bottlenecks of several backbones, side by side. Each block is scaled so that all
+        vary equally. Otherwise the penalty on W weighs least on the backbone with the largest values.
 
     Parameters are one vector [width * units + units] float64: W, and the biases for bottlenecks from which
     `mean` is subtracted: bottlenecks are far from 0, and L-BFGS needs more steps to balance W and b without
     that. The minimum is the same. TensorFlow computes in float32.
     """
 
-    def __init__(self, groups: Sequence[Examples], units: int, classes: int):
+    def __init__(
+        self, groups: Sequence[Examples], units: int, classes: int, blocks: Sequence[int] | None = None
+    ):
         self.width, self.units = groups[0].values.shape[-1], units
         self.views = groups[0].values.shape[1] if groups[0].values.ndim == 3 else 1
         self.labels = [group.labels for group in groups]
-        self.mean, self.spread = _moments([group.values for group in groups])
+        self.mean, variance = _moments([group.values for group in groups])
+        self.spread = max(float(variance.sum()), np.finfo(np.float32).tiny)
+        self._scale = _scale_of(variance, blocks or [self.width])
         with tf.Graph().as_default() as graph:
             self._session = tf.Session(graph=graph)
             self._build(classes)
@@ -73,7 +79,7 @@ class Objective:
 
     def layer(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """W [width, units] and b [units] of the layer for bottlenecks as they are, float32."""
-        weights = parameters[: -self.units].reshape(self.width, self.units)
+        weights = parameters[: -self.units].reshape(self.width, self.units) * self._scale[:, None]
         return weights.astype(np.float32), (parameters[-self.units :] - self.mean @ weights).astype(
             np.float32
         )
@@ -81,11 +87,12 @@ class Objective:
     def _build(self, classes: int) -> None:
         self._classes = classes
         self._given = tf.placeholder(tf.float32, [(self.width + 1) * self.units])
-        self._weights = tf.reshape(self._given[: -self.units], [self.width, self.units])
+        scaled = tf.reshape(self._given[: -self.units], [self.width, self.units])
+        self._weights = scaled * tf.constant(self._scale[:, None], tf.float32)
         mean = tf.constant(self.mean[None], tf.float32)
         self._biases = self._given[-self.units :] - tf.matmul(mean, self._weights)[0]
         l2 = tf.placeholder(tf.float32, [])
-        penalty = l2 * tf.nn.l2_loss(self._weights)
+        penalty = l2 * tf.nn.l2_loss(scaled)
         slopes = tf.gradients(penalty, self._given)[0]
         self._penalty = self._session.make_callable([penalty, slopes], [self._given, l2])
 
@@ -109,10 +116,16 @@ class Objective:
         return compiled([loss, slopes], [self._given]), compiled(rows, [self._given])
 
 
-def _moments(groups: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
-    """The mean of all bottlenecks [width] float64, and their mean squared distance from it."""
+def _moments(groups: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of all bottlenecks and their variance, both [width] float64."""
     rows = [group.reshape(-1, group.shape[-1]) for group in groups]
     number = sum(map(len, rows))
     mean = sum(part.sum(0, dtype=np.float64) for part in rows) / number
-    squares = sum(np.einsum('ij,ij->', part, part, dtype=np.float64) for part in rows) / number
-    return mean, max(float(squares - mean @ mean), np.finfo(np.float32).tiny)
+    squares = sum(np.einsum('ij,ij->j', part, part, dtype=np.float64) for part in rows) / number
+    return mean, np.maximum(squares - mean**2, 0)
+
+
+def _scale_of(variance: np.ndarray, blocks: Sequence[int]) -> np.ndarray:
+    """Factors [width] that make the variances of all blocks add up to the same sum, their mean."""
+    sums = [max(part.sum(), np.finfo(np.float32).tiny) for part in np.split(variance, np.cumsum(blocks)[:-1])]
+    return np.repeat(np.sqrt(np.mean(sums) / sums), blocks)

@@ -46,6 +46,24 @@ def test_the_gradient_is_that_of_the_loss(units, classes, monkeypatch):
             assert gradient[i] == pytest.approx((higher - lower) / 2e-2, abs=2e-4)
 
 
+def test_the_scale_of_a_backbone_does_not_matter_among_several():
+    held = examples(200)
+    factors = np.repeat([1, 20], [2, 4]).astype(np.float32)
+    larger = replace(held, values=held.values * factors)
+    predicted, layers = [], []
+    for one in (held, larger):
+        with Objective([one], CLASSES, CLASSES, [2, 4]) as objective:
+            assert objective.spread == pytest.approx(one.values.var(0).sum(), rel=1e-4)
+            # Values of 20 times the size: the sum of squares of each block, and so the penalty, grow.
+            l2 = 0.01 * objective.spread
+            found = minimize(objective, objective.start, l2, [0], 1e-9, nothing)
+            predicted.append(objective.predict(found, 0))
+            layers.append(objective.layer(found))
+    np.testing.assert_allclose(*predicted, atol=5e-3)
+    np.testing.assert_allclose(layers[1][0] * factors[:, None], layers[0][0], atol=1e-2)
+    np.testing.assert_allclose(layers[1][1], layers[0][1], atol=5e-2)
+
+
 @pytest.mark.parametrize(('units', 'classes', 'factor'), [(4, 4, 1), (1, 2, 1), (2, 2, 2)])
 def test_the_minimum_is_that_of_scikit_learn(units, classes, factor):
     linear_model = pytest.importorskip('sklearn.linear_model')
