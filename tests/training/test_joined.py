@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords as converter
 from src.engine import checkpoints
 from src.engine.learners.head import Head
+from src.engine.learners.linear import LinearHead
 from src.freezing import freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
 from src.inference.from_records import answered
@@ -191,6 +193,16 @@ def test_a_head_on_some_of_the_backbones_equals_one_on_their_own_records(backbon
 def test_names_of_backbones_are_checked(joined, names, fault):
     with pytest.raises(UserError, match=fault):
         Head.field(HeadRecipe(backbones=names), open_records(joined))
+
+
+def test_l_bfgs_knows_how_wide_each_backbone_is(joined):
+    records = open_records(joined)
+    widths = [one['width'] for one in records.manifest['backbone']['joined']]
+    recipe = HeadRecipe(data_set=joined, solver='lbfgs', all_splits=True)
+    assert len(widths) == 2 and LinearHead.settled(recipe, records).blocks == widths
+    assert LinearHead.settled(replace(recipe, backbones=['small']), records).blocks is None
+    train.main(['--name', joined, '--model', 'scaled', '--solver', 'lbfgs', '--all-splits', '--folds', '0'])
+    assert 'blocks' not in files.read_json(paths.scores('scaled'))['changed']
 
 
 def test_what_takes_one_backbone_says_so(joined, tmp_path, photos):

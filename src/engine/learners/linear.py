@@ -24,7 +24,7 @@ from src.engine.linear.plan import Plan
 from src.engine.loop import curves
 from src.engine.sources import fits_in_memory
 from src.engine.summaries import Writer, summary_writer
-from src.graph.joined.facts import widths_of
+from src.graph.joined.facts import members
 from src.models.dense import head_variables
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Records
@@ -54,7 +54,7 @@ class LinearHead(Head):
                 'in src/common/consts.py allows, and L-BFGS needs all in memory: raise it, or use '
                 '--solver adam'
             )
-        widths = list(widths_of(cls.facts(recipe, records)['backbone']).values())
+        widths = [one['width'] for one in members(cls.facts(recipe, records)['backbone'])]
         return replace(settled, l2=recipe.l2, steps=recipe.steps, blocks=widths if widths[1:] else None)
 
     def build(self) -> None:
