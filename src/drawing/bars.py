@@ -29,13 +29,7 @@ def bar_chart_pairs(
                 text, (a + b, place), (5, 0), textcoords='offset points', va='center_baseline', color=MUTED
             )
         axes.set_yticks(places, [f'{LEFT_TO_RIGHT}{short(a)}  ·  {short(b)}' for a, b, *_ in pairs])
-        axes.set_ylim(len(pairs) - 0.4, -0.6)
-        axes.tick_params(length=0)
-        axes.spines['bottom'].set_visible(False)
-        axes.grid(axis='x')
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.xaxis.set_major_formatter('{x:,.0f}')
-        axes.set_xlabel(x_title)
+        _count_axes(axes, len(pairs), x_title)
         legend_above(axes)
         title_above(figure, extent(figure, axes), title)
 
@@ -52,13 +46,18 @@ def bar_chart_groups(
             bars = axes.barh(places, numbers, height=0.92 * thick, color=(BLUE, ORANGE)[i % 2], label=label)
             axes.bar_label(bars, [f'{number:,}' for number in numbers], padding=5, color=MUTED)
         axes.set_yticks(range(len(names)), [f'{LEFT_TO_RIGHT}{short(name)}' for name in names])
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.tick_params(length=0)
-        axes.spines['bottom'].set_visible(False)
-        axes.grid(axis='x')
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.xaxis.set_major_formatter('{x:,.0f}')
-        axes.set_xlabel(x_title)
+        _count_axes(axes, len(names), x_title)
         if len(series) > 1:
             legend_above(axes)
         title_above(figure, extent(figure, axes), title)
+
+
+def _count_axes(axes, rows: int, x_title: str) -> None:
+    """Axes of horizontal bars that show counts, the first of `rows` on top."""
+    axes.set_ylim(rows - 0.4, -0.6)
+    axes.tick_params(length=0)
+    axes.spines['bottom'].set_visible(False)
+    axes.grid(axis='x')
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_formatter('{x:,.0f}')
+    axes.set_xlabel(x_title)
