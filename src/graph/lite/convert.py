@@ -1,0 +1,62 @@
+"""Convert a part of a graph, from pixels to values, to a .tflite model by TensorFlow's own converter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from src.common import errors, paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.preprocessing.find import Preprocessing
+
+PRECISIONS = ('float32', 'float16', 'int8')
+
+
+def convert(
+    graph_def: tf.GraphDef,
+    preprocessing: Preprocessing,
+    output: str,
+    path: Path,
+    precision: str = 'float32',
+    calibration: Sequence[np.ndarray] = (),
+) -> bytes:
+    """The part of a graph from `preprocessing.pixels` to the tensor `output`, as a .tflite model for one
+    picture: [1, height, width, 3] float32 to [1, width] float32.
+
+    graph_def: with its weights.
+    path: of the graph, for messages.
+    precision: float16 stores the weights in half the bytes. int8 stores and computes in 8 bits, with a scale
+        for each channel of the weights; the ranges of the activations are measured on `calibration`, pixels
+        [height, width, 3] float32 of some 100 pictures (Jacob et al. 2018, https://arxiv.org/abs/1712.05877).
+
+    Raises UserError for an op that the converter does not know, and for int8 without pictures.
+    """
+    if precision == 'int8' and not len(calibration):
+        raise UserError('int8 is calibrated on photos, and there are none')
+    with tf.Graph().as_default(), tf.Session() as session:
+        shape = [1, preprocessing.height, preprocessing.width, 3]
+        pixels = tf.placeholder(tf.float32, shape, name='lite_pixels')
+        (values,) = tf.import_graph_def(graph_def, {preprocessing.pixels: pixels}, [output], name='')
+        values = tf.identity(tf.reshape(values, [1, -1]), name='lite_values')
+        converter = tf.lite.TFLiteConverter.from_session(session, [pixels], [values])
+        if precision != 'float32':
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == 'float16':
+            converter.target_spec.supported_types = [tf.float16]
+        if precision == 'int8':
+            converter.representative_dataset = lambda: ([picture[None]] for picture in calibration)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        try:
+            return converter.convert()
+        except Exception as error:  # ConverterError and others, all with many lines
+            raise UserError(f'{paths.shown(path)} cannot be converted: {_reason(error)}') from error
+
+
+def _reason(error: Exception) -> str:
+    """Which op the converter does not know, or the first line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = next((line for line in lines if 'op is neither a custom op' in line or 'Ops:' in line), None)
+    return (named or (lines or [type(error).__name__])[0])[: errors.LONGEST_REASON]

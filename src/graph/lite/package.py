@@ -1,0 +1,95 @@
+"""A .tflite file that explains itself: the model, with `labels.txt` and `model_info.json` in a zip behind it.
+
+    unzip -l frozen/pocket_dogs.tflite
+
+TensorFlow Lite's own metadata packs its associated files the same way, so that other tools find the labels
+(https://ai.google.dev/edge/litert/models/metadata). LiteRT ignores what follows the model. This module does
+not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.graph.model_info import labels_in
+
+SUFFIX = '.tflite'
+LABELS, INFO = 'labels.txt', 'model_info.json'
+IDENTIFIER = b'TFL3'  # bytes 4 to 8 of every .tflite file
+MADE = (1980, 1, 1, 0, 0, 0)  # the date of all entries: the same model gives the same bytes
+MOST_FACTS = 50_000_000  # bytes of an entry
+
+
+@dataclass(frozen=True)
+class Package:
+    """The facts in a .tflite file: class names in output order, and `model_info`; both empty without a zip.
+
+    `model_info` is that of the frozen graph (graph/model_info.py), with `preprocessing` (steps.py) and
+    `lite`: the precision, and the SHA-256 of the frozen graph that it was made from.
+    """
+
+    path: Path
+    labels: list[str]
+    info: dict[str, Any]
+
+
+def write_package(path: Path, model: bytes, labels: Sequence[str], info: dict[str, Any]) -> Path:
+    """Write a .tflite model with its facts, atomically."""
+    behind = io.BytesIO(model)
+    with zipfile.ZipFile(behind, 'a') as archive:
+        for name, text in {
+            LABELS: ''.join(f'{label}\n' for label in labels),
+            INFO: json.dumps(info, ensure_ascii=False, indent=1),
+        }.items():
+            archive.writestr(zipfile.ZipInfo(name, MADE), text.encode())
+    with files.atomic(path, 'wb') as stream:
+        stream.write(behind.getvalue())
+    return path
+
+
+def read_package(path: Path) -> Package:
+    """The facts in a .tflite file; the labels may be in a file beside it instead (NAME.txt beside
+    NAME.tflite, one class a line in output order).
+
+    Raises UserError when the file cannot be read, is no .tflite file, or its facts are damaged.
+    """
+    path = Path(path)
+    try:
+        with path.open('rb') as stream:
+            start = stream.read(8)
+        if start[4:] != IDENTIFIER:
+            raise UserError(f'{paths.shown(path)} is not a .tflite model, or damaged')
+        labels, info = _facts(path)
+    except OSError as error:
+        raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
+    beside = path.with_suffix('.txt')
+    return Package(path, labels or (labels_in(beside) if beside.exists() else []), info)
+
+
+def _facts(path: Path) -> tuple[list[str], dict[str, Any]]:
+    if not zipfile.is_zipfile(path):
+        return [], {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            texts = {name: _text(archive, name) for name in (LABELS, INFO) if name in archive.namelist()}
+        info = json.loads(texts.get(INFO, '{}'))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise UserError(f'{paths.shown(path)} is damaged: {error}') from error
+    if not isinstance(info, dict):
+        raise UserError(f'{paths.shown(path)} is damaged: its {INFO} is not a JSON object')
+    lines = (line.strip() for line in texts.get(LABELS, '').splitlines())
+    return [line for line in lines if line], info
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    if archive.getinfo(name).file_size > MOST_FACTS:
+        raise ValueError(f'{name} has more than {MOST_FACTS:,} bytes')
+    return archive.read(name).decode()

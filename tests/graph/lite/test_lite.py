@@ -1,0 +1,107 @@
+"""Parts of graphs as .tflite models, their facts, and LiteRT."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from src.common import paths
+from src.common.errors import UserError
+from src.graph.frozen import load_graph
+from src.graph.lite.convert import convert
+from src.graph.lite.interpreters import Interpreters
+from src.graph.lite.package import read_package, write_package
+from src.graph.lite.steps import steps_of
+from src.graph.preprocessing.find import preprocessing_graph
+from src.graph.weights import put_weights
+from src.inference.predictor import Predictor
+
+pytest.importorskip('ai_edge_litert')
+
+
+@pytest.fixture(scope='module')
+def shipped():
+    return load_graph(paths.POCKET_DOGS)
+
+
+@pytest.fixture(scope='module')
+def pixels():
+    return np.random.default_rng(3).uniform(0, 255, (6, 96, 96, 3)).astype(np.float32)
+
+
+def converted(shipped, tmp_path, precision='float32', calibration=()):
+    graph_def = put_weights(shipped.graph_def, shipped.weights)
+    model = convert(
+        graph_def, shipped.preprocessing, shipped.output, paths.POCKET_DOGS, precision, calibration
+    )
+    return write_package(tmp_path / f'{precision}.tflite', model, shipped.labels, shipped.info)
+
+
+@pytest.mark.parametrize('precision, tolerance', [('float32', 1e-5), ('float16', 0.01), ('int8', 0.2)])
+def test_a_converted_model_gives_the_probabilities_of_its_graph(
+    shipped, pixels, tmp_path, precision, tolerance
+):
+    path = converted(shipped, tmp_path, precision, pixels)
+    network = Interpreters(path)
+    assert network.shape == (96, 96, 3) and network.width == 120
+    expected = Predictor(shipped).from_pixels(pixels)
+    assert np.abs(network.run(pixels) - expected).max() < tolerance
+
+
+def test_a_package_holds_labels_and_facts_and_the_same_model_gives_the_same_bytes(shipped, tmp_path):
+    path = converted(shipped, tmp_path)
+    assert zipfile.ZipFile(path).namelist() == ['labels.txt', 'model_info.json']
+    package = read_package(path)
+    assert package.labels == shipped.labels and package.info == shipped.info
+    before = path.read_bytes()
+    assert converted(shipped, tmp_path).read_bytes() == before
+
+
+def test_labels_beside_a_model_without_facts(tmp_path):
+    path = tmp_path / 'a.tflite'
+    path.write_bytes(b'\0\0\0\0TFL3' + bytes(40))
+    assert read_package(path).labels == []
+    path.with_suffix('.txt').write_text('cat\ndog\n')
+    assert read_package(path).labels == ['cat', 'dog']
+
+
+@pytest.mark.parametrize('facts', ['[1, 2]', '{"a": ', '7'])
+def test_facts_of_another_shape_are_refused(tmp_path, facts):
+    path = tmp_path / 'a.tflite'
+    path.write_bytes(b'\0\0\0\0TFL3' + bytes(40))
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.writestr('model_info.json', facts)
+    with pytest.raises(UserError, match=r'a\.tflite is damaged'):
+        read_package(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / 'a.tflite'
+    path.write_bytes(b'nothing of the kind')
+    with pytest.raises(UserError, match=r'is not a \.tflite model'):
+        read_package(path)
+    path.write_bytes(b'\x1c\0\0\0TFL3' + bytes(400))
+    with pytest.raises(UserError, match='LiteRT does not accept'):
+        Interpreters(path)
+
+
+def test_int8_needs_pictures(shipped, tmp_path):
+    with pytest.raises(UserError, match='int8 is calibrated on photos'):
+        converted(shipped, tmp_path, 'int8')
+
+
+def test_steps_of_graphs():
+    graph_def, preprocessing = preprocessing_graph(150, 120)
+    facts = steps_of(graph_def, preprocessing, paths.POCKET_DOGS)
+    assert facts == json.loads(json.dumps(facts))
+    (picture,) = facts['pictures']
+    assert (facts['height'], facts['width']) == (150, 120) and picture['scalable']
+    assert picture['steps'][0] == {
+        'op': 'ScaleAndTranslate',
+        'kernel_type': 'triangle',
+        'antialias': True,
+    }
+    assert [step['op'] for step in picture['steps'][1:]] == ['Mul', 'AddV2']
