@@ -7,8 +7,8 @@
 
 The steps begin with an upright picture [h, w, 3] of 8-bit RGB as float32 and end with the pixels of the
 network. There is one picture, or one for each size where backbones are joined; their pixels are then one
-column [height, 1, 3] (preprocessing/pictures.py). `scalable`: a large JPEG may be decoded at a fraction of its
-size.
+column [height, 1, 3] (preprocessing/pictures.py). `scalable`: a large JPEG may be decoded at a fraction of
+its size.
 """
 
 from __future__ import annotations
