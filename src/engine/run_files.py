@@ -99,7 +99,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
         differing = _differing(earlier, description)
         if differing:
             raise UserError(
-                f'{paths.shown(folder)} was trained with {differing}: '
+                f'{paths.shown(folder)} was trained {differing}: '
                 'add --fresh to train it anew, or choose another --model'
             )
         return
@@ -112,11 +112,11 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
 
 
 def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
-    """The first difference in words; '' when there is none."""
+    """The first difference, as words that follow 'trained'; '' when there is none."""
     # Early versions did not note the learner.
     learner = earlier.get('learner') or ('head' if earlier.get('backbone') else 'network')
     if learner != now.get('learner', learner):
-        return f'another command ({COMMANDS[learner]})'
+        return f'with another command ({COMMANDS[learner]})'
     for key, words in (
         ('backbone', 'backbone'),
         ('classes', 'list of classes'),
@@ -124,14 +124,17 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     ):
         if earlier.get(key) != now[key]:
             file = (earlier.get(key) or {}).get('file') if key == 'backbone' else None
-            return f'another {words} ({file})' if file else f'another {words}'
+            return f'with another {words} ({file})' if file else f'with another {words}'
     for key, value in now['settings'].items():
         # A setting that an earlier version did not have was off, or had its default, as --solver has.
         before = earlier['settings'].get(key, 'adam' if key == 'solver' else value and 0)
         if before != value:
-            return f'another value of {FLAGS.get(key, flag_of(key))} ({before})'
+            flag = FLAGS.get(key, flag_of(key))
+            if isinstance(value, bool):
+                return f'without {flag}' if value else f'with {flag}'
+            return f'with another value of {flag} ({before})'
     if earlier.get('start_sha256', now.get('start_sha256')) != now.get('start_sha256'):
-        return f'an earlier state of {now["settings"]["start"]}'
+        return f'with an earlier state of {now["settings"]["start"]}'
     return ''
 
 

@@ -254,7 +254,7 @@ def test_a_damaged_checkpoint_is_told(clusters):
 def test_a_run_with_other_flags_is_refused_with_what_differs(clusters, capsys):
     run('kept', steps=20)
     assert 'ran all 20 steps in' in capsys.readouterr().out
-    with pytest.raises(UserError, match=r'trained with another value of --all-splits \(False\): add --fresh'):
+    with pytest.raises(UserError, match=r'trained without --all-splits: add --fresh'):
         run('kept', '--all-splits', steps=20)
     with pytest.raises(UserError, match=r'trained with another value of --steps \(20\): add --fresh'):
         run('kept', steps=21)

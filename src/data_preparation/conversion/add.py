@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from src.common import consts, files, paths
-from src.common.errors import UserError
 from src.common.files import count
 from src.common.locks import at_work
 from src.common.paths import MANIFEST
@@ -42,13 +41,13 @@ def add_bottlenecks(records: Records, backbones: Sequence[Backbone] = (), mirror
     """Add the bottlenecks of further `backbones` to records, and with `mirrored` those of the mirrored
     pictures, of all backbones, unless they are there. Returns the records with all.
 
-    Goes on where an earlier call stopped. Raises UserError for records without a backbone, for a backbone
-    that they hold already, and for a damaged shard.
+    Goes on where an earlier call stopped. Raises UserError for records without a backbone, and for a damaged
+    shard.
     """
     records.width  # noqa: B018  (raises for records without a backbone)
     with at_work(records.folder):
-        if backbones:
-            records = _add(records, _further(records, backbones))
+        if further := _not_held(records, backbones):
+            records = _add(records, _further(records, further))
         if mirrored and not records.mirrored:
             records = _add(records, _mirrored(records))
     return records
@@ -74,13 +73,17 @@ class _Addition:
         return {'fingerprint': self.manifest['fingerprint'], 'fields': self.fields}
 
 
+def _not_held(records: Records, backbones: Sequence[Backbone]) -> list[Backbone]:
+    """The backbones whose bottlenecks are not in the records."""
+    held = {one['sha256'] for one in facts.members(records.manifest['backbone'])}
+    for backbone in backbones:
+        if backbone.sha256 in held:
+            say(f'{paths.shown(records.folder)} holds bottlenecks of {paths.shown(backbone.path)} already')
+    return [backbone for backbone in backbones if backbone.sha256 not in held]
+
+
 def _further(records: Records, backbones: Sequence[Backbone]) -> _Addition:
     held = facts.members(records.manifest['backbone'])
-    for backbone in backbones:
-        if backbone.sha256 in (one['sha256'] for one in held):
-            raise UserError(
-                f'{paths.shown(records.folder)} holds the bottlenecks of {paths.shown(backbone.path)} already'
-            )
     first = backbone_of(held[0])
     joined = join_backbones([decoding_as(first, backbone) for backbone in backbones])
     added = facts.with_fields(facts.joined([backbone.facts() for backbone in backbones]), held)

@@ -16,6 +16,7 @@ from src.data_preparation.conversion.convert import convert
 from src.data_preparation.conversion.job import Job
 from src.data_preparation.conversion.shards import note_name
 from src.graph.backbones import Backbone, load_backbone
+from src.graph.joined.facts import members
 from src.graph.joined.join import join_backbones
 from src.images.faults import BadImage
 from src.records.dataset import Records, load, open_records
@@ -155,11 +156,18 @@ def test_a_picture_without_finite_bottleneck_is_left_out_and_listed(photos, back
     assert sum(note['records'] for note in notes) == number - 1
 
 
+def test_a_backbone_that_the_records_hold_is_not_added_again(photos, backbones, capsys):
+    records = converted(photos, 'twice', backbones[:2])
+    before = content(records)
+    assert add_bottlenecks(records, [backbones[1]]).manifest == records.manifest
+    assert 'twice holds bottlenecks of' in capsys.readouterr().out
+    assert content(open_records('twice')) == before
+    assert len(members(add_bottlenecks(records, backbones).manifest['backbone'])) == len(backbones)
+
+
 def test_what_cannot_be_added_is_refused_in_one_line(photos, backbones):
     records = converted(photos, 'there', backbones[:2])
     before = content(records)
-    with pytest.raises(UserError, match=r'there holds the bottlenecks of .*small\.pb already'):
-        add_bottlenecks(records, [backbones[1]])
     with pytest.raises(UserError, match=r'small\.pb is given twice'):
         add_bottlenecks(records, [backbones[2], backbones[2]])
     assert content(open_records('there')) == before
