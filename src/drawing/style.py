@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,6 +49,7 @@ STYLE = {
 }
 
 NAME_LENGTH = 40  # maximum, in characters
+LEAST_LINE = 30  # characters of a title on one line
 
 
 @contextlib.contextmanager
@@ -77,9 +79,9 @@ def extent(figure: Figure, axes: Axes) -> Bbox:
 
 
 def title_above(figure: Figure, around: Bbox, title: str) -> None:
-    """Write the title above `around`, left-aligned with it, so that it may use the whole width."""
+    """Write the title above `around`, left-aligned with it. A title that is wider gets several lines."""
     width, height = figure.get_size_inches()
-    figure.text(
+    text = figure.text(
         around.x0 / width,
         (around.y1 + 0.2) / height,
         writable(title),
@@ -87,6 +89,10 @@ def title_above(figure: Figure, around: Bbox, title: str) -> None:
         fontweight=STYLE['axes.titleweight'],
         va='bottom',
     )
+    written = text.get_window_extent(figure.canvas.get_renderer()).width / figure.dpi
+    fitting = int(len(text.get_text()) * (around.x1 - around.x0) / written)
+    if fitting < len(text.get_text()):
+        text.set_text(textwrap.fill(text.get_text(), max(fitting, LEAST_LINE)))
 
 
 def legend_above(axes: Axes) -> None:
