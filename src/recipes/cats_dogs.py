@@ -37,12 +37,12 @@ def cnn_small_augmented() -> PixelRecipe:
     """The same with dropout and augmentation.
 
     python -m src.training.train_images --recipe cats_dogs/cnn_small_augmented"""
-    # The tutorial trains with RMSprop for 100 epochs.
+    # The tutorial trains with RMSprop for 100 epochs. With 60 epochs this one is 5 points worse.
     return PixelRecipe(
         NAME,
         'cnn_small_dropout',
         SIDE,
-        epochs=60,
+        epochs=120,
         batch_size=32,
         optimiser='muon',
         learning_rate=0.03,
