@@ -1,7 +1,9 @@
-"""Convert a part of a graph, from pixels to values, to a .tflite model by TensorFlow's own converter."""
+"""Convert a part of a graph to a .tflite model by TensorFlow's own converter: from pixels to values, or from
+a bottleneck to probabilities."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 from src.common import errors, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.graph_io import ancestors, inferred, node_of, with_nodes
 from src.graph.preprocessing.find import Preprocessing
 
 PRECISIONS = ('float32', 'float16', 'int8')
@@ -36,12 +39,43 @@ def convert(
     """
     if precision == 'int8' and not len(calibration):
         raise UserError('int8 is calibrated on photos, and there are none')
+    shape = [1, preprocessing.height, preprocessing.width, 3]
+    return _converted(graph_def, preprocessing.pixels, shape, shape, output, path, precision, calibration)
+
+
+def convert_head(graph_def: tf.GraphDef, bottleneck: str, output: str, path: Path, rows: int = 1) -> bytes:
+    """The part of a graph from the tensor `bottleneck` to the tensor `output`, as a .tflite model in float32:
+    [1, rows * width] to [1, classes].
+
+    rows: of the bottleneck for one picture, if the graph averages several views of it.
+
+    Raises what `convert` does.
+    """
+    row = inferred(graph_def, bottleneck, path).shape.as_list()[1:]
+    return _converted(graph_def, bottleneck, [1, rows * math.prod(row)], [rows, *row], output, path)
+
+
+def _converted(
+    graph_def: tf.GraphDef,
+    given: str,
+    shape: list[int],
+    shape_inside: list[int],
+    output: str,
+    path: Path,
+    precision: str = 'float32',
+    calibration: Sequence[np.ndarray] = (),
+) -> bytes:
+    """The part of a graph between two tensors. The model takes values of `shape`, and the tensor `given` gets
+    them in `shape_inside`."""
+    stop = node_of(given)
+    needed = ancestors(graph_def, [output], [stop]) - {stop}
+    part = with_nodes(graph_def, (node for node in graph_def.node if node.name in needed))
     with tf.Graph().as_default(), tf.Session() as session:
-        shape = [1, preprocessing.height, preprocessing.width, 3]
-        pixels = tf.placeholder(tf.float32, shape, name='lite_pixels')
-        (values,) = tf.import_graph_def(graph_def, {preprocessing.pixels: pixels}, [output], name='')
-        values = tf.identity(tf.reshape(values, [1, -1]), name='lite_values')
-        converter = tf.lite.TFLiteConverter.from_session(session, [pixels], [values])
+        taken = tf.placeholder(tf.float32, shape, name='lite_input')
+        inside = taken if shape == shape_inside else tf.reshape(taken, shape_inside)
+        (values,) = tf.import_graph_def(part, {given: inside}, [output], name='')
+        values = tf.identity(tf.reshape(values, [1, -1]), name='lite_output')
+        converter = tf.lite.TFLiteConverter.from_session(session, [taken], [values])
         if precision != 'float32':
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if precision == 'float16':
