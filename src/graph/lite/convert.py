@@ -4,13 +4,15 @@ a bottleneck to probabilities."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from src.common import errors, paths
 from src.common.errors import UserError
+from src.common.progress import progress
 from src.common.tf1 import tf
 from src.graph.graph_io import ancestors, inferred, node_of, with_nodes
 from src.graph.preprocessing.find import Preprocessing
@@ -81,16 +83,30 @@ def _converted(
         if precision == 'float16':
             converter.target_spec.supported_types = [tf.float16]
         if precision == 'int8':
-            converter.representative_dataset = lambda: ([picture[None]] for picture in calibration)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = lambda: _with_bar(calibration)
+            # An op that has no int8 kernel stays in float32.
+            converter.target_spec.supported_ops = [
+                tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+                tf.lite.OpsSet.TFLITE_BUILTINS,
+            ]
         try:
             return converter.convert()
         except Exception as error:  # ConverterError and others, all with many lines
             raise UserError(f'{paths.shown(path)} cannot be converted: {_reason(error)}') from error
 
 
+def _with_bar(calibration: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """The pictures as batches of one for the converter, with a progress bar."""
+    with progress(len(calibration), 'calibrating int8', 'photos') as bar:
+        for picture in calibration:
+            yield [picture[None]]
+            bar.update()
+
+
 def _reason(error: Exception) -> str:
-    """Which op the converter does not know, or the first line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = next((line for line in lines if 'op is neither a custom op' in line or 'Ops:' in line), None)
-    return (named or (lines or [type(error).__name__])[0])[: errors.LONGEST_REASON]
+    """Which ops LiteRT lacks, or the first line."""
+    text = str(error)
+    if missing := dict.fromkeys(re.findall(r"'tf\.(\w+)' op is neither", text)):
+        return f'LiteRT has no op {" and no op ".join(missing)}'
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][: errors.LONGEST_REASON]
