@@ -38,7 +38,7 @@ def compose(backbone: bytes, head: bytes) -> bytes:
     errors.require_packages(EXTRA, PACKAGE)
     from ai_edge_litert import schema_py_generated as schema
 
-    first, second = _parsed(schema, backbone), _parsed(schema, head)
+    first, second = parsed(schema, backbone), parsed(schema, head)
     _require_fit(schema, first, second)
     codes = _add_codes(first, second)
     buffers = [NO_BUFFER, *range(len(first.buffers), len(first.buffers) + len(second.buffers) - 1)]
@@ -46,10 +46,10 @@ def compose(backbone: bytes, head: bytes) -> bytes:
     _add_operators(first.subgraphs[0], second.subgraphs[0], codes, buffers)
     first.signatureDefs = None  # they would name the bottleneck as the output
     _keep_newer_runtime(first, second)
-    return _serialized(first)
+    return serialized(first)
 
 
-def _parsed(schema: ModuleType, data: bytes) -> Any:
+def parsed(schema: ModuleType, data: bytes) -> Any:
     """A ModelT, the tables of a file as objects."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
 
@@ -123,7 +123,7 @@ def _version(data: Any) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in text.split('.'))
 
 
-def _serialized(model: Any) -> bytes:
+def serialized(model: Any) -> bytes:
     import flatbuffers
 
     class Builder(flatbuffers.Builder):
