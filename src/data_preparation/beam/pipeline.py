@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from src.data_preparation.beam.review import from_bytes, labels_of, reviewed
 from src.data_preparation.class_folders import no_class_folders
 from src.data_preparation.conversion import calibration
 from src.data_preparation.conversion import job as jobs
-from src.data_preparation.conversion.int8 import prepared
+from src.data_preparation.conversion.int8 import prepared, write_models
 from src.data_preparation.conversion.job import Job, Totals, totals_of
 from src.data_preparation.conversion.shards import (
     note_name,
@@ -126,16 +126,15 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
         | 'record hash' >> beam.Map(jobs.record_hash).with_output_types(object)
         | 'total hash' >> beam.CombineGlobally(sum).with_output_types(object)
     )
-    plan = tasks | 'claim' >> beam.Map(
-        claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(total_hash)
+    int8 = task.job.precision == INT8
+    candidates = (
+        kept.photos
+        | 'candidates' >> beam.Filter(lambda item: int8 and calibration.is_candidate(item))
+        | 'calibration' >> beam.combiners.Top.Smallest(calibration.CANDIDATES, key=calibration.order)
     )
-    if task.job.precision == INT8:
-        photos = (
-            kept.photos
-            | 'candidates' >> beam.Filter(calibration.is_candidate)
-            | 'calibration' >> beam.combiners.Top.Smallest(calibration.CANDIDATES, key=calibration.order)
-        )
-        plan = plan | 'int8' >> beam.Map(with_models, task, AsSingleton(photos))
+    plan = tasks | 'claim' >> beam.Map(
+        claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(total_hash), AsSingleton(candidates)
+    )
     written = (
         kept.photos
         | 'shard index' >> beam.Map(with_shard, AsSingleton(plan))
@@ -168,26 +167,29 @@ def deduplicate(same: tuple[str, Iterable[Planned]]) -> Iterator:
         yield TaggedOutput('bad', Totals(remarks=[asdict(remark) for remark in left_out]))
 
 
-def claim(task: Task, labels: set[bytes], counts: dict[str, int], total_hash: int) -> Plan:
-    """Claim the folder before anything is written to it. Raises UserError as `job.claim` does."""
+def claim(
+    task: Task, labels: set[bytes], counts: dict[str, int], total_hash: int, photos: list[Planned]
+) -> Plan:
+    """Claim the folder before anything is written to it; int8 models of the backbones are calibrated on the
+    first of `photos`. Raises UserError as `job.claim` and `int8.prepared` do."""
     if not labels:
         raise no_class_folders(task.job.source)
     names = class_names(map(from_bytes, labels), task.job.source)
     manifest = jobs.new_manifest(task.job, task.backbone, names, total_hash)
+    models = {}
+    if task.backbone and task.job.precision == INT8:
+        manifest, models = prepared(
+            manifest,
+            task.overwrite,
+            task.folder,
+            lambda: load(task.pbs, task.backbone),
+            lambda: calibration.encoded(photos, task.job.crop_to_box),
+        )
     task.folder.claim(manifest, task.overwrite)
+    write_models(models, task.folder)
     # Of an earlier run: its records are with or without mirrored pictures.
     begun = task.folder.read_json(MANIFEST).get('mirrored', False)
-    return Plan(jobs.with_bottlenecks_of(manifest, task.backbone, begun), counts)
-
-
-def with_models(plan: Plan, task: Task, photos: list[Planned]) -> Plan:
-    """The plan with the int8 models of the backbones, which are calibrated on the first of `photos`."""
-
-    def pictures() -> Iterator[bytes]:
-        return calibration.encoded(photos, task.job.crop_to_box)
-
-    manifest = prepared(plan.manifest, task.folder, lambda: load(task.pbs, task.backbone), pictures)
-    return replace(plan, manifest=manifest)
+    return Plan(jobs.with_bottlenecks_of(manifest, manifest['backbone'], begun), counts)
 
 
 def with_shard(item: Planned, plan: Plan) -> tuple[tuple[str, int], Planned]:

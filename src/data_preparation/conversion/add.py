@@ -23,7 +23,7 @@ from src.common.paths import MANIFEST
 from src.common.progress import progress, say
 from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor, computed
 from src.data_preparation.conversion.calibration import recorded
-from src.data_preparation.conversion.int8 import LocalStore, models_of, with_models
+from src.data_preparation.conversion.int8 import LocalStore, models_of, with_models, write_models
 from src.data_preparation.conversion.job import with_bottlenecks_of, write_skipped
 from src.data_preparation.conversion.shards import note_name
 from src.graph.backbones import Backbone
@@ -103,24 +103,15 @@ def _with_models(records: Records, addition: _Addition) -> _Addition:
     them."""
     begun = _begun(records, addition)
     known = facts.int8_of(records.manifest['backbone']) | begun.get(facts.INT8, {})
-    made = facts.int8_of(
-        with_models(
-            addition.facts,
-            known,
-            lambda: addition.backbone,
-            LocalStore(records.folder),
-            lambda: recorded(records),
-        )
+    store = LocalStore(records.folder)
+    added, models = with_models(
+        addition.facts, known, store, lambda: addition.backbone, lambda: recorded(records)
     )
-    files.write_json(
-        records.folder / ADDING, addition.target | {'done': begun.get('done', {}), facts.INT8: made}
-    )
-    whole = facts.with_int8(addition.manifest['backbone'], known | made)
-    return replace(
-        addition,
-        facts=facts.with_int8(addition.facts, made),
-        manifest=addition.manifest | {'backbone': whole},
-    )
+    noted = {'done': begun.get('done', {}), facts.INT8: facts.int8_of(added)}
+    files.write_json(records.folder / ADDING, addition.target | noted)
+    write_models(models, store)
+    whole = facts.with_int8(addition.manifest['backbone'], known | facts.int8_of(added))
+    return replace(addition, facts=added, manifest=addition.manifest | {'backbone': whole})
 
 
 def _add(records: Records, addition: _Addition) -> Records:

@@ -8,10 +8,12 @@ machines, and `freeze` ships it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from src.common import files, paths
 from src.common.errors import UserError
@@ -19,6 +21,7 @@ from src.common.files import count
 from src.common.paths import MANIFEST
 from src.common.progress import say
 from src.data_preparation.conversion.calibration import pixels_of
+from src.data_preparation.conversion.job import require_same
 from src.data_preparation.samples import shown
 from src.graph.backbones import Backbone
 from src.graph.joined.facts import Facts, int8_of, members, name_of, with_int8
@@ -36,11 +39,9 @@ class Store(Protocol):
     def sha256(self, name: str) -> str | None:
         """Of a file; None when it is missing."""
 
-    def write(self, name: str, data: bytes) -> None: ...
-
     def read_json(self, name: str) -> Any: ...
 
-    def write_json(self, name: str, value: Any) -> None: ...
+    def write(self, name: str, data: bytes) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -50,89 +51,101 @@ class LocalStore:
     def sha256(self, name: str) -> str | None:
         return files.sha256(self.place / name) if (self.place / name).exists() else None
 
+    def read_json(self, name: str) -> Any:
+        return files.read_json(self.place / name)
+
     def write(self, name: str, data: bytes) -> None:
         with files.atomic(self.place / name, 'wb') as stream:
             stream.write(data)
 
-    def read_json(self, name: str) -> Any:
-        return files.read_json(self.place / name)
 
-    def write_json(self, name: str, value: Any) -> None:
-        files.write_json(self.place / name, value)
+Models = dict[str, bytes]  # content of files by their names
 
 
 def prepared(
-    manifest: dict, store: Store, load: Callable[[], Backbone], pictures: Callable[[], Iterable[bytes]]
-) -> dict:
-    """The manifest of a conversion with the int8 models of its backbones. New ones are noted in `store` too,
-    before anything is computed by them. Takes and raises what `with_models` does."""
-    held = store.read_json(MANIFEST)
-    known = int8_of(held['backbone'])
-    facts = with_models(manifest['backbone'], known, load, store, pictures)
-    if int8_of(facts) != known:
-        store.write_json(MANIFEST, held | {'backbone': facts})
-    return manifest | {'backbone': facts}
+    manifest: dict,
+    overwrite: bool,
+    store: Store,
+    load: Callable[[], Backbone],
+    pictures: Callable[[], Iterable[bytes]],
+) -> tuple[dict, Models]:
+    """The manifest of a conversion with the int8 models of its backbones, and those that are to be written to
+    `store` once the folder is claimed. Nothing is changed before.
+
+    Takes and raises what `with_models` does, and raises what `job.require_same` does.
+    """
+    known: Mapping[str, Facts] = {}
+    if not overwrite and store.sha256(MANIFEST):
+        held = store.read_json(MANIFEST)
+        require_same(held, manifest, store.place)
+        known = int8_of(held['backbone'])
+    facts, models = with_models(manifest['backbone'], known, store, load, pictures)
+    return manifest | {'backbone': facts}, models
 
 
 def with_models(
     facts: Facts,
     known: Mapping[str, Facts],
-    load: Callable[[], Backbone],
     store: Store,
+    load: Callable[[], Backbone],
     pictures: Callable[[], Iterable[bytes]],
-) -> dict[str, Any]:
-    """The facts of a backbone, or of several, with their int8 models, which are made and written to `store`
-    unless they are there.
+) -> tuple[dict[str, Any], Models]:
+    """The facts of a backbone, or of several, with their int8 models, and those that are not in `store` yet.
 
     known: models that were made before (`facts.int8_of`).
     load: loads the backbones of the facts.
     pictures: encoded photos to calibrate on, in this order.
 
-    Raises UserError without photos, for an op that the converter does not know, and when a model that
-    computed some bottlenecks is missing or has changed, and cannot be made again.
+    Raises UserError without photos, for an op that the converter does not know, and when a model that was
+    made before is missing or has changed, and cannot be made again.
     """
     wanted = [one['sha256'] for one in members(facts)]
     held = {sha256: known[sha256] for sha256 in wanted if sha256 in known}
     good = {sha256 for sha256, model in held.items() if store.sha256(model['file']) == model['sha256']}
+    models: Models = {}
     if len(good) < len(wanted):
-        held |= _made(facts, held, good, load(), store, pictures())
-    return with_int8(facts, held)
+        backbone = load()
+        pixels = _pixels(backbone, pictures(), store)
+        parts = zip(members(facts), backbone.joined or [backbone], parts_for(backbone), strict=True)
+        for one, network, part in parts:
+            if one['sha256'] not in good:
+                own = [pictures_in(rows[None], backbone.preprocessing)[part][0] for rows in pixels]
+                noted, data = _made(one, network, own)
+                if one['sha256'] in held and held[one['sha256']]['sha256'] != noted['sha256']:
+                    raise _not_the_same(held[one['sha256']]['file'], store)
+                held.setdefault(one['sha256'], noted)
+                models[held[one['sha256']]['file']] = data
+    return with_int8(facts, held), models
 
 
-def _made(
-    facts: Facts,
-    known: Mapping[str, Facts],
-    good: set[str],
-    backbone: Backbone,
-    store: Store,
-    pictures: Iterable[bytes],
-) -> dict[str, Facts]:
-    """Make and write the models that are not `good`. Returns what is said of them."""
+def _pixels(backbone: Backbone, pictures: Iterable[bytes], store: Store) -> list[np.ndarray]:
     pixels = pixels_of(backbone, pictures)
     if not pixels:
         raise UserError(
-            f'int8 is calibrated on training photos, and {shown(store.place)} will hold none: use '
+            f'int8 is calibrated on training photos, and there are none for {shown(store.place)}: use '
             '--precision float32'
         )
-    made = {}
-    parts = zip(members(facts), backbone.joined or [backbone], parts_for(backbone), strict=True)
-    for one, network, part in parts:
-        if one['sha256'] in good:
-            continue
-        say(f'{paths.shown(network.path)}: converting to int8, calibrated on {count(len(pixels), "photo")}')
-        own = [pictures_in(rows[None], backbone.preprocessing)[part][0] for rows in pixels]
-        model = int8_backbone(network, own)
-        sha256 = hashlib.sha256(model).hexdigest()
-        before = known.get(one['sha256'], {})
-        name = before.get('file', name_of(one) + SUFFIX)
-        if before and before['sha256'] != sha256:
-            raise UserError(
-                f'{name} in {shown(store.place)} is missing or has changed, and bottlenecks were computed by '
-                'it: put the old file back, or convert again with --overwrite'
-            )
-        store.write(name, model)
-        made[one['sha256']] = {'file': name, 'sha256': sha256, 'photos': len(pixels)}
-    return made
+    return pixels
+
+
+def _made(facts: Facts, backbone: Backbone, pixels: Sequence[np.ndarray]) -> tuple[Facts, bytes]:
+    """The int8 model of one backbone, and what is said of it."""
+    say(f'{paths.shown(backbone.path)}: converting to int8, calibrated on {count(len(pixels), "photo")}')
+    model = int8_backbone(backbone, pixels)
+    sha256 = hashlib.sha256(model).hexdigest()
+    return {'file': name_of(facts) + SUFFIX, 'sha256': sha256, 'photos': len(pixels)}, model
+
+
+def _not_the_same(name: str, store: Store) -> UserError:
+    return UserError(
+        f'{name} in {shown(store.place)} is missing or has changed, and bottlenecks were computed by it: put '
+        'the old file back, or convert again with --overwrite'
+    )
+
+
+def write_models(models: Models, store: Store) -> None:
+    for name, data in models.items():
+        store.write(name, data)
 
 
 def models_of(facts: Facts | None, folder: Path) -> list[Path]:

@@ -197,11 +197,13 @@ def test_the_command_to_repeat_a_conversion_names_int8(photos):
 
 def test_int8_without_training_photos(photos, backbones):
     samples = [replace(sample, split='test') for sample in image_folder_samples(photos)]
+    before = content(converted(photos, 'untrained', backbones[:1]))
     job = replace(job_of(photos, 'untrained'), samples=samples)
     with pytest.raises(
-        UserError, match=r'int8 is calibrated on training photos, and .*untrained will hold none'
+        UserError, match=r'int8 is calibrated on training photos, and there are none for .*untrained'
     ):
-        convert(job, backbones[0])
+        convert(job, backbones[0], overwrite=True)
+    assert content(open_records('untrained')) == before  # nothing is deleted before the model is made
 
 
 def test_int8_without_litert(photos, monkeypatch):
