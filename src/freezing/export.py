@@ -15,6 +15,8 @@ activations of the backbone have 8 bits, the head stays in float32.
 
 Before the file gets its name its probabilities are compared with those of the frozen graph, on photos of the
 data set that the model was trained on, or of --calibration.
+
+For TensorFlow Serving there is python -m src.freezing.frozen_to_saved_model.
 """
 
 from __future__ import annotations

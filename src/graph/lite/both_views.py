@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from src.common import errors
-from src.graph.lite.compose import NO_BUFFER, OPTIONAL, parsed, serialized
-from src.graph.lite.interpreters import EXTRA, PACKAGE
+from src.graph.lite.compose import NO_BUFFER, OPTIONAL
+from src.graph.lite.file_format import as_data, parsed, schema, serialized
 
 WIDTH_AXIS = 2  # of pixels [1, height, width, 3]
 
@@ -29,34 +27,31 @@ def both_views(backbone: bytes) -> bytes:
 
     Raises UserError when LiteRT, whose package has the file format, is missing.
     """
-    errors.require_packages(EXTRA, PACKAGE)
-    from ai_edge_litert import schema_py_generated as schema
-
     model = parsed(schema, backbone)
     graph = model.subgraphs[0]
     (pixels,), (first,) = map(int, graph.inputs), map(int, graph.outputs)
-    axis = _constant(schema, model, WIDTH_AXIS)
+    axis = _constant(model, WIDTH_AXIS)
     mirrored = _added(graph, graph.tensors[pixels], 'mirrored_pixels')
     operators = list(graph.operators)
-    graph.operators.append(_operator(schema, model, 'REVERSE_V2', [pixels, axis], mirrored))
+    graph.operators.append(_operator(model, 'REVERSE_V2', [pixels, axis], mirrored))
     second = _repeated(model, operators, {OPTIONAL: OPTIONAL, pixels: mirrored})[first]
     joined = _added(graph, graph.tensors[first], 'both_views')
     graph.tensors[joined].shape = [1, 2 * int(graph.tensors[first].shape[1])]
     graph.tensors[joined].shapeSignature = None
-    last = _operator(schema, model, 'CONCATENATION', [first, second], joined)
-    last.builtinOptionsType = schema.BuiltinOptions.ConcatenationOptions
-    last.builtinOptions = schema.ConcatenationOptionsT()
+    last = _operator(model, 'CONCATENATION', [first, second], joined)
+    last.builtinOptionsType = schema().BuiltinOptions.ConcatenationOptions
+    last.builtinOptions = schema().ConcatenationOptionsT()
     last.builtinOptions.axis = 1
     graph.operators.append(last)
     graph.outputs, model.signatureDefs = [joined], None
     return serialized(model)
 
 
-def _constant(schema: ModuleType, model: Any, value: int) -> int:
+def _constant(model: Any, value: int) -> int:
     """Add a constant [1] int32. Returns the place of its tensor."""
-    buffer, tensor = schema.BufferT(), schema.TensorT()
-    buffer.data = np.frombuffer(np.array([value], '<i4').tobytes(), np.uint8)
-    tensor.buffer, tensor.shape, tensor.type = len(model.buffers), [1], schema.TensorType.INT32
+    buffer, tensor = schema().BufferT(), schema().TensorT()
+    buffer.data = as_data(np.array([value], '<i4'))
+    tensor.buffer, tensor.shape, tensor.type = len(model.buffers), [1], schema().TensorType.INT32
     tensor.name = 'width_axis'
     model.buffers.append(buffer)
     model.subgraphs[0].tensors.append(tensor)
@@ -71,13 +66,13 @@ def _added(graph: Any, like: Any, name: str) -> int:
     return len(graph.tensors) - 1
 
 
-def _operator(schema: ModuleType, model: Any, name: str, inputs: list[int], output: int) -> Any:
+def _operator(model: Any, name: str, inputs: list[int], output: int) -> Any:
     """An operator of one output, in its first version."""
-    code = schema.OperatorCodeT()
-    code.builtinCode = getattr(schema.BuiltinOperator, name)
+    code = schema().OperatorCodeT()
+    code.builtinCode = getattr(schema().BuiltinOperator, name)
     code.deprecatedBuiltinCode, code.version = code.builtinCode, 1  # below 127, where they agree
     model.operatorCodes.append(code)
-    made = schema.OperatorT()
+    made = schema().OperatorT()
     made.opcodeIndex, made.inputs, made.outputs = len(model.operatorCodes) - 1, inputs, [output]
     return made
 
@@ -92,8 +87,7 @@ def _repeated(model: Any, operators: Sequence[Any], places: dict[int, int]) -> d
     def place(tensor: int) -> int:
         if tensor not in places:
             held = graph.tensors[tensor]
-            constant = len(_data(model, held))
-            places[tensor] = tensor if constant else _added(graph, held, f'{_text(held.name)}_mirrored')
+            places[tensor] = tensor if _is_constant(model, held) else _added(graph, held, _renamed(held.name))
         return places[tensor]
 
     for operator in operators:
@@ -105,10 +99,11 @@ def _repeated(model: Any, operators: Sequence[Any], places: dict[int, int]) -> d
     return places
 
 
-def _data(model: Any, tensor: Any) -> Any:
+def _is_constant(model: Any, tensor: Any) -> bool:
     data = model.buffers[tensor.buffer].data
-    return () if data is None else data
+    return data is not None and len(data) > 0
 
 
-def _text(name: bytes | str | None) -> str:
-    return name.decode('utf-8', 'replace') if isinstance(name, bytes) else name or ''
+def _renamed(name: bytes | str | None) -> str:
+    text = name.decode('utf-8', 'replace') if isinstance(name, bytes) else name or ''
+    return f'{text}_mirrored'

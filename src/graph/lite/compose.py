@@ -3,27 +3,22 @@
     pixels [1, h, w, 3] ──► backbone (int8) ──► bottleneck [1, width] ──► head (float32) ──► [1, classes]
 
 The converter quantizes a whole model or none of it. A head is small: 8 bits would cost it accuracy and save
-hardly any time. So backbone and head are converted apart and joined here, on the level of the file format
-(https://github.com/google-ai-edge/LiteRT, schema.fbs). No number in them changes. This module does not import
-TensorFlow.
+hardly any time. So backbone and head are converted apart and joined here, on the level of the file format. No
+number in them changes. This module does not import TensorFlow.
 """
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from src.common import errors
 from src.common.errors import UserError
-from src.graph.lite.interpreters import EXTRA, PACKAGE
-from src.graph.lite.package import IDENTIFIER
+from src.graph.lite.file_format import parsed, schema, serialized
 
 NO_BUFFER = 0  # the empty buffer that tensors without constant values refer to
 OPTIONAL = -1  # an input that an op is not given
 OLDEST_RUNTIME = b'min_runtime_version'
-ALIGNMENT = 16  # bytes, of the values of constants: schema.fbs
 
 
 def compose(backbone: bytes, head: bytes) -> bytes:
@@ -35,11 +30,8 @@ def compose(backbone: bytes, head: bytes) -> bytes:
     Raises UserError when LiteRT, whose package has the file format, is missing, and for models that do not
     fit.
     """
-    errors.require_packages(EXTRA, PACKAGE)
-    from ai_edge_litert import schema_py_generated as schema
-
-    first, second = parsed(schema, backbone), parsed(schema, head)
-    _require_fit(schema, first, second)
+    first, second = parsed(backbone), parsed(head)
+    _require_fit(first, second)
     codes = _add_codes(first, second)
     buffers = [NO_BUFFER, *range(len(first.buffers), len(first.buffers) + len(second.buffers) - 1)]
     first.buffers += second.buffers[1:]
@@ -49,12 +41,7 @@ def compose(backbone: bytes, head: bytes) -> bytes:
     return serialized(first)
 
 
-def parsed(schema: ModuleType, data: bytes) -> Any:
-    """A ModelT, the tables of a file as objects."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
-
-
-def _require_fit(schema: ModuleType, backbone: Any, head: Any) -> None:
+def _require_fit(backbone: Any, head: Any) -> None:
     """Raise UserError unless the output of `backbone` is what `head` takes."""
     given, taken = backbone.subgraphs[0], head.subgraphs[0]
     if len(given.outputs) != 1 or len(taken.inputs) != 1 or len(taken.outputs) != 1:
@@ -65,7 +52,7 @@ def _require_fit(schema: ModuleType, backbone: Any, head: Any) -> None:
     shape, shape_wanted = (np.asarray(tensor.shape).tolist() for tensor in (output, wanted))
     if shape != shape_wanted:
         raise UserError(f'the backbone gives values {shape}, and the head takes {shape_wanted}')
-    if {output.type, wanted.type} != {schema.TensorType.FLOAT32}:
+    if {output.type, wanted.type} != {schema().TensorType.FLOAT32}:
         raise UserError('the output of the backbone and the input of the head must be float32')
 
 
@@ -121,17 +108,3 @@ def _version(data: Any) -> tuple[int, ...]:
     """The numbers in the bytes of a version, '2.3.0' and zeros."""
     text = bytes(data).rstrip(b'\0').decode('ascii', 'replace')
     return tuple(int(part) if part.isdecimal() else 0 for part in text.split('.'))
-
-
-def serialized(model: Any) -> bytes:
-    import flatbuffers
-
-    class Builder(flatbuffers.Builder):
-        """Aligns vectors of bytes, as schema.fbs demands and the Python package does not."""
-
-        def StartVector(self, elemSize: int, numElems: int, alignment: int):
-            return super().StartVector(elemSize, numElems, ALIGNMENT if elemSize == 1 else alignment)
-
-    builder = Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return bytes(builder.Output())

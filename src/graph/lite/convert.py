@@ -15,6 +15,7 @@ from src.common.errors import UserError
 from src.common.progress import progress
 from src.common.tf1 import tf
 from src.graph.graph_io import ancestors, inferred, node_of, with_nodes
+from src.graph.lite.weight_scales import with_best_scales
 from src.graph.preprocessing.find import Preprocessing
 
 PRECISIONS = ('float32', 'float16', 'int8')
@@ -34,15 +35,18 @@ def convert(
     graph_def: with its weights.
     path: of the graph, for messages.
     precision: float16 stores the weights in half the bytes. int8 stores and computes in 8 bits, with a scale
-        for each channel of the weights; the ranges of the activations are measured on `calibration`, pixels
-        [height, width, 3] float32 of some 100 pictures (Jacob et al. 2018, https://arxiv.org/abs/1712.05877).
+        for each channel of the weights (weight_scales.py); the ranges of the activations are measured on
+        `calibration`, pixels [height, width, 3] float32 of some 100 pictures (Jacob et al. 2018,
+        https://arxiv.org/abs/1712.05877).
 
     Raises UserError for an op that the converter does not know, and for int8 without pictures.
     """
     if precision == 'int8' and not len(calibration):
         raise UserError('int8 is calibrated on photos, and there are none')
     shape = [1, preprocessing.height, preprocessing.width, 3]
-    return _converted(graph_def, preprocessing.pixels, shape, shape, output, path, precision, calibration)
+    part = graph_def, preprocessing.pixels, shape, shape, output, path
+    made = _converted(*part, precision, calibration)
+    return with_best_scales(made, _converted(*part)) if precision == 'int8' else made
 
 
 def convert_head(graph_def: tf.GraphDef, bottleneck: str, output: str, path: Path, rows: int = 1) -> bytes:
