@@ -27,7 +27,7 @@ def both_views(backbone: bytes) -> bytes:
 
     Raises UserError when LiteRT, whose package has the file format, is missing.
     """
-    model = parsed(schema, backbone)
+    model = parsed(backbone)
     graph = model.subgraphs[0]
     (pixels,), (first,) = map(int, graph.inputs), map(int, graph.outputs)
     axis = _constant(model, WIDTH_AXIS)
