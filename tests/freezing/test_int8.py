@@ -8,6 +8,7 @@ import pytest
 from src.common import files, paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords
+from src.engine.run_files import read_model
 from src.freezing import freeze
 from src.freezing import int8 as shipping
 from src.graph.graph_io import read_graph
@@ -17,7 +18,7 @@ from src.graph.model_info import read_info
 from src.inference.from_records import answered
 from src.inference.predictor import load_model
 from src.records.dataset import load, open_records, pictures
-from src.training import train
+from src.training import fine_tune, train
 from tests.data_preparation.photos import POCKET, put_classes
 from tests.graph.several import several
 
@@ -78,6 +79,14 @@ def test_a_model_that_was_trained_on_several_backbones_gets_the_frozen_graph_alo
     freeze.main(['--name', 'several'])
     assert 'no .tflite file is written: the model takes the bottlenecks of several' in capsys.readouterr().out
     assert paths.frozen('several').exists() and not shipping.lite_path('several').exists()
+
+
+def test_a_fine_tuned_model_computes_in_float32(photos, capsys):
+    trained(photos, 'tuned', *POCKET)
+    fine_tune.main(['--name', 'tuned', '--model', 'tuned_tail', '--last-convolutions', '1', '--epochs', '2'])
+    assert read_model('tuned_tail')['precision'] == 'float32'
+    freeze.main(['--name', 'tuned', '--model', 'tuned_tail'])
+    assert paths.frozen('tuned_tail').exists() and not shipping.lite_path('tuned_tail').exists()
 
 
 @pytest.mark.parametrize('damage', ['missing', 'changed'])

@@ -22,7 +22,7 @@ from src.records.dataset import Records
 from src.records.example import id_and_image, read_shard
 from src.records.fields import encoded_image
 
-PHOTOS = 150
+PHOTOS = 100
 CANDIDATES = 2 * PHOTOS  # some photos cannot be decoded
 TRAINING = consts.SPLITS[0]
 
