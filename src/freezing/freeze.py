@@ -68,7 +68,7 @@ def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ())
         )
     if views:
         require_unseen_photos(records, learned_from(facts))
-    backbone = int8_backbone(facts, records)
+    backbone = int8_backbone(model, facts, records)
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
     learner = learner_of(facts)
     trained = learner.trained_graph(facts, checkpoint)

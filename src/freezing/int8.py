@@ -26,7 +26,7 @@ from src.freezing.exporting.photos import find_photos
 from src.freezing.proof import PROOF_PICTURES, TOLERANCE
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.graph_io import write_graph
-from src.graph.joined.facts import INT8, members
+from src.graph.joined.facts import INT8, int8_of, members
 from src.graph.lite.both_views import both_views
 from src.graph.lite.compose import compose
 from src.graph.lite.convert import convert_head
@@ -40,6 +40,7 @@ from src.records import dataset
 from src.records.chosen import of_model
 from src.records.dataset import Records
 from src.records.fields import encoded_image
+from src.records.next_commands import to_train
 
 
 def ships_lite(facts: Mapping[str, Any]) -> bool:
@@ -47,19 +48,24 @@ def ships_lite(facts: Mapping[str, Any]) -> bool:
     return facts['precision'] == INT8 and len(members(facts['backbone'])) == 1
 
 
-def int8_backbone(facts: Mapping[str, Any], records: Records) -> Path | None:
-    """The int8 backbone of a model, by the facts in its model.json; None for a model on other bottlenecks.
+def int8_backbone(model: str, facts: Mapping[str, Any], records: Records) -> Path | None:
+    """The int8 backbone of `model`, by the facts in its model.json; None for a model on other bottlenecks.
 
     A model of several backbones has none either, which is said: a .tflite model cannot join them.
 
     Raises UserError when LiteRT is missing, or the int8 backbone, or when it is not the one that computed
-    the bottlenecks.
+    the bottlenecks that the head learned from.
     """
     if facts['precision'] != INT8:
         return None
     errors.require_packages(EXTRA, PACKAGE)
-    found = []
+    found, held = [], int8_of(records.manifest['backbone'])
     for one in members(facts['backbone']):
+        if held[one['sha256']]['sha256'] != one[INT8]['sha256']:
+            raise UserError(
+                f'{paths.shown(records.folder)} was converted again since, with another int8 backbone: run '
+                f'{to_train(records.folder.name, model)} --fresh'
+            )
         path = records.folder / one[INT8]['file']
         if not path.exists() or files.sha256(path) != one[INT8]['sha256']:
             raise UserError(

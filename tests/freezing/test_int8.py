@@ -8,6 +8,7 @@ import pytest
 from src.common import files, paths
 from src.common.errors import UserError
 from src.data_preparation import image_folder_to_tfrecords
+from src.data_preparation.conversion import calibration
 from src.engine.run_files import read_model
 from src.freezing import freeze
 from src.freezing import int8 as shipping
@@ -24,6 +25,7 @@ from tests.graph.several import several
 
 pytest.importorskip('ai_edge_litert')
 
+INT8 = ['--precision', 'int8']
 QUICK = ['--layers', '0,4,0', '--steps', '40', '--mixup', '0']
 
 
@@ -33,7 +35,7 @@ def photos(tmp_path_factory):
 
 
 def trained(photos, name, *flags, training=()):
-    image_folder_to_tfrecords.main([str(photos), '--name', name, '--precision', 'int8', *flags])
+    image_folder_to_tfrecords.main([str(photos), '--name', name, *INT8, *flags])
     train.main(['--name', name, *QUICK, *training])
     return open_records(name)
 
@@ -97,6 +99,14 @@ def test_another_int8_backbone_is_refused(photos, damage):
     with pytest.raises(UserError, match=r'pocket_96\.tflite, which computed .* repeat the conversion'):
         freeze.main(['--name', damage])
     assert not paths.frozen(damage).exists()
+
+
+def test_a_backbone_that_was_calibrated_anew_is_refused(photos, monkeypatch):
+    trained(photos, 'anew', *POCKET)
+    monkeypatch.setattr(calibration, 'PHOTOS', 3)
+    image_folder_to_tfrecords.main([str(photos), '--name', 'anew', *POCKET, *INT8, '--overwrite'])
+    with pytest.raises(UserError, match=r'another int8 backbone: run .*train --name anew.* --fresh'):
+        freeze.main(['--name', 'anew'])
 
 
 def test_a_lite_model_that_differs_is_not_kept(photos, monkeypatch):
