@@ -35,7 +35,7 @@ from src.common.files import count, human_size, listed
 from src.common.locks import at_work
 from src.common.names import resolve_model
 from src.common.progress import next_step, progress, say, wrote
-from src.freezing.exporting import tflite_format
+from src.freezing.exporting import onnx_format, tflite_format
 from src.freezing.exporting.agreement import TOLERANCE, Agreement, compare
 from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
 from src.graph.frozen import load_graph
@@ -44,7 +44,7 @@ from src.inference.predictor import Predictor
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model
 
-FORMATS = {'tflite': tflite_format}
+FORMATS = {'tflite': tflite_format, 'onnx': onnx_format}
 MOST_LOST = 0.01  # top-1: if int8 loses more, float16 is recommended
 LITE_KEY = 'lite'  # in `model_info`
 
