@@ -72,6 +72,8 @@ def export(
         calibration = _calibration(photos, predictor) if precision == 'int8' else []
         network = form.converted(model, frozen, precision, calibration)
         facts = {'precision': precision, 'graph_sha256': files.sha256(frozen)}
+        if calibration:
+            facts['calibration'] = {'photos': len(calibration), 'of': photos.folder.resolve().name}
         info = model.info | {KEY: steps, LITE_KEY: facts}
         with files.atomic_path(path) as part:
             form.write(part, network, model.labels, info)
@@ -90,7 +92,9 @@ def _calibration(photos: Photos, predictor: Predictor) -> list[np.ndarray]:
             bar.update()
     if not pixels:
         why = next(iter(photos.skipped.values()), 'there are none')
-        raise UserError(f'int8 is calibrated on photos, and none of {photos.where} can be read ({why})')
+        raise UserError(
+            f'int8 is calibrated on photos, and none of {paths.shown(photos.folder)} can be read ({why})'
+        )
     return pixels
 
 

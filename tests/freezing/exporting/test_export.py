@@ -99,6 +99,7 @@ def test_photos_of_a_folder_calibrate_and_those_that_cannot_be_read_are_counted(
     out = capsys.readouterr().out
     assert '2 photos left out, which cannot be read: ' in out and '3.jpg (truncated)' in out
     assert package.info['lite']['agreement']['photos'] == 38
+    assert package.info['lite']['calibration'] == {'photos': 38, 'of': 'photos'}
     assert 'top_1' not in package.info['lite']['agreement'] and len(package.labels) == 120
     assert f'{paths.shown(path)} ' in out and 'next: python -m src.inference.classify' in out
 
