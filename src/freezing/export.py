@@ -35,7 +35,7 @@ from src.common.files import count, human_size, listed
 from src.common.locks import at_work
 from src.common.names import resolve_model
 from src.common.progress import next_step, progress, say, wrote
-from src.freezing.exporting import tflite_format
+from src.freezing.exporting import onnx_format, tflite_format
 from src.freezing.exporting.agreement import TOLERANCE, Agreement, compare
 from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
 from src.graph.frozen import load_graph
@@ -44,7 +44,7 @@ from src.inference.predictor import Predictor
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model
 
-FORMATS = {'tflite': tflite_format}
+FORMATS = {'tflite': tflite_format, 'onnx': onnx_format}
 MOST_LOST = 0.01  # top-1: if int8 loses more, float16 is recommended
 LITE_KEY = 'lite'  # in `model_info`
 
@@ -72,6 +72,8 @@ def export(
         calibration = _calibration(photos, predictor) if precision == 'int8' else []
         network = form.converted(model, frozen, precision, calibration)
         facts = {'precision': precision, 'graph_sha256': files.sha256(frozen)}
+        if calibration:
+            facts['calibration'] = {'photos': len(calibration), 'of': photos.folder.resolve().name}
         info = model.info | {KEY: steps, LITE_KEY: facts}
         with files.atomic_path(path) as part:
             form.write(part, network, model.labels, info)
@@ -90,7 +92,9 @@ def _calibration(photos: Photos, predictor: Predictor) -> list[np.ndarray]:
             bar.update()
     if not pixels:
         why = next(iter(photos.skipped.values()), 'there are none')
-        raise UserError(f'int8 is calibrated on photos, and none of {photos.where} can be read ({why})')
+        raise UserError(
+            f'int8 is calibrated on photos, and none of {paths.shown(photos.folder)} can be read ({why})'
+        )
     return pixels
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from src.common import paths
 from src.common.errors import UserError
 from src.common.progress import progress
 from src.freezing.exporting.photos import UNKNOWN, Photos
@@ -71,7 +72,9 @@ def compare(predictor: Predictor, network: Network, photos: Photos) -> Agreement
             bar.update(len(label))
     if not labels:
         why = next(iter(photos.skipped.values()), 'there are none')
-        raise UserError(f'no photo of {photos.where} can be read ({why}): the model cannot be checked')
+        raise UserError(
+            f'no photo of {paths.shown(photos.folder)} can be read ({why}): the model cannot be checked'
+        )
     return _agreement(np.concatenate(expected), np.concatenate(given), np.array(labels), photos.what)
 
 

@@ -41,12 +41,12 @@ class Photo(NamedTuple):
 class Photos:
     """Photos in two lists, which need not differ.
 
-    where: they are from, and `what` they are, in words.
+    folder: that they are from, and `what` they are, in words.
     number: how many `checked` has.
     skipped: fills, as they are read, with the reason for each that cannot be read, by its name.
     """
 
-    where: str
+    folder: Path
     what: str
     calibration: Iterable[Photo]
     checked: Iterable[Photo]
@@ -108,7 +108,7 @@ def _of_records(records: Records, info: Mapping[str, Any], labels: Sequence[str]
     checked = [split for split in reversed(held) if split not in learned] or held
     training = kind_of_score(checked, learned) == TRAINING
     return Photos(
-        paths.shown(records.folder),
+        records.folder,
         'training photos' if training else f'{" and ".join(checked)} photos',
         _Recorded(records, held, CALIBRATION, False),
         _Recorded(records, checked, MOST_CHECKED, records.classes == list(labels)),
@@ -149,7 +149,7 @@ def _of_folder(folder: Path) -> Photos:
     others = sorted({*found} - {*calibration})
     checked = _spread(others or found, MOST_CHECKED)
     photo = partial(map, lambda path: Photo(paths.shown(path), path, UNKNOWN))
-    return Photos(paths.shown(folder), 'photos', [*photo(calibration)], [*photo(checked)], len(checked))
+    return Photos(folder, 'photos', [*photo(calibration)], [*photo(checked)], len(checked))
 
 
 def _spread(found: Sequence[str], most: int) -> list[str]:

@@ -15,7 +15,6 @@ from src.graph.lite.parts import lite_model
 
 SUFFIX = package.SUFFIX
 EXTRA, PACKAGES = interpreters.EXTRA, [interpreters.PACKAGE]
-RUNTIME = 'LiteRT'
 
 
 def converted(model: FrozenGraph, path: Path, precision: str, calibration: Sequence[np.ndarray]) -> bytes:

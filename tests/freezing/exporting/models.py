@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from src.common import paths
 from src.data_preparation import image_folder_to_tfrecords as converter
 from src.freezing import freeze
+from src.inference.predictor import load_model
+from src.records.dataset import open_records, pictures
 from src.training import train, train_images
 from tests.pictures import encoded, photo
 
 CLASSES = ('bär', 'zebra')
+KINDS = ('plain', 'mirrored', 'joined', 'sigmoid', 'pixels')
 HEAD = ['--layers', '0,4,2', '--steps', '60', '--learning-rate', '0.01', '--mixup', '0']
 
 
@@ -25,8 +30,7 @@ def write_photos(folder: Path, number: int = 20) -> Path:
 
 
 def frozen_model(kind: str, photos: Path, backbones: list[Path]) -> str:
-    """Convert, train and freeze a model, which has the name of its kind: 'plain', 'mirrored', 'joined',
-    'sigmoid' or 'pixels'. Returns this name."""
+    """Convert, train and freeze a model of one of KINDS, which is also its name. Returns this name."""
     used = backbones if kind == 'joined' else backbones[:1]
     words = ['--no-backbone'] if kind == 'pixels' else ['--backbone', *map(str, used)]
     converter.main([str(photos), '--name', kind, '--precision', 'float32', *words])
@@ -40,3 +44,11 @@ def frozen_model(kind: str, photos: Path, backbones: list[Path]) -> str:
     freeze.main(['--name', kind, '--model', kind])
     assert paths.frozen(kind).is_file()
     return kind
+
+
+def pixels_of(name: str) -> np.ndarray:
+    """Pixels of all test photos of a data set, as the model of the same name reads them."""
+    reader = load_model(paths.frozen(name)).reader
+    records = open_records(name)
+    found = [reader.read(data) for split in records.counts for _, data in pictures(records, split)]
+    return np.stack(found[:12])

@@ -18,49 +18,10 @@ from src.graph.lite import parts
 from src.graph.lite.interpreters import Interpreters
 from src.graph.lite.package import read_package
 from src.inference.predictor import load_model
-from src.records.dataset import open_records, pictures
-from tests.freezing.exporting.models import CLASSES, frozen_model, write_photos
-from tests.graph.several import several
+from src.records.dataset import open_records
+from tests.freezing.exporting.models import CLASSES, KINDS, pixels_of
 
 schema = pytest.importorskip('ai_edge_litert.schema_py_generated')
-KINDS = ('plain', 'mirrored', 'joined', 'sigmoid', 'pixels')
-
-
-@pytest.fixture(scope='module')
-def photos(tmp_path_factory):
-    return write_photos(tmp_path_factory.mktemp('photos') / 'all')
-
-
-@pytest.fixture(scope='module')
-def trained(photos, tmp_path_factory):
-    """A function that gives the name of a frozen model of a kind, and trains it at the first use."""
-    backbones = several(tmp_path_factory.mktemp('backbones'))[:2]
-    made: dict[str, str] = {}
-
-    def model(kind: str) -> str:
-        if kind not in made:
-            made[kind] = frozen_model(kind, photos, backbones)
-        return made[kind]
-
-    return model
-
-
-@pytest.fixture
-def shipped(monkeypatch, tmp_path):
-    """The model that ships, in a folder of its own: its data set is not converted here."""
-    monkeypatch.setattr(paths, 'FROZEN_MODELS_DIR', tmp_path / 'frozen')
-    path = paths.frozen('dogs')
-    path.parent.mkdir()
-    shutil.copy(paths.POCKET_DOGS, path)
-    return path
-
-
-def pixels_of(name: str) -> np.ndarray:
-    """Pixels of all test photos of a data set, as the model of the same name reads them."""
-    reader = load_model(paths.frozen(name)).reader
-    records = open_records(name)
-    found = [reader.read(data) for split in records.counts for _, data in pictures(records, split)]
-    return np.stack(found[:12])
 
 
 def exported(*words: str, model: str):
@@ -138,6 +99,7 @@ def test_photos_of_a_folder_calibrate_and_those_that_cannot_be_read_are_counted(
     out = capsys.readouterr().out
     assert '2 photos left out, which cannot be read: ' in out and '3.jpg (truncated)' in out
     assert package.info['lite']['agreement']['photos'] == 38
+    assert package.info['lite']['calibration'] == {'photos': 38, 'of': 'photos'}
     assert 'top_1' not in package.info['lite']['agreement'] and len(package.labels) == 120
     assert f'{paths.shown(path)} ' in out and 'next: python -m src.inference.classify' in out
 
