@@ -20,10 +20,10 @@ ENV ADDRESS=0.0.0.0
 COPY pyproject.toml ./
 COPY setup/constraints.txt setup/
 COPY src/__init__.py src/
-RUN touch README.md && pip install --no-cache-dir -c setup/constraints.txt -e '.[notebook,serve,tensorboard]'
+RUN touch README.md && pip install --no-cache-dir -c setup/constraints.txt -e '.[lite,notebook,serve,tensorboard]'
 
 COPY frozen/pocket/ frozen/pocket/
-COPY frozen/pocket_dogs.pb frozen/
+COPY frozen/pocket_dogs.pb frozen/pocket_dogs.tflite frozen/
 COPY setup/ setup/
 COPY src/ src/
 COPY --chown=rootstock:rootstock notebooks/ notebooks/

@@ -5,7 +5,11 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = [Path('frozen/pocket_dogs.pb'), *sorted(Path('frozen/pocket').glob('pocket_96.*'))]
+SHIPPED = [
+    Path('frozen/pocket_dogs.pb'),
+    Path('frozen/pocket_dogs.tflite'),
+    *sorted(Path('frozen/pocket').glob('pocket_96.*')),
+]
 
 
 class WithModels(build_py):

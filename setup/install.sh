@@ -1,6 +1,6 @@
 #!/bin/sh
-# Create .venv if it is missing, and install the project with the extras in the first argument. An environment
-# whose creation was interrupted is repaired, or created again.
+# Create .venv if it is missing, and install the project with LiteRT (where it has wheels) and the extras in the
+# first argument. An environment whose creation was interrupted is repaired, or created again.
 set -e
 cd "$(dirname "$0")/.."
 
@@ -53,4 +53,4 @@ if ! has_tensorflow; then
     echo 'installing TensorFlow and other packages into .venv: 1 to 5 minutes, about 2.5 GB on the disk'
     if [ -t 1 ]; then quiet=; fi
 fi
-inside -m pip install $quiet --disable-pip-version-check -c setup/constraints.txt -e ".[${1:-tensorboard}]"
+inside -m pip install $quiet --disable-pip-version-check -c setup/constraints.txt -e ".[lite,${1:-tensorboard}]"

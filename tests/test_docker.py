@@ -103,7 +103,7 @@ def test_packages_are_installed_before_the_code_is_copied():
         text for text in before if text.startswith(('src/ ', 'frozen', 'setup/ ')) or 'notebooks' in text
     ]
     assert '-c setup/constraints.txt' in lines[install][1]
-    assert '.[notebook,serve,tensorboard]' in lines[install][1]
+    assert '.[lite,notebook,serve,tensorboard]' in lines[install][1]
 
 
 def test_the_user_is_not_root_and_has_a_fixed_id():

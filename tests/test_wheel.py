@@ -31,7 +31,8 @@ def checkout(tmp_path_factory) -> Path:
         (shutil.copytree if place.is_dir() else shutil.copy)(place, copy / name)
     shutil.copytree(paths.CHECKOUT / 'src', copy / 'src', ignore=shutil.ignore_patterns('__pycache__'))
     shutil.copytree(paths.CHECKOUT / 'frozen' / 'pocket', copy / 'frozen' / 'pocket')
-    shutil.copy(paths.POCKET_DOGS, copy / 'frozen')
+    for shipped in (paths.POCKET_DOGS, paths.POCKET_DOGS.with_suffix('.tflite')):
+        shutil.copy(shipped, copy / 'frozen')
     (copy / 'frozen' / 'mine.pb').write_bytes(b'a model that the user made')
     return copy
 
@@ -80,7 +81,12 @@ def test_the_wheel_holds_models_page_and_examples_but_no_user_files(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     beside = [file for file in (paths.CHECKOUT / 'src').rglob('*') if file.is_file()]
     ours = {str(file.relative_to(paths.CHECKOUT)) for file in beside if '__pycache__' not in file.parts}
-    models = {'src/frozen/pocket_dogs.pb', 'src/frozen/pocket/pocket_96.pb', 'src/frozen/pocket/pocket_96.md'}
+    models = {
+        'src/frozen/pocket_dogs.pb',
+        'src/frozen/pocket_dogs.tflite',
+        'src/frozen/pocket/pocket_96.pb',
+        'src/frozen/pocket/pocket_96.md',
+    }
     assert {name for name in held if not name.startswith('rootstock-')} == ours | models
 
 

@@ -62,7 +62,12 @@ COMMANDS = {
     'train-images': Command('src.training.train_images', 'train a network from pixels by a recipe'),
     'fine-tune': Command('src.training.fine_tune', 'train the last layers of a backbone and its head'),
     'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),
-    'export': Command('src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'),
+    'saved-model': Command(
+        'src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'
+    ),
+    'export': Command(
+        'src.freezing.export', 'export a frozen model as .tflite (float32, float16, int8) or ONNX'
+    ),
     'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),
     'inference': Command('src.inference.inference', "write, check and score Kaggle's submission file"),
     'serve': Command('src.inference.serve', "serve a page and TensorFlow Serving's REST interface"),

@@ -9,6 +9,9 @@ Reads checkpoints/<model>/ and the backbone that its bottlenecks came from, if a
 frozen/<model>.pb. Before the file gets its name it is compared with the backbone as it was released and the
 checkpoint, on real records.
 
+A model that was trained on int8 bottlenecks gets frozen/<model>.tflite too, the file to ship: the int8
+backbone and the head. The .pb beside it has the backbone in float32; what that changes is printed.
+
 --views N also scores it on the validation photos with N views of each photo: 2 are the photo and its mirror
 image, 6 shifted by a pixel too. `classify`, `inference` and `serve` then take `--views N` for this model.
 """
@@ -32,6 +35,7 @@ from src.engine import checkpoints
 from src.engine.learner import TrainedGraph
 from src.engine.learners import learner_of
 from src.engine.run_files import read_model, scores_of
+from src.freezing.int8 import int8_backbone, lite_path, report, ships_lite, write_lite
 from src.freezing.join import join
 from src.freezing.proof import prove
 from src.freezing.validate_views import best_views, require_unseen_photos, validate_views
@@ -64,6 +68,7 @@ def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ())
         )
     if views:
         require_unseen_photos(records, learned_from(facts))
+    backbone = int8_backbone(model, facts, records)
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
     learner = learner_of(facts)
     trained = learner.trained_graph(facts, checkpoint)
@@ -75,6 +80,9 @@ def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ())
         difference, number = prove(part, reference, records, paths.shown(checkpoint))
         if views:
             validate_views(part, graph_def, records, views)
+        if backbone:
+            with files.atomic_path(lite_path(model)) as lite:
+                report(write_lite(lite, backbone, part, graph_def, records))
     return paths.frozen(model), difference, number
 
 
@@ -125,14 +133,20 @@ def main(argv: list[str] | None = None) -> None:
     model = cli.model_of(args).name
     with at_work(paths.checkpoints(model), goes_on=False):
         files.remove_leftovers(paths.frozen(model))
+        files.remove_leftovers(lite_path(model))
         path, difference, number = freeze_model(model, args.name, args.views)
-    parts = learner_of(read_model(model)).parts
+    facts = read_model(model)
+    parts = learner_of(facts).parts
     checked = f'checked on {count(number, "picture")}: same probabilities as {" and ".join(parts)}'
     say(f'{checked} in {paths.shown(paths.checkpoints(model))} (maximum difference {difference:.1e})')
     size = human_size(path.stat().st_size)
     wrote(path, f'{size}: {", ".join(("decoding", *parts))} and labels in one file')
     best = best_views(path) if args.views else 1
     viewed = f' --views {best}' if best > 1 else ''
+    if ships_lite(facts):
+        size = human_size(lite_path(model).stat().st_size)
+        wrote(lite_path(model), f'{size}: the same with the int8 backbone, to ship')
+        path = path if viewed else lite_path(model)
     next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}{viewed}')
 
 

@@ -1,18 +1,24 @@
-"""The precision that a network computes in: float32, or bfloat16 if the CPU has instructions for it.
+"""The precision that a network computes in: float32, bfloat16 if the CPU has instructions for it, or int8.
 
 bfloat16 has the range of float32 and 8 bits of its mantissa (Wang and Kanwar 2019, "BFloat16: the secret to
 high performance on Cloud TPUs"). TensorFlow rewrites the graph when a session is created
 (auto_mixed_precision_onednn_bfloat16), so files do not change, and outputs are float32.
+
+Backbones alone compute in int8: LiteRT runs them, as .tflite models (lite/backbones.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from src.common import errors
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.lite.interpreters import EXTRA, PACKAGE
 
+INT8 = 'int8'
 CHOICES = ('auto', 'float32', 'bfloat16')
+OF_BACKBONES = (*CHOICES, INT8)
 # With AVX-512 alone bfloat16 is emulated, which is slower than float32.
 CPU_FLAGS = {'avx512_bf16', 'amx_bf16'}
 
@@ -27,7 +33,10 @@ def cpu_has_bfloat16(cpuinfo: Path = Path('/proc/cpuinfo')) -> bool:
 
 
 def resolve(choice: str) -> str:
-    """'float32' or 'bfloat16' for one of CHOICES. Raises UserError for bfloat16 on a CPU without it."""
+    """'float32', 'bfloat16' or 'int8' for one of OF_BACKBONES. Raises UserError for bfloat16 on a CPU without
+    it, and for int8 without LiteRT."""
+    if choice == INT8:
+        errors.require_packages(EXTRA, PACKAGE)
     if choice == 'bfloat16' and not cpu_has_bfloat16():
         raise UserError('this CPU has no instructions for bfloat16: use --precision float32')
     if choice == 'auto':
@@ -35,8 +44,13 @@ def resolve(choice: str) -> str:
     return choice
 
 
+def in_tensorflow(precision: str) -> str:
+    """What TensorFlow computes in where bottlenecks are computed in `precision`: int8 is LiteRT's."""
+    return 'float32' if precision == INT8 else precision
+
+
 def session_config(precision: str) -> tf.ConfigProto:
-    """The session configuration for `precision`, 'float32' or 'bfloat16'."""
+    """The session configuration for `precision`, 'float32' or 'bfloat16'; of int8 as for float32."""
     config = tf.ConfigProto()
     if precision == 'bfloat16':
         options = config.graph_options.rewrite_options

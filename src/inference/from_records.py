@@ -1,5 +1,5 @@
 """A frozen model's predictions for the examples in records: from bottlenecks if it has a backbone that was
-not fine-tuned, and the records hold those of all views that it averages, else from pictures."""
+not fine-tuned, and the records hold those of all views that it averages, not in int8; else from pictures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.progress import progress
 from src.graph.model_info import views_in
+from src.graph.precision import INT8
 from src.images.faults import BadImage
 from src.inference.predictor import Predictor
 from src.records import dataset
@@ -30,8 +31,10 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
     """
     backbone = predictor.info.get('backbone')
     mirrored = views_in(predictor.info) > 1
-    # A fine-tuned backbone gives other bottlenecks, and records may lack those of a view.
-    cached = backbone and not backbone.get('thawed') and (records.mirrored or not mirrored)
+    # A fine-tuned backbone gives other bottlenecks, as one in float32 does than one in int8; and records may
+    # lack those of a view.
+    own = backbone and not backbone.get('thawed') and records.manifest['precision'] != INT8
+    cached = own and (records.mirrored or not mirrored)
     if cached and predictor.views == 1:
         field = of_model(records, backbone).bottlenecks(mirrored)
         held = dataset.load(records, split, field=field)

@@ -7,6 +7,7 @@ from typing import Any
 
 from src.common import consts, paths
 from src.graph.joined.facts import members
+from src.graph.precision import INT8
 from src.records.manifest import is_url
 
 
@@ -18,8 +19,9 @@ def backbone_words(converter: str, manifest: dict) -> list[str]:
     all_of_them = members(backbone)
     words = [word for one in all_of_them for word in graph_words(one, converter, len(all_of_them) > 1)]
     words += ['--mirror'] if manifest.get('mirrored') else []
-    if not manifest.get('complete'):  # --precision auto may differ on another machine
-        words += ['--precision', manifest['precision']] if manifest.get('precision') else []
+    precision = manifest.get('precision')
+    if precision == INT8 or (precision and not manifest.get('complete')):
+        words += ['--precision', precision]  # auto may differ on another machine, and is never int8
     return words
 
 

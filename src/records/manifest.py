@@ -9,7 +9,8 @@
 | backbone      | facts of the backbone (`Backbone.facts`), null for records without bottlenecks;  |
 |               | of several: `joined` holds the facts of each, with `field`, its field of records |
 | mirrored      | whether there are bottlenecks of the mirrored pictures; missing: no              |
-| precision     | what the backbone computed in, 'float32' or 'bfloat16'; null without a backbone  |
+| precision     | what the backbone computed in: 'float32', 'bfloat16' or 'int8' (by LiteRT: the   |
+|               | facts of each backbone name its model); null without a backbone                  |
 | split_by      | what decided the splits: 'hash', 'official', 'test list', 'test batch' or 'draw' |
 | crop_to_box   | whether photos were cropped to their bounding boxes                              |
 | copies        | kinds of augmented copies of the training photos                                 |

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.common import paths
+from src.common import errors, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph import precision
@@ -31,6 +31,9 @@ def test_choices_are_resolved(monkeypatch):
         monkeypatch.setattr(precision, 'cpu_has_bfloat16', lambda has=has: has)
         assert precision.resolve('auto') == auto
         assert precision.resolve('float32') == 'float32'
+    monkeypatch.setattr(errors, 'missing_packages', lambda *packages: [])
+    assert precision.resolve('int8') == 'int8'
+    assert precision.in_tensorflow('int8') == 'float32' and precision.in_tensorflow('bfloat16') == 'bfloat16'
     with pytest.raises(UserError, match='--precision float32'):
         precision.resolve('bfloat16')
 

@@ -248,6 +248,7 @@ def test_the_conversion_is_repeated_by_the_command_that_is_told(backbones, photo
             r'as they are: leave out --review, or convert again',
         ),
         (['--add-backbone', '{2}', '--no-backbone'], 'leave out --no-backbone'),
+        (['--add-backbone', '{2}', '--precision', 'int8'], 'bottlenecks in float32.* leave out --precision'),
         (
             ['{photos}', *PLAIN, '--backbone', '{0}', '{0}'],
             r'pocket_96\.pb is given twice: name each backbone',

@@ -114,6 +114,18 @@ class RecordsFolder:
         with local_copy(self.place / name) as path:
             return files.read_json(path)
 
+    def sha256(self, name: str) -> str | None:
+        """Of a file; None when it is missing."""
+        if not self.exists(name):
+            return None
+        with local_copy(self.place / name) as path:
+            return files.sha256(path)
+
+    def write(self, name: str, data: bytes) -> None:
+        with self.writing(name) as path:
+            path.write_bytes(data)
+            files.flush_to_disk(path)
+
     def write_json(self, name: str, value: Any) -> None:
         with self.writing(name) as path:
             files.write_json(path, value)

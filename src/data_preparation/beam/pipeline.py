@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
@@ -26,12 +27,14 @@ from apache_beam.utils.shared import Shared
 
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
-from src.data_preparation.beam.files import RecordsFolder, Remote, local_copy
+from src.data_preparation.beam.backbones import extractor_of, load
+from src.data_preparation.beam.files import RecordsFolder, Remote
 from src.data_preparation.beam.listing import list_samples
 from src.data_preparation.beam.review import from_bytes, labels_of, reviewed
 from src.data_preparation.class_folders import no_class_folders
+from src.data_preparation.conversion import calibration
 from src.data_preparation.conversion import job as jobs
-from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor
+from src.data_preparation.conversion.int8 import prepared, write_models
 from src.data_preparation.conversion.job import Job, Totals, totals_of
 from src.data_preparation.conversion.shards import (
     note_name,
@@ -40,11 +43,9 @@ from src.data_preparation.conversion.shards import (
     shard_of,
     write_records,
 )
-from src.data_preparation.samples import Planned, Sample, class_names, shown, skipped
+from src.data_preparation.samples import Planned, Sample, class_names, skipped
 from src.data_preparation.splits import deduplicated, digest_of, planned_as
-from src.graph.backbones import load_as
-from src.graph.joined.facts import members, widths_of
-from src.graph.joined.join import join_backbones
+from src.graph.precision import INT8
 
 # Files that a worker reads at the same time to hash them, as reading waits for disks and networks.
 HASH_BATCH, HASH_THREADS = 64, 8
@@ -125,8 +126,14 @@ def build(pipeline: beam.Pipeline, task: Task) -> None:
         | 'record hash' >> beam.Map(jobs.record_hash).with_output_types(object)
         | 'total hash' >> beam.CombineGlobally(sum).with_output_types(object)
     )
+    int8 = task.job.precision == INT8
+    candidates = (
+        kept.photos
+        | 'candidates' >> beam.Filter(lambda item: int8 and calibration.is_candidate(item))
+        | 'calibration' >> beam.combiners.Top.Smallest(calibration.CANDIDATES, key=calibration.order)
+    )
     plan = tasks | 'claim' >> beam.Map(
-        claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(total_hash)
+        claim, AsSingleton(labels), AsSingleton(counts), AsSingleton(total_hash), AsSingleton(candidates)
     )
     written = (
         kept.photos
@@ -160,16 +167,29 @@ def deduplicate(same: tuple[str, Iterable[Planned]]) -> Iterator:
         yield TaggedOutput('bad', Totals(remarks=[asdict(remark) for remark in left_out]))
 
 
-def claim(task: Task, labels: set[bytes], counts: dict[str, int], total_hash: int) -> Plan:
-    """Claim the folder before anything is written to it. Raises UserError as `job.claim` does."""
+def claim(
+    task: Task, labels: set[bytes], counts: dict[str, int], total_hash: int, photos: list[Planned]
+) -> Plan:
+    """Claim the folder before anything is written to it; int8 models of the backbones are calibrated on the
+    first of `photos`. Raises UserError as `job.claim` and `int8.prepared` do."""
     if not labels:
         raise no_class_folders(task.job.source)
     names = class_names(map(from_bytes, labels), task.job.source)
     manifest = jobs.new_manifest(task.job, task.backbone, names, total_hash)
+    models = {}
+    if task.backbone and task.job.precision == INT8:
+        manifest, models = prepared(
+            manifest,
+            task.overwrite,
+            task.folder,
+            lambda: load(task.pbs, task.backbone),
+            lambda: calibration.encoded(photos, task.job.crop_to_box),
+        )
     task.folder.claim(manifest, task.overwrite)
+    write_models(models, task.folder)
     # Of an earlier run: its records are with or without mirrored pictures.
     begun = task.folder.read_json(MANIFEST).get('mirrored', False)
-    return Plan(jobs.with_bottlenecks_of(manifest, task.backbone, begun), counts)
+    return Plan(jobs.with_bottlenecks_of(manifest, manifest['backbone'], begun), counts)
 
 
 def with_shard(item: Planned, plan: Plan) -> tuple[tuple[str, int], Planned]:
@@ -197,7 +217,9 @@ class WriteShard(beam.DoFn):
         shard = shard_of(split, index, shards_in(plan, split), items)
         folder = self._task.folder
         if not folder.exists(shard.name):
-            extractor = self._shared.acquire(lambda: self._load(plan)) if self._task.backbone else None
+            task = self._task
+            load_once = partial(extractor_of, task.pbs, plan.manifest, folder)
+            extractor = self._shared.acquire(load_once) if task.backbone else None
             with folder.writing(shard.name) as path:
                 crop, classes = self._task.job.crop_to_box, plan.manifest['classes']
                 note = write_records(path, shard, extractor, classes, crop, self._photos.inc)
@@ -205,19 +227,6 @@ class WriteShard(beam.DoFn):
                 folder.write_json(note_name(shard.name), note)
             self._skipped.inc(len(note['remarks']))
         yield totals_of(shard.name, folder.read_json(note_name(shard.name)))
-
-    def _load(self, plan: Plan) -> Extractor:
-        backbones = []
-        for pb, facts in zip(self._task.pbs, members(self._task.backbone), strict=True):
-            with local_copy(pb) as path:
-                backbones.append(load_as(facts, path))
-            if backbones[-1].sha256 != facts['sha256']:
-                raise UserError(
-                    f'{shown(pb)} is a different file on the workers: put it where all of them can read it'
-                )
-        ends = BOTH if plan.manifest.get('mirrored') else PLAIN
-        widths = widths_of(self._task.backbone)
-        return Extractor(join_backbones(backbones), self._task.job.precision, ends, widths)
 
 
 def complete(totals: Totals, task: Task, plan: Plan) -> None:

@@ -21,12 +21,15 @@ from src.common.locks import at_work
 from src.common.paths import MANIFEST
 from src.common.progress import progress, say
 from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor, computed
+from src.data_preparation.conversion.calibration import recorded
+from src.data_preparation.conversion.int8 import LocalStore, models_of, with_models, write_models
 from src.data_preparation.conversion.job import with_bottlenecks_of, write_skipped
 from src.data_preparation.conversion.shards import note_name
 from src.graph.backbones import Backbone
 from src.graph.joined import facts
 from src.graph.joined.join import decoding_as, join_backbones
 from src.graph.joined.load import backbone_of
+from src.graph.precision import INT8
 from src.images.faults import BadImage, or_fault
 from src.records import dataset
 from src.records.dataset import Records
@@ -98,23 +101,45 @@ def _mirrored(records: Records) -> _Addition:
     return _Addition(backbone_of(held), held, (MIRRORED,), manifest)
 
 
+def _with_models(records: Records, addition: _Addition) -> _Addition:
+    """The addition with int8 models. New ones are noted in `adding.json`, before anything is computed by
+    them."""
+    begun = _begun(records, addition)
+    known = facts.int8_of(records.manifest['backbone']) | begun.get(facts.INT8, {})
+    store = LocalStore(records.folder)
+    added, models = with_models(
+        addition.facts, known, store, lambda: addition.backbone, lambda: recorded(records)
+    )
+    noted = {'done': begun.get('done', {}), facts.INT8: facts.int8_of(added)}
+    files.write_json(records.folder / ADDING, addition.target | noted)
+    write_models(models, store)
+    whole = facts.with_int8(addition.manifest['backbone'], known | facts.int8_of(added))
+    return replace(addition, facts=added, manifest=addition.manifest | {'backbone': whole})
+
+
 def _add(records: Records, addition: _Addition) -> Records:
     """Write all shards that lack the fields, then the manifest."""
     folder, precision = records.folder, records.manifest['precision']
     for leftover in folder.glob('.*.tmp'):  # of a run that was killed
         leftover.unlink(missing_ok=True)
+    if precision == INT8:
+        addition = _with_models(records, addition)
+    models = models_of(addition.facts, folder)
     done, total = _done(records, addition), sum(records.counts.values())
     finished = sum(notes['records'] for notes in done.values())
     if finished:
         say(f'going on after {count(finished, "photo")} of {total:,}')
     with (
-        Extractor(addition.backbone, precision, addition.ends, facts.widths_of(addition.facts)) as extractor,
+        Extractor(
+            addition.backbone, precision, addition.ends, facts.widths_of(addition.facts), models
+        ) as extractor,
         progress(total, f'{addition.backbone.name} bottlenecks', 'photos', done=finished) as bar,
     ):
         for name in records.manifest['shards']:
             if name not in done:
                 done[name] = _rewrite(records, addition, name, extractor, bar.update)
-                files.write_json(folder / ADDING, addition.target | {'done': done})
+                noted = {'done': done, facts.INT8: facts.int8_of(addition.facts)}
+                files.write_json(folder / ADDING, addition.target | noted)
     manifest = _without_skipped(addition.manifest, done)
     files.write_json(folder / MANIFEST, manifest)
     (folder / ADDING).unlink(missing_ok=True)
@@ -124,10 +149,14 @@ def _add(records: Records, addition: _Addition) -> Records:
 
 def _done(records: Records, addition: _Addition) -> dict[str, dict]:
     """The notes on the shards that an earlier, stopped call has finished."""
+    done = _begun(records, addition).get('done', {})
+    return {name: notes for name, notes in done.items() if _has(records.folder / name, addition)}
+
+
+def _begun(records: Records, addition: _Addition) -> dict:
+    """What `adding.json` says of this addition; {} when it has not begun."""
     begun = files.read_notes(records.folder / ADDING)
-    if {key: begun.get(key) for key in addition.target} != addition.target:
-        return {}
-    return {name: notes for name, notes in begun['done'].items() if _has(records.folder / name, addition)}
+    return begun if all(begun.get(key) == value for key, value in addition.target.items()) else {}
 
 
 def _has(shard: Path, addition: _Addition) -> bool:

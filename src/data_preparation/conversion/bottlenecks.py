@@ -10,7 +10,8 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from src.data_preparation.samples import Planned, bytes_of
 from src.graph.backbones import Backbone
 from src.graph.joined.facts import widths_of
 from src.graph.joined.join import parts_for
+from src.graph.lite.interpreters import Interpreters
 from src.graph.precision import session_config
 from src.graph.preprocessing.pictures import mirrored, pictures_in
 from src.images.copies import COPIES
@@ -48,9 +50,10 @@ class Extractor:
     Joined backbones have a session each, and run one after the other. So their bottlenecks are what they are
     alone, in bfloat16 too, where TensorFlow chooses the ops to be rounded by looking at the whole graph.
 
-    precision: that of the backbone, 'float32' or 'bfloat16'. Bottlenecks are always float32.
+    precision: that of the backbone in TensorFlow, 'float32' or 'bfloat16'. Bottlenecks are always float32.
     ends: of the names of fields: PLAIN, BOTH, or (MIRRORED,) for the mirrored pictures only.
     widths: those of the bottlenecks by field (`facts.widths_of`), if not those of the backbone itself.
+    models: the int8 models of the backbones, if LiteRT computes (int8.py).
     """
 
     def __init__(
@@ -59,22 +62,25 @@ class Extractor:
         precision: str = 'float32',
         ends: Sequence[str] = PLAIN,
         widths: Mapping[str, int] | None = None,
+        models: Sequence[Path] = (),
     ):
         widths = widths or widths_of(backbone.facts())
         self._fields = [field + end for end in ends for field in widths]
         self._places = np.cumsum([width for _ in ends for width in widths.values()])[:-1]
         self._ends, self._preprocessing = ends, backbone.preprocessing
         self.reader = ImageReader(backbone.graph_def, backbone.preprocessing)
-        config = session_config(precision)
-        config.use_per_session_threads = True
-        config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
-        config.inter_op_parallelism_threads = BATCHES_AT_ONCE
-        self._sessions, self._runs = [], []
-        for one, part in zip(backbone.joined or [backbone], parts_for(backbone), strict=True):
-            with tf.Graph().as_default() as graph:
-                bottleneck = one.attach()
-            self._sessions.append(tf.Session(graph=graph, config=config))
-            run = self._sessions[-1].make_callable(bottleneck, [one.preprocessing.pixels])
+        self._networks: list[tf.Session | Interpreters] = []
+        self._runs: list[tuple[Callable[[np.ndarray], np.ndarray], int]] = []
+        networks = backbone.joined or [backbone]
+        for one, part, model in zip(
+            networks, parts_for(backbone), models or repeat(None, len(networks)), strict=True
+        ):
+            if model:
+                network = Interpreters(model, BATCHES_AT_ONCE)
+                run = network.run
+            else:
+                network, run = _session(one, precision)
+            self._networks.append(network)
             self._runs.append((run, part))
 
     def vectors(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
@@ -97,8 +103,21 @@ class Extractor:
         return self
 
     def __exit__(self, *_) -> None:
-        for held in (self.reader, *self._sessions):
+        for held in (self.reader, *self._networks):
             held.close()
+
+
+def _session(backbone: Backbone, precision: str) -> tuple[tf.Session, Callable[[np.ndarray], np.ndarray]]:
+    """A session of a backbone, and the function from its pixels [N, height, width, 3] to bottlenecks
+    [N, width]."""
+    config = session_config(precision)
+    config.use_per_session_threads = True
+    config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
+    config.inter_op_parallelism_threads = BATCHES_AT_ONCE
+    with tf.Graph().as_default() as graph:
+        bottleneck = backbone.attach()
+    session = tf.Session(graph=graph, config=config)
+    return session, session.make_callable(bottleneck, [backbone.preprocessing.pixels])
 
 
 def training_image(item: Planned, crop_to_box: bool) -> bytes:

@@ -71,10 +71,11 @@ def converter_parser(
     )
     made.add_argument(
         '--precision',
-        choices=precision.CHOICES,
+        choices=precision.OF_BACKBONES,
         default='auto',
         help='what the backbone computes in (default: bfloat16 where the CPU has instructions for it, twice '
-        'as fast; else float32)',
+        'as fast; else float32); int8 runs in LiteRT, and freeze then writes a .tflite file with the same '
+        'int8 backbone, for phones and for fast starts',
     )
     made.add_argument(
         '--review',
@@ -149,7 +150,13 @@ def added(args: argparse.Namespace) -> bool:
         )
     records = open_records(args.name)
     records.width  # noqa: B018  (raises for records without a backbone)
-    loaded = _loaded(further, records.manifest['precision'])
+    held = records.manifest['precision']
+    if args.precision not in ('auto', held):
+        raise UserError(
+            f'{paths.shown(records.folder)} holds bottlenecks in {held}, and --add-backbone adds more of the '
+            'same: leave out --precision, or convert again with --backbone'
+        )
+    loaded = _loaded(further, held)
     records = add_bottlenecks(records, loaded, args.mirror)
     say(f'{paths.shown(records.folder)} holds bottlenecks of {records.manifest["backbone"]["file"]}')
     report(records.manifest, records.folder)

@@ -7,7 +7,9 @@ from dataclasses import asdict, replace
 from src.common import files, paths
 from src.common.locks import at_work
 from src.common.paths import MANIFEST
+from src.data_preparation.conversion import calibration
 from src.data_preparation.conversion.add import add_bottlenecks
+from src.data_preparation.conversion.int8 import LocalStore, models_of, prepared, write_models
 from src.data_preparation.conversion.job import (
     Job,
     Totals,
@@ -25,6 +27,7 @@ from src.data_preparation.conversion.shards import into_shards, note_name, write
 from src.data_preparation.samples import class_names
 from src.data_preparation.splits import with_copies
 from src.graph.backbones import Backbone
+from src.graph.precision import INT8
 from src.records.dataset import open_records
 
 
@@ -42,12 +45,23 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dic
     planned = with_copies(plan.photos, job.copies)
     manifest = new_manifest(job, backbone and backbone.facts(), classes, sum(map(record_hash, planned)))
     with at_work(folder):
+        models = {}
+        if backbone and job.precision == INT8:
+            photos = calibration.chosen(planned)
+            manifest, models = prepared(
+                manifest,
+                overwrite,
+                LocalStore(folder),
+                lambda: backbone,
+                lambda: calibration.encoded(photos, job.crop_to_box),
+            )
         claim(folder, manifest, overwrite)
+        write_models(models, LocalStore(folder))
         # Of an earlier run: its records are with or without mirrored pictures.
         begun = replace(job, mirrored=files.read_json(folder / MANIFEST).get('mirrored', False))
         manifest = with_bottlenecks_of(manifest, manifest['backbone'], begun.mirrored)
         shards = into_shards(planned, job.shard_size)
-        write_missing(folder, shards, begun, backbone, classes)
+        write_missing(folder, shards, begun, backbone, classes, models_of(manifest['backbone'], folder))
         skipped = Totals(
             remarks=[asdict(remark) for remark in (*job.remarks, *remarks)], reviewed=plan.reviewed
         )

@@ -31,7 +31,7 @@ class Job:
     split_by: what decides the splits: 'hash', 'official', 'test list', 'test batch' or 'draw'
     draw: how many photos of each class to draw for each split, if `split_by` is 'draw'
     copies: kinds of augmented copies to add for each training photo
-    precision: what the backbone computes in, 'float32' or 'bfloat16'
+    precision: what the backbone computes in, 'float32', 'bfloat16' or 'int8'
     mirrored: whether the bottlenecks of the mirrored pictures are computed too
     shard_size: about how many records a shard holds
     converter: module name of the converter
@@ -213,7 +213,7 @@ def _difference(earlier: dict, manifest: dict) -> str:
         return 'other classes'
     for key in ('format', 'precision', 'split_by', 'crop_to_box', 'copies'):
         if earlier.get(key) != manifest[key]:
-            return f'another {key}'
+            return f'another {key}' + (f' ({earlier["precision"]})' if key == 'precision' else '')
     if (earlier.get('review') or {}).get('sha256') != (manifest.get('review') or {}).get('sha256'):
         return 'another review of the photos'
     return 'other photos or options'

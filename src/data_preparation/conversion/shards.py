@@ -72,10 +72,15 @@ def into_shards(planned: Iterable[Planned], size: int) -> list[Shard]:
 
 
 def write_missing(
-    folder: Path, shards: Sequence[Shard], job: Job, backbone: Backbone | None, classes: Sequence[str]
+    folder: Path,
+    shards: Sequence[Shard],
+    job: Job,
+    backbone: Backbone | None,
+    classes: Sequence[str],
+    models: Sequence[Path] = (),
 ) -> None:
     """Write the shards that are not in `folder` yet, and a note on each. Without a backbone they hold
-    pictures only."""
+    pictures only. `models` are the int8 models of the backbone."""
     missing = [shard for shard in shards if not (folder / shard.name).exists()]
     if not missing:
         return
@@ -85,7 +90,7 @@ def write_missing(
         say(f'going on after {count(done, "photo")} of {total:,}')
     label = f'{backbone.name} bottlenecks' if backbone else 'pictures'
     with (
-        Extractor(backbone, job.precision, BOTH if job.mirrored else PLAIN)
+        Extractor(backbone, job.precision, BOTH if job.mirrored else PLAIN, models=models)
         if backbone
         else contextlib.nullcontext() as extractor,
         progress(total, label, 'photos', done=done) as bar,

@@ -25,7 +25,8 @@ from src.common.files import count, human_size
 from src.common.progress import progress, say
 from src.common.tf1 import tf
 from src.engine.fine_tuning.variants import varied
-from src.graph.precision import session_config
+from src.graph.joined.facts import without_places
+from src.graph.precision import in_tensorflow, session_config
 from src.graph.unfreezing.cut import Cut
 from src.images.reader import ImageReader
 from src.records import dataset
@@ -44,7 +45,8 @@ class Plan:
     """What is computed: the activations of `records` at `cut`, `variants` of each training photo, augmented
     as `variants.varied` does it; random numbers depend on `seed`.
 
-    The frozen part computes in the precision of the records, as their bottlenecks were computed.
+    The frozen part computes in the precision of the records, as their bottlenecks were computed; of int8 in
+    float32, as TensorFlow computes it.
     """
 
     records: Records
@@ -59,8 +61,8 @@ class Plan:
         return {
             'format': FORMAT,
             'records': self.records.manifest['fingerprint'],
-            'backbone': {key: value for key, value in backbone.items() if key not in ('file', 'path')},
-            'precision': self.records.manifest['precision'],
+            'backbone': without_places(backbone),
+            'precision': in_tensorflow(self.records.manifest['precision']),
             'tensors': {tensor.name: list(tensor.shape) for tensor in self.cut.crossing},
             'variants': self.variants,
             **self.augmentation,

@@ -19,6 +19,7 @@ from src.engine.learners.tail_graph import SCOPE, TailGraph, checkpoint_name
 from src.engine.optimizers import learning_rate, minimize
 from src.graph.backbones import Backbone
 from src.graph.joined.load import backbone_of
+from src.graph.precision import in_tensorflow
 from src.graph.unfreezing.gradients import require_gradients
 from src.images.reader import ImageReader
 from src.models.dense import SCOPE as HEAD
@@ -70,7 +71,7 @@ class Tail(Learner):
         cut = cut_of(recipe, records)
         return {
             'backbone': records.manifest['backbone'],
-            'precision': records.manifest['precision'],
+            'precision': in_tensorflow(records.manifest['precision']),
             'thawed': list(cut.weights),
             'cut': [tensor.name for tensor in cut.crossing],
             'start_sha256': trained_head(recipe, records).sha256,

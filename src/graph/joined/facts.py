@@ -3,6 +3,8 @@ and `model_info` say of it.
 
 Those of several are {'file': 'a.pb + b.pb', 'sha256': of theirs, 'width': the sum, 'joined': [the facts of
 each]}. `field` in the facts of one names its field of the records; without it that is `inception_output`.
+`int8` in the facts of one is the .tflite model that computed its bottlenecks: {'file': beside the records,
+'sha256': of it, 'photos': that it was calibrated on}.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import Any
 from src.common import consts
 
 Facts = Mapping[str, Any]
-_PLACES = ('file', 'path')  # what may change when files are moved
+INT8 = 'int8'
+_NO_IDENTITY = ('file', 'path', INT8)  # files may be moved, and the model follows from the rest
 
 
 def members(facts: Facts | None) -> list[dict[str, Any]]:
@@ -67,8 +70,19 @@ def widths_of(facts: Facts) -> dict[str, int]:
 
 
 def without_places(facts: Facts) -> dict[str, Any]:
-    """The facts without names and places of files, which may be moved."""
-    return {key: value for key, value in facts.items() if key not in _PLACES}
+    """The facts without names and places of files, which may be moved, and without the int8 model."""
+    return {key: value for key, value in facts.items() if key not in _NO_IDENTITY}
+
+
+def int8_of(facts: Facts | None) -> dict[str, Facts]:
+    """What is said of the int8 model of each backbone that has one, by the SHA-256 of the backbone."""
+    return {one['sha256']: one[INT8] for one in members(facts) if INT8 in one}
+
+
+def with_int8(facts: Facts, models: Mapping[str, Facts]) -> dict[str, Any]:
+    """The facts with the int8 models of the backbones, as `int8_of` gives them."""
+    of = [{INT8: dict(models[one['sha256']])} if one['sha256'] in models else {} for one in members(facts)]
+    return joined([one | noted for one, noted in zip(members(facts), of, strict=True)])
 
 
 def chained(fingerprint: str, further: Sequence[Facts]) -> list[str]:

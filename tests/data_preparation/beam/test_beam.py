@@ -150,6 +150,25 @@ def test_several_backbones_and_mirrored_pictures_are_as_in_the_local_conversion(
     assert together.items() <= content(grown).items()
 
 
+def test_int8_models_are_those_of_the_local_conversion(beam, small_shards, mess, tmp_path):
+    pytest.importorskip('ai_edge_litert')
+    from tests.data_preparation.shelf import url_of
+
+    _, small, other = several(tmp_path)
+    flags = ['--backbone', str(small), str(other), '--mirror', '--precision', 'int8']
+    here = content(locally(mess, 'int8', *flags))
+    assert {'small.tflite', 'small_2.tflite'} < here.keys()
+    shutil.rmtree(paths.records('int8'))
+    folder = with_beam(mess, 'int8', *flags)
+    assert content(folder) == here
+    (folder / 'small.tflite').unlink()
+    next(folder.glob('train-*')).unlink()
+    with_beam(mess, 'int8', *flags)
+    assert content(folder) == here
+    with_beam(mess, 'int8', *flags, '--output', url_of(tmp_path / 'out'))
+    assert content(tmp_path / 'out') == here
+
+
 def test_leftovers_of_a_killed_run_are_removed(beam, small_shards, mess):
     folder = with_beam(mess, 'swept')
     whole = content(folder)
