@@ -7,10 +7,12 @@ request keeps the version that it began with; an old version is closed when its 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,11 @@ from src.common.errors import UserError, first_line
 from src.common.names import newest_version
 from src.common.progress import say
 from src.images.decode import encode_jpeg
+from src.images.faults import BadImage
 from src.inference.predictor import Predictor, load_model
 from src.inference.server.batching import Batcher
 
+CORES = os.cpu_count() or 1
 Observer = Callable[[str, int], None]  # called with a model's name and the size of each batch
 
 
@@ -40,17 +44,34 @@ class Found:
 
 
 class Served:
-    """One version of a model. Requests of many threads may use it at the same time."""
+    """One version of a model. Requests of many threads may use it at the same time.
+
+    A picture costs TensorFlow less in a batch, so the pictures of all requests go to `batcher`. LiteRT runs a
+    picture at a time on one core: then `one_by_one` is set, a request with a single picture calls `answer` in
+    its own thread, which saves handing it to another one, and `batcher` spreads several over the cores.
+    """
 
     def __init__(self, name: str, version: int, predictor: Predictor, observe: Observer):
         self.name, self.version, self.predictor = name, version, predictor
         self.labels = predictor.labels
         predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])  # the first run is slow
-        self.batcher = Batcher(
-            predictor.from_mixed, predictor.batch, observe=lambda size: observe(name, size)
-        )
+        self.one_by_one = not predictor.gains_by_batches
+        self._cores = threading.Semaphore(CORES)
+        self._observe = partial(observe, name)
+        if self.one_by_one:
+            self.batcher = Batcher(lambda rows: [self.answer(*rows)], most=1, at_once=CORES)
+        else:
+            self.batcher = Batcher(predictor.from_mixed, predictor.batch, observe=self._observe)
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
+
+    def answer(self, row: bytes | np.ndarray) -> np.ndarray | BadImage:
+        """The answer of `Predictor.from_mixed` to a single row, computed in this thread; by as many threads
+        at once as there are cores."""
+        with self._cores:
+            (answer,) = self.predictor.from_mixed([row])
+        self._observe(1)
+        return answer
 
     def enter(self) -> bool:
         """Begin to use it. Returns False if it is retired; otherwise call `leave` at the end."""
