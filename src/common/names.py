@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from src.common import consts, paths
 
+SUFFIXES = ('.pb', '.tflite')  # of frozen files: TensorFlow's and LiteRT's
 LONGEST_NAME = 200  # bytes; file names take 255, and names get suffixes
 
 
@@ -39,7 +40,7 @@ class Model(NamedTuple):
 def resolve_model(text: str) -> Model:
     """An argparse type: the model with this name or path. Nothing has to exist yet.
 
-    Text with a folder in it or with the suffix .pb is a path, and so is an existing file whose name is not
+    Text with a folder in it or with one of SUFFIXES is a path, and so is an existing file whose name is not
     that of a frozen model. Everything else is a name. Raises ArgumentTypeError for a name that cannot be part
     of file names.
     """
@@ -67,14 +68,15 @@ def resolve_trained(text: str) -> Model:
 
 
 def _is_path(text: str) -> bool:
-    return bool(set('/\\') & set(text)) or Path(text).suffix == '.pb'
+    return bool(set('/\\') & set(text)) or Path(text).suffix in SUFFIXES
 
 
 def _name_in(path: str) -> str:
     """The model's name in the path of a frozen file, with the separators of any system. A version, whose file
     name is a number, has the name of its folder."""
     whole = PureWindowsPath(path)
-    return (whole.parent.name if whole.stem.isdecimal() else '') or whole.name.removesuffix('.pb')
+    own = whole.stem if whole.suffix in SUFFIXES else whole.name
+    return (whole.parent.name if whole.stem.isdecimal() else '') or own
 
 
 def named_model(name: str) -> Model:

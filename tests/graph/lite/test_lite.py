@@ -17,7 +17,7 @@ from src.graph.lite.package import read_package, write_package
 from src.graph.lite.steps import steps_of
 from src.graph.preprocessing.find import preprocessing_graph
 from src.graph.weights import put_weights
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 
 pytest.importorskip('ai_edge_litert')
 
@@ -47,7 +47,7 @@ def test_a_converted_model_gives_the_probabilities_of_its_graph(
     path = converted(shipped, tmp_path, precision, pixels)
     network = Interpreters(path)
     assert network.shape == (96, 96, 3) and network.width == 120
-    expected = Predictor(shipped).from_pixels(pixels)
+    expected = TensorFlowPredictor(shipped).from_pixels(pixels)
     assert np.abs(network.run(pixels) - expected).max() < tolerance
 
 

@@ -1,0 +1,44 @@
+"""Run the steps of a preprocessing (graph/lite/steps.py) in NumPy, as TensorFlow runs them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from src.images.resizing import sample
+from src.images.resizing.scale import scale
+
+RESIZERS = {
+    'ResizeBilinear': sample.bilinear,
+    'ResizeNearestNeighbor': sample.nearest,
+    'ResizeBicubic': sample.bicubic,
+    'ResizeArea': sample.area,
+    'ScaleAndTranslate': scale,
+}
+ARITHMETIC = {
+    'Mul': operator.mul,
+    'Add': operator.add,
+    'AddV2': operator.add,
+    'Sub': operator.sub,
+    'RealDiv': operator.truediv,
+}
+
+
+def preprocess(
+    picture: np.ndarray, steps: Sequence[Mapping[str, Any]], height: int, width: int
+) -> np.ndarray:
+    """Preprocess a decoded picture [h, w, 3] uint8. Returns pixels [height, width, 3] float32.
+
+    Raises KeyError for a step that is not known.
+    """
+    for step in steps:
+        facts = dict(step)
+        op = facts.pop('op')
+        if op in RESIZERS:
+            picture = RESIZERS[op](picture, height, width, **facts)
+        else:
+            picture = ARITHMETIC[op](np.asarray(picture, np.float32), np.asarray(facts['value'], np.float32))
+    return picture

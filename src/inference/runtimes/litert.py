@@ -1,0 +1,120 @@
+"""Run a .tflite model with LiteRT. TensorFlow is not imported.
+
+The pixels come from `images.pillow_reader`, which needs the preprocessing in the file's `model_info`. Several
+pictures are spread over the cores, each with an interpreter of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import numpy as np
+
+from src.common import paths
+from src.common.ahead import ahead
+from src.common.errors import UserError
+from src.graph.lite.interpreters import Interpreters
+from src.graph.lite.package import Package, read_package
+from src.graph.lite.steps import KEY
+from src.images.faults import BadImage, or_fault
+from src.images.pillow_reader import PillowReader
+from src.inference.runtimes.base import BATCH, Predictor
+
+CORES = os.cpu_count() or 1
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+class LiteRTPredictor(Predictor):
+    """A .tflite classifier in interpreters of LiteRT.
+
+    Raises UserError for a model that LiteRT does not run, without labels, or with a preprocessing that is
+    unknown or of another size.
+    """
+
+    views, batch = 1, BATCH
+    takes_bottlenecks = False
+
+    def __init__(self, package: Package):
+        self._path, self.labels, self.info = package.path, package.labels, package.info
+        self._network = Interpreters(package.path)
+        self.reader = PillowReader(_preprocessing(package))
+        _check(package, self._network, self.reader)
+
+    def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        parts = np.array_split(pixels, min(len(pixels), CORES)) if len(pixels) else []
+        return np.concatenate([np.empty((0, self._network.width), np.float32), *self._spread(parts)])
+
+    def from_pictures(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray | BadImage]:
+        return ahead(self._from_one, pictures, self.batch, CORES)
+
+    def from_mixed(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
+        parts = [rows[begin::CORES] for begin in range(min(len(rows), CORES))]
+        answers: list[np.ndarray | BadImage] = [None] * len(rows)
+        for begin, part in enumerate(self._spread(parts, self._from_some)):
+            answers[begin::CORES] = part
+        return answers
+
+    def from_bottlenecks(self, bottlenecks: np.ndarray) -> NoReturn:
+        self._refuse('takes pixels, not bottlenecks')
+
+    def grad_cam(self, pixels: np.ndarray, class_index: int) -> NoReturn:
+        self._refuse('has no gradients, which Grad-CAM needs')
+
+    def close(self) -> None:
+        if '_threads' in self.__dict__:
+            self._threads.shutdown()
+        self._network.close()
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(CORES)
+
+    def _spread(
+        self, parts: Sequence[Item], function: Callable[[Item], Result] | None = None
+    ) -> Iterable[Result]:
+        """The results of a function (of the network itself) for some parts, in order, each in a thread."""
+        return (map if len(parts) < 2 else self._threads.map)(function or self._network.run, parts)
+
+    def _from_one(self, picture: bytes | np.ndarray) -> np.ndarray | BadImage:
+        pixels = or_fault(self.reader.read, picture) if isinstance(picture, bytes) else picture
+        return pixels if isinstance(pixels, BadImage) else self._network.run(pixels[None])[0]
+
+    def _from_some(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
+        return [self._from_one(row) for row in rows]
+
+    def _refuse(self, why: str) -> NoReturn:
+        beside = self._path.with_suffix('.pb')
+        raise UserError(f'{paths.shown(self._path)} {why}: use {paths.shown(beside)}')
+
+
+def load(path: Path, views: int = 1) -> LiteRTPredictor:
+    """Load a .tflite classifier. Raises UserError as `LiteRTPredictor` does, and for several views."""
+    if views > 1:
+        graph = paths.shown(path.with_suffix('.pb'))
+        raise UserError(f'--views {views} is for frozen graphs: leave it out, or use {graph}')
+    return LiteRTPredictor(read_package(path))
+
+
+def _preprocessing(package: Package) -> dict:
+    facts = package.info.get(KEY)
+    if not facts:
+        raise UserError(f'{paths.shown(package.path)} does not say how its pictures are preprocessed')
+    return facts
+
+
+def _check(package: Package, network: Interpreters, reader: PillowReader) -> None:
+    """Raise UserError unless labels and preprocessing fit the model."""
+    path = paths.shown(package.path)
+    if not package.labels:
+        beside = paths.shown(package.path.with_suffix('.txt'))
+        raise UserError(f'{path} contains no labels: put {beside} beside it, one class a line')
+    if len(package.labels) != network.width:
+        raise UserError(f'{path} has {network.width} classes but {len(package.labels)} labels')
+    if reader.shape != network.shape:
+        raise UserError(f'{path} is damaged: its model takes pixels {network.shape}, not {reader.shape}')
