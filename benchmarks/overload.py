@@ -10,7 +10,7 @@ from itertools import islice
 from benchmarks.clients import Answer, ask, ask_once, post
 from benchmarks.malformed import malformed, tiny_picture
 from benchmarks.served import Server
-from src.inference.predictor import Predictor
+from src.inference.runtimes.base import Predictor
 
 CLIENTS = 300
 CHUNK = 500  # malformed requests that are sent at a time

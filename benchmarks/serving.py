@@ -39,7 +39,8 @@ from src.common import cli, errors, paths
 from src.common.files import human_size
 from src.common.progress import say
 from src.graph.lite.package import SUFFIX
-from src.inference.predictor import Predictor, load_model
+from src.inference.predictor import load_model
+from src.inference.runtimes.base import Predictor
 from src.inference.serve import PACKAGES
 
 CLIENTS = 32

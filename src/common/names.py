@@ -24,7 +24,7 @@ LONGEST_NAME = 200  # bytes; file names take 255, and names get suffixes
 
 
 class Model(NamedTuple):
-    """The name of a model, and its frozen file or the folder of its versions (1.pb, 2.pb, ...). Neither
+    """The name of a model, and its frozen file or the folder of its versions (1.pb, 2.tflite, ...). Neither
     needs to exist."""
 
     name: str
@@ -109,9 +109,10 @@ def frozen_of(name: str) -> Path:
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The .pb file with the highest number in a folder of versions; None if there is none."""
-    versions = [file for file in folder.glob('*.pb') if file.stem.isdecimal()]
-    return max(versions, key=lambda file: int(file.stem), default=None)
+    """The frozen file with the highest number in a folder of versions; None if there is none. Of 2.pb and
+    2.tflite it is 2.pb, beside which the other may be used (inference/default_model.py)."""
+    versions = [file for file in folder.glob('*') if file.suffix in SUFFIXES and file.stem.isdecimal()]
+    return max(versions, key=lambda file: (int(file.stem), file.suffix == SUFFIXES[0]), default=None)
 
 
 def known_models() -> list[str]:

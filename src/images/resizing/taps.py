@@ -37,10 +37,12 @@ def summed_columns(picture: np.ndarray, taps: Taps) -> np.ndarray:
 
 def _summed(rows: np.ndarray, taps: Taps) -> np.ndarray:
     """The weighted sums of the rows of a matrix."""
-    total = np.zeros((taps.places.shape[1], rows.shape[1]), np.float32)
-    taken, product = np.empty(total.shape, rows.dtype), np.empty_like(total)
-    for places, weights in zip(taps.places, taps.weights, strict=True):
+    rows = rows.astype(np.float32, copy=False)  # once, as mixed types multiply at half the speed
+    total = np.take(rows, taps.places[0], 0, mode='clip')
+    total *= taps.weights[0][:, None]
+    taken = np.empty_like(total)
+    for places, weights in zip(taps.places[1:], taps.weights[1:], strict=True):
         np.take(rows, places, 0, taken, 'clip')
-        np.multiply(taken, weights[:, None], product)
-        total += product
+        taken *= weights[:, None]
+        total += taken
     return total

@@ -20,7 +20,8 @@ class Predictor(ABC):
     views: the probabilities are averaged over so many views of each picture (inference/views.py).
     batch: at most so many pictures should run at once.
     reader: decodes and preprocesses pictures for the model (images/reader.py, images/pillow_reader.py).
-    takes_bottlenecks: whether `from_bottlenecks` works.
+    gains_by_batches: whether a picture costs less in a batch than alone.
+    takes_bottlenecks: whether `from_bottlenecks` works. has_gradients: whether `grad_cam` may work.
     """
 
     labels: list[str]
@@ -28,7 +29,9 @@ class Predictor(ABC):
     views: int
     batch: int
     reader: Any
+    gains_by_batches: bool
     takes_bottlenecks: bool
+    has_gradients: bool
 
     @abstractmethod
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:

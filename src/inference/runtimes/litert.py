@@ -38,7 +38,7 @@ class LiteRTPredictor(Predictor):
     """
 
     views, batch = 1, BATCH
-    takes_bottlenecks = False
+    gains_by_batches = takes_bottlenecks = has_gradients = False
 
     def __init__(self, package: Package):
         self._path, self.labels, self.info = package.path, package.labels, package.info

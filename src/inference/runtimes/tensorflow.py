@@ -42,7 +42,7 @@ class TensorFlowPredictor(Predictor):
     Raises UserError for views of a model that does not take pictures.
     """
 
-    takes_bottlenecks = True
+    gains_by_batches = takes_bottlenecks = has_gradients = True
 
     def __init__(self, model: FrozenGraph, weights_as_variables: bool = True, views: int = 1):
         require_pictures(model, views)

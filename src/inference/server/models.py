@@ -1,8 +1,9 @@
 """The served models: loaded, found by name and version, and replaced while requests run.
 
-A model is a frozen graph, NAME.pb, or a folder NAME of versions, 1.pb, 2.pb and so on. The highest version is
-served, as TensorFlow Serving does with its folders. A file that is replaced becomes the next version. A
-request keeps the version that it began with; an old version is closed when its last request has ended.
+A model is a frozen graph, NAME.pb, a LiteRT model, NAME.tflite, or a folder NAME of versions, 1.pb, 2.tflite
+and so on. The highest version is served, as TensorFlow Serving does with its folders. A file that is replaced
+becomes the next version. A request keeps the version that it began with; an old version is closed when its
+last request has ended.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import numpy as np
 
 from src.common import paths
 from src.common.errors import UserError, first_line
-from src.common.names import newest_version
+from src.common.names import SUFFIXES, newest_version
 from src.common.progress import say
 from src.images.decode import encode_jpeg
 from src.images.faults import BadImage
-from src.inference.predictor import Predictor, load_model
+from src.inference.predictor import load_model
+from src.inference.runtimes.base import Predictor
 from src.inference.server.batching import Batcher
 
 CORES = os.cpu_count() or 1
@@ -153,13 +155,14 @@ class Models:
         the same name."""
         self._slots: dict[str, Slot] = {}
         for source in sources:
-            name = source.name.removesuffix('.pb')
+            name = source.stem if source.suffix in SUFFIXES else source.name
             if name in self._slots:
                 raise UserError(f'two models are named {name}: rename one of the files')
             slot = self._slots[name] = Slot(name, source, observe, views)
             if not slot.refresh():
                 raise UserError(
-                    f'there is no model {paths.shown(source)}: a .pb file, or a folder of 1.pb, 2.pb'
+                    f'there is no model {paths.shown(source)}: a .pb or .tflite file, or a folder of 1.pb, '
+                    '2.tflite'
                 )
 
     @property
