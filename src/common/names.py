@@ -10,7 +10,6 @@ checkpoints/NAME, frozen/NAME.pb, summary/NAME and metrics/NAME.json belong to t
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 from collections.abc import Collection
@@ -44,7 +43,7 @@ def resolve_model(text: str) -> Model:
     that of a frozen model. Everything else is a name. Raises ArgumentTypeError for a name that cannot be part
     of file names.
     """
-    if _is_path(text) or (os.path.isfile(text) and not frozen_of(text).exists()):  # noqa: PTH113 (never raises)
+    if is_path(text):
         return Model(_name_in(text), paths.located(text))
     return named_model(plain_name(text))
 
@@ -55,7 +54,7 @@ def resolve_trained(text: str) -> Model:
     Raises ArgumentTypeError also for the path of a file outside of frozen/, as such a model has no
     checkpoints here.
     """
-    if not _is_path(text):
+    if not _looks_like_path(text):
         return named_model(plain_name(text))
     model = resolve_model(text)
     folders = [paths.FROZEN_MODELS_DIR.resolve(), paths.POCKET_DOGS.parent.resolve()]
@@ -67,7 +66,14 @@ def resolve_trained(text: str) -> Model:
     return named_model(plain_name(model.name))
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Whether `resolve_model` takes this text as a path."""
+    if _looks_like_path(text):
+        return True
+    return os.path.isfile(text) and not frozen_of(text).exists()  # noqa: PTH113 (never raises)
+
+
+def _looks_like_path(text: str) -> bool:
     return bool(set('/\\') & set(text)) or Path(text).suffix in SUFFIXES
 
 
@@ -126,6 +132,8 @@ def known_models() -> list[str]:
 def similar(name: str, known: Collection[str] | None = None) -> str:
     """The end of an error message: '; similar names: flowers, flowers_2', or '' if there are none. `known`
     are the names to choose from (default: the models)."""
+    import difflib  # only for messages
+
     near = difflib.get_close_matches(name, set(known_models() if known is None else known) - {name})
     return f'; similar names: {", ".join(near)}' if near else ''
 

@@ -72,3 +72,16 @@ class PillowReader:
         if len(resized) == 1:
             return resized[0]
         return np.concatenate([one.reshape(-1, 1, 3) for one in resized])  # graph/preprocessing/pictures.py
+
+
+def usual_preprocessing(height: int, width: int, pixel_range: tuple[float, float]) -> dict[str, Any]:
+    """Facts of the preprocessing that graphs of pixels get (graph/preprocessing/prepend.py): resizing with
+    antialiasing to pixels [height, width, 3] from `pixel_range[0]` to `pixel_range[1]`."""
+    low, high = pixel_range
+    steps = [
+        {'op': 'ScaleAndTranslate', 'kernel_type': 'triangle', 'antialias': True},
+        {'op': 'Mul', 'value': (high - low) / 255},
+        {'op': 'AddV2', 'value': low},
+    ]
+    picture = {'height': height, 'width': width, 'scalable': True, 'steps': steps}
+    return {'height': height, 'width': width, 'pictures': [picture]}

@@ -23,6 +23,7 @@ from src.graph.model_info import labels_in
 
 SUFFIX = '.tflite'
 LABELS, INFO = 'labels.txt', 'model_info.json'
+PREPROCESSING = 'preprocessing'  # in `model_info`: the steps of steps.py
 IDENTIFIER = b'TFL3'  # bytes 4 to 8 of every .tflite file
 MADE = (1980, 1, 1, 0, 0, 0)  # the date of all entries: the same model gives the same bytes
 MOST_FACTS = 50_000_000  # bytes of an entry

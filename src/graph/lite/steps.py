@@ -22,10 +22,11 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import node_of, nodes_by_name
+from src.graph.lite.package import PREPROCESSING
 from src.graph.preprocessing.find import Preprocessing, parts_of
 from src.graph.preprocessing.hidden_decoders import RESIZERS
 
-KEY = 'preprocessing'  # in `model_info`
+KEY = PREPROCESSING
 # What a resizing op samples, by its attributes; TensorFlow leaves those out that have their default value.
 DEFAULTS = {'align_corners': False, 'half_pixel_centers': False, 'antialias': True, 'kernel_type': 'lanczos3'}
 ATTRIBUTES = {

@@ -19,7 +19,7 @@ from src.images.resizing.taps import Taps, summed_columns, summed_rows
 
 NUMBER, HALF = np.float32, np.float32(0.5)
 STEPS = 1 << 10  # the weights of ResizeBicubic are computed for so many positions between two pixels
-LEAST_SUM = NUMBER(1000) * np.finfo(NUMBER).tiny
+LEAST_SUM = NUMBER(1000 * 2.0**-126)
 
 
 def bilinear(

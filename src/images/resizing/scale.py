@@ -13,7 +13,7 @@ import numpy as np
 from src.images.resizing.kernels import KERNELS
 from src.images.resizing.taps import Taps, summed_columns, summed_rows
 
-NO_WEIGHT = np.float32(1000) * np.finfo(np.float32).tiny  # a smaller sum of weights counts as none
+NO_WEIGHT = np.float32(1000 * 2.0**-126)  # a smaller sum of weights counts as none
 HALF = np.float32(0.5)
 
 

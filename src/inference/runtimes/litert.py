@@ -7,11 +7,11 @@ pictures are spread over the cores, each with an interpreter of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -19,10 +19,9 @@ from src.common import paths
 from src.common.ahead import ahead
 from src.common.errors import UserError
 from src.graph.lite.interpreters import Interpreters
-from src.graph.lite.package import Package, read_package
-from src.graph.lite.steps import KEY
+from src.graph.lite.package import PREPROCESSING, Package, read_package
 from src.images.faults import BadImage, or_fault
-from src.images.pillow_reader import PillowReader
+from src.images.pillow_reader import PillowReader, usual_preprocessing
 from src.inference.runtimes.base import BATCH, Predictor
 
 CORES = os.cpu_count() or 1
@@ -33,6 +32,9 @@ Result = TypeVar('Result')
 class LiteRTPredictor(Predictor):
     """A .tflite classifier in interpreters of LiteRT.
 
+    pixel_range: of the pixels that a model takes whose file does not hold its preprocessing. Pictures are
+        then resized by `tf.image.resize` with antialiasing, as for frozen graphs that take pixels.
+
     Raises UserError for a model that LiteRT does not run, without labels, or with a preprocessing that is
     unknown or of another size.
     """
@@ -40,10 +42,10 @@ class LiteRTPredictor(Predictor):
     views, batch = 1, BATCH
     gains_by_batches = takes_bottlenecks = has_gradients = False
 
-    def __init__(self, package: Package):
+    def __init__(self, package: Package, pixel_range: tuple[float, float] | None = None):
         self._path, self.labels, self.info = package.path, package.labels, package.info
         self._network = Interpreters(package.path)
-        self.reader = PillowReader(_preprocessing(package))
+        self.reader = PillowReader(_preprocessing(package, self._network.shape, pixel_range))
         _check(package, self._network, self.reader)
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -93,19 +95,27 @@ class LiteRTPredictor(Predictor):
         raise UserError(f'{paths.shown(self._path)} {why}: use {paths.shown(beside)}')
 
 
-def load(path: Path, views: int = 1) -> LiteRTPredictor:
+def load(path: Path, views: int = 1, pixel_range: tuple[float, float] | None = None) -> LiteRTPredictor:
     """Load a .tflite classifier. Raises UserError as `LiteRTPredictor` does, and for several views."""
     if views > 1:
         graph = paths.shown(path.with_suffix('.pb'))
         raise UserError(f'--views {views} is for frozen graphs: leave it out, or use {graph}')
-    return LiteRTPredictor(read_package(path))
+    return LiteRTPredictor(read_package(path), pixel_range)
 
 
-def _preprocessing(package: Package) -> dict:
-    facts = package.info.get(KEY)
-    if not facts:
-        raise UserError(f'{paths.shown(package.path)} does not say how its pictures are preprocessed')
-    return facts
+def _preprocessing(
+    package: Package, shape: tuple[int, int, int], pixel_range: tuple[float, float] | None
+) -> Mapping[str, Any]:
+    """The preprocessing in the file, or else the usual one for pixels [height, width, 3] of this range."""
+    facts, path = package.info.get(PREPROCESSING), paths.shown(package.path)
+    if facts and pixel_range:
+        raise UserError(f'{path} holds its own preprocessing: leave --pixel-range out')
+    if not facts and not pixel_range:
+        raise UserError(
+            f'{path} does not say which pixels it takes: give `classify` the range that the maker of the '
+            'model names, such as --pixel-range 0,1 or --pixel-range=-1,1'
+        )
+    return facts or usual_preprocessing(*shape[:2], pixel_range)
 
 
 def _check(package: Package, network: Interpreters, reader: PillowReader) -> None:
