@@ -154,22 +154,30 @@ def test_modules_of_litert_need_no_heavy_package(module):
     assert [chain for name, chain in chains(module).items() if name.partition('.')[0] in HEAVY] == []
 
 
+SERVE = (
+    'import pathlib, sys\nfrom src.common.tf1 import own_process\n'
+    'from src.inference.server.admission import AdmissionLimit\n'
+    'from src.inference.server.app import create_app\nfrom src.inference.server.metrics import Metrics\n'
+    'from src.inference.server.models import Models\nfrom src.inference.server.service import Limits\n'
+    'import src.inference.serve, src.inference.server.listening\n'
+    'own_process()\nmodels = Models([pathlib.Path(sys.argv[2])])\n'
+    'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
+    'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'
+    'print(client.get("/").status_code, client.post("/classify?top=1", data=picture).status_code)\n'
+    'parts = {"image": [(open(sys.argv[1], "rb"), "a.jpg"), (open(sys.argv[1], "rb"), "b.jpg")]}\n'
+    'print(client.post("/classify", data=parts).status_code)\n'
+    'print(client.post("/explain", data=picture).content_type)\n'
+    'models.close()\n'
+)
+
+
 def test_the_server_loads_tensorflow_only(picture):
-    code = (
-        'import pathlib, sys\nfrom src.common import paths\nfrom src.common.tf1 import own_process\n'
-        'from src.inference.server.admission import AdmissionLimit\n'
-        'from src.inference.server.app import create_app\nfrom src.inference.server.metrics import Metrics\n'
-        'from src.inference.server.models import Models\nfrom src.inference.server.service import Limits\n'
-        'import src.inference.serve, src.inference.server.listening\n'
-        'own_process()\nmodels = Models([paths.POCKET_DOGS])\n'
-        'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
-        'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'
-        'print(client.get("/").status_code, client.post("/classify?top=1", data=picture).status_code)\n'
-        'print(client.post("/explain", data=picture).content_type)\n'
-        'models.close()\n'
-    )
-    assert run(code + LOADED, picture, folder=picture.parent) == [
-        '200 200',
-        'image/png',
-        'loaded tensorflow',
-    ]
+    lines = run(SERVE + LOADED, picture, paths.POCKET_DOGS, folder=picture.parent)
+    assert lines == ['200 200', '200', 'image/png', 'loaded tensorflow']
+
+
+def test_the_server_of_a_tflite_file_loads_nothing_heavy(picture):
+    pytest.importorskip('ai_edge_litert')
+    lite = tflite_of(brightest_side(picture.with_name('side.pb')), picture.with_name('side.tflite'))
+    lines = run(SERVE + LOADED, picture, lite, folder=picture.parent)
+    assert lines == ['200 200', '200', 'application/json', 'loaded']

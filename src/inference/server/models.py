@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +19,13 @@ import numpy as np
 
 from src.common import paths
 from src.common.errors import UserError, first_line
-from src.common.names import SUFFIXES, newest_version
 from src.common.progress import say
 from src.images.decode import encode_jpeg
 from src.images.faults import BadImage
 from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.server.batching import Batcher
+from src.inference.versions import Found, Source
 
 CORES = os.cpu_count() or 1
 Observer = Callable[[str, int], None]  # called with a model's name and the size of each batch
@@ -34,15 +33,6 @@ Observer = Callable[[str, int], None]  # called with a model's name and the size
 
 class NoSuchModel(Exception):
     """There is no model of this name, or not in this version."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file to serve, and its version if its name is a number; `stamp` changes when it is replaced."""
-
-    path: Path
-    version: int | None
-    stamp: tuple[int, ...]
 
 
 class Served:
@@ -53,8 +43,8 @@ class Served:
     its own thread, which saves handing it to another one, and `batcher` spreads several over the cores.
     """
 
-    def __init__(self, name: str, version: int, predictor: Predictor, observe: Observer):
-        self.name, self.version, self.predictor = name, version, predictor
+    def __init__(self, name: str, version: int, path: Path, predictor: Predictor, observe: Observer):
+        self.name, self.version, self.path, self.predictor = name, version, path, predictor
         self.labels = predictor.labels
         predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])  # the first run is slow
         self.one_by_one = not predictor.gains_by_batches
@@ -66,6 +56,11 @@ class Served:
             self.batcher = Batcher(predictor.from_mixed, predictor.batch, observe=self._observe)
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
+
+    @property
+    def file(self) -> str:
+        """The path of its file, as messages show it."""
+        return paths.shown(self.path)
 
     def answer(self, row: bytes | np.ndarray) -> np.ndarray | BadImage:
         """The answer of `Predictor.from_mixed` to a single row, computed in this thread; by as many threads
@@ -101,11 +96,11 @@ class Served:
 
 
 class Slot:
-    """A model name, the file or folder it is loaded from, and the version that is served. Its probabilities
-    are averaged over so many views of each picture."""
+    """A model: what it is loaded from, and the version that is served. Its probabilities are averaged over
+    so many views of each picture."""
 
-    def __init__(self, name: str, source: Path, observe: Observer, views: int = 1):
-        self.name, self._source, self._observe, self._views = name, source, observe, views
+    def __init__(self, source: Source, observe: Observer, views: int = 1):
+        self.name, self._source, self._observe, self._views = source.name, source, observe, views
         self._found: Found | None = None
         self.served: Served | None = None
         self.failure: tuple[int, str] | None = None  # a version that could not be loaded, and why
@@ -115,14 +110,14 @@ class Slot:
 
         Raises UserError, or TensorFlow's error, if it cannot be loaded or run; the old one stays served.
         """
-        found = self._look()
+        found = self._source.look()
         if found is None or found == self._found:
             return False
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
             predictor = load_model(found.path, weights_as_variables=False, views=self._views)
-            fresh = Served(self.name, version, predictor, self._observe)
+            fresh = Served(self.name, version, found.path, predictor, self._observe)
         except Exception as error:
             self.failure = version, first_line(error)
             raise
@@ -131,38 +126,28 @@ class Slot:
             old.retire()
         return True
 
-    def _look(self) -> Found | None:
-        """The file to serve; None if there is none."""
-        try:
-            if not self._source.is_dir():
-                return _found(self._source, None)
-            newest = newest_version(self._source)
-            return newest and _found(newest, int(newest.stem))
-        except OSError:  # deleted in this moment
-            return None
-
-
-def _found(path: Path, version: int | None) -> Found:
-    stat = path.stat()
-    return Found(path, version, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
-
 
 class Models:
     """All served models by name. The first is the default."""
 
-    def __init__(self, sources: list[Path], observe: Observer = lambda name, size: None, views: int = 1):
-        """Load all, with so many views of each picture. Raises UserError if one cannot be loaded, or two have
-        the same name."""
+    def __init__(
+        self,
+        sources: Sequence[Source | Path],
+        observe: Observer = lambda name, size: None,
+        views: int = 1,
+    ):
+        """Load all, with so many views of each picture; a path is served as it is. Raises UserError if one
+        cannot be loaded, or two have the same name."""
         self._slots: dict[str, Slot] = {}
-        for source in sources:
-            name = source.stem if source.suffix in SUFFIXES else source.name
-            if name in self._slots:
-                raise UserError(f'two models are named {name}: rename one of the files')
-            slot = self._slots[name] = Slot(name, source, observe, views)
+        for given in sources:
+            source = Source(given) if isinstance(given, Path) else given
+            if source.name in self._slots:
+                raise UserError(f'two models are named {source.name}: rename one of the files')
+            slot = self._slots[source.name] = Slot(source, observe, views)
             if not slot.refresh():
                 raise UserError(
-                    f'there is no model {paths.shown(source)}: a .pb or .tflite file, or a folder of 1.pb, '
-                    '2.tflite'
+                    f'there is no model {paths.shown(source.path)}: a .pb or .tflite file, or a folder of '
+                    'versions (1.pb, 2.tflite)'
                 )
 
     @property
@@ -198,7 +183,7 @@ class Models:
             for slot in self._slots.values():
                 try:
                     if slot.refresh():
-                        say(f'{slot.name}: now serving version {slot.served.version}')
+                        say(f'{slot.name}: now serving version {slot.served.version}, {slot.served.file}')
                 except Exception as error:  # of any kind: the other models are still watched
                     say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
 

@@ -102,7 +102,7 @@ def test_a_damaged_lite_version_leaves_the_old_one_served(tmp_path, lite_side):
     folder.mkdir()
     shutil.copy(lite_side, folder / '1.tflite')
     models, stop = Models([folder]), threading.Event()
-    watch = threading.Thread(target=models.watch, args=[0.05, stop])
+    watch = threading.Thread(target=models.watch, args=[0.05, stop], daemon=True)
     watch.start()
     slot = models.slot('side')
     whole = lite_side.read_bytes()
@@ -110,7 +110,7 @@ def test_a_damaged_lite_version_leaves_the_old_one_served(tmp_path, lite_side):
         [
             (b'half a file', 'not a .tflite model'),
             (whole[:200], '3.tflite'),
-            (whole[: whole.index(b'PK')], 'no labels'),  # without the facts behind the model
+            (whole[: whole.index(b'PK')], 'does not say which pixels it takes'),  # no facts behind it
         ],
         start=2,
     ):
@@ -181,7 +181,7 @@ def test_a_new_version_that_fails_in_its_first_run_does_not_end_the_watch(tmp_pa
     folder.mkdir()
     brightest_side(folder / '1.pb')
     models, stop = Models([folder]), threading.Event()
-    watch = threading.Thread(target=models.watch, args=[0.05, stop])
+    watch = threading.Thread(target=models.watch, args=[0.05, stop], daemon=True)
     watch.start()
     unrunnable(tmp_path / 'new.tmp', SIDES).rename(folder / '2.pb')
     slot = models.slot('side')
