@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from src.common import cli, errors
+from src.common.process import memory
 from src.common.progress import say
 from src.inference.choice import wanted_model
 from src.inference.default_model import default_model, why_default
@@ -65,6 +66,7 @@ def serve(
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
 
+    memory.keep_freed()
     metrics = Metrics()
     models = Models(sources, metrics.ran, views)
     admission = AdmissionLimit(queue, metrics.queued)
