@@ -29,7 +29,6 @@ _DISK_ERRORS = {
     if hasattr(errno, name)  # not all exist on Windows
 }
 _NUMBERS = {os.strerror(number): number for number in _DISK_ERRORS}
-_TENSORFLOW_SAYS = re.compile(rf'(?P<path>\S[^;\n]*); (?P<reason>{"|".join(map(re.escape, _NUMBERS))})')
 _FULL = {errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC), errno.EFBIG}
 _NOT_WRITABLE = {*_FULL, errno.EROFS}
 
@@ -64,7 +63,7 @@ def disk_fault(error: BaseException) -> str:
     if isinstance(error, OSError):
         number = error.errno if error.errno in _DISK_ERRORS else None
     elif type(error).__module__.startswith('tensorflow.'):
-        said = _TENSORFLOW_SAYS.search(str(error))
+        said = _tensorflow_says(error)
         number = said and _NUMBERS[said['reason']]
     else:
         return ''
@@ -117,6 +116,12 @@ def _ended(main: Callable[[], int | None]) -> int:
         return _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
 
 
+def _tensorflow_says(error: BaseException) -> re.Match | None:
+    """The path and the reason in an error of TensorFlow about a disk."""
+    reasons = '|'.join(map(re.escape, _NUMBERS))
+    return re.search(rf'(?P<path>\S[^;\n]*); (?P<reason>{reasons})', str(error))
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text (TensorFlow's errors have many), or its type if it has no text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
@@ -127,7 +132,7 @@ def place_of(error: BaseException) -> str:
     if isinstance(error, OSError):
         path, reason = error.filename, error.strerror
     else:
-        path, reason = _TENSORFLOW_SAYS.search(str(error)).group('path', 'reason')
+        path, reason = _tensorflow_says(error).group('path', 'reason')
     if path is None:
         return 'cannot write'
     path = re.sub(r'\.tempstate\d+$', '', str(path))  # the temporary suffix of TensorFlow's files

@@ -11,7 +11,7 @@ This module does not import TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from src.images.headers import Header
 
@@ -21,8 +21,7 @@ RATIOS = (8, 4, 2)  # by which libjpeg can divide the sides while it decodes
 LEAST_OVERSAMPLING = 2
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The size that a picture is resized to, and whether a JPEG for it may be decoded at a fraction of its
     size."""
 

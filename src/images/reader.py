@@ -15,8 +15,8 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class ImageReader:
         self._preprocessing, self._session_of_many = preprocessing, None
         self._whole = whole = subgraph(graph_def, [preprocessing.pixels])
         self._parts = _parts(whole, preprocessing)
-        ratios = RATIOS if any(part.scalable for part in self._parts) else ()
+        ratios = RATIOS if any(part.target.scalable for part in self._parts) else ()
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(whole, name='')
             for ratio in ratios:
@@ -91,7 +91,7 @@ class ImageReader:
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
         """Whether the graph, fed with the encoded picture itself, computes the pixels that `read` returns,
         and the picture has at most `most_pixels`."""
-        return plain_in_full(header, self._parts, most_pixels)
+        return plain_in_full(header, [part.target for part in self._parts], most_pixels)
 
     @cached_property
     def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -121,7 +121,7 @@ class ImageReader:
 
     def _ratios(self, header: Header) -> list[int]:
         """The ratio by which the decoder may divide the sides of the picture, for each part of the pixels."""
-        return [part.ratio(header) for part in self._parts]
+        return [part.target.ratio(header) for part in self._parts]
 
     def _read_parts(self, data: bytes, header: Header) -> np.ndarray:
         """As `read`, with each part of the pixels from a picture decoded at a ratio of its own."""
@@ -144,11 +144,11 @@ class ImageReader:
         return self._session.run(tensors, {self._preprocessing.decoded: decoded})
 
 
-@dataclass(frozen=True)
-class _Part(Target):
-    """The tensor of the pixels, or of the picture of one size in them."""
+class _Part(NamedTuple):
+    """The tensor of the pixels, or of the picture of one size in them, and its size."""
 
     tensor: str
+    target: Target
 
 
 def _parts(whole: tf.GraphDef, preprocessing: Preprocessing) -> list[_Part]:
@@ -158,7 +158,7 @@ def _parts(whole: tf.GraphDef, preprocessing: Preprocessing) -> list[_Part]:
     sizes = preprocessing.sizes or ((preprocessing.height, preprocessing.width),)
     tensors = parts_of(whole, preprocessing.pixels) if preprocessing.sizes else [preprocessing.pixels]
     return [
-        _Part(*size, scalable and any(map(_averages, subgraph(whole, [tensor]).node)), tensor)
+        _Part(tensor, Target(*size, scalable and any(map(_averages, subgraph(whole, [tensor]).node))))
         for tensor, size in zip(tensors, sizes, strict=True)
     ]
 

@@ -40,7 +40,6 @@ from src.inference.printers import Csv, Json, JsonLines, Table
 from src.inference.runtimes.base import Predictor
 from src.inference.sources import SOURCES, answers, missing_names, names_in, read_source
 from src.inference.views import add_views
-from src.inference.watch import Arrivals, watch
 from src.records.age import remark_on_age
 
 if TYPE_CHECKING:
@@ -149,6 +148,8 @@ def _classify(args: argparse.Namespace, path: Path, why: str) -> int:
 
 def _watch(args: argparse.Namespace, path: Path, why: str) -> int:
     """Classify new pictures until Ctrl-C."""
+    from src.inference.watch import Arrivals, watch
+
     arrivals = Arrivals(args.watch)
     args.form = JsonLines if args.form is Json else args.form
     predictor, printer = _opened(args, path, why)

@@ -13,9 +13,8 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from src.common import files, paths
 from src.common.errors import UserError
@@ -29,8 +28,7 @@ MADE = (1980, 1, 1, 0, 0, 0)  # the date of all entries: the same model gives th
 MOST_FACTS = 50_000_000  # bytes of an entry
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """The facts in a .tflite file: class names in output order, and `model_info`; both empty without a zip.
 
     `model_info` is that of the frozen graph (graph/model_info.py), with `preprocessing` (steps.py) and

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from src.images.resizing import sample
-from src.images.resizing.scale import scale
-
-RESIZERS = {
-    'ResizeBilinear': sample.bilinear,
-    'ResizeNearestNeighbor': sample.nearest,
-    'ResizeBicubic': sample.bicubic,
-    'ResizeArea': sample.area,
-    'ScaleAndTranslate': scale,
+RESIZERS = {  # functions in sample.py
+    'ResizeBilinear': 'bilinear',
+    'ResizeNearestNeighbor': 'nearest',
+    'ResizeBicubic': 'bicubic',
+    'ResizeArea': 'area',
 }
 ARITHMETIC = {
     'Mul': operator.mul,
@@ -37,8 +33,19 @@ def preprocess(
     for step in steps:
         facts = dict(step)
         op = facts.pop('op')
-        if op in RESIZERS:
-            picture = RESIZERS[op](picture, height, width, **facts)
-        else:
+        if op in ARITHMETIC:
             picture = ARITHMETIC[op](np.asarray(picture, np.float32), np.asarray(facts['value'], np.float32))
+        else:
+            picture = _resizer(op)(picture, height, width, **facts)
     return picture
+
+
+def _resizer(op: str) -> Callable[..., np.ndarray]:
+    """The function for an op; only its module is imported."""
+    if op == 'ScaleAndTranslate':
+        from src.images.resizing.scale import scale
+
+        return scale
+    from src.images.resizing import sample
+
+    return getattr(sample, RESIZERS[op])

@@ -7,13 +7,12 @@ are equal to the last digit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Taps:
+class Taps(NamedTuple):
     """Which rows (or columns) of a picture are added for each one of the result, in order.
 
     places: [taps, size of the result] int64. weights: the same shape, float32; 0 where there are fewer taps.
