@@ -31,7 +31,15 @@ def summed_rows(picture: np.ndarray, taps: Taps) -> np.ndarray:
 def summed_columns(picture: np.ndarray, taps: Taps) -> np.ndarray:
     """The weighted sums [h, width of the result, 3] float32 of the columns of a picture [h, w, 3]."""
     # A column of the picture becomes a row, as NumPy takes whole rows fast.
-    return summed_rows(np.ascontiguousarray(picture.swapaxes(0, 1)), taps).swapaxes(0, 1)
+    height, width, channels = picture.shape
+    columns = np.empty((width, channels, height), picture.dtype)
+    result = np.empty((height, taps.places.shape[1], channels), np.float32)
+    for channel in range(channels):  # four times as fast as to copy three numbers at a time
+        columns[:, channel] = picture[..., channel].T
+    sums = _summed(columns.reshape(width, -1), taps).reshape(-1, channels, height)
+    for channel in range(channels):
+        result[..., channel] = sums[:, channel].T
+    return result
 
 
 def _summed(rows: np.ndarray, taps: Taps) -> np.ndarray:
