@@ -19,8 +19,10 @@ PICTURES = [encoded(bright_above()[::step].copy(), 'JPEG') for step in (1, -1)]
 SECONDS = 1.5
 
 
-@pytest.fixture(scope='module')
-def model(tmp_path_factory):
+@pytest.fixture(scope='module', params=['tensorflow', 'litert'])
+def model(request, tmp_path_factory):
+    if request.param == 'litert':
+        return request.getfixturevalue('lite_side')
     return brightest_side(tmp_path_factory.mktemp('load') / 'side.pb')
 
 

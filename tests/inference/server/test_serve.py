@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ import requests
 
 from src.common import paths
 from tests.inference.models import bright_above, brightest_side
+from tests.lite import tflite_of
 from tests.pictures import encoded
 
 JPEG = encoded(bright_above(), 'JPEG')
@@ -23,7 +25,7 @@ COMMAND = [sys.executable, '-m', 'src.inference.serve']
 
 
 @contextmanager
-def running(*flags: str):
+def running(*flags: str, **environment: str):
     """A server, and its address; ended by SIGTERM if it still runs."""
     process = subprocess.Popen(
         [*COMMAND, '--port', '0', *flags],
@@ -31,6 +33,7 @@ def running(*flags: str):
         stderr=subprocess.STDOUT,
         text=True,
         cwd=paths.CHECKOUT,
+        env=os.environ | environment,
     )
     printed = []
     try:
@@ -73,10 +76,13 @@ def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path):
     assert output.strip().endswith('all accepted requests were answered')
 
 
-def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path):
+@pytest.mark.parametrize('first, second', [('1.pb', '2.pb'), ('1.pb', '2.tflite'), ('1.tflite', '2.pb')])
+def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path, lite_side, first, second):
     folder = tmp_path / 'side'
     folder.mkdir()
-    brightest_side(folder / '1.pb')
+    graph = brightest_side(tmp_path / 'side.pb').read_bytes()
+    old, new = (lite_side.read_bytes() if name.endswith('.tflite') else graph for name in (first, second))
+    (folder / first).write_bytes(old)
     versions, codes = set(), set()
     with running('--model', str(folder), '--watch-seconds', '0.1') as (_, address):
         with requests.Session() as session:
@@ -85,11 +91,42 @@ def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path):
                 answer = session.post(f'{address}/classify', data=JPEG, timeout=10)
                 codes.add(answer.status_code)
                 versions.add(answer.json()['version'])
-                if not (folder / '2.pb').exists():
-                    brightest_side(folder / '2.tmp').rename(folder / '2.pb')
+                if not (folder / second).exists():
+                    (folder / '2.tmp').write_bytes(new)
+                    (folder / '2.tmp').rename(folder / second)
         assert requests.get(f'{address}/v1/models/side/versions/2', timeout=10).status_code == 200
         assert requests.get(f'{address}/v1/models/side/versions/1', timeout=10).status_code == 404
     assert versions == {'1', '2'} and codes == {200}
+
+
+def test_the_lite_file_beside_a_named_model_is_served_as_long_as_it_belongs_to_it(tmp_path, lite_side):
+    """`freeze` replaces the graph, and `export` the .tflite file after it."""
+    frozen = tmp_path / 'frozen'
+    frozen.mkdir()
+    graph, lite = frozen / 'sides.pb', frozen / 'sides.tflite'
+    brightest_side(graph)
+    tflite_of(graph, lite)
+    with running('--model', 'sides', '--watch-seconds', '0.1', ROOTSTOCK_HOME=str(tmp_path)) as (_, address):
+        explain = f'{address}/explain'
+        assert requests.post(f'{address}/classify', data=JPEG, timeout=10).json()['version'] == '1'
+        assert requests.post(explain, data=JPEG, timeout=10).status_code == 400  # LiteRT has no gradients
+        brightest_side(frozen / 'new.tmp', ['a', 'b', 'c', 'd']).rename(graph)
+        assert wait_for_version(address, 2) == 'a'
+        tflite_of(graph, frozen / 'new.tmp').rename(lite)
+        assert wait_for_version(address, 3) == 'a'
+        assert requests.post(explain, data=JPEG, timeout=10).status_code == 400
+
+
+def wait_for_version(address: str, version: int) -> str:
+    """The best class of JPEG, as soon as a version is served."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        answer = requests.post(f'{address}/classify', data=JPEG, timeout=10)
+        assert answer.status_code == 200
+        if answer.json()['version'] == str(version):
+            return answer.json()['pictures'][0]['classes'][0]['label']
+        time.sleep(0.05)
+    raise AssertionError(f'version {version} is not served')
 
 
 def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
