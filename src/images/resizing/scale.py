@@ -46,4 +46,4 @@ def _spans(old: int, new: int, kernel_type: str, antialias: bool) -> Taps:
         total += weight
     enough = np.abs(total) >= NO_WEIGHT
     weights *= np.where(enough, one / np.where(enough, total, one), np.float32(0))
-    return Taps(np.minimum(places, old - 1), weights)
+    return Taps(np.minimum(places, old - 1), weights).trimmed()
