@@ -46,5 +46,4 @@ def _spans(old: int, new: int, kernel_type: str, antialias: bool) -> Taps:
         total += weight
     enough = np.abs(total) >= NO_WEIGHT
     weights *= np.where(enough, one / np.where(enough, total, one), np.float32(0))
-    used = weights.any(1)  # the last taps have no weight if the reach was rounded up
-    return Taps(np.minimum(places, old - 1)[used], weights[used])
+    return Taps(np.minimum(places, old - 1), weights).trimmed()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -25,6 +26,7 @@ from src.images.pillow_reader import PillowReader, usual_preprocessing
 from src.inference.runtimes.base import BATCH, Predictor
 
 CORES = os.cpu_count() or 1
+CHUNK = 4  # pictures that a thread takes at once
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
@@ -53,7 +55,15 @@ class LiteRTPredictor(Predictor):
         return np.concatenate([np.empty((0, self._network.width), np.float32), *self._spread(parts)])
 
     def from_pictures(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray | BadImage]:
-        return ahead(self._from_one, pictures, self.batch, CORES)
+        """One picture is run in the caller's thread, several in chunks, as handing over each takes time."""
+        pictures = iter(pictures)
+        first = list(islice(pictures, CHUNK))
+        if len(first) < 2:
+            yield from self._from_some(first)
+            return
+        chunks = chain([first], iter(lambda: list(islice(pictures, CHUNK)), []))
+        for answers in ahead(self._from_some, chunks, self.batch // CHUNK - 1, CORES):
+            yield from answers
 
     def from_mixed(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
         parts = [rows[begin::CORES] for begin in range(min(len(rows), CORES))]
