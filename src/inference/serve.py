@@ -65,10 +65,11 @@ def serve(
     from src.inference.server.app import create_app
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
+    from src.inference.workers import CORES
 
     memory.keep_freed()
     metrics = Metrics()
-    models = Models(sources, metrics.ran, views)
+    models = Models(sources, metrics.ran, views, workers=CORES)
     admission = AdmissionLimit(queue, metrics.queued)
     app = create_app(models, admission, metrics, limits)
     # The application answers 413 in JSON before waitress' own limit is reached.

@@ -18,6 +18,12 @@ class Found:
     stamp: tuple[int, ...]
 
 
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """Numbers that change when a file is replaced or written. Raises OSError."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
 @dataclass(frozen=True)
 class Source:
     """A frozen file, or a folder of versions (1.pb, 2.tflite, ...). `beside`: the .tflite file that was made
@@ -38,9 +44,8 @@ class Source:
             if newest is None:
                 return None
             path = lightest(newest) if self.beside else newest
-            stat = path.stat()
             version = int(newest.stem) if self.path.is_dir() else None
-            return Found(path, version, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+            return Found(path, version, stamp_of(path))
         except OSError:  # deleted in this moment
             return None
 

@@ -8,12 +8,12 @@ last request has ended.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,8 @@ from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.server.batching import Batcher
 from src.inference.versions import Found, Source
+from src.inference.workers import CORES, Workers
 
-CORES = os.cpu_count() or 1
 Observer = Callable[[str, int], None]  # called with a model's name and the size of each batch
 
 
@@ -35,22 +35,32 @@ class NoSuchModel(Exception):
     """There is no model of this name, or not in this version."""
 
 
+class Options(NamedTuple):
+    """What `Models` says of all models."""
+
+    observe: Observer
+    views: int
+    workers: int
+
+
 class Served:
     """One version of a model. Requests of many threads may use it at the same time.
 
     A picture costs TensorFlow less in a batch, so the pictures of all requests go to `batcher`. LiteRT runs a
     picture at a time on one core: then `one_by_one` is set, a request with a single picture calls `answer` in
-    its own thread, which saves handing it to another one, and `batcher` spreads several over the cores.
+    its own thread, which saves handing it to another one, and `batcher` spreads several over the cores. With
+    `workers` of them LiteRT runs in processes of its own, without in the calling thread.
     """
 
-    def __init__(self, name: str, version: int, path: Path, predictor: Predictor, observe: Observer):
-        self.name, self.version, self.path, self.predictor = name, version, path, predictor
+    def __init__(self, name: str, version: int, found: Found, predictor: Predictor, options: Options):
+        self.name, self.version, self.path, self.predictor = name, version, found.path, predictor
         self.labels = predictor.labels
         predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])  # the first run is slow
-        self.one_by_one = not predictor.gains_by_batches
-        self._cores = threading.Semaphore(CORES)
-        self._observe = partial(observe, name)
+        self._observe = partial(options.observe, name)
+        self.one_by_one, self._workers = not predictor.gains_by_batches, None
         if self.one_by_one:
+            self._workers = Workers(found, options.workers) if options.workers else None
+            self._cores = threading.Semaphore(CORES)
             self.batcher = Batcher(lambda rows: [self.answer(*rows)], most=1, at_once=CORES)
         else:
             self.batcher = Batcher(predictor.from_mixed, predictor.batch, observe=self._observe)
@@ -62,11 +72,14 @@ class Served:
         """The path of its file, as messages show it."""
         return paths.shown(self.path)
 
-    def answer(self, row: bytes | np.ndarray) -> np.ndarray | BadImage:
-        """The answer of `Predictor.from_mixed` to a single row, computed in this thread; by as many threads
-        at once as there are cores."""
-        with self._cores:
-            (answer,) = self.predictor.from_mixed([row])
+    def answer(self, picture: bytes) -> np.ndarray | BadImage:
+        """Probabilities [classes] float32 of a single encoded picture, or why it cannot be read; as many at
+        once as there are cores."""
+        if self._workers:
+            answer = self._workers.answer(picture)
+        else:
+            with self._cores:
+                (answer,) = self.predictor.from_mixed([picture])
         self._observe(1)
         return answer
 
@@ -92,15 +105,16 @@ class Served:
 
     def _close(self) -> None:
         self.batcher.close()
+        if self._workers:
+            self._workers.close()
         self.predictor.close()
 
 
 class Slot:
-    """A model: what it is loaded from, and the version that is served. Its probabilities are averaged over
-    so many views of each picture."""
+    """A model: what it is loaded from, and the version that is served."""
 
-    def __init__(self, source: Source, observe: Observer, views: int = 1):
-        self.name, self._source, self._observe, self._views = source.name, source, observe, views
+    def __init__(self, source: Source, options: Options):
+        self.name, self._source, self._options = source.name, source, options
         self._found: Found | None = None
         self.served: Served | None = None
         self.failure: tuple[int, str] | None = None  # a version that could not be loaded, and why
@@ -116,8 +130,8 @@ class Slot:
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
-            predictor = load_model(found.path, weights_as_variables=False, views=self._views)
-            fresh = Served(self.name, version, found.path, predictor, self._observe)
+            predictor = load_model(found.path, weights_as_variables=False, views=self._options.views)
+            fresh = Served(self.name, version, found, predictor, self._options)
         except Exception as error:
             self.failure = version, first_line(error)
             raise
@@ -135,15 +149,18 @@ class Models:
         sources: Sequence[Source | Path],
         observe: Observer = lambda name, size: None,
         views: int = 1,
+        workers: int = 0,
     ):
-        """Load all, with so many views of each picture; a path is served as it is. Raises UserError if one
-        cannot be loaded, or two have the same name."""
+        """Load all; a path is served as it is. The probabilities are averaged over so many views of each
+        picture. `workers`: in so many processes each .tflite model runs; 0: in the threads of the requests.
+
+        Raises UserError if one cannot be loaded, or two have the same name."""
         self._slots: dict[str, Slot] = {}
         for given in sources:
             source = Source(given) if isinstance(given, Path) else given
             if source.name in self._slots:
                 raise UserError(f'two models are named {source.name}: rename one of the files')
-            slot = self._slots[source.name] = Slot(source, observe, views)
+            slot = self._slots[source.name] = Slot(source, Options(observe, views, workers))
             if not slot.refresh():
                 raise UserError(
                     f'there is no model {paths.shown(source.path)}: a .pb or .tflite file, or a folder of '

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.images.faults import BadImage, or_fault
+from src.images.faults import BadImage
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.printers import best_classes
@@ -111,8 +111,8 @@ def _entry(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> di
 class Classifier:
     """Encoded pictures to probabilities for all requests.
 
-    Most pictures are handed to the model encoded. Large and unusual ones are decoded before, by at most as
-    many threads as there are cores, which bounds the memory and leaves the model to the pictures of others.
+    For models that take batches, most pictures are decoded in the graph. Large and unusual ones are decoded
+    before it, by at most as many threads as there are cores, which bounds the memory.
     """
 
     def __init__(self, admission: AdmissionLimit):
@@ -124,21 +124,19 @@ class Classifier:
         TooMuch."""
         with self._admission.enter(len(pictures)):
             if served.one_by_one and len(pictures) == 1:
-                return [or_fault(self._answer, served, *pictures)]
+                return [served.answer(*pictures)]
             submitted = self._submit(served, pictures)
             try:
                 return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
             except TimeoutError as error:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
 
-    def _answer(self, served: Served, picture: bytes) -> np.ndarray | BadImage:
-        return served.answer(self._row(served.predictor.reader, picture))
-
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
         submitted: list[Future | BadImage] = []
         for picture in pictures:
             try:
-                submitted.append(served.batcher.submit(self._row(served.predictor.reader, picture)))
+                row = picture if served.one_by_one else self._row(served.predictor.reader, picture)
+                submitted.append(served.batcher.submit(row))
             except BadImage as fault:
                 submitted.append(fault)
         return submitted
