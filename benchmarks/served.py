@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,23 @@ class Server:
     start_seconds: float = 0.0
 
     def status(self, key: str) -> int:
-        """A number from /proc/<pid>/status, such as Threads, VmRSS or VmHWM (kB)."""
-        return int(re.search(rf'^{key}:\s+(\d+)', Path(f'/proc/{self.pid}/status').read_text(), re.M)[1])
+        """The sum over its processes of a number from /proc/<pid>/status, such as Threads, VmRSS or VmHWM
+        (kB)."""
+        return sum(_number(process, key) for process in [self.pid, *children(self.pid)])
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process started."""
+    found = []
+    for stat in Path('/proc').glob('[0-9]*/stat'):
+        with suppress(OSError):  # it ended
+            if int(stat.read_text().rpartition(')')[2].split()[1]) == process:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _number(process: int, key: str) -> int:
+    return int(re.search(rf'^{key}:\s+(\d+)', Path(f'/proc/{process}/status').read_text(), re.M)[1])
 
 
 @contextmanager

@@ -11,11 +11,14 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
 
+from benchmarks.served import children
 from src.common import paths
+from src.inference.workers import CORES
 from tests.inference.models import bright_above, brightest_side
 from tests.lite import tflite_of
 from tests.pictures import encoded
@@ -49,8 +52,11 @@ def running(*flags: str, **environment: str):
 
 
 @pytest.mark.posix
-def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path):
-    with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (process, address):
+@pytest.mark.parametrize('runtime', ['tensorflow', 'litert'])
+def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path, request, runtime):
+    lite = runtime == 'litert'
+    model = request.getfixturevalue('lite_side') if lite else brightest_side(tmp_path / 'side.pb')
+    with running('--model', str(model)) as (process, address):
         host, port = address.removeprefix('http://').split(':')
         unfinished = socket.create_connection((host, int(port)), 10)
         unfinished.sendall(b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc')
@@ -127,6 +133,29 @@ def wait_for_version(address: str, version: int) -> str:
             return answer.json()['pictures'][0]['classes'][0]['label']
         time.sleep(0.05)
     raise AssertionError(f'version {version} is not served')
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs, and is no zombie."""
+    try:
+        return Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.posix
+def test_the_processes_of_a_server_that_is_killed_end(lite_side):
+    if not Path('/proc/self/stat').exists():
+        pytest.skip('no /proc to find the processes')
+    with running('--model', str(lite_side)) as (process, address):
+        assert requests.post(f'{address}/classify', data=JPEG, timeout=10).status_code == 200
+        workers = children(process.pid)
+        assert len(workers) > CORES  # and one of multiprocessing itself
+        process.kill()
+        end = time.monotonic() + 30
+        while any(map(alive, workers)):
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
 
 def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
