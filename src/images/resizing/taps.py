@@ -36,7 +36,13 @@ def summed_rows(picture: np.ndarray, taps: Taps) -> np.ndarray:
 def summed_columns(picture: np.ndarray, taps: Taps) -> np.ndarray:
     """The weighted sums [h, width of the result, 3] float32 of the columns of a picture [h, w, 3]."""
     # A column of the picture becomes a row, as NumPy takes whole rows fast.
-    return summed_rows(np.ascontiguousarray(picture.swapaxes(0, 1)), taps).swapaxes(0, 1)
+    return summed_rows(_turned(picture), taps).swapaxes(0, 1)
+
+
+def _turned(picture: np.ndarray) -> np.ndarray:
+    """The picture [h, w, 3] as [w, h, 3]. Moving a pixel as one value takes half of the time."""
+    pixels = np.ascontiguousarray(picture).view(f'V{3 * picture.itemsize}')[..., 0]
+    return np.ascontiguousarray(pixels.T).view(picture.dtype).reshape(picture.shape[1], -1, 3)
 
 
 def _summed(rows: np.ndarray, taps: Taps) -> np.ndarray:
