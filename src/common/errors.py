@@ -72,8 +72,11 @@ def disk_fault(error: BaseException) -> str:
     return os.strerror(number) + (': free some space, then repeat' if number in _FULL else '')
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run(main: Callable[[], int | None], tear_down: bool = True) -> None:
     """Run the `main` of a command and end the process.
+
+    tear_down: False ends it without Python's cleanup of modules and objects, which takes a tenth of the time
+        of a short command. For commands that leave nothing to be done at exit.
 
     Exit codes: 0 for success, 2 for bad input (with one line on standard error), 1 for a bug of Rootstock,
     130 for Ctrl-C. Tracebacks are printed with --debug only.
@@ -90,6 +93,8 @@ def run(main: Callable[[], int | None]) -> None:
         code = 0
     with contextlib.suppress(BrokenPipeError):
         streams.finish()
+    if not tear_down:
+        os._exit(code)
     sys.exit(code)
 
 

@@ -56,8 +56,8 @@ def lightest(graph: Path) -> Path:
 def _fault(graph: Path, lite: Path, *_changed: int) -> str:
     """Why a .tflite file is not used for the frozen graph beside it; '' if it is."""
     try:
-        made_from = (read_package(lite).info.get('lite') or {}).get('graph_sha256')
-        same = made_from == files.sha256(graph)
+        facts = read_package(lite).info.get('lite')
+        same = isinstance(facts, dict) and facts.get('graph_sha256') == files.sha256(graph)
         fault = '' if same else f'{paths.shown(lite)} was made from another {graph.name}'
     except UserError as error:
         fault = str(error)

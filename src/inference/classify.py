@@ -191,4 +191,4 @@ def _report_skipped(faults: Iterable[str]) -> None:
 
 
 if __name__ == '__main__':
-    errors.run(main)
+    errors.run(main, tear_down=False)

@@ -99,7 +99,7 @@ def test_pictures_are_read_at_most_one_batch_ahead(both):
 
     answers = both[1].from_pictures(endless())
     next(answers)
-    assert len(asked) == BATCH + 1
+    assert len(asked) == BATCH
     answers.close()
 
 
@@ -119,6 +119,11 @@ def test_files_that_do_not_fit(lite, tmp_path):
     with pytest.raises(UserError, match=r'b\.tflite has 4 classes but 3 labels'):
         load_model(repackaged(lite, tmp_path / 'b.tflite', labels=SIDES[:3]))
     facts = read_package(lite).info['preprocessing'] | {'height': 9}
+    unknown = {'height': 8, 'width': 8, 'pictures': [{'height': 8, 'width': 8, 'scalable': False}]}
+    for steps, words in ([{'op': 'Warp'}], 'the step Warp'), ([], 'not one step that resizes'), (3, 'not'):
+        unknown['pictures'][0]['steps'] = steps
+        with pytest.raises(UserError, match=f'holds a preprocessing that is not known here: .*{words}'):
+            load_model(repackaged(lite, tmp_path / 'd.tflite', preprocessing=unknown))
     with pytest.raises(UserError, match=r'c\.tflite is damaged: its model takes pixels \(8, 8, 3\)'):
         load_model(repackaged(lite, tmp_path / 'c.tflite', preprocessing=facts))
 

@@ -14,6 +14,7 @@ RESIZERS = {  # functions in sample.py
     'ResizeBicubic': 'bicubic',
     'ResizeArea': 'area',
 }
+SCALE = 'ScaleAndTranslate'
 ARITHMETIC = {
     'Mul': operator.mul,
     'Add': operator.add,
@@ -28,7 +29,7 @@ def preprocess(
 ) -> np.ndarray:
     """Preprocess a decoded picture [h, w, 3] uint8. Returns pixels [height, width, 3] float32.
 
-    Raises KeyError for a step that is not known.
+    `steps`: as `check_steps` accepts them.
     """
     for step in steps:
         facts = dict(step)
@@ -40,9 +41,18 @@ def preprocess(
     return picture
 
 
+def check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError for a step that is not known, and unless there is one step that resizes."""
+    ops = [step['op'] for step in steps]
+    if unknown := [op for op in ops if op not in (*ARITHMETIC, *RESIZERS, SCALE)]:
+        raise ValueError(f'the step {unknown[0]}')
+    if sum(op not in ARITHMETIC for op in ops) != 1:
+        raise ValueError('not one step that resizes')
+
+
 def _resizer(op: str) -> Callable[..., np.ndarray]:
     """The function for an op; only its module is imported."""
-    if op == 'ScaleAndTranslate':
+    if op == SCALE:
         from src.images.resizing.scale import scale
 
         return scale

@@ -26,12 +26,18 @@ def bilinear(
     picture: np.ndarray, height: int, width: int, align_corners: bool, half_pixel_centers: bool
 ) -> np.ndarray:
     """Interpolates between four pixels."""
-    upper, lower, down = _between(picture.shape[0], height, align_corners, half_pixel_centers)
-    left, right, along = _between(picture.shape[1], width, align_corners, half_pixel_centers)
+    old_height, old_width = picture.shape[:2]
+    if (old_height, old_width) == (height, width):
+        return picture.astype(NUMBER)
+    upper, lower, down = _between(old_height, height, align_corners, half_pixel_centers)
+    left, right, along = _channels_between(old_width, width, align_corners, half_pixel_centers)
     rows, kept = np.unique(np.concatenate([upper, lower]), return_inverse=True)
-    used = picture if len(rows) == len(picture) else picture[rows]
-    across = _lerp(used[:, left].astype(NUMBER), used[:, right].astype(NUMBER), along[:, None])
-    return _lerp(across[kept[:height]], across[kept[height:]], down[:, None, None])
+    used = picture.reshape(old_height, -1)
+    used = used if len(rows) == old_height else used[rows]
+    first, second = (np.take(used, places, 1).astype(NUMBER, copy=False) for places in (left, right))
+    across = _lerp(first, second, along)
+    resized = _lerp(across[kept[:height]], across[kept[height:]], down[:, None])
+    return resized.reshape(height, width, 3)
 
 
 def nearest(
@@ -83,6 +89,16 @@ def _between(
     below = np.floor(positions)
     first, second = np.maximum(below, 0), np.minimum(np.ceil(positions), NUMBER(old - 1))
     return first.astype(np.int64), second.astype(np.int64), positions - below
+
+
+@lru_cache(maxsize=256)
+def _channels_between(
+    old: int, new: int, align_corners: bool, half_pixel_centers: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_between` for a row of pixels of three channels, [3 * new]."""
+    first, second, share = _between(old, new, align_corners, half_pixel_centers)
+    places = [(3 * place[:, None] + np.arange(3)).ravel() for place in (first, second)]
+    return *places, np.repeat(share, 3)
 
 
 def _lerp(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -7,12 +7,11 @@ pictures are spread over the cores, each with an interpreter of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
@@ -47,8 +46,9 @@ class LiteRTPredictor(Predictor):
     def __init__(self, package: Package, pixel_range: tuple[float, float] | None = None):
         self._path, self.labels, self.info = package.path, package.labels, package.info
         self._network = Interpreters(package.path)
-        self.reader = PillowReader(_preprocessing(package, self._network.shape, pixel_range))
-        _check(package, self._network, self.reader)
+        self._threads = ThreadPoolExecutor(CORES)  # which starts none before it is used
+        self.reader = _reader(package, self._network.shape, pixel_range)
+        _check_labels(package, self._network)
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
         parts = np.array_split(pixels, min(len(pixels), CORES)) if len(pixels) else []
@@ -79,13 +79,8 @@ class LiteRTPredictor(Predictor):
         self._refuse('has no gradients, which Grad-CAM needs')
 
     def close(self) -> None:
-        if '_threads' in self.__dict__:
-            self._threads.shutdown()
+        self._threads.shutdown()
         self._network.close()
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(CORES)
 
     def _spread(
         self, parts: Sequence[Item], function: Callable[[Item], Result] | None = None
@@ -113,10 +108,11 @@ def load(path: Path, views: int = 1, pixel_range: tuple[float, float] | None = N
     return LiteRTPredictor(read_package(path), pixel_range)
 
 
-def _preprocessing(
+def _reader(
     package: Package, shape: tuple[int, int, int], pixel_range: tuple[float, float] | None
-) -> Mapping[str, Any]:
-    """The preprocessing in the file, or else the usual one for pixels [height, width, 3] of this range."""
+) -> PillowReader:
+    """The reader of the preprocessing in the file, or else of the usual one for pixels of this range, for a
+    model that takes pixels of this shape."""
     facts, path = package.info.get(PREPROCESSING), paths.shown(package.path)
     if facts and pixel_range:
         raise UserError(f'{path} holds its own preprocessing: leave --pixel-range out')
@@ -125,16 +121,20 @@ def _preprocessing(
             f'{path} does not say which pixels it takes: give `classify` the range that the maker of the '
             'model names, such as --pixel-range 0,1 or --pixel-range=-1,1'
         )
-    return facts or usual_preprocessing(*shape[:2], pixel_range)
+    try:
+        reader = PillowReader(facts or usual_preprocessing(*shape[:2], pixel_range))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f'{path} holds a preprocessing that is not known here: {error}') from error
+    if reader.shape != shape:
+        raise UserError(f'{path} is damaged: its model takes pixels {shape}, not {reader.shape}')
+    return reader
 
 
-def _check(package: Package, network: Interpreters, reader: PillowReader) -> None:
-    """Raise UserError unless labels and preprocessing fit the model."""
+def _check_labels(package: Package, network: Interpreters) -> None:
+    """Raise UserError unless there is a label for each class."""
     path = paths.shown(package.path)
     if not package.labels:
         beside = paths.shown(package.path.with_suffix('.txt'))
         raise UserError(f'{path} contains no labels: put {beside} beside it, one class a line')
     if len(package.labels) != network.width:
         raise UserError(f'{path} has {network.width} classes but {len(package.labels)} labels')
-    if reader.shape != network.shape:
-        raise UserError(f'{path} is damaged: its model takes pixels {network.shape}, not {reader.shape}')
