@@ -1,162 +1,166 @@
 """Serving: throughput, latency, overload and malformed requests.
 
     python -m benchmarks.serving
-    python -m benchmarks.serving PHOTOS_DIR --model frozen/dogs.pb --overload-seconds 60 --malformed 10000
+    python -m benchmarks.serving PHOTOS_DIR --model frozen/dogs.pb --model frozen/dogs.tflite
+    python -m benchmarks.serving PHOTOS_DIR --overload-seconds 60 --malformed 10000
 
-Starts `python -m src.inference.serve` and sends it requests over loopback, from the same cores:
+Starts `python -m src.inference.serve` for each model and sends requests over loopback, from the same cores.
+All models, in this process and served, alternate in every measurement:
 
-- *throughput*: 32 clients, each sending its next request as soon as it has its answer, alternating with the
-  same graph in this process in batches of 32 (`Predictor.from_pictures`), both from the same JPEG bytes;
-- *latency*: requests at half that throughput, timed from when they fall due;
+- *throughput*: 32 clients, each sending its next request as soon as it has its answer; and the same model in
+  this process (`from_pictures`), from the same JPEG bytes;
+- *latency*: requests at half the throughput of the server, timed from when they fall due;
 - *overload*: ten times the throughput over many connections; accepted answers are compared with those of the
-  graph, and the memory of the server is recorded;
+  model, and the memory of the server is recorded;
 - *malformed*: damaged pictures, bodies and headers, after which the server must still answer.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clients import Answer, ask, ask_once, post
-from benchmarks.machine import add_rounds, machine_line
-from benchmarks.malformed import malformed, tiny_picture
+from benchmarks.clients import ask, post
+from benchmarks.machine import add_rounds, machine_line, rounds
+from benchmarks.overload import overload, send_malformed
 from benchmarks.photos import add_photos, photos_for
+from benchmarks.served import Server, require_all, running
+from benchmarks.table import add_output, show
 from src.common import cli, errors, paths
-from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.progress import say
-from src.inference.predictor import Predictor, load_model
+from src.graph.lite.package import SUFFIX
+from src.inference.predictor import load_model
+from src.inference.runtimes.base import Predictor
 from src.inference.serve import PACKAGES
 
 CLIENTS = 32
-OVERLOAD, OVERLOAD_CLIENTS = 10, 300
+OVERLOAD = 10
 PICTURES = 64
+COLUMNS = ('model', 'in process', f'{CLIENTS} clients', '× the first', 'median', '99 %', 'ready', 'memory')
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server: its address, process id and model."""
+@dataclass
+class Contender:
+    """A model, in this process and served, and what was measured: pictures a second in this process and by
+    the server in each round, and the seconds of all answers at half that throughput."""
 
-    address: tuple[str, int]
-    pid: int
-    model: str
+    name: str
+    predictor: Predictor
+    server: Server
+    inside: list[float] = field(default_factory=list)
+    served: list[float] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
 
-    def status(self, key: str) -> int:
-        """A number from /proc/<pid>/status, such as Threads, VmRSS or VmHWM (kB)."""
-        return int(re.search(rf'^{key}:\s+(\d+)', Path(f'/proc/{self.pid}/status').read_text(), re.M)[1])
+    def measure_throughput(self, pictures: Sequence[bytes], seconds: float) -> None:
+        begun, done = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            done += sum(1 for _ in self.predictor.from_pictures(pictures))
+        self.inside.append(done / (time.perf_counter() - begun))
+        self.served.append(self._answered(pictures, seconds) / seconds)
 
+    def measure_latency(self, pictures: Sequence[bytes], seconds: float) -> None:
+        """At half the median throughput of the server, which was measured before."""
+        self._answered(pictures, seconds, statistics.median(self.served) / 2, self.took)
 
-@contextmanager
-def running(model: Path) -> Iterator[Server]:
-    """A server in its own process, stopped at the end. Raises UserError if it does not start."""
-    command = [sys.executable, '-m', 'src.inference.serve', '--port', '0', '--model', str(model.resolve())]
-    process = subprocess.Popen(
-        command, cwd=paths.CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        for line in process.stdout:
-            if found := re.match(r'open http://127.0.0.1:(\d+)/', line):
-                yield Server(('127.0.0.1', int(found[1])), process.pid, model.stem)
-                break
-        else:
-            raise UserError(f'the server does not start: try {" ".join(command[1:])}')
-    finally:
-        process.terminate()
-        process.wait(60)
+    def _answered(
+        self, pictures: Sequence[bytes], seconds: float, rate: float = 0, took: list[float] | None = None
+    ) -> int:
+        """The number of answers of the server; their seconds are added to `took`."""
+        requests = [post('/classify', picture) for picture in pictures]
+        answers = ask(self.server.address, requests, CLIENTS, seconds, rate)
+        require_all(answers, 200)
+        if took is not None:
+            took += [answer.seconds for answer in answers]
+        return len(answers)
 
-
-def throughput(
-    server: Server, predictor: Predictor, pictures: Sequence[bytes], rounds: int, seconds: float
-) -> tuple[float, float]:
-    """Pictures a second in this process and by the server: medians over the rounds."""
-    requests = [post('/classify', picture) for picture in pictures]
-    inside, served = [], []
-    for _ in range(rounds):
-        inside.append(_in_process(predictor, pictures, seconds))
-        answers = ask(server.address, requests, CLIENTS, seconds)
-        _require_all(answers, 200)
-        served.append(len(answers) / seconds)
-    return statistics.median(inside), statistics.median(served)
-
-
-def _in_process(predictor: Predictor, pictures: Sequence[bytes], seconds: float) -> float:
-    begun, done = time.perf_counter(), 0
-    while time.perf_counter() - begun < seconds:
-        done += sum(1 for _ in predictor.from_pictures(pictures))
-    return done / (time.perf_counter() - begun)
+    def results(self, first: Contender) -> dict:
+        """Medians of the rounds, and their ratio to those of the first contender."""
+        served = statistics.median(self.served)
+        ratios = [own / other for own, other in zip(self.served, first.served, strict=True)]
+        return {
+            'in_process': statistics.median(self.inside),
+            'served': served,
+            'times_the_first': statistics.median(ratios),
+            'rate_of_latency': served / 2,
+            'median_ms': 1000 * float(np.percentile(self.took, 50)),
+            '99_percent_ms': 1000 * float(np.percentile(self.took, 99)),
+            'start_seconds': self.server.start_seconds,
+            'memory_bytes': self.server.status('VmRSS') * 1024,
+        }
 
 
-def latency(server: Server, pictures: Sequence[bytes], rate: float, seconds: float) -> tuple[float, float]:
-    """Median and 99th percentile in seconds, at `rate` requests a second."""
-    answers = ask(
-        server.address, [post('/classify', picture) for picture in pictures], CLIENTS, seconds, rate
-    )
-    _require_all(answers, 200)
-    took = [answer.seconds for answer in answers]
-    return float(np.percentile(took, 50)), float(np.percentile(took, 99))
+def measure(contenders: Sequence[Contender], pictures: Sequence[bytes], number: int, seconds: float) -> dict:
+    """Results of each contender by name, in so many alternating rounds."""
+    for contender in contenders:  # warm-up
+        contender.measure_throughput(pictures, 2)
+        contender.inside.clear(), contender.served.clear()
+    alternate(contenders, lambda c: c.measure_throughput(pictures, seconds), number)
+    alternate(contenders, lambda c: c.measure_latency(pictures, seconds), number)
+    return {contender.name: contender.results(contenders[0]) for contender in contenders}
 
 
-def overload(
-    server: Server, predictor: Predictor, pictures: Sequence[bytes], rate: float, seconds: float
-) -> dict:
-    """Send requests at `rate`. Returns the number of answers by status, the number of wrong answers, and the
-    memory in bytes before and at the peak."""
-    expected = [predictor.labels[row.argmax()] for row in predictor.from_pictures(pictures)]
-    before = server.status('VmRSS')
-    requests = [post('/classify?top=1', picture) for picture in pictures]
-    answers = ask(server.address, requests, OVERLOAD_CLIENTS, seconds, rate)
-    accepted = [answer for answer in answers if answer.status == 200]
-    wrong = sum(_best(answer) != expected[answer.index] for answer in accepted)
-    return {
-        'statuses': dict(Counter(answer.status for answer in answers)),
-        'wrong': wrong,
-        'memory': (before * 1024, server.status('VmHWM') * 1024),
-    }
+def alternate(contenders: Sequence[Contender], measured: Callable[[Contender], None], number: int) -> None:
+    rounds({contender.name: partial(measured, contender) for contender in contenders}, number)
 
 
-def _best(answer: Answer) -> str:
-    return json.loads(answer.body)['pictures'][0]['classes'][0]['label']
+def row(name: str, found: dict) -> list[str]:
+    return [
+        name,
+        f'{found["in_process"]:,.0f} pictures/s',
+        f'{found["served"]:,.0f} pictures/s',
+        f'{found["times_the_first"]:.2f}',
+        f'{found["median_ms"]:.1f} ms',
+        f'{found["99_percent_ms"]:.1f} ms',
+        f'{found["start_seconds"]:.1f} s',
+        human_size(found['memory_bytes']),
+    ]
 
 
-def send_malformed(server: Server, number: int, seed: int = 1) -> dict:
-    """Statuses of malformed requests (0: the connection was closed), and threads before and after."""
-    threads = server.status('Threads')
-    statuses: Counter[int] = Counter()
-    requests = malformed(tiny_picture(), server.model, seed)
-    for chunk in iter(lambda: list(islice(requests, min(500, number - statuses.total()))), []):
-        for answer in ask_once(server.address, chunk):
-            statuses[answer] += 1
-    return {'statuses': dict(statuses), 'threads': (threads, server.status('Threads'))}
-
-
-def _require_all(answers: Sequence[Answer], status: int) -> None:
-    others = Counter(answer.status for answer in answers if answer.status != status)
-    if others:
-        raise UserError(
-            f'{others.total()} of {len(answers)} requests were not answered {status}: {dict(others)}'
+def stress(
+    contender: Contender, found: dict, pictures: Sequence[bytes], seconds: float, malformed: int
+) -> None:
+    """Overload a server, send it malformed requests, and print what came of it; it must answer after that."""
+    if seconds:
+        rate = OVERLOAD * found['served']
+        loaded = overload(contender.server, contender.predictor, pictures, rate, seconds)
+        before, highest = map(human_size, loaded['memory'])
+        say(
+            f'{contender.name}: {OVERLOAD} x the load: {loaded["statuses"]}, {loaded["wrong"]} wrong; '
+            f'memory {before} before, {highest} at the peak'
         )
+        found['overload'] = loaded
+    if malformed:
+        sent = send_malformed(contender.server, malformed)
+        before, after = sent['threads']
+        say(f'{contender.name}: malformed: {sent["statuses"]}; threads {before} before, {after} after')
+        found['malformed'] = sent
+    require_all(ask(contender.server.address, [post('/classify', pictures[0])], 1, 0.5), 200)
+
+
+def shipped() -> list[Path]:
+    """The files of the model that ships: a frozen graph, and a .tflite."""
+    return [path for path in (paths.POCKET_DOGS, paths.POCKET_DOGS.with_suffix(SUFFIX)) if path.exists()]
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.serving', __doc__)
     add_photos(made)
     made.add_argument(
-        '--model', type=Path, metavar='PB', default=paths.POCKET_DOGS, help='default: %(default)s'
+        '--model',
+        type=Path,
+        action='append',
+        metavar='FILE',
+        help='.pb or .tflite, may be repeated (default: the one that ships, as both)',
     )
     add_rounds(made, 5)
     made.add_argument(
@@ -164,33 +168,25 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     made.add_argument('--overload-seconds', type=cli.real_number(0, 600), default=10, help='default: 10')
     made.add_argument('--malformed', type=cli.whole_number(0), default=1000, help='default: %(default)s')
+    add_output(made)
     return made.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     errors.require_packages('serve', *PACKAGES)
-    predictor = load_model(args.model)
-    with tempfile.TemporaryDirectory() as scratch, running(args.model) as server:
-        pictures = [photo.read_bytes() for photo in photos_for(args.photos, PICTURES, Path(scratch))]
-        ask(server.address, [post('/classify', picture) for picture in pictures], CLIENTS, 2)  # warm-up
-        _in_process(predictor, pictures, 2)
-        say(machine_line())
-        inside, served = throughput(server, predictor, pictures, args.rounds, args.seconds)
-        say(f'in process      {inside:8.1f} pictures/s, in batches')
-        say(f'{CLIENTS} clients      {served:8.1f} pictures/s, {served / inside:.2f} times that')
-        median, worst = latency(server, pictures, served / 2, args.seconds * 2)
-        say(f'half that load  median {1000 * median:.1f} ms, 99 % within {1000 * worst:.1f} ms')
-        if args.overload_seconds:
-            found = overload(server, predictor, pictures, served * OVERLOAD, args.overload_seconds)
-            before, highest = map(human_size, found['memory'])
-            say(f'{OVERLOAD} x the load   {found["statuses"]}, {found["wrong"]} wrong answers')
-            say(f'                memory {before} before, {highest} at the peak')
-        if args.malformed:
-            found = send_malformed(server, args.malformed)
-            before, after = found['threads']
-            say(f'malformed       {found["statuses"]}; threads {before} before, {after} after')
-        _require_all(ask(server.address, [post('/classify', pictures[0])], 1, 0.5), 200)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        pictures = [photo.read_bytes() for photo in photos_for(args.photos, PICTURES, scratch)]
+        contenders = [
+            Contender(path.name, load_model(path), stack.enter_context(running(path)))
+            for path in args.model or shipped()
+        ]
+        found = measure(contenders, pictures, args.rounds, args.seconds)
+        for contender in contenders:
+            stress(contender, found[contender.name], pictures, args.overload_seconds, args.malformed)
+        lines = [machine_line(), f'{CLIENTS} clients on the same cores; latency at half their throughput.']
+        show(args, 'Serving', lines, COLUMNS, [row(*item) for item in found.items()], found)
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import pytest
 
 from src.common import paths
 from src.common.commands import COMMANDS
-from tests.inference.models import bright_above
+from tests.inference.models import bright_above, brightest_side
+from tests.lite import tflite_of
 from tests.pictures import encoded
 
 # Not needed for --help. TensorFlow takes seconds to import, the others tenths of a second each.
@@ -86,11 +88,11 @@ def test_help_needs_no_heavy_package(command):
     assert [chain for name, chain in found.items() if name.partition('.')[0] in HEAVY] == []
 
 
-def run(code: str, *arguments: object, folder: Path) -> list[str]:
+def run(code: str, *arguments: object, folder: Path, **environment: str) -> list[str]:
     """The lines that Python code prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, '-c', code, *map(str, arguments)],
-        env=os.environ | {'PYTHONPATH': str(paths.CHECKOUT), 'ROOTSTOCK_HOME': str(folder)},
+        env=os.environ | {'PYTHONPATH': str(paths.CHECKOUT), 'ROOTSTOCK_HOME': str(folder)} | environment,
         cwd=folder,
         capture_output=True,
         text=True,
@@ -109,32 +111,73 @@ def picture(tmp_path) -> Path:
     return path
 
 
-def test_classify_with_the_shipped_model_loads_tensorflow_only(picture):
-    code = (
-        'import sys\nfrom src.common.tf1 import own_process\nfrom src.inference import classify\n'
-        'own_process()\nassert classify.main(sys.argv[1:]) == 0\n'
-    )
-    lines = run(code + LOADED, picture, '--csv', '--top', '1', folder=picture.parent)
+CLASSIFY = (
+    'import sys\nfrom src.common.tf1 import own_process\nfrom src.inference import classify\n'
+    'own_process()\nassert classify.main(sys.argv[1:]) == 0\n'
+)
+
+
+def test_classify_with_the_shipped_graph_loads_tensorflow_only(picture):
+    words = (picture, '--csv', '--top', '1', '--model', paths.POCKET_DOGS)
+    lines = run(CLASSIFY + LOADED, *words, folder=picture.parent)
     assert lines[0] == 'path,label,probability' and lines[1].startswith(f'{picture},')
     assert lines[2:] == ['loaded tensorflow']
 
 
+# Each takes hundredths of a second to import, and classifying one picture with LiteRT needs none.
+NOT_FOR_LITERT = (
+    *('tqdm', 'wcwidth', 'requests', 'importlib.metadata', 'difflib', 'csv', 'socket'),
+    *('src.recipes', 'src.graph.graph_io', 'src.graph.frozen', 'src.records.next_commands'),
+)
+
+
+@pytest.mark.parametrize('form', [[], ['--json']])
+def test_classify_with_a_tflite_file_loads_nothing_heavy(picture, form):
+    pytest.importorskip('ai_edge_litert')
+    graph = paths.frozen('sides')
+    graph.parent.mkdir(exist_ok=True)
+    shutil.copy(brightest_side(picture.with_name('side.pb')), graph)
+    tflite_of(graph, graph.with_suffix('.tflite'))
+    names = sorted(HEAVY) + list(NOT_FOR_LITERT)
+    loaded = f'print("loaded", *(name for name in {names} if name in sys.modules))\n'
+    home = {'ROOTSTOCK_HOME': str(paths.ROOT)}
+    lines = run(CLASSIFY + loaded, picture, '--model', 'sides', *form, folder=picture.parent, **home)
+    assert 'sides.tflite' in lines[0] or form
+    assert '"top"' in lines[0] or lines[2].split()[0] == 'top'
+    assert lines[-1] == 'loaded'
+
+
+@pytest.mark.parametrize(
+    'module', ['src.inference.predictor', 'src.inference.choice', 'src.images.pillow_reader']
+)
+def test_modules_of_litert_need_no_heavy_package(module):
+    assert [chain for name, chain in chains(module).items() if name.partition('.')[0] in HEAVY] == []
+
+
+SERVE = (
+    'import pathlib, sys\nfrom src.common.tf1 import own_process\n'
+    'from src.inference.server.admission import AdmissionLimit\n'
+    'from src.inference.server.app import create_app\nfrom src.inference.server.metrics import Metrics\n'
+    'from src.inference.server.models import Models\nfrom src.inference.server.service import Limits\n'
+    'import src.inference.serve, src.inference.server.listening\n'
+    'own_process()\nmodels = Models([pathlib.Path(sys.argv[2])])\n'
+    'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
+    'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'
+    'print(client.get("/").status_code, client.post("/classify?top=1", data=picture).status_code)\n'
+    'parts = {"image": [(open(sys.argv[1], "rb"), "a.jpg"), (open(sys.argv[1], "rb"), "b.jpg")]}\n'
+    'print(client.post("/classify", data=parts).status_code)\n'
+    'print(client.post("/explain", data=picture).content_type)\n'
+    'models.close()\n'
+)
+
+
 def test_the_server_loads_tensorflow_only(picture):
-    code = (
-        'import pathlib, sys\nfrom src.common import paths\nfrom src.common.tf1 import own_process\n'
-        'from src.inference.server.admission import AdmissionLimit\n'
-        'from src.inference.server.app import create_app\nfrom src.inference.server.metrics import Metrics\n'
-        'from src.inference.server.models import Models\nfrom src.inference.server.service import Limits\n'
-        'import src.inference.serve, src.inference.server.listening\n'
-        'own_process()\nmodels = Models([paths.POCKET_DOGS])\n'
-        'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
-        'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'
-        'print(client.get("/").status_code, client.post("/classify?top=1", data=picture).status_code)\n'
-        'print(client.post("/explain", data=picture).content_type)\n'
-        'models.close()\n'
-    )
-    assert run(code + LOADED, picture, folder=picture.parent) == [
-        '200 200',
-        'image/png',
-        'loaded tensorflow',
-    ]
+    lines = run(SERVE + LOADED, picture, paths.POCKET_DOGS, folder=picture.parent)
+    assert lines == ['200 200', '200', 'image/png', 'loaded tensorflow']
+
+
+def test_the_server_of_a_tflite_file_loads_nothing_heavy(picture):
+    pytest.importorskip('ai_edge_litert')
+    lite = tflite_of(brightest_side(picture.with_name('side.pb')), picture.with_name('side.tflite'))
+    lines = run(SERVE + LOADED, picture, lite, folder=picture.parent)
+    assert lines == ['200 200', '200', 'application/json', 'loaded']

@@ -13,7 +13,7 @@ from src.common import paths
 from src.common.errors import UserError
 from src.graph.joined.facts import members
 from src.inference.from_records import answered, same_backbone
-from src.inference.predictor import Predictor
+from src.inference.runtimes.base import Predictor
 from src.records import dataset
 from src.records.chosen import missing, of_model
 from src.records.dataset import Records

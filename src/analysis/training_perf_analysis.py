@@ -20,6 +20,9 @@ writes to metrics/ for the current model, to metrics/<model>/ for others:
 TensorBoard shows the worst mistakes among the images of summary/<model>/. A score on photos that the model
 was trained on is called a training score, in titles and in the columns `kind` (class_scores.csv) and
 `learned_from` (training_confusion.csv).
+
+--model takes a .tflite file too, which predicts from the pictures in the records; its files are written to
+metrics/<model>_tflite/.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from src.common.files import count
 from src.common.names import plain_name, resolve_model
 from src.common.progress import next_step, say
 from src.engine.board import show_picture
+from src.graph.lite.package import SUFFIX
 from src.inference.predictor import load_model
 from src.records import dataset
 from src.records.age import remark_on_age
@@ -67,8 +71,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     args.name = data_set_of(args.model and args.model.name, args.name)
     model = cli.model_of(args)
-    out = args.out or paths.analysis(model.name)
     frozen = frozen_model(model, args.name)
+    name = f'{model.name}_tflite' if frozen.suffix == SUFFIX else model.name
+    out = args.out or paths.analysis(name)
     remark_on_age(frozen)
     predictor = load_model(frozen)
     records = dataset.open_records(args.name)
@@ -80,10 +85,10 @@ def main(argv: list[str] | None = None) -> None:
     scores = score(analysis.probabilities, analysis.labels)
     photos = count(len(analysis.ids), 'photo' if args.split == ALL else f'{args.split} photo')
     write_tables(analysis, out)
-    subject = f'{model.name} on {photos}, top-1 {scores["top_1"]:.1%}, log loss {scores["log_loss"]:.3f}'
+    subject = f'{name} on {photos}, top-1 {scores["top_1"]:.1%}, log loss {scores["log_loss"]:.3f}'
     subject = with_kind(subject, analysis.kind)
     first = draw(analysis, records, out, subject)
-    show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(model.name))
+    show_picture('worst_mistakes', out / 'worst_mistakes.jpg', paths.summaries(name))
     next_step(f'open {shlex.quote(paths.shown(first))}')
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -152,6 +153,17 @@ def real_number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def number_range(text: str) -> tuple[float, float]:
+    """An argparse type: '-1,1' as a pair of finite numbers, the first one lower."""
+    try:
+        low, high = map(float, text.split(','))
+    except ValueError:
+        low = high = 0.0
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a range such as -1,1')
+    return low, high
 
 
 def layer_sizes(text: str) -> list[int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wcwidth import wcswidth
-
 
 def width(text: str) -> int:
     """The columns that `text` takes; the number of characters if it has control characters."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from wcwidth import wcswidth  # takes hundredths of a second
+
     columns = wcswidth(text)
     return len(text) if columns < 0 else columns
 

@@ -7,7 +7,6 @@ current folder. `progress.say`, the error line and `--help` apply it.
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import shlex
 from typing import NamedTuple
@@ -137,6 +136,8 @@ def to_install(extra: str) -> str:
         constraints = shlex.quote(paths.shown(paths.CHECKOUT / 'setup' / 'constraints.txt'))
         place = paths.shown(paths.CHECKOUT)
         return f'python -m pip install -c {constraints} -e {shlex.quote(f"{place}[{extra}]")}'
+    import importlib.metadata  # takes hundredths of a second
+
     needed = re.compile(rf'(.*?);.*\bextra == ["\']{extra}["\']')
     found = map(needed.fullmatch, importlib.metadata.requires('rootstock') or ())
     return 'python -m pip install ' + ' '.join(shlex.quote(one[1].strip()) for one in found if one)

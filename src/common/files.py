@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
-import hashlib
 import io
 import json
 import os
@@ -38,6 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files of killed processes beside `path`. The caller holds the lock of `path`, so
     no process is writing it."""
+    import glob
+
     for part in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp'):
         with contextlib.suppress(OSError):
             part.unlink()
@@ -120,6 +120,8 @@ def size_of(path: Path) -> int:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file in hexadecimal. Raises UserError if it cannot be read."""
+    import hashlib
+
     try:
         with Path(path).open('rb') as stream:
             digest = hashlib.sha256()

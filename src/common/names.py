@@ -10,7 +10,6 @@ checkpoints/NAME, frozen/NAME.pb, summary/NAME and metrics/NAME.json belong to t
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 from collections.abc import Collection
@@ -19,11 +18,12 @@ from typing import NamedTuple
 
 from src.common import consts, paths
 
+SUFFIXES = ('.pb', '.tflite')  # of frozen files: TensorFlow's and LiteRT's
 LONGEST_NAME = 200  # bytes; file names take 255, and names get suffixes
 
 
 class Model(NamedTuple):
-    """The name of a model, and its frozen file or the folder of its versions (1.pb, 2.pb, ...). Neither
+    """The name of a model, and its frozen file or the folder of its versions (1.pb, 2.tflite, ...). Neither
     needs to exist."""
 
     name: str
@@ -39,11 +39,11 @@ class Model(NamedTuple):
 def resolve_model(text: str) -> Model:
     """An argparse type: the model with this name or path. Nothing has to exist yet.
 
-    Text with a folder in it or with the suffix .pb is a path, and so is an existing file whose name is not
+    Text with a folder in it or with one of SUFFIXES is a path, and so is an existing file whose name is not
     that of a frozen model. Everything else is a name. Raises ArgumentTypeError for a name that cannot be part
     of file names.
     """
-    if _is_path(text) or (os.path.isfile(text) and not frozen_of(text).exists()):  # noqa: PTH113 (never raises)
+    if is_path(text):
         return Model(_name_in(text), paths.located(text))
     return named_model(plain_name(text))
 
@@ -54,7 +54,7 @@ def resolve_trained(text: str) -> Model:
     Raises ArgumentTypeError also for the path of a file outside of frozen/, as such a model has no
     checkpoints here.
     """
-    if not _is_path(text):
+    if not _looks_like_path(text):
         return named_model(plain_name(text))
     model = resolve_model(text)
     folders = [paths.FROZEN_MODELS_DIR.resolve(), paths.POCKET_DOGS.parent.resolve()]
@@ -66,15 +66,23 @@ def resolve_trained(text: str) -> Model:
     return named_model(plain_name(model.name))
 
 
-def _is_path(text: str) -> bool:
-    return bool(set('/\\') & set(text)) or Path(text).suffix == '.pb'
+def is_path(text: str) -> bool:
+    """Whether `resolve_model` takes this text as a path."""
+    if _looks_like_path(text):
+        return True
+    return os.path.isfile(text) and not frozen_of(text).exists()  # noqa: PTH113 (never raises)
+
+
+def _looks_like_path(text: str) -> bool:
+    return bool(set('/\\') & set(text)) or Path(text).suffix in SUFFIXES
 
 
 def _name_in(path: str) -> str:
     """The model's name in the path of a frozen file, with the separators of any system. A version, whose file
     name is a number, has the name of its folder."""
     whole = PureWindowsPath(path)
-    return (whole.parent.name if whole.stem.isdecimal() else '') or whole.name.removesuffix('.pb')
+    own = whole.stem if whole.suffix in SUFFIXES else whole.name
+    return (whole.parent.name if whole.stem.isdecimal() else '') or own
 
 
 def named_model(name: str) -> Model:
@@ -107,9 +115,10 @@ def frozen_of(name: str) -> Path:
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The .pb file with the highest number in a folder of versions; None if there is none."""
-    versions = [file for file in folder.glob('*.pb') if file.stem.isdecimal()]
-    return max(versions, key=lambda file: int(file.stem), default=None)
+    """The frozen file with the highest number in a folder of versions; None if there is none. Of 2.pb and
+    2.tflite it is 2.pb, beside which the other may be used (inference/default_model.py)."""
+    versions = [file for file in folder.glob('*') if file.suffix in SUFFIXES and file.stem.isdecimal()]
+    return max(versions, key=lambda file: (int(file.stem), file.suffix == SUFFIXES[0]), default=None)
 
 
 def known_models() -> list[str]:
@@ -123,6 +132,8 @@ def known_models() -> list[str]:
 def similar(name: str, known: Collection[str] | None = None) -> str:
     """The end of an error message: '; similar names: flowers, flowers_2', or '' if there are none. `known`
     are the names to choose from (default: the models)."""
+    import difflib  # only for messages
+
     near = difflib.get_close_matches(name, set(known_models() if known is None else known) - {name})
     return f'; similar names: {", ".join(near)}' if near else ''
 

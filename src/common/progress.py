@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from src.common import columns, commands, paths
 from src.common.errors import UserError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 PATH_COLUMNS = 43  # of a path in a list of files, at least
 
@@ -19,6 +21,8 @@ def progress(total: int | None, what: str, unit: str, done: int = 0, **options) 
 
     If standard error is not a terminal (a log file), prints a line every 30 seconds instead.
     """
+    from tqdm import tqdm  # takes hundredths of a second
+
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
@@ -51,7 +55,9 @@ class _Lines:
 def say(line: str = '') -> None:
     """Print a line on standard output, above any running bar. Raises UserError if it cannot be written."""
     try:
-        tqdm.write(commands.as_typed(line), file=sys.stdout)
+        bars = sys.modules.get('tqdm')  # not loaded while there was no bar
+        write = bars.tqdm.write if bars else print
+        write(commands.as_typed(line), file=sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe: errors.run ends the command
         raise

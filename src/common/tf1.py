@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import types
 
 from src.common import errors
@@ -47,6 +46,8 @@ def _stderr_captured():
         return
     if sys.stderr:
         sys.stderr.flush()
+    import tempfile
+
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:

@@ -19,7 +19,7 @@ from src.curation.photos import Photos
 from src.curation.wanted import names_in, names_of_classes, wanted_classes
 from src.graph.frozen import NoLabels, load_graph
 from src.images.faults import BadImage
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.records import dataset
 from src.records.dataset import Records
 from src.records.fields import encoded_image
@@ -51,7 +51,7 @@ class Classifier:
         self.labels = graph.labels
         self.wanted = np.zeros(len(graph.labels), bool)
         self.wanted[wanted_classes(graph.labels, names)] = True
-        self._predictor = Predictor(graph)
+        self._predictor = TensorFlowPredictor(graph)
 
     def probabilities(self, pictures: Sequence[bytes]) -> Iterator[np.ndarray | BadImage]:
         """The probabilities [classes] float32 of each encoded picture, or the BadImage."""

@@ -37,7 +37,6 @@ from src.freezing.keras.child import BOTTLENECK, CHECK_PICTURES, OUTPUT
 from src.freezing.keras.labels import class_names
 from src.freezing.keras.process import ask
 from src.freezing.keras.whole_graph import difference, write_whole
-from src.graph.backbone_flags import number_range
 
 IMAGENET, RANDOM = 'imagenet', 'none'
 POOLINGS = ('avg', 'flatten')
@@ -168,7 +167,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument('--keras', type=Path, metavar='FILE', help='your own classifier, .keras or .h5')
     made.add_argument(
         '--pixel-range',
-        type=number_range,
+        type=cli.number_range,
         metavar='LOW,HIGH',
         help='with --keras: range of the pixels it was trained on, if it does not scale them itself: '
         '0,255 (default), 0,1 or --pixel-range=-1,1',

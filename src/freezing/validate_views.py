@@ -18,7 +18,7 @@ from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_info, replace_info
 from src.inference.from_records import from_pictures
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.inference.views import VALIDATED
 from src.records.dataset import Records
 from src.scoring.scores import table, whole_score
@@ -61,6 +61,6 @@ def best_views(path: Path) -> int:
 
 
 def _score(path: Path, records: Records, views: int) -> dict[str, Any]:
-    with closing(Predictor(load_graph(path), views=views)) as predictor:
+    with closing(TensorFlowPredictor(load_graph(path), views=views)) as predictor:
         examples = from_pictures(predictor, records, VALIDATION)
     return whole_score([(examples.values, examples.labels)])

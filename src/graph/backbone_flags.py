@@ -7,7 +7,6 @@ loaded in the same way when it is frozen, or on another machine.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,17 +51,6 @@ class Changes:
 
 
 NO_CHANGES = Changes()
-
-
-def number_range(text: str) -> tuple[float, float]:
-    """An argparse type: '-1,1' as a pair of finite numbers, the first one lower."""
-    try:
-        low, high = map(float, text.split(','))
-    except ValueError:
-        low = high = 0.0
-    if not -math.inf < low < high < math.inf:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a range such as -1,1')
-    return low, high
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,7 @@ def add_graph_flags(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         '--pixel-range',
         action=_GraphFlag,
-        type=number_range,
+        type=cli.number_range,
         metavar='LOW,HIGH',
         help='for a graph without an image decoder: range of its input pixels, such as --pixel-range=-1,1',
     )

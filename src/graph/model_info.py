@@ -15,7 +15,6 @@ from typing import Any
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import nodes_by_name
 
 LABELS_NODE = 'labels'
 INFO_NODE = 'model_info'
@@ -35,6 +34,8 @@ def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, An
 
 def replace_info(graph_def: tf.GraphDef, info: dict[str, Any]) -> None:
     """Replace the value of `model_info` in a graph that has it, in place."""
+    from src.graph.graph_io import nodes_by_name
+
     with tf.Graph().as_default() as graph:
         tf.constant(json.dumps(info, ensure_ascii=False), tf.string, name=INFO_NODE)
         nodes_by_name(graph_def)[INFO_NODE].CopyFrom(graph.as_graph_def().node[0])
@@ -77,5 +78,7 @@ def views_in(info: dict[str, Any]) -> int:
 
 
 def _constant(graph_def: tf.GraphDef, name: str):
+    from src.graph.graph_io import nodes_by_name  # reading a file of labels does without
+
     node = nodes_by_name(graph_def).get(name)
     return tf.make_ndarray(node.attr['value'].tensor) if node and node.op == 'Const' else None

@@ -49,7 +49,7 @@ def decode_with_pillow(data: bytes, ratio: int = 1, header: Header | None = None
     orientation, large = header.orientation, header.least_ratio > 1
     ratio = max(ratio, header.least_ratio)
     one_at_a_time = LARGE if large else contextlib.nullcontext()
-    with one_at_a_time, only_bad_image(data), opened(data, large) as image:
+    with one_at_a_time, only_bad_image(data), opened(data) as image:
         check_size(*image.size, scalable=large)  # in case Pillow reads another size than `read_header`
         if ratio > 1:
             image.draft(image.mode, (image.width // ratio, image.height // ratio))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image
 
 from src.common import consts
 
@@ -20,7 +21,6 @@ _STARTS = (JPEG_START, PNG_START, b'GIF8', b'II*\0', b'MM\0*', b'II+\0', b'MM\0+
 # Sizes of the header that follows; a text file that begins with BM has another number there.
 _BMP_HEADERS = range(12, 257)
 
-READS_AVIF = bool(features.check('avif'))  # Pillow's own packages do from 11.3 on
 # Brands of HEIC and AVIF: https://mp4ra.org/registered-types/brands (isom, qt and others are videos).
 _AVIF_BRANDS = (b'avif', b'avis')
 _HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs')
@@ -40,6 +40,14 @@ class BadImage(Exception):
 
 class NotAPicture(BadImage):
     """Not a picture at all: other content, an empty file, no regular file."""
+
+
+@lru_cache
+def reads_avif() -> bool:
+    """Whether this Pillow reads AVIF, as its own packages do from 11.3 on. Loads the library for it."""
+    from PIL import features
+
+    return bool(features.check('avif'))
 
 
 def or_fault(function: Callable, *arguments: Any) -> Any | BadImage:
@@ -82,7 +90,7 @@ def _unsupported(start: bytes) -> str:
             return 'HEIC'
         if start[8:12] in _SHARED_BRANDS:
             return 'HEIC or AVIF'
-        if start[8:12] in _AVIF_BRANDS and not READS_AVIF:
+        if start[8:12] in _AVIF_BRANDS and not reads_avif():
             return 'AVIF'
     return next((kind for begin, kind in _UNSUPPORTED.items() if start.startswith(begin)), '')
 

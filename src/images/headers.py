@@ -20,7 +20,7 @@ import io
 import logging
 import struct
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
@@ -29,16 +29,16 @@ from src.common import consts
 from src.images.faults import (
     JPEG_START,
     PNG_START,
-    READS_AVIF,
     START_BYTES,
     BadImage,
     check_start,
     only_bad_image,
+    reads_avif,
 )
 
 # Only these: Pillow also opens formats for which it starts other programs (EPS).
 # JPEG includes MPO, several JPEGs in one file, which many phones write as .jpg: the first is taken.
-FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF', *(('AVIF',) if READS_AVIF else ()))
+FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')  # and AVIF, if this Pillow reads it
 
 LARGE_RATIO = 2  # JPEGs beyond the limit are decoded with their sides divided by this
 
@@ -58,8 +58,7 @@ warnings.filterwarnings('ignore', module=r'PIL\.')
 logging.getLogger('PIL').addHandler(logging.NullHandler())
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """Facts from the first bytes of a picture."""
 
     format: str  # one of FORMATS
@@ -105,12 +104,12 @@ def check_size(width: int, height: int, scalable: bool = False) -> None:
         raise BadImage(f'{width:,}×{height:,} pixels, more than the limit of {most:,}: make it smaller')
 
 
-def opened(data: bytes, large: bool = False) -> Image.Image:
-    """Open a picture of FORMATS in Pillow, not yet decoded; `large` for a JPEG beyond Pillow's own limit."""
+def opened(data: bytes) -> Image.Image:
+    """Open a picture of FORMATS in Pillow, not yet decoded."""
+    if data.startswith(JPEG_START):  # `Image.open` imports five plugins, and has its own limit of pixels
+        return JpegImageFile(io.BytesIO(data))
     try:
-        if large:
-            return JpegImageFile(io.BytesIO(data))
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=(*FORMATS, *(('AVIF',) if reads_avif() else ())))
     except UnidentifiedImageError as error:
         raise ValueError('unidentified') from error  # Pillow's message holds a memory address
 

@@ -3,12 +3,8 @@
 TensorFlow decodes plain pictures and Pillow the others (headers.py decides). The graph's own resizing follows
 in both cases, so a photo gives the same vector everywhere.
 
-A JPEG much larger than the network's input is decoded at a half, a quarter or an eighth of its size, which
-takes libjpeg less than half of the time; the graph then resizes the result. This is done only if the graph
-averages when it resizes: bilinear resizing without antialiasing, as in the graph of 2015, would sample other
-pixels (docs/scale.md has the figures). JPEGs with more pixels than consts.MAX_IMAGE_PIXELS are decoded at a
-fraction for every graph. A graph that is fed the encoded image itself always decodes it in full;
-`as_in_graph` says whether that gives the same pixels.
+A JPEG much larger than the network's input is decoded at a fraction of its size (ratios.py). A graph that is
+fed the encoded image itself always decodes it in full; `as_in_graph` says whether that gives the same pixels.
 
 For joined backbones a picture is decoded once, and resized for each; except where a fraction is enough for
 some of them and not for others, as each gets the pixels that it gets alone.
@@ -19,8 +15,8 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,11 +29,7 @@ from src.graph.preprocessing.pictures import as_pixels
 from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage, map_good, or_fault
 from src.images.headers import Header, read_header
-
-RATIOS = (8, 4, 2)  # by which libjpeg can divide the sides while it decodes
-# Both sides of a JPEG decoded at a ratio stay at least this many times those of the network's input: there is
-# still detail to resize, and the photos of common data sets are small enough to be decoded in full.
-LEAST_OVERSAMPLING = 2
+from src.images.ratios import RATIOS, Target, plain_in_full
 
 
 class ImageReader:
@@ -51,7 +43,7 @@ class ImageReader:
         self._preprocessing, self._session_of_many = preprocessing, None
         self._whole = whole = subgraph(graph_def, [preprocessing.pixels])
         self._parts = _parts(whole, preprocessing)
-        ratios = RATIOS if any(part.scalable for part in self._parts) else ()
+        ratios = RATIOS if any(part.target.scalable for part in self._parts) else ()
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(whole, name='')
             for ratio in ratios:
@@ -99,9 +91,7 @@ class ImageReader:
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
         """Whether the graph, fed with the encoded picture itself, computes the pixels that `read` returns,
         and the picture has at most `most_pixels`."""
-        return (
-            header.plain and header.width * header.height <= most_pixels and set(self._ratios(header)) == {1}
-        )
+        return plain_in_full(header, [part.target for part in self._parts], most_pixels)
 
     @cached_property
     def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -131,7 +121,7 @@ class ImageReader:
 
     def _ratios(self, header: Header) -> list[int]:
         """The ratio by which the decoder may divide the sides of the picture, for each part of the pixels."""
-        return [part.ratio(header) for part in self._parts]
+        return [part.target.ratio(header) for part in self._parts]
 
     def _read_parts(self, data: bytes, header: Header) -> np.ndarray:
         """As `read`, with each part of the pixels from a picture decoded at a ratio of its own."""
@@ -154,23 +144,11 @@ class ImageReader:
         return self._session.run(tensors, {self._preprocessing.decoded: decoded})
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The pixels, or the picture of one size in them: its tensor, its size, and whether a JPEG for it may be
-    decoded at a fraction of its size."""
+class _Part(NamedTuple):
+    """The tensor of the pixels, or of the picture of one size in them, and its size."""
 
     tensor: str
-    height: int
-    width: int
-    scalable: bool
-
-    def ratio(self, header: Header) -> int:
-        """The ratio by which the decoder may divide the sides of the picture."""
-        if header.format != 'JPEG':
-            return 1
-        spare = min(header.height / self.height, header.width / self.width) / LEAST_OVERSAMPLING
-        offered = RATIOS if header.least_ratio > 1 or self.scalable else ()
-        return next((ratio for ratio in offered if ratio <= spare), header.least_ratio)
+    target: Target
 
 
 def _parts(whole: tf.GraphDef, preprocessing: Preprocessing) -> list[_Part]:
@@ -180,7 +158,7 @@ def _parts(whole: tf.GraphDef, preprocessing: Preprocessing) -> list[_Part]:
     sizes = preprocessing.sizes or ((preprocessing.height, preprocessing.width),)
     tensors = parts_of(whole, preprocessing.pixels) if preprocessing.sizes else [preprocessing.pixels]
     return [
-        _Part(tensor, *size, scalable and any(map(_averages, subgraph(whole, [tensor]).node)))
+        _Part(tensor, Target(*size, scalable and any(map(_averages, subgraph(whole, [tensor]).node))))
         for tensor, size in zip(tensors, sizes, strict=True)
     ]
 

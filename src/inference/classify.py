@@ -3,12 +3,16 @@
     python -m src.inference.classify my_dog.jpg
     python -m src.inference.classify photos/ 'more/*.png' https://example.org/dog.jpg --top 3
     cat my_dog.jpg | python -m src.inference.classify -
+    python -m src.inference.classify --watch camera/ --json
 
 Pictures may be files, folders (all pictures below them, with any suffix), globs, and addresses that start
 with http:// or https://; '-' is standard input. If the first word is `file` or `uri`, all others are paths or
 addresses; a picture named `file` is given as ./file. Prints the five best classes of each picture, or JSON or
-CSV for programs. Without --model or --name it uses the model that ships with Rootstock (120 dog breeds) and
-says so. From Python:
+CSV for programs. --watch classifies each new picture in a folder as it arrives, until Ctrl-C.
+
+Without --model or --name it uses the model that ships with Rootstock (120 dog breeds) and says so. A model is
+a frozen graph (.pb) or a .tflite file. Of a model that is named, or ships, the .tflite file is used if it was
+made from the frozen graph beside it and LiteRT is installed: it answers in a tenth of the time. From Python:
 
     from src.inference.classify import classify
     classify('file', 'my_dog.jpg')       # a DataFrame with the columns prob and breed, best first
@@ -17,52 +21,47 @@ says so. From Python:
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import count
-from src.common.names import plain_name, resolve_model
-from src.common.progress import progress, say
+from src.common.names import plain_name
+from src.common.progress import remark, say
 from src.images.faults import BadImage
-from src.images.files import read_picture
-from src.images.find import find_pictures
+from src.inference.choice import Wanted, lightest, wanted_model
 from src.inference.default_model import default_model, why_default
-from src.inference.predictor import Predictor, load_model
-from src.inference.printers import Csv, Json, Table
+from src.inference.predictor import load_model
+from src.inference.printers import Csv, Json, JsonLines, Table
+from src.inference.runtimes.base import Predictor
+from src.inference.sources import SOURCES, answers, missing_names, names_in, read_source
 from src.inference.views import add_views
 from src.records.age import remark_on_age
-from src.records.next_commands import frozen_model
 
 if TYPE_CHECKING:
     import pandas
-
-STDIN = '-'
-SOURCES = ('file', 'uri')
 
 
 def classify(source: str, path: str, model: str | Path | None = None, views: int = 1) -> pandas.DataFrame:
     """The classes of one picture as a DataFrame with the columns `prob` and `breed`, best first.
 
-    `source` is 'file' or 'uri'. `model` is the name of a model or the path of its frozen file (default: the
-    model that ships with Rootstock). `views`: number of views of the picture that the probabilities are
-    averaged over. Raises UserError if the picture or the model cannot be read, or the model was not validated
-    with so many views.
+    `source` is 'file' or 'uri'. `model` is the name of a model or the path of its file (default: the model
+    that ships with Rootstock). TensorFlow is not imported if LiteRT answers (choice.py). `views`: number of
+    views of the picture that the probabilities are averaged over. Raises UserError if the picture or the
+    model cannot be read, or the model was not validated with so many views.
     """
     import pandas
 
     if source not in SOURCES:
         raise UserError(f"source is 'file' or 'uri', not {source!r}")
-    predictor = _loaded(frozen_model(resolve_model(str(model))) if model else default_model(), views)
-    answer = next(iter(predictor.from_pictures([_read(source, str(path))])))
+    wanted = wanted_model(str(model)) if model else None
+    graph = wanted.file if wanted else default_model()
+    predictor = _loaded(_file_for(wanted, graph, views), views)
+    answer = next(iter(predictor.from_pictures([read_source(source, str(path))])))
     if isinstance(answer, BadImage):
         raise UserError(f'{path}: {answer}')
     table = pandas.DataFrame({'prob': answer, 'breed': predictor.labels})
@@ -74,125 +73,68 @@ def _loaded(path: Path, views: int) -> Predictor:
     return load_model(path, views=views)
 
 
-def is_address(source: str | None, name: str) -> bool:
-    """Whether `name` is a web address: by `source`, or by its first characters if `source` is None."""
-    return source == 'uri' or (source is None and name.lower().startswith(('http://', 'https://')))
-
-
-def names_in(source: str | None, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The pictures and addresses for the words of a command line, in order and deduplicated; and the other
-    files in folders and globs, each with the reason why it is not a picture."""
-    found: dict[str, None] = {}
-    left_out: dict[str, str] = {}
-    for word in words:
-        names, others = ([word], {}) if is_address(source, word) else find_pictures([word])
-        found.update(dict.fromkeys(names))
-        left_out.update(others)
-    return list(found), left_out
-
-
-def check_name(source: str | None, name: str) -> None:
-    """Raises UserError for a missing or unreadable picture. Does not read the file, so that it takes only
-    microseconds before TensorFlow is loaded."""
-    if is_address(source, name):
-        from src.downloads.http import web_address
-
-        web_address(name)
-        return
-    if name == STDIN:
-        return
-    if not name:
-        raise UserError('an empty path is not a picture')
-    try:
-        Path(name).stat()
-    except OSError as error:
-        raise UserError(f'{name}: {os.strerror(error.errno)}') from error  # the same text on all systems
-    if Path(name).is_dir():
-        raise UserError(f'{name}: no pictures in this folder')
-    if not os.access(name, os.R_OK):
-        raise UserError(f'{name}: {os.strerror(errno.EACCES)}')
-
-
-def _read(source: str | None, path: str) -> bytes:
-    """The encoded picture. Raises UserError if it cannot be read."""
-    if is_address(source, path):
-        from src.downloads.picture import fetch_image
-
-        return fetch_image(path)
-    if path == STDIN:
-        return sys.stdin.buffer.read()
-    if not path:
-        raise UserError('an empty path is not a picture')
-    if '\0' in path:
-        raise UserError(f'{path!r}: a path cannot hold a zero byte')
-    try:
-        return read_picture(path)
-    except BadImage as fault:
-        raise UserError(f'{path}: {fault}') from fault
-    except IsADirectoryError as error:
-        raise UserError(f'{path}: no pictures in this folder') from error
-    except OSError as error:
-        raise UserError(f'{path}: {error.strerror}') from error
-
-
-def answers(
-    predictor: Predictor, source: str | None, names: Sequence[str]
-) -> Iterator[tuple[str, np.ndarray | Exception]]:
-    """(name, probabilities [classes] float32) for each picture in order, with the error in place of
-    probabilities if it cannot be read.
-
-    `source` is 'file', 'uri', or None for both: then web addresses are fetched and all other names are files.
-    """
-    faults: dict[int, UserError] = {}
-
-    def encoded() -> Iterator[bytes]:
-        for place, name in enumerate(names):
-            try:
-                yield _read(source, name)
-            except UserError as error:
-                faults[place] = error
-                yield b''
-
-    with progress(len(names), 'classifying', 'pictures') as bar:
-        for place, answer in enumerate(predictor.from_pictures(encoded())):
-            bar.update()
-            yield names[place], faults.get(place, answer)
+def _file_for(wanted: Wanted | None, graph: Path, views: int) -> Path:
+    """The file of the model to run. Only frozen graphs average several views."""
+    return graph if views > 1 or (wanted and wanted.by_path) else lightest(graph)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.inference.classify', __doc__)
-    made.add_argument('pictures', nargs='+', metavar='PICTURE', help="files, folders, globs, addresses, '-'")
+    made.add_argument('pictures', nargs='*', metavar='PICTURE', help="files, folders, globs, addresses, '-'")
+    made.add_argument(
+        '--watch', type=Path, metavar='FOLDER', help='classify each new picture in a folder as it arrives'
+    )
     chosen = made.add_mutually_exclusive_group()
     chosen.add_argument('--name', type=plain_name, help='use the frozen model of this data set')
-    cli.add_model(chosen, resolve_model, 'the one that ships, or of the data set with --name')
+    cli.add_model(chosen, wanted_model, 'the one that ships, or of the data set with --name')
     made.add_argument(
         '--top', type=cli.whole_number(1), default=5, help='number of classes to print (default: %(default)s)'
     )
     add_views(made)
+    made.add_argument(
+        '--pixel-range',
+        type=cli.number_range,
+        metavar='LOW,HIGH',
+        help='of the pixels that a .tflite file of other makers takes, such as 0,1',
+    )
     form = made.add_mutually_exclusive_group()
-    form.add_argument('--json', dest='form', action='store_const', const=Json, help='print JSON')
+    form.add_argument(
+        '--json',
+        dest='form',
+        action='store_const',
+        const=Json,
+        help='print JSON; an object a line with --watch',
+    )
     form.add_argument('--csv', dest='form', action='store_const', const=Csv, help='print a CSV table')
     made.set_defaults(form=Table)
     args = made.parse_args(argv)
-    args.source = args.pictures.pop(0) if args.pictures[0] in SOURCES and len(args.pictures) > 1 else None
-    if args.source is None and args.pictures[0] in SOURCES and not Path(args.pictures[0]).exists():
-        made.error(f'no picture is given after {args.pictures[0]!r}')
+    if bool(args.pictures) == bool(args.watch):
+        made.error('PICTURE or --watch FOLDER is required' + (', not both' if args.watch else ''))
+    first, *others = args.pictures or ['']
+    args.source = args.pictures.pop(0) if first in SOURCES and others else None
+    if args.source is None and first in SOURCES and not Path(first).exists():
+        made.error(f'no picture is given after {first!r}')
     return args
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    path = frozen_model(args.model) if args.model else default_model(args.name)
-    remark_on_age(path)
+    graph = args.model.file if args.model else default_model(args.name)
+    remark_on_age(graph)
+    path = _file_for(args.model, graph, args.views)
+    why = '' if args.model or args.name else why_default(graph)
+    return _watch(args, path, why) if args.watch else _classify(args, path, why)
+
+
+def _classify(args: argparse.Namespace, path: Path, why: str) -> int:
+    """Classify the pictures that the flags name, by the model at `path`. `why` that one. Returns the exit
+    code."""
     names, left_out = names_in(args.source, args.pictures)
-    missing = _missing(args.source, names)
+    missing = missing_names(args.source, names)
     if len(names) > 1:
         _report_skipped(missing.values())
     found = [name for name in names if name not in missing]
-    why = '' if args.model or args.name else why_default(path)
-    if why and found and args.form is not Table:
-        print(f'{paths.shown(path)}: {why}', file=sys.stderr)
-    faults = _print_answers(args, path, found, f' ({why})' if why else '')
+    faults = _print_answers(args, path, found, why)
     for name, reason in left_out.items():
         print(f'left out {name}: {reason}', file=sys.stderr)
     if len(names) == 1 and (missing or faults):
@@ -204,32 +146,36 @@ def main(argv: list[str] | None = None) -> int:
     return 2 if failed else 0
 
 
-def _missing(source: str | None, names: Sequence[str]) -> dict[str, str]:
-    """The error for each name that `check_name` refuses."""
-    faults = {}
-    for name in names:
-        try:
-            check_name(source, name)
-        except UserError as error:
-            faults[name] = str(error)
-    return faults
+def _watch(args: argparse.Namespace, path: Path, why: str) -> int:
+    """Classify new pictures until Ctrl-C."""
+    from src.inference.watch import Arrivals, watch
+
+    arrivals = Arrivals(args.watch)
+    args.form = JsonLines if args.form is Json else args.form
+    predictor, printer = _opened(args, path, why)
+    there = f'{count(arrivals.already, "file")} {"is" if arrivals.already == 1 else "are"} there already'
+    remark(f'watching {paths.shown(args.watch)} for new pictures ({there}); Ctrl-C ends')
+    watch(arrivals, predictor, printer)
+    return 0
 
 
-def _report_skipped(faults: Iterable[str]) -> None:
-    for fault in faults:
-        print(f'skipped {fault}', file=sys.stderr, flush=True)
+def _opened(args: argparse.Namespace, path: Path, why: str) -> tuple[Predictor, Table]:
+    """The model at `path`, and a printer for its classes. Says which model it is, and `why`."""
+    if why and args.form is not Table:
+        print(f'{paths.shown(path)}: {why}', file=sys.stderr)
+    predictor = load_model(path, views=args.views, pixel_range=args.pixel_range)
+    printer = args.form(predictor.labels, args.top)
+    if args.form is Table:
+        classes = count(len(predictor.labels), 'class', 'classes')
+        say(f'{paths.shown(path)}: {classes}' + (f' ({why})' if why else ''))
+    return predictor, printer
 
 
-def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], remark: str) -> list[str]:
-    """Print the classes of each picture by the model at `path`, and return the errors of the others.
-
-    Without names the model is not loaded. `remark` follows the path of the model.
-    """
-    predictor = load_model(path, views=args.views) if names else None
-    printer = args.form(predictor.labels if predictor else [], args.top)
-    if predictor and args.form is Table:
-        say(f'{paths.shown(path)}: {count(len(predictor.labels), "class", "classes")}{remark}')
-    faults = []
+def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], why: str) -> list[str]:
+    """Print the classes of each picture, and return the errors of the others. Without names the model is not
+    loaded."""
+    faults: list[str] = []
+    predictor, printer = _opened(args, path, why) if names else (None, args.form([], args.top))
     for name, answer in answers(predictor, args.source, names) if predictor else ():
         if isinstance(answer, Exception):
             faults.append(f'{name}: {answer}' if isinstance(answer, BadImage) else str(answer))
@@ -239,5 +185,10 @@ def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], r
     return faults
 
 
+def _report_skipped(faults: Iterable[str]) -> None:
+    for fault in faults:
+        print(f'skipped {fault}', file=sys.stderr, flush=True)
+
+
 if __name__ == '__main__':
-    errors.run(main)
+    errors.run(main, tear_down=False)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from src.common import paths
 from src.common.names import model_for, named_model
-from src.records.next_commands import frozen_model, usual_model
 
 
 def default_model(data_set: str | None = None) -> Path:
@@ -18,6 +17,8 @@ def default_model(data_set: str | None = None) -> Path:
     """
     if data_set is None and paths.POCKET_DOGS.exists():
         return paths.POCKET_DOGS
+    from src.records.next_commands import frozen_model, usual_model
+
     model = model_for(data_set)
     if data_set and not paths.frozen(model).exists():
         model = usual_model(data_set)

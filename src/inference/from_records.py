@@ -14,7 +14,7 @@ from src.common.progress import progress
 from src.graph.model_info import views_in
 from src.graph.precision import INT8
 from src.images.faults import BadImage
-from src.inference.predictor import Predictor
+from src.inference.runtimes.base import Predictor
 from src.records import dataset
 from src.records.chosen import missing, of_model
 from src.records.dataset import Examples, Records
@@ -35,7 +35,7 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
     # lack those of a view.
     own = backbone and not backbone.get('thawed') and records.manifest['precision'] != INT8
     cached = own and (records.mirrored or not mirrored)
-    if cached and predictor.views == 1:
+    if cached and predictor.takes_bottlenecks and predictor.views == 1:
         field = of_model(records, backbone).bottlenecks(mirrored)
         held = dataset.load(records, split, field=field)
         return replace(held, values=predictor.from_bottlenecks(held.values))

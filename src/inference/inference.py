@@ -7,12 +7,12 @@
 
 Without a folder it classifies the unlabeled photos of the data set (Kaggle's test/), from the bottlenecks in
 its records, or from the pictures for a model without a backbone and for --views. With a folder it classifies
-the photos below it, and needs only the frozen graph. Writes metrics/<name>_submission.csv: the column id,
-which is the photo's file name without its suffix, and a column with the probability of each class (--format
-columns); for a model of the two classes cat and dog the columns id and label, the probability of a dog
-(--format label). Rows are sorted by number if the ids are numbers. A photo that cannot be read is reported on
-standard error and gets uniform probabilities, as Kaggle refuses a file with a missing id. Files that are not
-pictures are reported too, and get no row.
+the photos below it, and needs only the file of the model: a frozen graph, or a .tflite file. Writes
+metrics/<name>_submission.csv: the column id, which is the photo's file name without its suffix, and a column
+with the probability of each class (--format columns); for a model of the two classes cat and dog the columns
+id and label, the probability of a dog (--format label). Rows are sorted by number if the ids are numbers. A
+photo that cannot be read is reported on standard error and gets uniform probabilities, as Kaggle refuses a
+file with a missing id. Files that are not pictures are reported too, and get no row.
 
 --clip bounds the probabilities, so that a confident mistake costs less log loss: `auto`, the default for the
 label format, takes the bound with the lowest log loss on the validation photos of the model's data set.

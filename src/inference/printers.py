@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Sequence
@@ -51,6 +50,8 @@ class Csv(Table):
     """For spreadsheets: path, label, probability."""
 
     def __init__(self, labels: list[str], top: int):
+        import csv
+
         super().__init__(labels, top)
         self.writer = csv.writer(sys.stdout, lineterminator='\n')
         self.writer.writerow(['path', 'label', 'probability'])
@@ -58,6 +59,13 @@ class Csv(Table):
     def show(self, name: str, probabilities: np.ndarray) -> None:
         for i in best(probabilities, self.top):
             self.writer.writerow([name, self.labels[i], f'{probabilities[i]:.6f}'])
+
+
+class JsonLines(Table):
+    """For programs that read on: a JSON object a line."""
+
+    def show(self, name: str, probabilities: np.ndarray) -> None:
+        print(_as_json(name, best_classes(probabilities, self.labels, self.top)))
 
 
 class Json(Table):
@@ -68,9 +76,12 @@ class Json(Table):
         self.opening = '['
 
     def show(self, name: str, probabilities: np.ndarray) -> None:
-        entry = {'path': name, 'classes': best_classes(probabilities, self.labels, self.top)}
-        print(self.opening + json.dumps(entry, ensure_ascii=False), end='')
+        print(self.opening + _as_json(name, best_classes(probabilities, self.labels, self.top)), end='')
         self.opening = ',\n '
 
     def end(self) -> None:
         print('[]' if self.opening == '[' else ']')
+
+
+def _as_json(name: str, classes: Sequence[dict]) -> str:
+    return json.dumps({'path': name, 'classes': classes}, ensure_ascii=False)

@@ -1,12 +1,16 @@
 """Serve frozen models: a page for people, TensorFlow Serving's REST interface for programs.
 
     python -m src.inference.serve
-    python -m src.inference.serve --model frozen/flowers.pb --port 8080
+    python -m src.inference.serve --model flowers --port 8080
     curl --data-binary @my_dog.jpg http://127.0.0.1:8501/classify
 
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
-repeated, and may name a folder of versions (1.pb, 2.pb, ...). A new version or a replaced file is loaded
+repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
 without losing a request. Ctrl-C or SIGTERM ends the server after all requests in progress are answered.
+
+A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT. For a model that is named, the .tflite
+file beside its frozen graph is served if it was made from it and LiteRT is installed; a file that is given by
+its path is served as it is. /explain (Grad-CAM) needs gradients, which only frozen graphs have.
 
 It listens to this machine only, unless --host says otherwise. There is no password.
 """
@@ -17,16 +21,16 @@ import argparse
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.common import cli, errors, paths
-from src.common.names import Model, resolve_model
+from src.common import cli, errors
+from src.common.process import memory
 from src.common.progress import say
+from src.inference.choice import wanted_model
 from src.inference.default_model import default_model, why_default
+from src.inference.versions import Source, source_of
 from src.inference.views import add_views
 from src.records.age import remark_on_age
-from src.records.next_commands import frozen_model
 
 if TYPE_CHECKING:
     from src.inference.server.service import Limits
@@ -38,11 +42,17 @@ SPARE_THREADS = 16
 
 
 def serve(
-    sources: list[Path], host: str, port: int, queue: int, limits: Limits, watch_every: float, views: int = 1
+    sources: list[Source],
+    host: str,
+    port: int,
+    queue: int,
+    limits: Limits,
+    watch_every: float,
+    views: int = 1,
 ) -> None:
     """Load the models and answer requests until SIGINT or SIGTERM.
 
-    `sources` are frozen files or folders of versions, checked for new versions every `watch_every` seconds.
+    `sources` are checked for new versions every `watch_every` seconds.
     At most `queue` pictures are in progress at once. Their probabilities are averaged over `views` views.
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
     or the port is taken.
@@ -55,9 +65,11 @@ def serve(
     from src.inference.server.app import create_app
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
+    from src.inference.workers import CORES
 
+    memory.keep_freed()
     metrics = Metrics()
-    models = Models(sources, metrics.ran, views)
+    models = Models(sources, metrics.ran, views, workers=CORES)
     admission = AdmissionLimit(queue, metrics.queued)
     app = create_app(models, admission, metrics, limits)
     # The application answers 413 in JSON before waitress' own limit is reached.
@@ -77,7 +89,7 @@ def serve(
     threading.Thread(target=models.watch, args=[watch_every, stopping], daemon=True).start()
     for name in models.names:
         with models.use(name) as served:
-            say(f'{name}: version {served.version}, {len(served.labels):,} classes')
+            say(f'{name}: version {served.version}, {len(served.labels):,} classes, {served.file}')
     say(f'open {listening.url_of(host, sockets)}  (Ctrl-C ends)')
     answered = listener.run()
     models.close()
@@ -87,11 +99,6 @@ def serve(
 def _ending_signals() -> list[int]:
     """Ctrl-C, `kill`, and on Windows Ctrl-Break."""
     return [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGBREAK') if hasattr(signal, name)]
-
-
-def frozen_source(model: Model) -> Path:
-    """The frozen file of a model, or its folder of versions. Raises UserError if there is none."""
-    return model.frozen if model.frozen.is_dir() else frozen_model(model)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -104,7 +111,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
     cli.add_model(
         made,
-        resolve_model,
+        wanted_model,
         'the one that ships; may be repeated, and may be a folder of versions',
         action='append',
     )
@@ -127,12 +134,13 @@ def main(argv: list[str] | None = None) -> None:
     from src.inference.server.service import Limits
 
     limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
-    models = [frozen_source(model) for model in args.model or ()] or [default_model()]
-    if not args.model:
-        say(f'{paths.shown(models[0])}: {why_default(models[0])}')
-    for model in models:
-        remark_on_age(model)
-    serve(models, args.host, args.port, args.queue, limits, args.watch_seconds, args.views)
+    sources = [source_of(model, args.views) for model in args.model or ()]
+    if not sources:
+        sources = [Source(default_model(), beside=args.views == 1)]
+        say(f'{sources[0].name}: {why_default(sources[0].path)}')
+    for source in sources:
+        remark_on_age(source.path)
+    serve(sources, args.host, args.port, args.queue, limits, args.watch_seconds, args.views)
 
 
 if __name__ == '__main__':

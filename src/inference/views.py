@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.frozen import FrozenGraph
 from src.graph.model_info import views_in
 from src.models.test_time_augmentation import VIEWS, mean_over_views
+
+if TYPE_CHECKING:
+    from src.graph.frozen import FrozenGraph
 
 VALIDATED = 'validated_views'  # in model_info
 LEAST = 1e-37  # keeps the logarithm finite in float32

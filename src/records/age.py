@@ -8,13 +8,14 @@ from pathlib import Path
 
 from src.common import paths
 from src.common.progress import remark
-from src.records.next_commands import data_set_of, to_freeze
 
 
 def to_use(name: str, model: str) -> str:
     """The next command for a trained model: the one that freezes it, if there is no frozen file of these
     weights, else the one that classifies a picture."""
     frozen = paths.frozen(model)
+    from src.records.next_commands import to_freeze
+
     if not frozen.exists() or is_older(frozen):
         return to_freeze(name, model)
     return f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(frozen))}'
@@ -35,6 +36,8 @@ def remark_on_age(frozen: Path) -> None:
     """Print a line if a frozen file is older than the weights of its model, with the command that freezes
     them."""
     if is_older(frozen):
+        from src.records.next_commands import data_set_of, to_freeze  # imports the recipes
+
         model = frozen.stem
         freeze = to_freeze(data_set_of(model), model)
         remark(

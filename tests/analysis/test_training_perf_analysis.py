@@ -18,7 +18,9 @@ from src.data_preparation.conversion.job import MANIFEST
 from src.drawing import Tile, contact_sheet
 from src.graph.graph_io import write_graph
 from src.graph.model_info import with_facts
+from src.inference.predictor import load_model
 from src.records.example import build_example, shard_name, write_shard
+from tests.lite import tflite_of
 from tests.pictures import encoded, photo
 
 CLASSES = ['ant_eater', 'bär', 'cat', 'dog']
@@ -298,3 +300,19 @@ def test_records_that_were_converted_again_are_doubted(tmp_path, capsys):
     write_model('before', data_set='tiny', records='of another conversion', learned_from=['train'])
     analyze('--model', 'before', '--out', str(tmp_path))
     assert 'converted again after training: some of these may be training photos' in capsys.readouterr().out
+
+
+def test_a_tflite_file_predicts_from_the_pictures(capsys):
+    """It has a folder of its own."""
+    pytest.importorskip('ai_edge_litert')
+    write_records('one', test=TEST[:1])
+    write_model('one')
+    graph = paths.frozen('one')
+    lite = tflite_of(graph, graph.with_suffix('.tflite'))
+    training_perf_analysis.main(['--name', 'one', '--model', str(lite)])
+    out = paths.analysis('one_tflite')
+    assert {path.name for path in out.iterdir()} >= TABLES and not paths.analysis('one').exists()
+    table = pd.read_csv(out / 'training_confusion.csv')
+    (expected,) = load_model(graph).from_pictures([encoded(photo(seed=0))])
+    assert table['pred'].tolist() == [CLASSES[expected.argmax()]]
+    assert table['probability'][0] == pytest.approx(expected.max(), abs=0.05)  # TensorFlow decodes coarsely

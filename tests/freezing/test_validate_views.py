@@ -14,7 +14,8 @@ from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph
 from src.graph.model_info import read_info, read_labels
 from src.inference import inference
-from src.inference.predictor import Predictor, load_model
+from src.inference.predictor import load_model
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.records.dataset import load, open_records, pictures
 from src.scoring.scores import whole_score
 from src.training import train
@@ -37,7 +38,7 @@ def records(tmp_path_factory):
 
 
 def score_by_hand(views: int) -> dict[str, float]:
-    model = Predictor(load_graph(paths.frozen('twins')), views=views)
+    model = TensorFlowPredictor(load_graph(paths.frozen('twins')), views=views)
     records = open_records('twins')
     answers = list(model.from_pictures(data for _, data in pictures(records, 'validation')))
     return whole_score([(np.stack(answers), load(records, 'validation').labels)])

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from src.common import consts, paths
 from src.common.tf1 import tf
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
-from src.images.faults import READS_AVIF, BadImage
+from src.images.faults import BadImage, reads_avif
 from src.images.headers import read_header
 from tests.pictures import (
     bomb,
@@ -309,7 +309,7 @@ def test_32_bit_tiff():
     np.testing.assert_array_equal(wide[:, :, 0], PHOTO[:, :, 0])
 
 
-@pytest.mark.skipif(not READS_AVIF, reason='this Pillow does not read AVIF')
+@pytest.mark.skipif(not reads_avif(), reason='this Pillow does not read AVIF')
 def test_avif_is_read_upright_and_its_faults_are_reported():
     data = encoded(PHOTO, 'AVIF', quality=100, subsampling='4:4:4')
     assert_close(decode_with_pillow(data), PHOTO, most=4)

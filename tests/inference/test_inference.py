@@ -30,6 +30,7 @@ from src.scoring.clipping import clipped, log_loss
 from src.training import train, train_images
 from tests.data_preparation.photos import POCKET, put, put_classes
 from tests.inference.models import brightest_side
+from tests.lite import tflite_of
 from tests.pictures import encoded
 
 EXACT = ['--precision', 'float32']  # cached bottlenecks then equal what the frozen file computes
@@ -89,6 +90,17 @@ def test_a_model_without_backbone_classifies_the_pictures_in_the_records(kaggle,
     inference.main([str(kaggle / 'test'), '--name', name, '--out', str(tmp_path / 'out.csv')])
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / 'out.csv', index_col='id'), atol=1e-5)
     assert len(table.drop(index=list(UNREADABLE)).drop_duplicates()) == 4  # one photo lies there twice
+
+
+def test_a_tflite_file_gives_nearly_the_same(kaggle, tmp_path):
+    """TensorFlow decodes JPEGs less precisely than Pillow."""
+    pytest.importorskip('ai_edge_litert')
+    lite, out = tflite_of(paths.frozen('kaggle'), tmp_path / 'kaggle.tflite'), tmp_path / 'out.csv'
+    inference.main([str(kaggle / 'test'), '--model', str(lite), '--out', str(out)])
+    made = pd.read_csv(out, index_col='id')
+    pd.testing.assert_frame_equal(made, submission(), atol=0.02, rtol=0)
+    inference.main(['--name', 'kaggle', '--model', str(lite), '--out', str(out)])  # the photos in the records
+    pd.testing.assert_frame_equal(pd.read_csv(out, index_col='id'), made, atol=1e-6, rtol=0)
 
 
 def test_a_folder_and_the_frozen_file_alone_give_the_same(kaggle, tmp_path):

@@ -13,8 +13,8 @@ from src.graph.frozen import load_graph
 from src.graph.graph_io import write_graph
 from src.graph.model_info import with_facts
 from src.images.faults import BadImage
-from src.inference import predictor
 from src.inference.predictor import load_model
+from src.inference.runtimes.base import BATCH
 from tests.graph.graphs import graph_of_2015, graph_of_pixels
 from tests.inference.models import NAMES, SHARPNESS, SIDES, bright_above, brightest_side, somebody_elses
 from tests.pictures import encoded, photo
@@ -58,7 +58,7 @@ def test_bottlenecks_of_another_backbone_are_refused(ours, tmp_path):
 
 def test_probabilities_and_faults_are_in_order(ours):
     good, bad = encoded(bright_above(), 'PNG'), b'no picture'
-    pictures = [good if n % 4 else bad for n in range(2 * predictor.BATCH + 3)]
+    pictures = [good if n % 4 else bad for n in range(2 * BATCH + 3)]
     answers = list(load_model(ours).from_pictures(iter(pictures)))
     assert [isinstance(a, BadImage) for a in answers] == [data is bad for data in pictures]
     assert {SIDES[a.argmax()] for a in answers if not isinstance(a, BadImage)} == {'top'}
@@ -97,7 +97,7 @@ def test_pictures_are_read_at_most_one_batch_ahead(ours):
             yield encoded(bright_above(), 'PNG')
 
     next(load_model(ours).from_pictures(endless()))
-    assert len(asked) == 2 * predictor.BATCH  # one batch is decoded while the other runs
+    assert len(asked) == 2 * BATCH  # one batch is decoded while the other runs
 
 
 def test_many_threads_at_once(ours):

@@ -13,7 +13,9 @@ from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import VIEWS_KEY
 from src.inference import classify, inference, serve
-from src.inference.predictor import BATCH, Predictor, load_model
+from src.inference.predictor import load_model
+from src.inference.runtimes.base import BATCH
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.app import create_app
 from src.inference.server.metrics import Metrics
@@ -107,7 +109,7 @@ def test_bottlenecks_are_of_one_view(side):
 
 def test_grad_cam_is_that_of_the_plain_picture(tmp_path):
     model = load_graph(color_classifier(tmp_path / 'colors.pb'))
-    plain, viewed = Predictor(model), Predictor(model, views=6)
+    plain, viewed = TensorFlowPredictor(model), TensorFlowPredictor(model, views=6)
     pixels = plain.reader.read(encoded(spot((0, 255, 0), (0, 1)), 'PNG'))
     wanted = plain.grad_cam(pixels, 1)
     assert wanted.max() > 0 and not np.allclose(wanted, wanted[:, ::-1])
@@ -138,12 +140,12 @@ def test_pixels_in_a_column_have_no_views(side):
     object.__setattr__(model.preprocessing, 'width', 1)
     refused = '--views 2 is for models of one backbone, and this joins several: leave --views out'
     with pytest.raises(UserError, match=f'{refused}$'):
-        Predictor(model, views=2)
+        TensorFlowPredictor(model, views=2)
     with pytest.raises(UserError, match=f'{refused}$'):  # not: run freeze --views, which would refuse it
         require_validated(model, side, 2)
     model.info[VIEWS_KEY] = 2
     with pytest.raises(UserError, match=r'leave --views out \(the model averages a photo and its mirror'):
-        Predictor(model, views=2)
+        TensorFlowPredictor(model, views=2)
 
 
 def test_classify_averages(side, tmp_path, capsys):

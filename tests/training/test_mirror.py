@@ -23,7 +23,8 @@ from src.graph.mirroring import attach_mirrored
 from src.graph.model_info import views_in
 from src.graph.preprocessing.pictures import mirrored
 from src.inference.from_records import answered
-from src.inference.predictor import Predictor, load_model
+from src.inference.predictor import load_model
+from src.inference.runtimes.base import Predictor
 from src.recipes.recipe import HeadRecipe
 from src.records.dataset import Examples, Records, load, open_records, pictures
 from src.training import fine_tune, train

@@ -13,9 +13,8 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from src.common import files, paths
 from src.common.errors import UserError
@@ -23,13 +22,13 @@ from src.graph.model_info import labels_in
 
 SUFFIX = '.tflite'
 LABELS, INFO = 'labels.txt', 'model_info.json'
+PREPROCESSING = 'preprocessing'  # in `model_info`: the steps of steps.py
 IDENTIFIER = b'TFL3'  # bytes 4 to 8 of every .tflite file
 MADE = (1980, 1, 1, 0, 0, 0)  # the date of all entries: the same model gives the same bytes
 MOST_FACTS = 50_000_000  # bytes of an entry
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """The facts in a .tflite file: class names in output order, and `model_info`; both empty without a zip.
 
     `model_info` is that of the frozen graph (graph/model_info.py), with `preprocessing` (steps.py) and

@@ -22,10 +22,11 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import node_of, nodes_by_name
+from src.graph.lite.package import PREPROCESSING
 from src.graph.preprocessing.find import Preprocessing, parts_of
 from src.graph.preprocessing.hidden_decoders import RESIZERS
 
-KEY = 'preprocessing'  # in `model_info`
+KEY = PREPROCESSING
 # What a resizing op samples, by its attributes; TensorFlow leaves those out that have their default value.
 DEFAULTS = {'align_corners': False, 'half_pixel_centers': False, 'antialias': True, 'kernel_type': 'lanczos3'}
 ATTRIBUTES = {
@@ -85,6 +86,8 @@ def _step(nodes: dict[str, tf.NodeDef], node: tf.NodeDef, path: Path) -> tuple[l
     inputs = [name for name in node.input if not name.startswith('^')]
     if _changes_nothing(node):
         return [], inputs[0]
+    if node.op == 'ScaleAndTranslate' and _is_partial(nodes, inputs):
+        raise UserError(f'{paths.shown(path)} resizes a part of the picture, which only TensorFlow repeats')
     if node.op in ATTRIBUTES:
         facts = {name: _attribute(node, name) for name in ATTRIBUTES[node.op]}
         return [{'op': node.op, **facts}], inputs[0]
@@ -100,6 +103,13 @@ def _step(nodes: dict[str, tf.NodeDef], node: tf.NodeDef, path: Path) -> tuple[l
         f'{paths.shown(path)}: the preprocessing has the op {node.op} ({node.name}), which only TensorFlow '
         'runs: use the .pb file'
     )
+
+
+def _is_partial(nodes: dict[str, tf.NodeDef], inputs: list[str]) -> bool:
+    """Whether ScaleAndTranslate has a fixed scale or moves the picture. `tf.image.resize` does neither."""
+    scale, translation = (nodes[node_of(name)] for name in inputs[2:4])
+    moves = translation.op == 'Const' and tf.make_ndarray(translation.attr['value'].tensor).any()
+    return scale.op == 'Const' or bool(moves)
 
 
 def _changes_nothing(node: tf.NodeDef) -> bool:

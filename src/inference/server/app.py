@@ -66,8 +66,13 @@ def _add_page(app: Flask, models: Models, limits: Limits) -> None:
     drawn_dogs = examples.names()
 
     def entry(name: str) -> dict:
-        labels = models.slot(name).served.labels
-        return {'name': name, 'classes': len(labels), 'dogs': examples.knows_dogs(labels)}
+        served = models.slot(name).served
+        return {
+            'name': name,
+            'classes': len(served.labels),
+            'dogs': examples.knows_dogs(served.labels),
+            'explains': served.predictor.has_gradients,
+        }
 
     @app.get('/')
     def page() -> str:

@@ -3,6 +3,8 @@
 A picture costs less in a batch than alone. While a batch is computed, new pictures queue and form the next
 one; an idle batcher runs a single picture at once, without waiting for more. Two batches run concurrently:
 while one is in a single-threaded step or waits for Python's lock, the other keeps the cores busy.
+
+With `most` 1 it is a pool of threads, for the runtimes that run a picture at a time (models.py).
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ RUNS_AT_ONCE = 2
 
 class Batcher:
     """Collects rows from many threads and passes them in batches of up to `most` to `run`, which returns one
-    answer per row. `observe` is called with the size of each batch."""
+    answer per row. `at_once` batches run concurrently. `observe` is called with the size of each batch."""
 
     def __init__(
         self,
         run: Callable[[list], Sequence],
         most: int = BATCH,
+        at_once: int = RUNS_AT_ONCE,
         observe: Callable[[int], None] = lambda size: None,
     ):
         self._run, self._most, self._observe = run, most, observe
@@ -32,7 +35,7 @@ class Batcher:
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._work, name='batches', daemon=True) for _ in range(RUNS_AT_ONCE)
+            threading.Thread(target=self._work, name='batches', daemon=True) for _ in range(at_once)
         ]
         for thread in self._threads:
             thread.start()

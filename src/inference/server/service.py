@@ -109,10 +109,10 @@ def _entry(answer: np.ndarray | BadImage, labels: Sequence[str], top: int) -> di
 
 
 class Classifier:
-    """Encoded pictures to probabilities for all requests, in batches.
+    """Encoded pictures to probabilities for all requests.
 
-    Most pictures are decoded in the graph. Large and unusual ones are decoded before it, by at most as many
-    threads as there are cores, which bounds the memory.
+    For models that take batches, most pictures are decoded in the graph. Large and unusual ones are decoded
+    before it, by at most as many threads as there are cores, which bounds the memory.
     """
 
     def __init__(self, admission: AdmissionLimit):
@@ -123,6 +123,8 @@ class Classifier:
         """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
         TooMuch."""
         with self._admission.enter(len(pictures)):
+            if served.one_by_one and len(pictures) == 1:
+                return [served.answer(*pictures)]
             submitted = self._submit(served, pictures)
             try:
                 return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
@@ -133,13 +135,14 @@ class Classifier:
         submitted: list[Future | BadImage] = []
         for picture in pictures:
             try:
-                submitted.append(served.batcher.submit(self._row(served.predictor.reader, picture)))
+                row = picture if served.one_by_one else self._row(served.predictor.reader, picture)
+                submitted.append(served.batcher.submit(row))
             except BadImage as fault:
                 submitted.append(fault)
         return submitted
 
     def _row(self, reader: ImageReader, picture: bytes) -> bytes | np.ndarray:
-        """The picture as the batcher takes it: encoded, or decoded to pixels. Raises BadImage."""
+        """The picture as `Predictor.from_mixed` takes it: encoded, or decoded to pixels. Raises BadImage."""
         header = read_header(picture)
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture

@@ -10,7 +10,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.inference.from_records import answered, same_backbone
-from src.inference.predictor import Predictor
+from src.inference.runtimes.base import Predictor
 from src.records.dataset import Records, open_records
 from src.records.manifest import belongs
 from src.scoring.clipping import best_clip

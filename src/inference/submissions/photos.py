@@ -13,7 +13,7 @@ from src.images.files import pictures_below
 from src.images.find import by_id
 from src.inference import classify
 from src.inference.from_records import answered, same_backbone
-from src.inference.predictor import Predictor
+from src.inference.runtimes.base import Predictor
 from src.inference.submissions.table import Answer, in_order
 from src.records.dataset import open_records
 from src.records.manifest import UNIFORM, manifest_of, remarks_of, source_of

@@ -10,14 +10,15 @@ import pytest
 
 from src.common import paths
 from src.common.errors import UserError
+from src.common.tf1 import tf
 from src.graph.frozen import load_graph
 from src.graph.lite.convert import convert
 from src.graph.lite.interpreters import Interpreters
 from src.graph.lite.package import read_package, write_package
 from src.graph.lite.steps import steps_of
-from src.graph.preprocessing.find import preprocessing_graph
+from src.graph.preprocessing.find import Preprocessing, preprocessing_graph
 from src.graph.weights import put_weights
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 
 pytest.importorskip('ai_edge_litert')
 
@@ -47,7 +48,7 @@ def test_a_converted_model_gives_the_probabilities_of_its_graph(
     path = converted(shipped, tmp_path, precision, pixels)
     network = Interpreters(path)
     assert network.shape == (96, 96, 3) and network.width == 120
-    expected = Predictor(shipped).from_pixels(pixels)
+    expected = TensorFlowPredictor(shipped).from_pixels(pixels)
     assert np.abs(network.run(pixels) - expected).max() < tolerance
 
 
@@ -105,3 +106,18 @@ def test_steps_of_graphs():
         'antialias': True,
     }
     assert [step['op'] for step in picture['steps'][1:]] == ['Mul', 'AddV2']
+
+
+@pytest.mark.parametrize('scale, translation', [([0.5, 0.5], [0.0, 0.0]), (None, [3.0, 0.0])])
+def test_a_part_of_the_picture_is_refused(scale, translation):
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.string, [], name='DecodeJpeg/contents')
+        decoded = tf.image.decode_jpeg(image, channels=3, name='DecodeJpeg')
+        factors = scale or 8 / tf.cast(tf.shape(decoded)[:2], tf.float32)
+        resized = tf.raw_ops.ScaleAndTranslate(
+            images=decoded[None], size=[8, 8], scale=factors, translation=translation
+        )
+        tf.identity(resized, name='ResizeBilinear')
+    preprocessing = Preprocessing('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 8, 8)
+    with pytest.raises(UserError, match='resizes a part of the picture'):
+        steps_of(graph.as_graph_def(), preprocessing, paths.POCKET_DOGS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from src.inference.server.models import Models
 from src.inference.server.service import Limits
 from tests.inference.models import brightest_side
 from tests.interpret.networks import color_classifier
+from tests.lite import tflite_of
 
 
 @dataclass
@@ -33,13 +35,29 @@ class Server:
         return self.client.post(address, *args, **options)
 
 
+@pytest.fixture(scope='session')
+def lite_side(tmp_path_factory) -> Path:
+    """The model `side` as a .tflite file."""
+    pytest.importorskip('ai_edge_litert')
+    folder = tmp_path_factory.mktemp('lite')
+    return tflite_of(brightest_side(folder / 'side.pb'), folder / 'side.tflite')
+
+
+@pytest.fixture(params=['tensorflow', 'litert'])
+def side(request, tmp_path) -> Path:
+    """The model `side` as a file of its own, for each runtime."""
+    if request.param == 'tensorflow':
+        return brightest_side(tmp_path / 'side.pb')
+    return Path(shutil.copy(request.getfixturevalue('lite_side'), tmp_path))
+
+
 @pytest.fixture
-def make_server(tmp_path):
+def make_server(side):
     """A function that makes servers of the model `side`, which are closed at the end."""
     made = []
 
     def make(limit: int = 16, **limits) -> Server:
-        path = brightest_side(tmp_path / 'side.pb')
+        path = side
         metrics = Metrics()
         models = Models([path], metrics.ran)
         admission = AdmissionLimit(limit, metrics.queued)

@@ -98,9 +98,10 @@ def test_a_full_server_is_busy(colors):
     assert answer.status_code == 503 and answer.headers['Retry-After']
 
 
-def test_a_network_without_feature_maps_is_a_line(server):
+def test_a_network_without_feature_maps_or_gradients_is_a_line(server):
     answer = server.post('/explain', data=GREEN)
-    assert answer.status_code == 400 and 'Grad-CAM needs one' in answer.json['error']
+    missing = 'Grad-CAM needs one' if server.path.suffix == '.pb' else 'no gradients, which Grad-CAM needs'
+    assert answer.status_code == 400 and missing in answer.json['error']
 
 
 def test_classifying_goes_on_while_the_gradients_are_built(colors):

@@ -7,9 +7,10 @@ from itertools import islice
 
 import pytest
 
-from benchmarks import serving
 from benchmarks.clients import ask, post
 from benchmarks.malformed import malformed, tiny_picture
+from benchmarks.overload import overload, send_malformed
+from benchmarks.served import running
 from src.inference.predictor import load_model
 from tests.inference.models import bright_above, brightest_side
 from tests.pictures import encoded
@@ -18,14 +19,16 @@ PICTURES = [encoded(bright_above()[::step].copy(), 'JPEG') for step in (1, -1)]
 SECONDS = 1.5
 
 
-@pytest.fixture(scope='module')
-def model(tmp_path_factory):
+@pytest.fixture(scope='module', params=['tensorflow', 'litert'])
+def model(request, tmp_path_factory):
+    if request.param == 'litert':
+        return request.getfixturevalue('lite_side')
     return brightest_side(tmp_path_factory.mktemp('load') / 'side.pb')
 
 
 @pytest.fixture(scope='module')
 def server(model):
-    with serving.running(model) as server:
+    with running(model) as server:
         yield server
 
 
@@ -35,14 +38,14 @@ def still_answers(server) -> bool:
 
 
 def test_overload_is_refused_and_what_is_accepted_is_right(server, model):
-    result = serving.overload(server, load_model(model), PICTURES, rate=20_000, seconds=SECONDS)
+    result = overload(server, load_model(model), PICTURES, rate=20_000, seconds=SECONDS)
     assert result['statuses'].keys() <= {200, 503} and result['statuses'][200] > 0
     assert result['wrong'] == 0
     assert still_answers(server)
 
 
 def test_malformed_requests_are_refused_and_leave_no_threads(server):
-    result = serving.send_malformed(server, 400, seed=7)
+    result = send_malformed(server, 400, seed=7)
     assert sum(result['statuses'].values()) == 400
     assert 500 not in result['statuses'] and result['statuses'][400] > 20
     assert result['threads'][0] == result['threads'][1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import read_graph, write_graph
-from src.inference.server.models import Models, NoSuchModel
+from src.inference.server.models import CORES, Models, NoSuchModel
 from tests.inference.models import SIDES, brightest_side
 
 PICTURE = np.zeros((8, 8, 3), np.float32)
@@ -76,6 +78,81 @@ def test_a_broken_new_version_leaves_the_old_one_served(tmp_path):
     models.close()
 
 
+def test_versions_of_both_runtimes_follow_each_other(tmp_path, lite_side):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    brightest_side(folder / '1.pb')
+    models = Models([folder])
+    slot = models.slot('side')
+    assert not slot.served.one_by_one
+    with models.use() as old:
+        shutil.copy(lite_side, folder / '2.tflite')
+        assert slot.refresh() and slot.served.version == 2 and slot.served.one_by_one
+        assert old.batcher.submit(PICTURE).result(10).shape == (4,)  # still open
+    with models.use('side', 2) as served:
+        np.testing.assert_allclose(served.answer(PICTURE), 0.25, atol=1e-6)
+        assert served.batcher.submit(PICTURE).result(10).shape == (4,)
+    brightest_side(folder / '3.pb')
+    assert slot.refresh() and slot.served.version == 3 and not slot.served.one_by_one
+    models.close()
+
+
+def test_a_damaged_lite_version_leaves_the_old_one_served(tmp_path, lite_side):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    shutil.copy(lite_side, folder / '1.tflite')
+    models, stop = Models([folder]), threading.Event()
+    watch = threading.Thread(target=models.watch, args=[0.05, stop], daemon=True)
+    watch.start()
+    slot = models.slot('side')
+    whole = lite_side.read_bytes()
+    for version, (data, words) in enumerate(
+        [
+            (b'half a file', 'not a .tflite model'),
+            (whole[:200], '3.tflite'),
+            (whole[: whole.index(b'PK')], 'does not say which pixels it takes'),  # no facts behind it
+        ],
+        start=2,
+    ):
+        (tmp_path / 'new.tmp').write_bytes(data)
+        (tmp_path / 'new.tmp').rename(folder / f'{version}.tflite')
+        wait_until(lambda: slot.failure and slot.failure[0] == version)  # noqa: B023 - called at once
+        assert words in slot.failure[1] and '\n' not in slot.failure[1]
+        with models.use('side', 1) as served:
+            assert served.answer(PICTURE).shape == (4,)
+    shutil.copy(lite_side, tmp_path / 'new.tmp')
+    (tmp_path / 'new.tmp').rename(folder / '5.tflite')
+    wait_until(lambda: slot.served.version == 5)
+    assert slot.failure is None
+    stop.set()
+    watch.join(10)
+    models.close()
+
+
+def test_pictures_run_by_as_many_threads_as_there_are_cores(lite_side, monkeypatch):
+    """With LiteRT a request computes in its own thread: others wait for a free core."""
+    models = Models([lite_side])
+    running, most, lock = 0, 0, threading.Lock()
+    served = models.slot('side').served
+    from_mixed = served.predictor.from_mixed
+
+    def counted(rows):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return from_mixed(rows)
+
+    monkeypatch.setattr(served.predictor, 'from_mixed', counted)
+    with ThreadPoolExecutor(4 * CORES) as pool:
+        answers = list(pool.map(served.answer, [PICTURE] * 8 * CORES))
+    assert len(answers) == 8 * CORES and most == CORES
+    models.close()
+
+
 def unrunnable(path, labels):
     """Write a model that loads and cannot be run: it adds tensors of incompatible shapes."""
     brightest_side(path, labels)
@@ -104,7 +181,7 @@ def test_a_new_version_that_fails_in_its_first_run_does_not_end_the_watch(tmp_pa
     folder.mkdir()
     brightest_side(folder / '1.pb')
     models, stop = Models([folder]), threading.Event()
-    watch = threading.Thread(target=models.watch, args=[0.05, stop])
+    watch = threading.Thread(target=models.watch, args=[0.05, stop], daemon=True)
     watch.start()
     unrunnable(tmp_path / 'new.tmp', SIDES).rename(folder / '2.pb')
     slot = models.slot('side')

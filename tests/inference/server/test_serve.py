@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -10,12 +11,16 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
 
+from benchmarks.served import children
 from src.common import paths
+from src.inference.workers import CORES
 from tests.inference.models import bright_above, brightest_side
+from tests.lite import tflite_of
 from tests.pictures import encoded
 
 JPEG = encoded(bright_above(), 'JPEG')
@@ -23,7 +28,7 @@ COMMAND = [sys.executable, '-m', 'src.inference.serve']
 
 
 @contextmanager
-def running(*flags: str):
+def running(*flags: str, **environment: str):
     """A server, and its address; ended by SIGTERM if it still runs."""
     process = subprocess.Popen(
         [*COMMAND, '--port', '0', *flags],
@@ -31,6 +36,7 @@ def running(*flags: str):
         stderr=subprocess.STDOUT,
         text=True,
         cwd=paths.CHECKOUT,
+        env=os.environ | environment,
     )
     printed = []
     try:
@@ -46,8 +52,11 @@ def running(*flags: str):
 
 
 @pytest.mark.posix
-def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path):
-    with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (process, address):
+@pytest.mark.parametrize('runtime', ['tensorflow', 'litert'])
+def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path, request, runtime):
+    lite = runtime == 'litert'
+    model = request.getfixturevalue('lite_side') if lite else brightest_side(tmp_path / 'side.pb')
+    with running('--model', str(model)) as (process, address):
         host, port = address.removeprefix('http://').split(':')
         unfinished = socket.create_connection((host, int(port)), 10)
         unfinished.sendall(b'POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc')
@@ -73,10 +82,13 @@ def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path):
     assert output.strip().endswith('all accepted requests were answered')
 
 
-def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path):
+@pytest.mark.parametrize('first, second', [('1.pb', '2.pb'), ('1.pb', '2.tflite'), ('1.tflite', '2.pb')])
+def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path, lite_side, first, second):
     folder = tmp_path / 'side'
     folder.mkdir()
-    brightest_side(folder / '1.pb')
+    graph = brightest_side(tmp_path / 'side.pb').read_bytes()
+    old, new = (lite_side.read_bytes() if name.endswith('.tflite') else graph for name in (first, second))
+    (folder / first).write_bytes(old)
     versions, codes = set(), set()
     with running('--model', str(folder), '--watch-seconds', '0.1') as (_, address):
         with requests.Session() as session:
@@ -85,11 +97,65 @@ def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path):
                 answer = session.post(f'{address}/classify', data=JPEG, timeout=10)
                 codes.add(answer.status_code)
                 versions.add(answer.json()['version'])
-                if not (folder / '2.pb').exists():
-                    brightest_side(folder / '2.tmp').rename(folder / '2.pb')
+                if not (folder / second).exists():
+                    (folder / '2.tmp').write_bytes(new)
+                    (folder / '2.tmp').rename(folder / second)
         assert requests.get(f'{address}/v1/models/side/versions/2', timeout=10).status_code == 200
         assert requests.get(f'{address}/v1/models/side/versions/1', timeout=10).status_code == 404
     assert versions == {'1', '2'} and codes == {200}
+
+
+def test_the_lite_file_beside_a_named_model_is_served_as_long_as_it_belongs_to_it(tmp_path, lite_side):
+    """`freeze` replaces the graph, and `export` the .tflite file after it."""
+    frozen = tmp_path / 'frozen'
+    frozen.mkdir()
+    graph, lite = frozen / 'sides.pb', frozen / 'sides.tflite'
+    brightest_side(graph)
+    tflite_of(graph, lite)
+    with running('--model', 'sides', '--watch-seconds', '0.1', ROOTSTOCK_HOME=str(tmp_path)) as (_, address):
+        explain = f'{address}/explain'
+        assert requests.post(f'{address}/classify', data=JPEG, timeout=10).json()['version'] == '1'
+        assert requests.post(explain, data=JPEG, timeout=10).status_code == 400  # LiteRT has no gradients
+        brightest_side(frozen / 'new.tmp', ['a', 'b', 'c', 'd']).rename(graph)
+        assert wait_for_version(address, 2) == 'a'
+        tflite_of(graph, frozen / 'new.tmp').rename(lite)
+        assert wait_for_version(address, 3) == 'a'
+        assert requests.post(explain, data=JPEG, timeout=10).status_code == 400
+
+
+def wait_for_version(address: str, version: int) -> str:
+    """The best class of JPEG, as soon as a version is served."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        answer = requests.post(f'{address}/classify', data=JPEG, timeout=10)
+        assert answer.status_code == 200
+        if answer.json()['version'] == str(version):
+            return answer.json()['pictures'][0]['classes'][0]['label']
+        time.sleep(0.05)
+    raise AssertionError(f'version {version} is not served')
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs, and is no zombie."""
+    try:
+        return Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.posix
+def test_the_processes_of_a_server_that_is_killed_end(lite_side):
+    if not Path('/proc/self/stat').exists():
+        pytest.skip('no /proc to find the processes')
+    with running('--model', str(lite_side)) as (process, address):
+        assert requests.post(f'{address}/classify', data=JPEG, timeout=10).status_code == 200
+        workers = children(process.pid)
+        assert len(workers) > CORES  # and one of multiprocessing itself
+        process.kill()
+        end = time.monotonic() + 30
+        while any(map(alive, workers)):
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
 
 def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):

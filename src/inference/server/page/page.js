@@ -29,7 +29,8 @@ function say(text) {
 
 /** A card for {name, picture} or {name, url}, to be classified by the model that is chosen now. */
 function newCard(source) {
-  const card = { ...source, model: find('model').value, element: stamp('card'), stop: new AbortController() };
+  const { value: model, explains } = chosenModel();
+  const card = { ...source, model, explains, element: stamp('card'), stop: new AbortController() };
   card.part = (selector) => card.element.querySelector(selector);
   card.part('h3').textContent = card.name;
   card.part('.again').addEventListener('click', () => enqueue(card));
@@ -65,7 +66,8 @@ function classRow(card, { label, probability }) {
   row.querySelector('.label').textContent = readable(label);
   row.querySelector('.percent').textContent = percent(probability);
   row.querySelector('.bar').style.setProperty('--share', probability);
-  listenForWhy(card, row.querySelector('.why'), label);
+  if (card.explains) listenForWhy(card, row.querySelector('.why'), label);
+  else row.querySelector('.why').remove();
   return row;
 }
 
@@ -195,9 +197,15 @@ function listen() {
   listenForDrops();
 }
 
+/** The name of the chosen model, whether it can show where it looks, and the other facts in the page. */
+function chosenModel() {
+  const { dataset, value } = find('model').selectedOptions?.[0] ?? find('model');
+  return { dataset, value, explains: 'explains' in dataset };
+}
+
 /** Updates the page for the chosen model. */
 function showModel() {
-  const { dataset, value } = find('model').selectedOptions?.[0] ?? find('model');
+  const { dataset, value } = chosenModel();
   const classes = Number(dataset.classes).toLocaleString('en');
   find('count').textContent = classes;
   document.title = `Rootstock · ${classes} classes`;

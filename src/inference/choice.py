@@ -1,0 +1,66 @@
+"""Which file of a model a command runs: its frozen graph, or the .tflite file that was made from that.
+
+A model that is named, and the one that is used without --model, has its frozen graph NAME.pb and perhaps
+NAME.tflite beside it. The latter is taken if it was made from that very graph (by SHA-256) and LiteRT is
+installed. A file that is given by its path is taken as it is. TensorFlow is not imported.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from src.common import files, paths
+from src.common.errors import UserError
+from src.common.names import Model, is_path, resolve_model
+from src.common.progress import remark
+from src.graph.lite.interpreters import installed
+from src.graph.lite.package import SUFFIX, read_package
+
+
+class Wanted(NamedTuple):
+    """A model that --model asks for, and whether by the path of a file."""
+
+    model: Model
+    by_path: bool
+
+    @property
+    def file(self) -> Path:
+        """Its frozen graph, or the file of the path. Raises UserError when there is none."""
+        if path := self.model.file:
+            return path
+        from src.records.next_commands import frozen_model  # imports the recipes
+
+        return frozen_model(self.model)
+
+
+def wanted_model(text: str) -> Wanted:
+    """An argparse type: `names.resolve_model`, and whether the text is a path."""
+    return Wanted(resolve_model(text), is_path(text))
+
+
+def lightest(graph: Path) -> Path:
+    """The .tflite file beside a frozen graph if it was made from it and LiteRT is installed, else the graph.
+
+    Prints a line, once in a process, if there is such a file that was made from another graph or is damaged.
+    """
+    lite = graph.with_suffix(SUFFIX)
+    if graph.suffix == SUFFIX or not lite.is_file() or not installed():
+        return graph
+    fault = _fault(graph, lite, *(file.stat().st_mtime_ns for file in (graph, lite)))
+    return graph if fault else lite
+
+
+@lru_cache
+def _fault(graph: Path, lite: Path, *_changed: int) -> str:
+    """Why a .tflite file is not used for the frozen graph beside it; '' if it is."""
+    try:
+        facts = read_package(lite).info.get('lite')
+        same = isinstance(facts, dict) and facts.get('graph_sha256') == files.sha256(graph)
+        fault = '' if same else f'{paths.shown(lite)} was made from another {graph.name}'
+    except UserError as error:
+        fault = str(error)
+    if fault:
+        remark(f'{fault}: {paths.shown(graph)} is used instead')
+    return fault

@@ -1,0 +1,32 @@
+"""The page in Chromium, with a model of each runtime."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.served import running
+from tests.browser import browser  # noqa: F401 - a fixture
+from tests.inference.models import bright_above, brightest_side
+from tests.pictures import encoded
+
+SECONDS = 120
+
+
+@pytest.mark.parametrize('runtime', ['tensorflow', 'litert'])
+def test_a_picture_is_classified_and_explained_where_there_are_gradients(browser, request, tmp_path, runtime):  # noqa: F811
+    graph = runtime == 'tensorflow'
+    model = brightest_side(tmp_path / 'side.pb') if graph else request.getfixturevalue('lite_side')
+    (tmp_path / 'above.jpg').write_bytes(encoded(bright_above(), 'JPEG'))
+    with running(model) as server:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(1000 * SECONDS)
+        faults = []
+        page.on('pageerror', lambda error: faults.append(str(error)))
+        page.on('console', lambda message: message.type == 'error' and faults.append(message.text))
+        page.goto('http://{}:{}/'.format(*server.address))
+        page.set_input_files('#files', tmp_path / 'above.jpg')
+        page.locator('.card[data-state=done]').wait_for()
+        assert page.locator('.card .label').all_inner_texts()[0] == 'top'
+        assert page.locator('.card .why').count() == (4 if graph else 0)
+        assert not faults
+        page.context.close()

@@ -1,0 +1,193 @@
+"""Which file of a model is used, and files that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.common import paths
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.inference import choice, classify
+from src.inference.choice import lightest, wanted_model
+from src.inference.predictor import load_model
+from tests.inference.models import SIDES, bright_above, brightest_side
+from tests.lite import tflite_of
+from tests.pictures import encoded
+
+pytest.importorskip('ai_edge_litert')
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory) -> Path:
+    """A folder with side.pb and side.tflite, to copy."""
+    folder = tmp_path_factory.mktemp('models')
+    tflite_of(brightest_side(folder / 'side.pb'), folder / 'side.tflite')
+    return folder
+
+
+@pytest.fixture
+def named(made):
+    """The model `sides` in frozen/."""
+    graph = paths.frozen('sides')
+    graph.parent.mkdir(exist_ok=True)
+    for suffix in ('.pb', '.tflite'):
+        shutil.copy(made / f'side{suffix}', graph.with_suffix(suffix))
+    choice._fault.cache_clear()
+    yield graph
+    for suffix in ('.pb', '.tflite'):
+        graph.with_suffix(suffix).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    path = tmp_path / 'a.png'
+    path.write_bytes(encoded(bright_above(), 'PNG'))
+    return path
+
+
+def used(capsys, *words) -> str:
+    """The file name of the model that `classify` says it used."""
+    assert classify.main([*map(str, words), '--top', '1']) == 0
+    head, _, line = capsys.readouterr().out.splitlines()
+    assert line.split()[0] == 'top'
+    return Path(head.partition(':')[0]).name
+
+
+def test_a_named_model_is_run_by_litert_and_a_path_as_it_is(named, picture, capsys):
+    assert used(capsys, picture, '--model', 'sides') == 'sides.tflite'
+    assert used(capsys, picture, '--name', 'sides') == 'sides.tflite'
+    assert used(capsys, picture, '--model', named) == 'sides.pb'
+    assert used(capsys, picture, '--model', named.with_suffix('.tflite')) == 'sides.tflite'
+    assert wanted_model('sides').by_path is False and wanted_model(str(named)).by_path is True
+
+
+def test_of_a_folder_of_versions_the_newest(made, picture, capsys):
+    folder = paths.FROZEN_MODELS_DIR / 'versions'
+    folder.mkdir(parents=True)
+    try:
+        shutil.copy(made / 'side.pb', folder / '7.pb')
+        shutil.copy(made / 'side.tflite', folder / '7.tflite')
+        assert used(capsys, picture, '--model', 'versions') == '7.tflite'
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_file_of_another_graph_is_not_used_and_that_is_said_once(named, picture, capsys):
+    brightest_side(named, sharpness=0.2)
+    for lines in (1, 0):
+        assert lightest(named) == named
+        error = capsys.readouterr().err.splitlines()
+        assert len(error) == lines
+    assert error == []
+    choice._fault.cache_clear()
+    assert lightest(named) == named
+    (line,) = capsys.readouterr().err.splitlines()
+    graph, lite = paths.shown(named), paths.shown(named.with_suffix('.tflite'))
+    assert line == f'{lite} was made from another sides.pb: {graph} is used instead'
+    assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
+
+
+@pytest.mark.parametrize('content', [b'', b'no model', b'\x1c\0\0\0TFL3' + bytes(40)])
+def test_a_damaged_file_beside_the_graph_is_not_used(named, content, capsys):
+    named.with_suffix('.tflite').write_bytes(content)
+    assert lightest(named) == named
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f'{paths.shown(named)} is used instead')
+
+
+def test_without_litert_the_graph_is_used_and_a_tflite_file_refused(named, picture, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ai_edge_litert', None)  # as if it were not installed
+    assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
+    with pytest.raises(UserError, match=r'the package ai_edge_litert is missing: run .*pip install .*lite'):
+        load_model(named.with_suffix('.tflite'))
+
+
+def test_several_views_are_for_the_graph(named, picture):
+    with pytest.raises(UserError, match=r'sides\.pb was not validated with 2 views'):
+        classify.main([str(picture), '--model', 'sides', '--views', '2'])
+    with pytest.raises(UserError, match=r'--views 2 is for frozen graphs'):
+        classify.main([str(picture), '--model', str(named.with_suffix('.tflite')), '--views', '2'])
+
+
+def bare_model(path: Path, batch: int = 1, two_inputs: bool = False, quantized: bool = False) -> Path:
+    """A .tflite file as other makers write it: no facts, and here the means of the three colors."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        pixels = tf.placeholder(tf.float32, [batch, 4, 6, 3])
+        inputs, values = [pixels], [tf.reduce_mean(pixels, [1, 2])]
+        if two_inputs:
+            inputs.append(tf.placeholder(tf.float32, [1, 3]))
+            values = [values[0] + inputs[1]]
+        converter = tf.lite.TFLiteConverter.from_session(session, inputs, values)
+        if quantized:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: [[np.ones([1, 4, 6, 3], np.float32)]]
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+        path.write_bytes(converter.convert())
+    path.with_suffix('.txt').write_text('red\ngreen\nblue\n')
+    return path
+
+
+def test_a_file_of_other_makers_needs_its_labels_and_the_range_of_its_pixels(tmp_path, capsys):
+    lite = bare_model(tmp_path / 'mean.tflite')
+    picture = tmp_path / 'a.png'
+    colors = np.full((40, 30, 3), [0, 102, 255], np.uint8)
+    picture.write_bytes(encoded(colors, 'PNG'))
+    with pytest.raises(UserError, match=r'mean\.tflite does not say which pixels it takes: .*-range 0,1'):
+        load_model(lite)
+    assert classify.main([str(picture), '--model', str(lite), '--pixel-range', '0,1']) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert lines == [['blue', '100.00%'], ['green', '40.00%'], ['red', '0.00%']]
+    model = load_model(lite, pixel_range=(-1, 1))
+    (answer,) = model.from_pictures([picture.read_bytes()])
+    np.testing.assert_allclose(answer, [-1, -0.2, 1], atol=1e-6)
+
+
+def test_a_range_for_a_model_that_knows_its_own(made, picture):
+    for name in ('side.pb', 'side.tflite'):
+        with pytest.raises(UserError, match=r'side\.\w+ holds its own preprocessing: leave'):
+            classify.main([str(picture), '--model', str(made / name), '--pixel-range', '0,1'])
+
+
+def test_models_of_another_kind_are_refused_in_one_line(tmp_path):
+    kinds = {
+        'two inputs': ({'two_inputs': True}, r'has 2 inputs and 1 outputs'),
+        'batch of 8': ({'batch': 8}, r'is a model from \[8, 4, 6, 3\] to \[8, 3\]: one from \[1, height'),
+        'quantized': ({'quantized': True}, r'the input of .* is uint8: convert it with float32 input'),
+    }
+    for name, (options, words) in kinds.items():
+        with pytest.raises(UserError, match=words) as error:
+            load_model(bare_model(tmp_path / f'{name}.tflite', **options), pixel_range=(0, 1))
+        assert '\n' not in str(error.value)
+
+
+def test_a_truncated_file(made, tmp_path):
+    whole = (made / 'side.tflite').read_bytes()
+    for share in (0.3, 0.8):
+        cut = tmp_path / 'cut.tflite'
+        cut.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(UserError):
+            load_model(cut)
+
+
+def test_from_python_the_callers_tensorflow_is_left_alone(named, picture):
+    code = (
+        'import sys\nfrom src.inference.classify import classify\n'
+        'table = classify("file", sys.argv[1], "sides")\n'
+        'print(table.breed[0], list(table.columns), "tensorflow" in sys.modules)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(picture)],
+        env=os.environ | {'PYTHONPATH': str(paths.CHECKOUT), 'ROOTSTOCK_HOME': str(paths.ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "top ['prob', 'breed'] False\n", done.stderr
+    assert SIDES[0] == 'top'
