@@ -16,14 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.task import BATCH, Task, decoded, inputs
+from benchmarks.task import BATCH, CALIBRATION, Task, decoded, inputs
 from benchmarks.ways import Vectors
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import read_graph
 from src.graph.lite.convert import convert
 from src.graph.lite.interpreters import CORES, Interpreters
 
-CALIBRATION = 100  # photos
 OPENVINO_BATCH = 1  # the fastest of 1, 8 and 32 on this machine, with a stream for each core
 
 

@@ -32,6 +32,7 @@ from src.graph.rewrites.optimize import optimize
 from src.images.reader import ImageReader
 
 BATCH = consts.EXTRACTION_BATCH_SIZE  # of Rootstock, and of others unless another is faster for them
+CALIBRATION = 100  # photos that int8 is calibrated on, the first of those measured
 PHOTOS_AHEAD = 16  # decoded while the network runs; at least two batches
 CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
 
