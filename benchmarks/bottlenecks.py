@@ -1,23 +1,25 @@
-"""Speed of computing bottlenecks, compared with Keras, OpenVINO and ONNX Runtime.
+"""Speed of computing bottlenecks, compared with Keras, OpenVINO, LiteRT and ONNX Runtime.
 
     python -m benchmarks.bottlenecks                                   # drawn pictures
     python -m benchmarks.bottlenecks PHOTOS_DIR --json times.json
     python -m benchmarks.bottlenecks PHOTOS_DIR --backbone mobilenet_v2.pb
+    python -m benchmarks.bottlenecks PHOTOS_DIR --backbone mobilenet_v2.pb --network-alone
     python -m benchmarks.bottlenecks PHOTOS_DIR --backbone a.pb b.pb c.pb --precision float32
 
-Measures from JPEG bytes to vectors, on the same photos, contenders alternating. A figure is the median of all
-rounds. The graph is that of --backbone, by default one with the structure of the 2015 Inception release and
-random weights. `reference` is one session call for each image on the graph as released, as was usual in 2015.
-Each contender has its own process and is warmed up by one run. The table shows the maximum absolute
-difference of its vectors from those of the reference, as a share of the largest value, and its share of the
-peak: the FLOP/s that products of large matrices reach on this machine.
+Measures from JPEG bytes to vectors, or with --network-alone from decoded pixels, on the same photos,
+contenders alternating. A figure is the median of all rounds. The graph is that of --backbone, by default one
+with the structure of the 2015 Inception release and random weights. `reference` is one session call for each
+image on the graph as released, as was usual in 2015. Each contender has its own process and is warmed up by
+one run. The table shows the maximum absolute difference of its vectors from those of the reference, as a
+share of the largest value, and its share of the peak: the FLOP/s that products of large matrices reach on
+this machine. int8 is calibrated on the first of the photos.
 
 With several backbones it measures one pass over the photos for all of them (benchmarks/joined.py) against
 one pass for each, and the ratio: the time of the one pass by the sum of the others less all decodings but
 one. A time is the best of all rounds.
 
-OpenVINO and ONNX Runtime come with `pip install -c setup/constraints.txt -e '.[bench]'`; without them the
-others are measured.
+OpenVINO, NNCF (its int8) and ONNX Runtime come with `pip install -c setup/constraints.txt -e '.[bench]'`,
+LiteRT with '.[lite]'; without them the others are measured.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from src.graph.graph_io import write_graph
 from src.graph.precision import cpu_has_bfloat16
 
 REFERENCE = 'reference, one by one'
-# Name: builder, its arguments after the task, and the precision whose peak it is compared with.
+# Name: builder, its arguments after the task, and the precision whose peak it is compared with, if any.
 CONTENDERS = {
     REFERENCE: (ways.reference, 'float32'),
     'Rootstock float32': (ways.ours, 'float32', 'float32'),
@@ -52,9 +54,12 @@ CONTENDERS = {
     'Keras predict': (ways.keras, 'float32'),
     'OpenVINO float32': (peers.openvino, 'float32', 'float32'),
     'OpenVINO bfloat16': (peers.openvino, 'bfloat16', 'bfloat16'),
+    'OpenVINO int8': (peers.openvino, 'int8', None),
+    'LiteRT float32': (peers.litert, 'float32', 'float32'),
+    'LiteRT int8': (peers.litert, 'int8', None),
     'ONNX Runtime': (peers.onnx_runtime, 'float32'),
 }
-PACKAGES = ('openvino', 'onnxruntime', 'tf2onnx')  # of the extra `bench`
+PACKAGES = ('openvino', 'nncf', 'onnxruntime', 'tf2onnx')  # of the extra `bench`
 COLUMNS = ('', 'images/s', '× reference', 'max abs difference', 'of the peak')
 
 
@@ -65,7 +70,7 @@ def measure(task: Task, number: int, contenders: dict[str, tuple]) -> dict:
         for name, (build, *args, _) in contenders.items():
             made[name] = running.enter_context(Contender(build, task, *args))
         for name, (*_, precision) in contenders.items():
-            if precision not in made and not made[name].missing:
+            if precision and precision not in made and not made[name].missing:
                 made[precision] = running.enter_context(Contender(ways.matrix_product, precision))
         seconds = rounds({name: c for name, c in made.items() if not c.missing}, number)
     peaks = {
@@ -136,9 +141,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='for several backbones: what they compute in (default: as in a conversion)',
     )
     made.add_argument('--images', type=cli.whole_number(1), default=256, help='default: %(default)s')
+    made.add_argument(
+        '--network-alone', action='store_true', help='decode the photos before the clock starts'
+    )
     add_rounds(made, 5)
     add_output(made)
-    return made.parse_args(argv)
+    args = made.parse_args(argv)
+    if args.network_alone and len(args.backbone or ()) > 1:
+        made.error('--network-alone measures one backbone')
+    return args
 
 
 def _several(args: argparse.Namespace) -> None:
@@ -168,8 +179,8 @@ def main(argv: list[str] | None = None) -> None:
             if args.backbone
             else write_graph(inception_2015.graph_def(), folder / 'inception_2015.pb')
         )
-        task = prepare(graph, photos, folder)
-        found = {'machine': machine(), 'graph': graph.name, 'nodes': task.nodes}
+        task = prepare(graph, photos, folder, args.network_alone)
+        found = {'machine': machine(), 'graph': graph.name, 'nodes': task.nodes, 'alone': task.alone}
         found |= measure(task, args.rounds, available())
     head = (
         f'{graph.name}, {count(task.nodes, "node")}, {task.flops / 1e9:.1f} GFLOP an image; '
@@ -179,7 +190,8 @@ def main(argv: list[str] | None = None) -> None:
         f'{peak / 1e9:.0f} GFLOP/s in {precision}' for precision, peak in found['peaks'].items()
     )
     lines = [machine_line(), head, f'peak of matrix products: {peaks}']
-    show(args, 'Bottlenecks', lines, COLUMNS, [cells(row) for row in found['rows']], found)
+    title = 'Bottlenecks, the network alone' if task.alone else 'Bottlenecks, from JPEG bytes'
+    show(args, title, lines, COLUMNS, [cells(row) for row in found['rows']], found)
 
 
 if __name__ == '__main__':

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from src.common import cli
 
-PACKAGES = ('tensorflow', 'numpy', 'scikit-learn', 'openvino', 'onnxruntime', 'keras')
+NUMBERS = ('numpy', 'scikit-learn')
+RUNTIMES = ('tensorflow', 'keras', 'ai-edge-litert', 'openvino', 'nncf', 'onnxruntime')
 LOW_PRECISION = ('avx512_bf16', 'amx_bf16')  # names in /proc/cpuinfo
 
 
@@ -61,7 +62,7 @@ def rounds(contenders: dict[str, Callable[[], object]], n: int) -> dict[str, lis
 
 def _versions() -> dict[str, str]:
     found = {}
-    for name in PACKAGES:
+    for name in (*RUNTIMES, *NUMBERS):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

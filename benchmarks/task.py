@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,10 @@ from src.graph.batching import feed_batches
 from src.graph.graph_io import ancestors, node_of, read_graph, subgraph, write_graph
 from src.graph.rewrites.modernize import modernize
 from src.graph.rewrites.optimize import optimize
+from src.images.reader import ImageReader
 
 BATCH = consts.EXTRACTION_BATCH_SIZE  # of Rootstock, and of others unless another is faster for them
+CALIBRATION = 100  # photos that int8 is calibrated on, the first of those measured
 PHOTOS_AHEAD = 16  # decoded while the network runs; at least two batches
 CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
 
@@ -49,12 +52,21 @@ class Task:
     bottleneck: str
     nodes: int
     flops: float
+    alone: bool  # the network alone: pixels are decoded before anything is measured
 
     def data(self) -> list[bytes]:
         return [photo.read_bytes() for photo in self.photos]
 
 
-def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
+def inputs(task: Task) -> tuple[Callable[[Any], np.ndarray], list]:
+    """What the bottlenecks are computed from, and the function from one of these to pixels
+    [height, width, 3] float32: encoded photos, or decoded ones."""
+    backbone = load_backbone(task.released)
+    read = ImageReader(backbone.graph_def, backbone.preprocessing).read
+    return (lambda pixels: pixels, list(map(read, task.data()))) if task.alone else (read, task.data())
+
+
+def prepare(released: Path, photos: Sequence[Path], folder: Path, alone: bool = False) -> Task:
     """Write the parts of the graph in the file `released` to `folder`. Raises UserError as
     `load_backbone`."""
     backbone = load_backbone(released)
@@ -76,6 +88,7 @@ def prepare(released: Path, photos: Sequence[Path], folder: Path) -> Task:
         bottleneck=target,
         nodes=len(read_graph(released).node),
         flops=flops(network, target),
+        alone=alone,
     )
     np.savez(task.weights, **kernels)
     return task
@@ -130,9 +143,7 @@ def flops(graph_def: tf.GraphDef, bottleneck: str) -> float:
     return total
 
 
-def decoded(
-    read: Callable[[bytes], np.ndarray], data: Sequence[bytes], size: int
-) -> Iterator[tuple[int, np.ndarray]]:
+def decoded(read: Callable[[Any], np.ndarray], data: Sequence, size: int) -> Iterator[tuple[int, np.ndarray]]:
     """Batches of pixels, each with the index of its first photo, decoded in threads ahead of the caller."""
     starts = iter(range(0, len(data), size))
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -48,7 +48,10 @@ class ImageReader:
             tf.import_graph_def(whole, name='')
             for ratio in ratios:
                 tf.import_graph_def(_decoding_at(ratio, whole, preprocessing), name=f'at_{ratio}')
-        self._session = tf.Session(graph=graph)
+        # Ops run in the caller's thread, as callers bring several: to hand over the few ops of one picture
+        # takes longer than some of them.
+        config = tf.ConfigProto(inter_op_parallelism_threads=-1)
+        self._session = tf.Session(graph=graph, config=config)
         self._from_pixels = self._session.make_callable(preprocessing.pixels, [preprocessing.decoded])
         self._from_bytes = {1: self._session.make_callable(preprocessing.pixels, [preprocessing.image])}
         for ratio in ratios:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -230,9 +231,31 @@ def test_onnx_runtime_agrees(pocket):
     assert bottlenecks.difference(ways.reference(pocket)(), peers.onnx_runtime(pocket)()) < 1e-4
 
 
-def test_openvino_agrees(pocket):
+@pytest.mark.parametrize('precision, tolerance', [('float32', 1e-4), ('int8', 0.25)])
+def test_openvino_agrees(pocket, precision, tolerance):
     pytest.importorskip('openvino')
-    assert bottlenecks.difference(ways.reference(pocket)(), peers.openvino(pocket, 'float32')()) < 1e-4
+    if precision == 'int8':
+        pytest.importorskip('nncf')
+    found = peers.openvino(pocket, precision)()
+    assert bottlenecks.difference(ways.reference(pocket)(), found) < tolerance
+
+
+@pytest.mark.parametrize('precision, tolerance', [('float32', 1e-4), ('int8', 0.25)])
+def test_litert_agrees(pocket, precision, tolerance):
+    pytest.importorskip('ai_edge_litert')
+    found = peers.litert(pocket, precision)()
+    difference = bottlenecks.difference(ways.reference(pocket)(), found)
+    assert (1e-3 if precision == 'int8' else 0) < difference < tolerance  # int8 rounds
+
+
+@pytest.mark.parametrize(
+    'build, args', [(ways.reference, ()), (ways.ours, ('float32',)), (peers.litert, ('float32',))]
+)
+def test_the_network_alone_gives_the_same_vectors(pocket, build, args):
+    if build is peers.litert:
+        pytest.importorskip('ai_edge_litert')
+    alone = build(replace(pocket, alone=True), *args)()
+    assert bottlenecks.difference(build(pocket, *args)(), alone) < 1e-5
 
 
 @pytest.mark.slow

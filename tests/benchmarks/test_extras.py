@@ -16,7 +16,10 @@ from tests.test_light_start import module_level
 
 INSTALL = r"run python -m pip install -c \S*constraints\.txt -e '?\S*\[{}\]'?$"
 MODULES = sorted(path.stem for path in (paths.CHECKOUT / 'benchmarks').glob('*.py'))
-EXTRAS = {'sklearn', 'openvino', 'onnxruntime', 'tf2onnx', 'torch', 'flask', 'waitress', 'prometheus_client'}
+EXTRAS = {
+    *('sklearn', 'openvino', 'nncf', 'onnxruntime', 'tf2onnx', 'ai_edge_litert'),
+    *('torch', 'flask', 'waitress', 'prometheus_client'),
+}
 
 
 @pytest.mark.parametrize('module', MODULES)
@@ -56,7 +59,7 @@ def test_bottlenecks_are_measured_without_peers(monkeypatch, capsys):
     with pytest.raises(UserError, match='holds 0 JPEGs'):  # the next check
         bottlenecks.main([str(paths.CHECKOUT / 'benchmarks')])
     said = capsys.readouterr().err.strip()
-    assert said.startswith('measured without openvino, onnxruntime, tf2onnx: for these ')
+    assert said.startswith('measured without openvino, nncf, onnxruntime, tf2onnx: for these ')
     assert re.search(INSTALL.format('bench'), said)
 
 
