@@ -11,6 +11,7 @@ from src.common import consts, paths
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.frozen import load_network
+from src.graph.graph_io import read_graph, subgraph
 from src.graph.lite.steps import steps_of
 from src.graph.preprocessing.find import find_preprocessing, preprocessing_graph
 from src.images.faults import BadImage
@@ -117,3 +118,15 @@ def test_the_shipped_model():
             assert difference.mean() < 2 and difference.max() < 6, kind
         else:
             assert not difference.any(), kind
+
+
+@pytest.mark.parametrize('name', ['mobilenet_v2_1.0_224', 'efficientnet_lite2_260'])
+def test_real_graphs(real_data, name):
+    """They resize without antialiasing, and decode by TensorFlow's default."""
+    path = real_data / 'backbones' / f'{name}.pb'
+    graph_def = read_graph(path)
+    preprocessing = find_preprocessing(graph_def, 'softmax:0', path)
+    in_graph, light = readers_of(subgraph(graph_def, [preprocessing.pixels]), preprocessing)
+    for size in ((500, 375), (224, 224), (61, 1023)):
+        data = encoded(photo(*size), 'PNG')
+        np.testing.assert_array_equal(light.read(data), in_graph.read(data))
