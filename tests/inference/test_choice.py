@@ -113,6 +113,16 @@ def test_without_litert_the_graph_is_used_and_a_tflite_file_refused(named, pictu
         load_model(named.with_suffix('.tflite'))
 
 
+def test_where_litert_cannot_be_loaded_the_graph_is_used(named, picture, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ai_edge_litert.interpreter', None)  # its import then fails
+    assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
+    choice._fault.cache_clear()
+    assert lightest(named) == named
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('LiteRT (ai_edge_litert) cannot be loaded here: ')
+    assert line.endswith(f': {paths.shown(named)} is used instead')
+
+
 def test_several_views_are_for_the_graph(named, picture):
     with pytest.raises(UserError, match=r'sides\.pb was not validated with 2 views'):
         classify.main([str(picture), '--model', 'sides', '--views', '2'])
