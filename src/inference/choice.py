@@ -27,8 +27,10 @@ class Wanted(NamedTuple):
 
     @property
     def file(self) -> Path:
-        """Its frozen graph, or the file of the path. Raises UserError when there is none."""
-        if path := self.model.file:
+        """Its frozen graph, or the file of the path; of a model that is named and has no frozen graph, its
+        .tflite file. Raises UserError when there is none."""
+        alone = self.model.frozen.with_suffix(SUFFIX)
+        if path := self.model.file or (not self.by_path and alone.is_file() and alone):
             return path
         from src.records.next_commands import frozen_model  # imports the recipes
 

@@ -65,6 +65,10 @@ def test_a_named_model_is_run_by_litert_and_a_path_as_it_is(named, picture, caps
     assert used(capsys, picture, '--name', 'sides') == 'sides.tflite'
     assert used(capsys, picture, '--model', named) == 'sides.pb'
     assert used(capsys, picture, '--model', named.with_suffix('.tflite')) == 'sides.tflite'
+    named.unlink()
+    assert used(capsys, picture, '--model', 'sides') == 'sides.tflite'
+    with pytest.raises(UserError, match=r'there is no .*sides\.pb'):
+        classify.main([str(picture), '--model', str(named)])
     assert wanted_model('sides').by_path is False and wanted_model(str(named)).by_path is True
 
 
