@@ -35,7 +35,8 @@ LITERT = 'import numpy, PIL, ai_edge_litert.interpreter'
 
 
 class Usage(NamedTuple):
-    """What a process used: seconds of CPU, and bytes of memory at most; both 0 on Windows."""
+    """What a process used: seconds of CPU, and bytes of memory at most; both 0 on Windows. Linux counts no
+    less memory than that of this benchmark, which starts it: about 56 MB."""
 
     cpu: float
     memory: int

@@ -116,7 +116,7 @@ def frozen_of(name: str) -> Path:
 
 def newest_version(folder: Path) -> Path | None:
     """The frozen file with the highest number in a folder of versions; None if there is none. Of 2.pb and
-    2.tflite it is 2.pb, beside which the other may be used (inference/default_model.py)."""
+    2.tflite it is 2.pb; inference/choice.py says when the other is used."""
     versions = [file for file in folder.glob('*') if file.suffix in SUFFIXES and file.stem.isdecimal()]
     return max(versions, key=lambda file: (int(file.stem), file.suffix == SUFFIXES[0]), default=None)
 

@@ -7,6 +7,7 @@ installed. A file that is given by its path is taken as it is. TensorFlow is not
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.names import Model, is_path, resolve_model
 from src.common.progress import remark
-from src.graph.lite.interpreters import installed
+from src.graph.lite.interpreters import import_litert, installed
 from src.graph.lite.package import SUFFIX, read_package
 
 
@@ -27,8 +28,10 @@ class Wanted(NamedTuple):
 
     @property
     def file(self) -> Path:
-        """Its frozen graph, or the file of the path. Raises UserError when there is none."""
-        if path := self.model.file:
+        """Its frozen graph, or the file of the path; of a model that is named and has no frozen graph, its
+        .tflite file. Raises UserError when there is none."""
+        alone = self.model.frozen.with_suffix(SUFFIX)
+        if path := self.model.file or (not self.by_path and alone.is_file() and alone):
             return path
         from src.records.next_commands import frozen_model  # imports the recipes
 
@@ -56,8 +59,11 @@ def lightest(graph: Path) -> Path:
 def _fault(graph: Path, lite: Path, *_changed: int) -> str:
     """Why a .tflite file is not used for the frozen graph beside it; '' if it is."""
     try:
-        facts = read_package(lite).info.get('lite')
-        same = isinstance(facts, dict) and facts.get('graph_sha256') == files.sha256(graph)
+        with ThreadPoolExecutor(1) as pool:
+            digest = pool.submit(files.sha256, graph)
+            facts = read_package(lite).info.get('lite')
+            import_litert()  # which is needed next, if nothing is wrong; the graph is hashed meanwhile
+            same = isinstance(facts, dict) and facts.get('graph_sha256') == digest.result()
         fault = '' if same else f'{paths.shown(lite)} was made from another {graph.name}'
     except UserError as error:
         fault = str(error)

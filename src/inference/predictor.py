@@ -11,11 +11,23 @@ For a picture that cannot be read a BadImage is returned in the place of its pro
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from src.common import paths
 from src.common.errors import UserError
 from src.graph.lite.package import SUFFIX
-from src.inference.runtimes.base import Predictor
+
+if TYPE_CHECKING:
+    from src.inference.runtimes.base import Predictor
+
+
+def __getattr__(name: str) -> Any:
+    """`Predictor` is the earlier name of the class for a frozen graph in memory."""
+    if name == 'Predictor':
+        from src.inference.runtimes.tensorflow import TensorFlowPredictor
+
+        return TensorFlowPredictor
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
 def load_model(

@@ -8,9 +8,10 @@ Without --model it serves the model that ships with Rootstock (120 dog breeds) a
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
 without losing a request. Ctrl-C or SIGTERM ends the server after all requests in progress are answered.
 
-A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT. For a model that is named, the .tflite
-file beside its frozen graph is served if it was made from it and LiteRT is installed; a file that is given by
-its path is served as it is. /explain (Grad-CAM) needs gradients, which only frozen graphs have.
+A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
+For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
+LiteRT is installed; a file that is given by its path is served as it is. /explain (Grad-CAM) needs gradients,
+which only frozen graphs have.
 
 It listens to this machine only, unless --host says otherwise. There is no password.
 """

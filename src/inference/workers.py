@@ -12,8 +12,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from src.inference.versions import Found, stamp_of
 
 CORES = os.cpu_count() or 1
 GOOD, BAD = b'+', b'-'  # the first byte of an answer
-START_SECONDS = 60
+START_SECONDS = ANSWER_SECONDS = 60
 # A process is started anew, not forked: threads of the server may hold locks, and Windows has no fork.
 CONTEXT = multiprocessing.get_context('spawn')
 
@@ -62,9 +63,13 @@ class Workers:
         """The probabilities [classes] float32 of an encoded picture, or why it cannot be read. Waits for a
         free worker.
 
-        Raises RuntimeError if the worker ends, as by a fault in a decoder; it is replaced.
+        Raises RuntimeError if the worker ends, as by a fault in a decoder; it is replaced. Raises
+        TimeoutError if none is free for ANSWER_SECONDS.
         """
-        worker = self._free.get()
+        try:
+            worker = self._free.get(timeout=ANSWER_SECONDS)
+        except Empty:
+            raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds') from None
         try:
             worker.pipe.send_bytes(picture)
             answer = worker.pipe.recv_bytes()

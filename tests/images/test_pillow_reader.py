@@ -9,14 +9,18 @@ import pytest
 
 from src.common import consts, paths
 from src.common.tf1 import tf
+from src.graph.backbones import load_backbone
 from src.graph.batching import feed_batches
 from src.graph.frozen import load_network
+from src.graph.graph_io import read_graph, subgraph
+from src.graph.joined.join import join_backbones
 from src.graph.lite.steps import steps_of
 from src.graph.preprocessing.find import find_preprocessing, preprocessing_graph
 from src.images.faults import BadImage
 from src.images.headers import read_header
 from src.images.pillow_reader import PillowReader
 from src.images.reader import ImageReader
+from tests.graph.several import several
 from tests.pictures import encoded, photo, with_orientation
 
 PATH = Path('a.pb')
@@ -117,3 +121,29 @@ def test_the_shipped_model():
             assert difference.mean() < 2 and difference.max() < 6, kind
         else:
             assert not difference.any(), kind
+
+
+@pytest.mark.parametrize('name', ['mobilenet_v2_1.0_224', 'efficientnet_lite2_260'])
+def test_real_graphs(real_data, name):
+    """They resize without antialiasing, and decode by TensorFlow's default."""
+    path = real_data / 'backbones' / f'{name}.pb'
+    graph_def = read_graph(path)
+    preprocessing = find_preprocessing(graph_def, 'softmax:0', path)
+    in_graph, light = readers_of(subgraph(graph_def, [preprocessing.pixels]), preprocessing)
+    for size in ((500, 375), (224, 224), (61, 1023)):
+        data = encoded(photo(*size), 'PNG')
+        np.testing.assert_array_equal(light.read(data), in_graph.read(data))
+
+
+def test_joined_backbones(tmp_path):
+    """Their pixels are pictures of two sizes in one column; a JPEG may be decoded at a ratio for each."""
+    joined = join_backbones([load_backbone(path) for path in several(tmp_path)])
+    in_graph = ImageReader(joined.graph_def, joined.preprocessing)
+    light = PillowReader(steps_of(joined.graph_def, joined.preprocessing, PATH))
+    assert light.shape == in_graph.shape and light.shape[1] == 1
+    png = encoded(photo(500, 420), 'PNG')
+    np.testing.assert_array_equal(light.read(png), in_graph.read(png))
+    for size in ((60, 40), (500, 420), (1000, 820)):
+        jpeg = encoded(photo(*size, seed=7), 'JPEG')
+        assert np.abs(light.read(jpeg) - in_graph.read(jpeg)).mean() < 2
+        assert light.as_in_graph(read_header(jpeg)) == in_graph.as_in_graph(read_header(jpeg))

@@ -65,6 +65,10 @@ def test_a_named_model_is_run_by_litert_and_a_path_as_it_is(named, picture, caps
     assert used(capsys, picture, '--name', 'sides') == 'sides.tflite'
     assert used(capsys, picture, '--model', named) == 'sides.pb'
     assert used(capsys, picture, '--model', named.with_suffix('.tflite')) == 'sides.tflite'
+    named.unlink()
+    assert used(capsys, picture, '--model', 'sides') == 'sides.tflite'
+    with pytest.raises(UserError, match=r'there is no .*sides\.pb'):
+        classify.main([str(picture), '--model', str(named)])
     assert wanted_model('sides').by_path is False and wanted_model(str(named)).by_path is True
 
 
@@ -107,6 +111,16 @@ def test_without_litert_the_graph_is_used_and_a_tflite_file_refused(named, pictu
     assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
     with pytest.raises(UserError, match=r'the package ai_edge_litert is missing: run .*pip install .*lite'):
         load_model(named.with_suffix('.tflite'))
+
+
+def test_where_litert_cannot_be_loaded_the_graph_is_used(named, picture, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ai_edge_litert.interpreter', None)  # its import then fails
+    assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
+    choice._fault.cache_clear()
+    assert lightest(named) == named
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('LiteRT (ai_edge_litert) cannot be loaded here: ')
+    assert line.endswith(f': {paths.shown(named)} is used instead')
 
 
 def test_several_views_are_for_the_graph(named, picture):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +91,15 @@ def test_a_file_that_was_replaced_meanwhile_is_refused(model, tmp_path):
     path.unlink()
     with pytest.raises(UserError, match='cannot read'):
         Workers(found, 1)
+
+
+def test_waiting_for_a_free_process_ends(workers, monkeypatch):
+    monkeypatch.setattr('src.inference.workers.ANSWER_SECONDS', 0.05)
+    taken = [workers._free.get() for _ in range(2)]
+    try:
+        with pytest.raises(TimeoutError, match='no process was free'):
+            workers.answer(encoded(bright_above(), 'JPEG'))
+    finally:
+        for worker in taken:
+            workers._free.put(worker)
+    assert workers.answer(encoded(bright_above(), 'JPEG')).argmax() == 0

@@ -27,6 +27,16 @@ def installed() -> bool:
     return not errors.missing_packages(PACKAGE)
 
 
+def import_litert() -> type:
+    """Import LiteRT, which takes hundredths of a second. Returns its class `Interpreter`. Raises UserError if
+    it is installed and cannot be imported, as on a system that is too old for it."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise UserError(f'LiteRT ({PACKAGE}) cannot be loaded here: {first_line(error)}') from error
+    return Interpreter
+
+
 class Interpreters:
     """A pool of at most `most` interpreters. The methods are thread-safe.
 
@@ -73,10 +83,8 @@ class Interpreters:
             return self._new()
 
     def _new(self):
-        from ai_edge_litert.interpreter import Interpreter
-
         try:
-            interpreter = Interpreter(model_content=self._model, num_threads=1)
+            interpreter = import_litert()(model_content=self._model, num_threads=1)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(

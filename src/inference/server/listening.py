@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import select
 import socket
@@ -24,6 +25,8 @@ RECEIVED_AT_ONCE = 1 << 17
 SENT_AT_ONCE = 1 << 16
 LOOP_SECONDS = 1  # between checks whether to stop, if nothing wakes the loop
 STOP_SECONDS = 30
+# It would print a line for each request that waits for a thread.
+logging.getLogger('waitress.queue').setLevel(logging.ERROR)
 LOCAL = {'0.0.0.0': '127.0.0.1', '::': '::1'}  # the address to open for "all networks"
 
 

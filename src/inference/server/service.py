@@ -20,9 +20,9 @@ from src.inference.server.admission import AdmissionLimit, Busy
 from src.inference.server.explain import Explainer
 from src.inference.server.models import Models, Served
 from src.inference.server.tf_serving import BadRequest
+from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
-ANSWER_SECONDS = 60
 QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay the others of its batch
 
 
@@ -123,10 +123,10 @@ class Classifier:
         """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
         TooMuch."""
         with self._admission.enter(len(pictures)):
-            if served.one_by_one and len(pictures) == 1:
-                return [served.answer(*pictures)]
-            submitted = self._submit(served, pictures)
             try:
+                if served.one_by_one and len(pictures) == 1:
+                    return [served.answer(*pictures)]
+                submitted = self._submit(served, pictures)
                 return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
             except TimeoutError as error:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
