@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _parsed(argv)
     form = FORMATS[args.format]
     errors.require_packages(form.EXTRA, *form.PACKAGES)
-    frozen = frozen_model(cli.model_of(args))
+    frozen = frozen_model(cli.model_of(args), args.name)
     remark_on_age(frozen)
     path = _beside(frozen, form.SUFFIX)
     with at_work(path, goes_on=False):
