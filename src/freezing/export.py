@@ -66,6 +66,7 @@ def export(
     """
     errors.require_packages(form.EXTRA, *form.PACKAGES)
     model = load_graph(frozen)
+    cli.require(path != frozen, f'{paths.shown(frozen)} would be replaced: rename it to {frozen.stem}.pb')
     photos = find_photos(given, model.info, model.labels)
     steps = steps_of(model.graph_def, model.preprocessing, frozen)
     with closing(Predictor(model)) as predictor:

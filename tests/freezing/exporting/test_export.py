@@ -227,6 +227,14 @@ def test_files_that_are_no_frozen_graphs_are_refused(shipped, photos):
         export.main(['--model', 'dogs', *given])
 
 
+def test_the_graph_itself_is_never_replaced(shipped, photos):
+    named = shipped.rename(shipped.with_suffix('.tflite'))
+    before = named.read_bytes()
+    with pytest.raises(UserError, match=r'dogs\.tflite would be replaced: rename it to dogs\.pb'):
+        export.main(['--model', str(named), '--calibration', str(photos)])
+    assert named.read_bytes() == before
+
+
 def test_without_litert_one_line_says_how_to_install_it(shipped, monkeypatch):
     monkeypatch.setattr(tflite_format, 'PACKAGES', ['no_such_package'])
     with pytest.raises(UserError, match=r'no_such_package is missing: run python -m pip install .*\[lite\]'):
