@@ -38,7 +38,8 @@ from src.common.progress import next_step, progress, say, wrote
 from src.freezing.exporting import onnx_format, tflite_format
 from src.freezing.exporting.agreement import TOLERANCE, Agreement, compare
 from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
-from src.graph.frozen import load_graph
+from src.graph.frozen import FrozenGraph, load_graph
+from src.graph.joined.facts import members
 from src.graph.lite.steps import KEY, steps_of
 from src.inference.predictor import Predictor
 from src.records.age import remark_on_age
@@ -68,11 +69,8 @@ def export(
     errors.require_packages(form.EXTRA, *form.PACKAGES)
     model = load_graph(frozen)
     cli.require(path != frozen, f'{paths.shown(frozen)} would be replaced: rename it to {frozen.stem}.pb')
-    if precision == INT8 == model.info.get('precision'):
-        raise UserError(
-            f'{paths.shown(frozen)} was trained on int8 bottlenecks, and has to keep the int8 backbone that '
-            f'computed them: {to_freeze(model.info["data_set"], model.info["model"])} writes this .tflite'
-        )
+    if precision == INT8:
+        _leave_to_freeze(model, frozen)
     photos = find_photos(given, model.info, model.labels)
     steps = steps_of(model.graph_def, model.preprocessing, frozen)
     with closing(Predictor(model)) as predictor:
@@ -89,6 +87,17 @@ def export(
             facts['agreement'] = agreement.facts()
             form.write(part, network, model.labels, info)
     return agreement, photos
+
+
+def _leave_to_freeze(model: FrozenGraph, frozen: Path) -> None:
+    """Raise UserError for a model that was trained on the bottlenecks of one int8 backbone: `freeze` writes
+    its .tflite with that very backbone."""
+    info = model.info
+    if info.get('precision') == INT8 and len(members(info.get('backbone'))) == 1:
+        raise UserError(
+            f'{paths.shown(frozen)} was trained on int8 bottlenecks, and has to keep the int8 backbone that '
+            f'computed them: {to_freeze(info["data_set"], info["model"])} writes this .tflite'
+        )
 
 
 def _calibration(photos: Photos, predictor: Predictor) -> list[np.ndarray]:
