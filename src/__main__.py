@@ -81,6 +81,12 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         pb,
     )
     yield Step(
+        'export for LiteRT: starts fast, runs on phones',
+        f'python -m src.freezing.export --precision int8{flags}',
+        (pb.with_suffix('.tflite'),),
+        pb,
+    )
+    yield Step(
         'export for TensorFlow Serving',
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),

@@ -16,7 +16,7 @@ from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.data_preparation.conversion.job import Job, new_manifest
 from src.engine import checkpoints
-from src.freezing import freeze, frozen_to_saved_model
+from src.freezing import export, freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
 from src.records import next_commands
 from src.training import fine_tune, train, train_images
@@ -303,7 +303,8 @@ def test_an_output_older_than_its_source_is_out_of_date_and_next(shown, made, mo
     best, pb = paths.checkpoints('photos') / checkpoints.BEST, paths.frozen('photos')
     table = paths.analysis('photos') / 'training_confusion.csv'
     exported = paths.SAVED_MODELS_DIR / 'photos' / '1' / 'saved_model.pb'
-    for age, path in enumerate((exported, table, pb, best, paths.scores('photos'))):
+    lite = pb.with_suffix('.tflite')
+    for age, path in enumerate((exported, lite, table, pb, best, paths.scores('photos'))):
         files.write_json(path, {})
         os.utime(path, (1e9 - age, 1e9 - age))
     os.utime(exported.parent.parent, (1e9, 1e9))
@@ -312,25 +313,26 @@ def test_an_output_older_than_its_source_is_out_of_date_and_next(shown, made, mo
         steps, commands, following = shown('--name', 'photos')
         return ''.join(box[1] for box, _ in steps), commands.index(following) if following else None
 
-    assert boxes() == ('xxx xx ', None)
-    os.utime(best, (1e9 - 1.5, 1e9 - 1.5))  # trained anew since it was frozen
-    assert boxes() == ('xx~ ~~ ', 2)
+    assert boxes() == ('xxx xxx ', None)
+    os.utime(best, (1e9 - 2.5, 1e9 - 2.5))  # trained anew since it was frozen
+    assert boxes() == ('xx~ ~~~ ', 2)
     os.utime(pb, (1e9 + 2, 1e9 + 2))  # frozen anew since it was analysed and exported
-    assert boxes() == ('xxx ~~ ', 4)
+    assert boxes() == ('xxx ~~~ ', 4)
     os.utime(table, (1e9 + 3, 1e9 + 3))
+    os.utime(lite, (1e9 + 3, 1e9 + 3))
     exported.unlink()
     exported.parent.rmdir()
     exported.parent.parent.rmdir()
-    assert boxes() == ('xxx x  ', 5)
+    assert boxes() == ('xxx xx  ', 6)
 
 
 def test_a_missing_model_is_answered_with_the_one_that_was_trained(made):
     made('photos', backbone=None, **FOLDER)
     made('photos', 'photos_cnn_simple', records='f', backbone=None)
-    for command in (freeze, training_perf_analysis, training_curves, frozen_to_saved_model):
+    for command in (freeze, training_perf_analysis, training_curves, frozen_to_saved_model, export):
         with pytest.raises(UserError, match=r'--model photos_cnn_simple$'):
             command.main(['--name', 'photos'])
-    for command in (training_perf_analysis, frozen_to_saved_model):
+    for command in (training_perf_analysis, frozen_to_saved_model, export):
         wanted = r'run python -m src\.freezing.freeze --name photos --model photos_cnn_simple$'
         with pytest.raises(UserError, match=wanted):
             command.main(['--name', 'photos', '--model', 'photos_cnn_simple'])
@@ -338,6 +340,7 @@ def test_a_missing_model_is_answered_with_the_one_that_was_trained(made):
 
 @pytest.mark.slow
 def test_the_next_command_leads_to_the_end(shown, tmp_path, monkeypatch):
+    pytest.importorskip('ai_edge_litert')
     for n in range(24):
         folder = tmp_path / 'photos' / ('dark' if n % 2 else 'light')
         folder.mkdir(parents=True, exist_ok=True)
@@ -360,6 +363,7 @@ def test_the_next_command_leads_to_the_end(shown, tmp_path, monkeypatch):
         'train',
         'freeze',
         'training_perf_analysis',
+        'export',
         'frozen_to_saved_model',
     ]
     steps, commands, _ = shown('--name', 'mapped', '--model', 'mapped_small')

@@ -38,14 +38,16 @@ from src.common.progress import next_step, progress, say, wrote
 from src.freezing.exporting import onnx_format, tflite_format
 from src.freezing.exporting.agreement import TOLERANCE, Agreement, compare
 from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
-from src.graph.frozen import load_graph
+from src.graph.frozen import FrozenGraph, load_graph
+from src.graph.joined.facts import members
 from src.graph.lite.steps import KEY, steps_of
 from src.inference.predictor import Predictor
 from src.records.age import remark_on_age
-from src.records.next_commands import frozen_model
+from src.records.next_commands import frozen_model, to_freeze
 
 FORMATS = {'tflite': tflite_format, 'onnx': onnx_format}
 MOST_LOST = 0.01  # top-1: if int8 loses more, float16 is recommended
+INT8 = 'int8'
 LITE_KEY = 'lite'  # in `model_info`
 
 
@@ -66,10 +68,13 @@ def export(
     """
     errors.require_packages(form.EXTRA, *form.PACKAGES)
     model = load_graph(frozen)
+    cli.require(path != frozen, f'{paths.shown(frozen)} would be replaced: rename it to {frozen.stem}.pb')
+    if precision == INT8:
+        _leave_to_freeze(model, frozen)
     photos = find_photos(given, model.info, model.labels)
     steps = steps_of(model.graph_def, model.preprocessing, frozen)
     with closing(Predictor(model)) as predictor:
-        calibration = _calibration(photos, predictor) if precision == 'int8' else []
+        calibration = _calibration(photos, predictor) if precision == INT8 else []
         network = form.converted(model, frozen, precision, calibration)
         facts = {'precision': precision, 'graph_sha256': files.sha256(frozen)}
         if calibration:
@@ -82,6 +87,17 @@ def export(
             facts['agreement'] = agreement.facts()
             form.write(part, network, model.labels, info)
     return agreement, photos
+
+
+def _leave_to_freeze(model: FrozenGraph, frozen: Path) -> None:
+    """Raise UserError for a model that was trained on the bottlenecks of one int8 backbone: `freeze` writes
+    its .tflite with that very backbone."""
+    info = model.info
+    if info.get('precision') == INT8 and len(members(info.get('backbone'))) == 1:
+        raise UserError(
+            f'{paths.shown(frozen)} was trained on int8 bottlenecks, and has to keep the int8 backbone that '
+            f'computed them: {to_freeze(info["data_set"], info["model"])} writes this .tflite'
+        )
 
 
 def _calibration(photos: Photos, predictor: Predictor) -> list[np.ndarray]:
@@ -110,7 +126,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _parsed(argv)
     form = FORMATS[args.format]
     errors.require_packages(form.EXTRA, *form.PACKAGES)
-    frozen = frozen_model(cli.model_of(args))
+    frozen = frozen_model(cli.model_of(args), args.name)
     remark_on_age(frozen)
     path = _beside(frozen, form.SUFFIX)
     with at_work(path, goes_on=False):
@@ -162,7 +178,7 @@ def _report(frozen: Path, path: Path, precision: str, agreement: Agreement, phot
     if agreement.top_1:
         graph, exported = agreement.top_1['graph'], agreement.top_1['exported']
         say(f'top-1: {graph:.2%} before, {exported:.2%} exported ({100 * (exported - graph):+.2f} points)')
-        if graph - exported > MOST_LOST and precision == 'int8':
+        if graph - exported > MOST_LOST and precision == INT8:
             say(
                 'int8 costs this model much: --precision float16 is as exact as float32 in half the bytes; '
                 'photos more like those to be classified may calibrate better (--calibration)'

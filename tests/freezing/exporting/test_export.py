@@ -17,6 +17,7 @@ from src.graph.graph_io import read_graph, write_graph
 from src.graph.lite import parts
 from src.graph.lite.interpreters import Interpreters
 from src.graph.lite.package import read_package
+from src.graph.model_info import read_info, replace_info
 from src.inference.predictor import load_model
 from src.records.dataset import open_records
 from tests.freezing.exporting.models import CLASSES, KINDS, pixels_of
@@ -225,6 +226,25 @@ def test_files_that_are_no_frozen_graphs_are_refused(shipped, photos):
     shipped.unlink()
     with pytest.raises(UserError, match=r'there is no .*dogs\.pb'):
         export.main(['--model', 'dogs', *given])
+
+
+def test_a_model_that_was_trained_on_int8_bottlenecks_keeps_their_backbone(shipped, photos):
+    graph_def = read_graph(shipped)
+    replace_info(graph_def, read_info(graph_def) | {'precision': 'int8', 'model': 'dogs', 'data_set': 'pets'})
+    write_graph(graph_def, shipped)
+    line = r'python -m src\.freezing\.freeze --name pets --model dogs writes this \.tflite'
+    with pytest.raises(UserError, match=line):
+        export.main(['--model', 'dogs', '--precision', 'int8', '--calibration', str(photos)])
+    _, package = exported('--calibration', str(photos), model='dogs')
+    assert package.info['lite']['precision'] == 'float32'
+
+
+def test_the_graph_itself_is_never_replaced(shipped, photos):
+    named = shipped.rename(shipped.with_suffix('.tflite'))
+    before = named.read_bytes()
+    with pytest.raises(UserError, match=r'dogs\.tflite would be replaced: rename it to dogs\.pb'):
+        export.main(['--model', str(named), '--calibration', str(photos)])
+    assert named.read_bytes() == before
 
 
 def test_without_litert_one_line_says_how_to_install_it(shipped, monkeypatch):
