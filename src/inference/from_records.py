@@ -29,7 +29,7 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
 
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
-    if records.manifest['precision'] == INT8:  # a frozen graph has the backbone in float32
+    if records.manifest.get('precision') == INT8:  # a frozen graph has the backbone in float32
         return from_pictures(predictor, records, split)
     backbone = predictor.info.get('backbone')
     mirrored = views_in(predictor.info) > 1
