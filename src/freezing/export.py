@@ -41,7 +41,7 @@ from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.joined.facts import members
 from src.graph.lite.steps import KEY, steps_of
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model, to_freeze
 
@@ -73,7 +73,7 @@ def export(
         _leave_to_freeze(model, frozen)
     photos = find_photos(given, model.info, model.labels)
     steps = steps_of(model.graph_def, model.preprocessing, frozen)
-    with closing(Predictor(model)) as predictor:
+    with closing(TensorFlowPredictor(model)) as predictor:
         calibration = _calibration(photos, predictor) if precision == INT8 else []
         network = form.converted(model, frozen, precision, calibration)
         facts = {'precision': precision, 'graph_sha256': files.sha256(frozen)}
@@ -100,7 +100,7 @@ def _leave_to_freeze(model: FrozenGraph, frozen: Path) -> None:
         )
 
 
-def _calibration(photos: Photos, predictor: Predictor) -> list[np.ndarray]:
+def _calibration(photos: Photos, predictor: TensorFlowPredictor) -> list[np.ndarray]:
     pixels = []
     with progress(CALIBRATION, 'reading photos to calibrate on', 'photos') as bar:
         for one, _ in photos.pixels(photos.calibration, predictor.reader):

@@ -35,7 +35,7 @@ from src.graph.lite.package import write_package
 from src.graph.lite.steps import KEY, steps_of
 from src.graph.model_info import read_info, replace_info, views_in
 from src.graph.weights import put_weights
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.records import dataset
 from src.records.chosen import of_model
 from src.records.dataset import Records
@@ -94,7 +94,7 @@ def write_lite(
     steps = steps_of(model.graph_def, model.preprocessing, paths.frozen(model.info['model']))
     network = _network(model, backbone, frozen)
     write_package(path, network, model.labels, {})
-    with closing(Predictor(model)) as predictor:
+    with closing(TensorFlowPredictor(model)) as predictor:
         difference, number = _prove(Interpreters(path), predictor, records)
         photos = find_photos(None, model.info, model.labels)
         agreement = compare(predictor, Interpreters(path), photos)
@@ -132,7 +132,7 @@ def _network(model: FrozenGraph, backbone: Path, frozen: Path) -> bytes:
     return compose(both_views(data) if views > 1 else data, head)
 
 
-def _prove(lite: Interpreters, predictor: Predictor, records: Records) -> tuple[float, int]:
+def _prove(lite: Interpreters, predictor: TensorFlowPredictor, records: Records) -> tuple[float, int]:
     """The maximum absolute difference of a probability between the .tflite model, for pictures, and the head,
     for their recorded bottlenecks; and the number of pictures. Raises UserError when it exceeds TOLERANCE."""
     held = list(islice(_recorded(records, predictor.info), PROOF_PICTURES))

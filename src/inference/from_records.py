@@ -29,12 +29,12 @@ def answered(predictor: Predictor, records: Records, split: str) -> Examples:
 
     Raises UserError for bottlenecks of another width, and for a damaged shard or picture.
     """
+    if records.manifest.get('precision') == INT8:  # a frozen graph has the backbone in float32
+        return from_pictures(predictor, records, split)
     backbone = predictor.info.get('backbone')
     mirrored = views_in(predictor.info) > 1
-    # A fine-tuned backbone gives other bottlenecks, as one in float32 does than one in int8; and records may
-    # lack those of a view.
-    own = backbone and not backbone.get('thawed') and records.manifest['precision'] != INT8
-    cached = own and (records.mirrored or not mirrored)
+    # A fine-tuned backbone gives other bottlenecks, and records may lack those of a view.
+    cached = backbone and not backbone.get('thawed') and (records.mirrored or not mirrored)
     if cached and predictor.takes_bottlenecks and predictor.views == 1:
         field = of_model(records, backbone).bottlenecks(mirrored)
         held = dataset.load(records, split, field=field)

@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     from src.inference.runtimes.base import Predictor
 
 
-def __getattr__(name: str) -> Any:
-    """`Predictor` is the earlier name of the class for a frozen graph in memory."""
-    if name == 'Predictor':
-        from src.inference.runtimes.tensorflow import TensorFlowPredictor
-
-        return TensorFlowPredictor
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-
-
 def load_model(
     path: Path,
     weights_as_variables: bool = True,

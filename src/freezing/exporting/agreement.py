@@ -15,7 +15,7 @@ from src.common import paths
 from src.common.errors import UserError
 from src.common.progress import progress
 from src.freezing.exporting.photos import UNKNOWN, Photos
-from src.inference.predictor import Predictor
+from src.inference.runtimes.tensorflow import TensorFlowPredictor
 
 BATCH = 32
 # Maximum absolute difference of a probability in float32: sums in another order, and other kernels. It stays
@@ -57,7 +57,7 @@ class Agreement:
         return facts | ({'top_1': self.top_1} if self.top_1 else {})
 
 
-def compare(predictor: Predictor, network: Network, photos: Photos) -> Agreement:
+def compare(predictor: TensorFlowPredictor, network: Network, photos: Photos) -> Agreement:
     """Compare an exported model with its graph, on the same pixels.
 
     Memory: a batch of pictures, and the probabilities of all. Raises UserError when no photo can be read, or
@@ -78,7 +78,7 @@ def compare(predictor: Predictor, network: Network, photos: Photos) -> Agreement
     return _agreement(np.concatenate(expected), np.concatenate(given), np.array(labels), photos.what)
 
 
-def _batches(photos: Photos, predictor: Predictor) -> Iterator[tuple[np.ndarray, list[int]]]:
+def _batches(photos: Photos, predictor: TensorFlowPredictor) -> Iterator[tuple[np.ndarray, list[int]]]:
     read = photos.pixels(photos.checked, predictor.reader)
     while batch := list(islice(read, BATCH)):
         pixels, labels = zip(*batch, strict=True)

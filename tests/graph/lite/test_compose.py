@@ -64,10 +64,10 @@ def test_the_composed_model_gives_the_numbers_of_both_to_the_last_digit(backbone
 
 
 def test_the_head_of_a_graph_takes_its_bottleneck(shipped, head, pixels):
-    from src.inference.predictor import Predictor
+    from src.inference.runtimes.tensorflow import TensorFlowPredictor
 
     vectors = np.random.default_rng(4).uniform(0, 2, (3, 512)).astype(np.float32)
-    expected = Predictor(shipped[1]).from_bottlenecks(vectors)
+    expected = TensorFlowPredictor(shipped[1]).from_bottlenecks(vectors)
     assert np.abs(run(head, vectors) - expected).max() < 1e-5
 
 
