@@ -11,7 +11,7 @@ For a picture that cannot be read a BadImage is returned in the place of its pro
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.common import paths
 from src.common.errors import UserError
