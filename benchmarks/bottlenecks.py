@@ -51,6 +51,7 @@ CONTENDERS = {
     REFERENCE: (ways.reference, 'float32'),
     'Rootstock float32': (ways.ours, 'float32', 'float32'),
     'Rootstock bfloat16': (ways.ours, 'bfloat16', 'bfloat16'),
+    'Rootstock int8': (ways.ours, 'int8', None),
     'Keras predict': (ways.keras, 'float32'),
     'OpenVINO float32': (peers.openvino, 'float32', 'float32'),
     'OpenVINO bfloat16': (peers.openvino, 'bfloat16', 'bfloat16'),

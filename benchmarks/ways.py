@@ -6,12 +6,13 @@ Each builder returns a function that computes the bottlenecks [N, width] of all 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.task import BATCH, Task, inputs
+from benchmarks.task import BATCH, CALIBRATION, Task, inputs
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation.conversion.bottlenecks import Extractor, computed, extract
@@ -19,6 +20,8 @@ from src.data_preparation.samples import Planned, Sample
 from src.data_preparation.splits import digest_of
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import read_graph
+from src.graph.lite.backbones import int8_backbone
+from src.graph.precision import INT8, in_tensorflow
 
 Vectors = Callable[[], np.ndarray]
 
@@ -48,7 +51,14 @@ def planned(photo: Path) -> Planned:
 
 def ours(task: Task, precision: str) -> Vectors:
     """The extraction of a conversion, from files that are in the page cache after the warm-up."""
-    extractor = Extractor(load_backbone(task.released), precision)
+    backbone = load_backbone(task.released)
+    with tempfile.TemporaryDirectory() as scratch:
+        models = []
+        if precision == INT8:
+            read, data = inputs(task)
+            models = [Path(scratch, 'int8.tflite')]
+            models[0].write_bytes(int8_backbone(backbone, [read(one) for one in data[:CALIBRATION]]))
+        extractor = Extractor(backbone, in_tensorflow(precision), models=models)
     items = [planned(photo) for photo in task.photos]
     pixels = [(one,) for one in inputs(task)[1]] if task.alone else []
 

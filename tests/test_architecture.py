@@ -63,7 +63,7 @@ def test_imports_go_to_lower_layers_and_not_to_private_names(path):
         assert other == package or not name.rpartition('.')[2].startswith('_'), f'{path.name} imports {name}'
 
 
-@pytest.mark.parametrize('page', ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md'])
+@pytest.mark.parametrize('page', ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/lite.md'])
 def test_the_commands_and_files_that_a_page_names_are_there(page):
     text = (paths.CHECKOUT / page).read_text(encoding='utf-8')
     for module in set(re.findall(r'python -m ((?:src|benchmarks)[\w.]*)', text)):

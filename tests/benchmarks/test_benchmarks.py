@@ -219,6 +219,12 @@ def test_a_contender_that_fails_later_raises_an_error():
             contender()
 
 
+def test_ours_in_int8_is_near_the_reference(pocket):
+    pytest.importorskip('ai_edge_litert')
+    difference = bottlenecks.difference(ways.reference(pocket)(), ways.ours(pocket, 'int8')())
+    assert 1e-3 < difference < 0.25
+
+
 def test_ours_and_the_reference_agree(pocket):
     expected = ways.reference(pocket)()
     assert expected.shape == (5, load_backbone(paths.POCKET_GRAPH_DEF).width)
