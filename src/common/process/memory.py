@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 LARGE = 16 << 20  # bytes
 
 
@@ -15,4 +13,4 @@ def keep_freed() -> None:
     network. glibc raises its limits when a large block is freed (M_MMAP_THRESHOLD in
     https://man7.org/linux/man-pages/man3/mallopt.3.html). Other allocators are not affected.
     """
-    np.empty(LARGE, np.uint8)  # allocated, never touched, and freed
+    bytes(LARGE)  # allocated by `calloc`, never touched, and freed

@@ -48,8 +48,8 @@ class Served:
 
     A picture costs TensorFlow less in a batch, so the pictures of all requests go to `batcher`. LiteRT runs a
     picture at a time on one core: then `one_by_one` is set, a request with a single picture calls `answer` in
-    its own thread, which saves handing it to another one, and `batcher` spreads several over the cores. With
-    `workers` of them LiteRT runs in processes of its own, without in the calling thread.
+    its own thread, which saves handing it to another one, and `batcher` spreads several over the cores. It
+    runs in `options.workers` processes (workers.py), or with 0 in the calling thread.
     """
 
     def __init__(self, name: str, version: int, found: Found, predictor: Predictor, options: Options):
