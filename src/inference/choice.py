@@ -61,9 +61,9 @@ def _fault(graph: Path, lite: Path, *_changed: int) -> str:
     try:
         with ThreadPoolExecutor(1) as pool:
             digest = pool.submit(files.sha256, graph)
-            facts = read_package(lite).info.get('lite')
+            package = read_package(lite)
             import_litert()  # which is needed next, if nothing is wrong; the graph is hashed meanwhile
-            same = isinstance(facts, dict) and facts.get('graph_sha256') == digest.result()
+            same = package.made_from(digest.result())
         fault = '' if same else f'{paths.shown(lite)} was made from another {graph.name}'
     except UserError as error:
         fault = str(error)

@@ -10,8 +10,8 @@ without losing a request. Ctrl-C or SIGTERM ends the server after all requests i
 
 A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
 For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
-LiteRT is installed; a file that is given by its path is served as it is. /explain (Grad-CAM) needs gradients,
-which only frozen graphs have.
+LiteRT is installed; a file that is given by its path is served as it is. /explain (Grad-CAM) of a .tflite
+file uses the frozen graph beside it that it was made from, which TensorFlow loads at the first use.
 
 It listens to this machine only, unless --host says otherwise. There is no password.
 """

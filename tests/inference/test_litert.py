@@ -107,10 +107,31 @@ def test_what_only_tensorflow_does(both, lite):
     litert = both[1]
     with pytest.raises(UserError, match=r'side\.tflite takes pixels, not bottlenecks: use .*side\.pb$'):
         litert.from_bottlenecks(np.zeros((1, 4), np.float32))
-    with pytest.raises(UserError, match=r'has no gradients, which Grad-CAM needs: use .*side\.pb$'):
-        litert.grad_cam(np.zeros((8, 8, 3), np.float32), 0)
     with pytest.raises(UserError, match=r'--views 2 is for frozen graphs: leave it out, or use .*side\.pb$'):
         load_model(lite, views=2)
+
+
+def test_grad_cam_is_that_of_the_frozen_graph_beside_the_file(lite, tmp_path):
+    maps, best, picture = [], None, encoded(photo(3), 'PNG')
+    for path in paths.POCKET_DOGS, paths.POCKET_DOGS.with_suffix('.tflite'):
+        predictor = load_model(path)
+        assert predictor.has_gradients
+        pixels = predictor.reader.read(picture)
+        if best is None:
+            best = int(predictor.from_pixels(pixels[None]).argmax())
+        maps.append(predictor.grad_cam(pixels, best))
+        predictor.close()
+    assert maps[0].any() and np.array_equal(*maps)
+    for beside in (None, b'another graph'):
+        alone = tmp_path / 'alone.tflite'
+        alone.write_bytes(lite.read_bytes())
+        if beside:
+            alone.with_suffix('.pb').write_bytes(beside)
+        predictor = load_model(alone)
+        assert not predictor.has_gradients
+        with pytest.raises(UserError, match=r'has no gradients, .* put the frozen graph .*alone\.pb$'):
+            predictor.grad_cam(np.zeros((8, 8, 3), np.float32), 0)
+        predictor.close()
 
 
 def test_files_that_do_not_fit(lite, tmp_path):

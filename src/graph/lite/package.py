@@ -39,6 +39,11 @@ class Package(NamedTuple):
     labels: list[str]
     info: dict[str, Any]
 
+    def made_from(self, digest: str) -> bool:
+        """Whether it was made from the frozen graph with this SHA-256."""
+        facts = self.info.get('lite')
+        return isinstance(facts, dict) and facts.get('graph_sha256') == digest
+
 
 def write_package(path: Path, model: bytes, labels: Sequence[str], info: dict[str, Any]) -> Path:
     """Write a .tflite model with its facts, atomically."""

@@ -21,7 +21,7 @@ class Predictor(ABC):
     batch: at most so many pictures should run at once.
     reader: decodes and preprocesses pictures for the model (images/reader.py, images/pillow_reader.py).
     gains_by_batches: whether a picture costs less in a batch than alone.
-    takes_bottlenecks: whether `from_bottlenecks` works. has_gradients: whether `grad_cam` may work.
+    takes_bottlenecks: whether `from_bottlenecks` works.
     """
 
     labels: list[str]
@@ -31,7 +31,6 @@ class Predictor(ABC):
     reader: Any
     gains_by_batches: bool
     takes_bottlenecks: bool
-    has_gradients: bool
 
     @abstractmethod
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -54,6 +53,11 @@ class Predictor(ABC):
 
         Raises UserError when the model does not take them.
         """
+
+    @property
+    @abstractmethod
+    def has_gradients(self) -> bool:
+        """Whether `grad_cam` may work."""
 
     @abstractmethod
     def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:

@@ -2,11 +2,15 @@
 
 The pixels come from `images.pillow_reader`, which needs the preprocessing in the file's `model_info`. Several
 pictures are spread over the cores, each with an interpreter of its own.
+
+LiteRT computes no gradients. Those for Grad-CAM are of the frozen graph that the model was made from, if it
+is beside the file. TensorFlow loads it at the first use.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
@@ -15,7 +19,7 @@ from typing import NoReturn, TypeVar
 
 import numpy as np
 
-from src.common import paths
+from src.common import files, paths
 from src.common.ahead import ahead
 from src.common.errors import UserError
 from src.graph.lite.interpreters import Interpreters
@@ -41,10 +45,12 @@ class LiteRTPredictor(Predictor):
     """
 
     views, batch = 1, BATCH
-    gains_by_batches = takes_bottlenecks = has_gradients = False
+    gains_by_batches = takes_bottlenecks = False
 
     def __init__(self, package: Package, pixel_range: tuple[float, float] | None = None):
-        self._path, self.labels, self.info = package.path, package.labels, package.info
+        self.labels, self.info, self._package = package.labels, package.info, package
+        self._graph: Predictor | None = None
+        self._loading = threading.Lock()
         self._network = Interpreters(package.path)
         self._threads = ThreadPoolExecutor(CORES)  # which starts none before it is used
         self.reader = _reader(package, self._network.shape, pixel_range)
@@ -73,14 +79,42 @@ class LiteRTPredictor(Predictor):
         return answers
 
     def from_bottlenecks(self, bottlenecks: np.ndarray) -> NoReturn:
-        self._refuse('takes pixels, not bottlenecks')
+        path, beside = paths.shown(self._package.path), paths.shown(self._graph_file)
+        raise UserError(f'{path} takes pixels, not bottlenecks: use {beside}')
 
-    def grad_cam(self, pixels: np.ndarray, class_index: int) -> NoReturn:
-        self._refuse('has no gradients, which Grad-CAM needs')
+    @property
+    def has_gradients(self) -> bool:
+        """Whether the frozen graph that the model was made from is beside it."""
+        return self._graph is not None or self._graph_is_beside()
+
+    def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:
+        with self._loading:
+            self._graph = self._graph or self._loaded_graph()
+        return self._graph.grad_cam(pixels, class_index)
 
     def close(self) -> None:
         self._threads.shutdown()
         self._network.close()
+        if self._graph:
+            self._graph.close()
+
+    @property
+    def _graph_file(self) -> Path:
+        return self._package.path.with_suffix('.pb')
+
+    def _graph_is_beside(self) -> bool:
+        return self._graph_file.is_file() and self._package.made_from(files.sha256(self._graph_file))
+
+    def _loaded_graph(self) -> Predictor:
+        if not self._graph_is_beside():
+            path, beside = paths.shown(self._package.path), paths.shown(self._graph_file)
+            raise UserError(
+                f'{path} has no gradients, which Grad-CAM needs: put the frozen graph that it was made from '
+                f'beside it, as {beside}'
+            )
+        from src.inference.runtimes import tensorflow
+
+        return tensorflow.load(self._graph_file)
 
     def _spread(
         self, parts: Sequence[Item], function: Callable[[Item], Result] | None = None
@@ -94,10 +128,6 @@ class LiteRTPredictor(Predictor):
 
     def _from_some(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
         return [self._from_one(row) for row in rows]
-
-    def _refuse(self, why: str) -> NoReturn:
-        beside = self._path.with_suffix('.pb')
-        raise UserError(f'{paths.shown(self._path)} {why}: use {paths.shown(beside)}')
 
 
 def load(path: Path, views: int = 1, pixel_range: tuple[float, float] | None = None) -> LiteRTPredictor:

@@ -42,7 +42,8 @@ class TensorFlowPredictor(Predictor):
     Raises UserError for views of a model that does not take pictures.
     """
 
-    gains_by_batches = takes_bottlenecks = has_gradients = True
+    gains_by_batches = takes_bottlenecks = True
+    has_gradients = True  # unless an op of the network has none
 
     def __init__(self, model: FrozenGraph, weights_as_variables: bool = True, views: int = 1):
         require_pictures(model, views)

@@ -420,12 +420,14 @@ def page_of(tmp_path):
 
 
 def test_the_page_says_which_models_have_gradients(tmp_path, lite_side):
-    models = Models([brightest_side(tmp_path / 'graph.pb'), lite_side])
+    alone = tmp_path / 'alone.tflite'
+    alone.write_bytes(lite_side.read_bytes())
+    models = Models([brightest_side(tmp_path / 'graph.pb'), lite_side, alone])
     try:
         page = create_app(models, AdmissionLimit(16), Metrics(), Limits()).test_client().get('/').text
     finally:
         models.close()
-    assert re.findall(r'value="(\w+)"[^>]*data-explains', page) == ['graph']
+    assert re.findall(r'value="(\w+)"[^>]*data-explains', page) == ['graph', 'side']
 
 
 BREEDS = ['n02088094-Afghan_hound', 'pug', 'boxer', 'Golden Retriever']

@@ -6,16 +6,23 @@ import pytest
 
 from benchmarks.served import running
 from tests.browser import browser  # noqa: F401 - a fixture
-from tests.inference.models import bright_above, brightest_side
+from tests.inference.models import bright_above
 from tests.pictures import encoded
 
 SECONDS = 120
 
 
-@pytest.mark.parametrize('runtime', ['tensorflow', 'litert'])
-def test_a_picture_is_classified_and_explained_where_there_are_gradients(browser, request, tmp_path, runtime):  # noqa: F811
-    graph = runtime == 'tensorflow'
-    model = brightest_side(tmp_path / 'side.pb') if graph else request.getfixturevalue('lite_side')
+@pytest.mark.parametrize('gradients', [True, False])
+def test_a_picture_is_classified_and_explained_where_there_are_gradients(
+    browser,  # noqa: F811
+    lite_side,
+    tmp_path,
+    gradients,
+):
+    model = lite_side  # with its frozen graph beside it
+    if not gradients:
+        model = tmp_path / 'side.tflite'
+        model.write_bytes(lite_side.read_bytes())
     (tmp_path / 'above.jpg').write_bytes(encoded(bright_above(), 'JPEG'))
     with running(model) as server:
         page = browser.new_context().new_page()
@@ -27,6 +34,6 @@ def test_a_picture_is_classified_and_explained_where_there_are_gradients(browser
         page.set_input_files('#files', tmp_path / 'above.jpg')
         page.locator('.card[data-state=done]').wait_for()
         assert page.locator('.card .label').all_inner_texts()[0] == 'top'
-        assert page.locator('.card .why').count() == (4 if graph else 0)
+        assert page.locator('.card .why').count() == (4 if gradients else 0)
         assert not faults
         page.context.close()
