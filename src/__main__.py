@@ -23,6 +23,7 @@ from typing import NamedTuple
 from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
+from src.graph.precision import INT8
 from src.records import next_commands
 from src.records.manifest import manifest_of, source_of
 
@@ -66,33 +67,35 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     """The steps for the data set `args.name` and the model `args.model`."""
     name, model = args.name, args.model
     flags, pb = next_commands.flags(name, model), paths.frozen(model)
-    frozen = _typed(pb)
     yield from _to_records(name)
     train = next_commands.to_train(name, model)
     network = ' src.training.train_images' in train
     yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
     what = 'freeze it' if network else 'freeze backbone and head'
     yield Step(what, next_commands.to_freeze(name, model), (pb,), paths.trained(model))
-    yield Step('classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {frozen}')
+    yield Step(
+        'classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(model)}'
+    )
     yield Step(
         'look at the mistakes',
         f'python -m src.analysis.training_perf_analysis{flags}',
         (paths.analysis(model) / 'training_confusion.csv',),
         pb,
     )
-    yield Step(
-        'export for LiteRT: starts fast, runs on phones',
-        f'python -m src.freezing.export --precision int8{flags}',
-        (pb.with_suffix('.tflite'),),
-        pb,
-    )
+    if (manifest_of(name) or {}).get('precision') != INT8:  # else `freeze` has written it
+        yield Step(
+            'export for LiteRT, phones',
+            f'python -m src.freezing.export --precision int8{flags}',
+            (pb.with_suffix('.tflite'),),
+            pb,
+        )
     yield Step(
         'export for TensorFlow Serving',
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),
         pb,
     )
-    yield Step('serve it: a page and an API', f'python -m src.inference.serve --model {frozen}')
+    yield Step('serve it: a page and an API', f'python -m src.inference.serve --model {shlex.quote(model)}')
 
 
 def _to_records(name: str) -> Iterator[Step]:

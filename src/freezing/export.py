@@ -10,8 +10,8 @@ Writes frozen/<model>.tflite or frozen/<model>.onnx, beside the frozen graph: th
 [1, height, width, 3] to probabilities [1, classes], both float32. Class names, the facts of the model and the
 steps from a picture to its pixels are in the file too. `classify` and `serve` take a .tflite like a .pb.
 
---precision float16 halves the file. int8 makes it a quarter as large and the network faster: weights and
-activations of the backbone have 8 bits, the head stays in float32.
+--precision float16 halves the file. int8 makes it a quarter of that in float32, and the network faster:
+weights and activations of the backbone have 8 bits, the head stays in float32.
 
 Before the file gets its name its probabilities are compared with those of the frozen graph, on photos of the
 data set that the model was trained on, or of --calibration.
@@ -22,6 +22,7 @@ For TensorFlow Serving there is python -m src.freezing.frozen_to_saved_model.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 from contextlib import closing
 from pathlib import Path
@@ -34,13 +35,15 @@ from src.common.errors import UserError
 from src.common.files import count, human_size, listed
 from src.common.locks import at_work
 from src.common.names import resolve_model
-from src.common.progress import next_step, progress, say, wrote
+from src.common.progress import next_step, progress, remark, say, wrote
 from src.freezing.exporting import onnx_format, tflite_format
 from src.freezing.exporting.agreement import TOLERANCE, Agreement, compare
 from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.joined.facts import members
+from src.graph.lite.package import SUFFIX, read_package
 from src.graph.lite.steps import KEY, steps_of
+from src.graph.preprocessing.find import decodes_roughly
 from src.inference.runtimes.tensorflow import TensorFlowPredictor
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model, to_freeze
@@ -71,6 +74,11 @@ def export(
     cli.require(path != frozen, f'{paths.shown(frozen)} would be replaced: rename it to {frozen.stem}.pb')
     if precision == INT8:
         _leave_to_freeze(model, frozen)
+    if decodes_roughly(model.graph_def, model.preprocessing):
+        remark(
+            f'{paths.shown(frozen)} decodes JPEGs less accurately than Pillow: for photos the answers of '
+            'both files differ by a little more than is said below'
+        )
     photos = find_photos(given, model.info, model.labels)
     steps = steps_of(model.graph_def, model.preprocessing, frozen)
     with closing(TensorFlowPredictor(model)) as predictor:
@@ -131,10 +139,19 @@ def main(argv: list[str] | None = None) -> None:
     path = _beside(frozen, form.SUFFIX)
     with at_work(path, goes_on=False):
         files.remove_leftovers(path)
+        _remark_on_replaced(path, args.precision)
         agreement, photos = export(frozen, path, form, args.precision, args.calibration)
     _report(frozen, path, args.precision, agreement, photos)
     if args.format == 'tflite':
         next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}')
+
+
+def _remark_on_replaced(path: Path, precision: str) -> None:
+    """Print a line if a file of another precision gets replaced."""
+    with contextlib.suppress(UserError):
+        before = read_package(path).info.get(LITE_KEY) if path.suffix == SUFFIX and path.is_file() else None
+        if isinstance(before, dict) and before.get('precision') not in (None, precision):
+            remark(f'{paths.shown(path)} is replaced, which was {before["precision"]}')
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:

@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
         size = human_size(lite_path(model).stat().st_size)
         wrote(lite_path(model), f'{size}: the same with the int8 backbone, to ship')
         path = path if viewed else lite_path(model)
-    next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(path))}{viewed}')
+    next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(path.stem)}{viewed}')
 
 
 if __name__ == '__main__':

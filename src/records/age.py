@@ -18,7 +18,7 @@ def to_use(name: str, model: str) -> str:
 
     if not frozen.exists() or is_older(frozen):
         return to_freeze(name, model)
-    return f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(paths.shown(frozen))}'
+    return f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(model)}'
 
 
 def is_older(frozen: Path) -> bool:
