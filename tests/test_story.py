@@ -14,11 +14,12 @@ import pytest
 from src.analysis import compare_runs, layer_table, training_perf_analysis
 from src.common import paths
 from src.common.errors import UserError
-from src.common.names import resolve_model
 from src.data_preparation import image_folder_to_tfrecords, stanford_ds_to_tfrecords
 from src.drawn_dogs.draw import draw_sample
 from src.freezing import freeze, frozen_to_saved_model
 from src.inference import classify, serve
+from src.inference.choice import wanted_model
+from src.inference.versions import source_of
 from src.records.dataset import load, open_records, pictures
 from src.training import train
 
@@ -114,7 +115,7 @@ def test_a_model_is_found_by_its_name_and_by_the_path_of_its_file(small, drawn, 
                 ['--name', 'story', '--model', text, *(['--steps', '20'] if command is train else [])]
             )
         (model,) = serve.parse_args(['--model', text]).model
-        assert serve.frozen_source(model).samefile(small)
+        assert source_of(model, views=1).path.samefile(small)
         printed.append(capsys.readouterr().out)
     assert 'frozen/small.pb: 8 classes' in printed[0].replace('\\', '/')
     assert re.sub(r'\d+\.\d s\b', '', printed[0]) == re.sub(r'\d+\.\d s\b', '', printed[1])
@@ -129,7 +130,7 @@ def test_a_model_is_found_by_its_name_and_by_the_path_of_its_file(small, drawn, 
         lambda model: compare_runs.main(['--model', model]),
         lambda model: freeze.main(['--name', 'story', '--model', model]),
         lambda model: frozen_to_saved_model.main(['--name', 'story', '--model', model]),
-        lambda model: serve.frozen_source(resolve_model(model)),
+        lambda model: source_of(wanted_model(model), views=1),
     ],
 )
 def test_a_model_that_is_not_found_is_answered_with_similar_names(small, ask):

@@ -137,6 +137,7 @@ def test_a_number_or_the_arrow_keys_choose_a_class_and_escape_none(page):
     press(page, 'Enter')
     assert page.inner_text('#matches') == 'Choose a class.'
     press(page, 'Escape')
+    page.locator('#typed').wait_for(state='hidden')
     assert page.inner_text('#count') == '0 of 4 decided'
     press(page, 'r')
     page.fill('#typed', 'cat')

@@ -15,6 +15,7 @@ from src.engine.learners.head import checkpoint_layers
 from src.freezing import freeze, frozen_to_saved_model, proof
 from src.inference import classify, serve
 from src.inference.predictor import load_model
+from src.inference.versions import source_of
 from src.recipes.recipe import AUGMENTATION
 from src.records.dataset import open_records, pictures
 from src.records.next_commands import to_train
@@ -81,7 +82,8 @@ def test_a_network_of_one_unit_is_used_like_all_others(tmp_path, capsys):
     assert classify.main([str(dog), '--model', 'unit']) == 0
     out = capsys.readouterr().out
     assert out.index('dog') < out.index('cat')
-    assert serve.frozen_source(serve.parse_args(['--model', 'unit']).model[0]).samefile(paths.frozen('unit'))
+    (model,) = serve.parse_args(['--model', 'unit']).model
+    assert source_of(model, views=1).path.samefile(paths.frozen('unit'))
     frozen_to_saved_model.main(['--name', 'cats_dogs', '--model', 'unit'])
     assert (paths.SAVED_MODELS_DIR / 'unit').is_dir()
     assert to_train('cats_dogs', 'unit').startswith(

@@ -240,7 +240,6 @@ def test_the_conversion_is_repeated_by_the_command_that_is_told(backbones, photo
 @pytest.mark.parametrize(
     ('words', 'fault'),
     [
-        (['--add-backbone', '{1}'], r'holds the bottlenecks of .*small\.pb already'),
         (['--add-backbone', '{1}', '--backbone', '{0}'], '--add-backbone and --backbone exclude each other'),
         (['--add-backbone', __file__], r'test_joined\.py is'),
         (
