@@ -69,7 +69,8 @@ function keyOf({key, code}) {
 
 document.addEventListener('keydown', event => {
   if (dialog.open || event.altKey || event.isComposing) return;
-  if (event.target.matches('select, input:not([type=checkbox]), textarea')) return;
+  const field = event.target.matches('select, input:not([type=checkbox]), textarea');
+  if (field && !dialog.contains(event.target)) return; // a dialog that was just closed may still have the focus
   const key = keyOf(event);
   if (event.ctrlKey || event.metaKey) {
     if (key !== 'z' || event.shiftKey) return;
