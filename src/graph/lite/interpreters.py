@@ -17,6 +17,7 @@ import numpy as np
 
 from src.common import errors, paths
 from src.common.errors import UserError, first_line
+from src.graph.lite.package import read_model
 
 EXTRA, PACKAGE = 'lite', 'ai_edge_litert'
 CORES = os.cpu_count() or 1
@@ -42,17 +43,15 @@ class Interpreters:
 
     `shape` is that of the pixels of one picture, and `width` the number of values for each.
 
-    Raises UserError when LiteRT is missing, and for a file that LiteRT does not accept or whose model is not
-    one from pixels [1, height, width, 3] float32 to [1, width] float32.
+    Raises UserError when LiteRT is missing, for a damaged file (`package.read_model`), and for a file that
+    LiteRT does not accept or whose model is not one from pixels [1, height, width, 3] float32 to [1, width]
+    float32.
     """
 
     def __init__(self, model: Path, most: int = CORES):
         errors.require_packages(EXTRA, PACKAGE)
         self._path = Path(model)
-        try:
-            self._model = self._path.read_bytes()  # read once for all interpreters
-        except OSError as error:
-            raise UserError(f'cannot read {paths.shown(model)}: {error.strerror or error}') from error
+        self._model = read_model(self._path)  # once for all interpreters
         self._free: list = []
         self._places = threading.Semaphore(most)
         first = self._new()
