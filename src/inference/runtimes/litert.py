@@ -153,7 +153,7 @@ def _reader(
         )
     try:
         reader = PillowReader(facts or usual_preprocessing(*shape[:2], pixel_range))
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f'{path} holds a preprocessing that is not known here: {error}') from error
     if reader.shape != shape:
         raise UserError(f'{path} is damaged: its model takes pixels {shape}, not {reader.shape}')
