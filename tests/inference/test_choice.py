@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.images.faults import BadImage
 from src.inference import choice, classify
 from src.inference.choice import lightest, wanted_model
 from src.inference.predictor import load_model
@@ -130,11 +132,24 @@ def test_several_views_are_for_the_graph(named, picture):
         classify.main([str(picture), '--model', str(named.with_suffix('.tflite')), '--views', '2'])
 
 
-def bare_model(path: Path, batch: int = 1, two_inputs: bool = False, quantized: bool = False) -> Path:
-    """A .tflite file as other makers write it: no facts, and here the means of the three colors."""
+def bare_model(
+    path: Path,
+    batch: int = 1,
+    side: int | None = 4,
+    two_inputs: bool = False,
+    quantized: bool = False,
+    scalar: bool = False,
+    change: Callable | None = None,
+) -> Path:
+    """A .tflite file as other makers write it: no facts, and here the means of the three colors
+    (or of all, or what `change` makes of them)."""
     with tf.Graph().as_default(), tf.Session() as session:
-        pixels = tf.placeholder(tf.float32, [batch, 4, 6, 3])
+        pixels = tf.placeholder(tf.float32, [batch, side, 6, 3])
         inputs, values = [pixels], [tf.reduce_mean(pixels, [1, 2])]
+        if scalar:
+            values = [tf.reduce_mean(pixels)]
+        if change:
+            values = [change(values[0])]
         if two_inputs:
             inputs.append(tf.placeholder(tf.float32, [1, 3]))
             values = [values[0] + inputs[1]]
@@ -174,12 +189,46 @@ def test_models_of_another_kind_are_refused_in_one_line(tmp_path):
     kinds = {
         'two inputs': ({'two_inputs': True}, r'has 2 inputs and 1 outputs'),
         'batch of 8': ({'batch': 8}, r'is a model from \[8, 4, 6, 3\] to \[8, 3\]: one from \[1, height'),
+        'height of any size': (
+            {'side': None},
+            r'is a model from \[1, -1, 6, 3\] to \[1, 3\]: one from \[1, h',
+        ),
+        'scalar': ({'scalar': True}, r'is a model from \[1, 4, 6, 3\] to \[\]: one from \[1, height'),
         'quantized': ({'quantized': True}, r'the input of .* is uint8: convert it with float32 input'),
     }
     for name, (options, words) in kinds.items():
         with pytest.raises(UserError, match=words) as error:
             load_model(bare_model(tmp_path / f'{name}.tflite', **options), pixel_range=(0, 1))
         assert '\n' not in str(error.value)
+
+
+def test_values_that_are_not_finite_are_no_probabilities(tmp_path, capsys):
+    lite = bare_model(tmp_path / 'roots.tflite', change=tf.sqrt)
+    for name, level in ('dark', 0), ('bright', 255):
+        (tmp_path / f'{name}.png').write_bytes(encoded(np.full((4, 6, 3), level, np.uint8), 'PNG'))
+    names = [str(tmp_path / f'{name}.png') for name in ('dark', 'bright')]
+    model = load_model(lite, pixel_range=(-1, 1))
+    dark, bright = model.from_pictures([Path(name).read_bytes() for name in names])
+    assert isinstance(dark, BadImage) and bright.tolist() == [1, 1, 1]
+    with pytest.raises(UserError, match=r'roots\.tflite gives values that are not finite'):
+        model.from_pixels(np.full((1, 4, 6, 3), -1, np.float32))
+    classify.main([*names, '--model', str(lite), '--pixel-range=-1,1', '--json'])
+    printed = capsys.readouterr()
+    assert 'NaN' not in printed.out and 'dark.png' in printed.out + printed.err
+    assert 'the model gives values that are not finite' in printed.out + printed.err
+
+
+def test_a_model_that_litert_cannot_run_ends_in_one_line(tmp_path):
+    def picked(means):
+        """The means of the color whose number is the first mean."""
+        return tf.gather(means, tf.cast(means[0, :1] * tf.ones([3]), tf.int32), axis=1)
+
+    model = load_model(bare_model(tmp_path / 'pick.tflite', change=picked), pixel_range=(0, 1))
+    assert model.from_pixels(np.full((1, 4, 6, 3), 2, np.float32)).tolist() == [[2, 2, 2]]
+    with pytest.raises(UserError, match=r'LiteRT cannot run .*pick\.tflite: .*out of bounds') as error:
+        model.from_pixels(np.full((1, 4, 6, 3), 70, np.float32))
+    assert '\n' not in str(error.value)
+    assert model.from_pixels(np.ones((1, 4, 6, 3), np.float32)).tolist() == [[1, 1, 1]]
 
 
 def test_a_truncated_file(made, tmp_path):

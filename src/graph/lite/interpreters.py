@@ -9,9 +9,11 @@ as many threads. Each thread that calls `run` takes a free interpreter; they are
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -31,11 +33,15 @@ def installed() -> bool:
 def import_litert() -> type:
     """Import LiteRT, which takes hundredths of a second. Returns its class `Interpreter`. Raises UserError if
     it is installed and cannot be imported, as on a system that is too old for it."""
+    return import_module('interpreter').Interpreter
+
+
+def import_module(name: str) -> ModuleType:
+    """Import a module of LiteRT's package. Raises UserError as `import_litert` does."""
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        return importlib.import_module(f'{PACKAGE}.{name}')
     except ImportError as error:
         raise UserError(f'LiteRT ({PACKAGE}) cannot be loaded here: {first_line(error)}') from error
-    return Interpreter
 
 
 class Interpreters:
@@ -61,19 +67,26 @@ class Interpreters:
         self._free.append(first)
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
-        """The values [N, width] float32 of pixels [N, height, width, 3] float32, one by one."""
+        """The values [N, width] float32 of pixels [N, height, width, 3] float32, one by one. Raises UserError
+        when LiteRT cannot run the model."""
         rows = np.empty((len(pixels), self.width), np.float32)
         with self._places:
             interpreter = self._taken()
             for row, picture in zip(rows, pixels, strict=True):
                 interpreter.set_tensor(self._input, picture[None])
-                interpreter.invoke()
+                self._invoke(interpreter)
                 row[:] = interpreter.get_tensor(self._output).ravel()
             self._free.append(interpreter)  # appending to a list is atomic
         return rows
 
     def close(self) -> None:
         self._free.clear()
+
+    def _invoke(self, interpreter) -> None:
+        try:
+            interpreter.invoke()
+        except (ValueError, RuntimeError) as error:  # the interpreter is not used again
+            raise UserError(f'LiteRT cannot run {paths.shown(self._path)}: {first_line(error)}') from error
 
     def _taken(self):
         try:
@@ -107,10 +120,16 @@ def _checked(interpreter, path: Path) -> tuple[tuple[int, int, int], int]:
                 f'the {kind} of {paths.shown(path)} is {one["dtype"].__name__}: convert it with float32 '
                 'input and output'
             )
-    shape, values = given['shape'].tolist(), taken['shape'].tolist()
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or values[0] != 1:
+    shape, values = _shape(given), _shape(taken)
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or values[:1] != [1] or -1 in shape + values:
         raise UserError(
             f'{paths.shown(path)} is a model from {shape} to {values}: one from [1, height, width, 3] to '
             '[1, classes] is needed'
         )
     return tuple(shape[1:]), int(np.prod(values))
+
+
+def _shape(details: dict) -> list[int]:
+    """The shape of a tensor; -1 for a side that is not fixed, except for the number of pictures."""
+    first, signature = details['shape'].tolist(), details['shape_signature'].tolist()
+    return first[:1] + signature[1:] if len(signature) == len(first) else first
