@@ -15,6 +15,7 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.lite.package import packed, read_package
 from src.images.faults import BadImage
 from src.inference import choice, classify
 from src.inference.choice import lightest, wanted_model
@@ -106,6 +107,30 @@ def test_a_damaged_file_beside_the_graph_is_not_used(named, content, capsys):
     assert lightest(named) == named
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(f'{paths.shown(named)} is used instead')
+
+
+def test_a_file_that_cannot_be_loaded_beside_the_graph_is_not_used(named, picture, capsys):
+    lite = named.with_suffix('.tflite')
+    package, content = read_package(lite), lite.read_bytes()
+    model = content.partition(b'PK\x03\x04')[0]
+    nonsense = {'height': 8, 'width': 8, 'pictures': []}
+    flipped = bytearray(content)
+    flipped[len(model) // 2] ^= 1
+    for made, words in (
+        (bytes(flipped), 'is damaged: export it again'),
+        (packed(model[:60], package.labels, package.info), 'LiteRT does not accept'),
+        (packed(model, [], package.info), 'contains no labels'),
+        (packed(model, package.labels[1:], package.info), 'has 4 classes but 3 labels'),
+        (packed(model, package.labels, package.info | {'preprocessing': nonsense}), 'no pictures'),
+        (packed(model, package.labels, package.info | {'preprocessing': None}), 'does not say which pixels'),
+    ):
+        lite.write_bytes(made)
+        choice._fault.cache_clear()
+        assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
+        choice._fault.cache_clear()
+        assert lightest(named) == named
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if 'used instead' in line]
+        assert words in line and line.endswith(f': {paths.shown(named)} is used instead')
 
 
 def test_without_litert_the_graph_is_used_and_a_tflite_file_refused(named, picture, capsys, monkeypatch):
