@@ -59,15 +59,16 @@ def int8_backbone(model: str, facts: Mapping[str, Any], records: Records) -> Pat
     if facts['precision'] != INT8:
         return None
     errors.require_packages(EXTRA, PACKAGE)
-    found, held = [], int8_of(records.manifest['backbone'])
+    found, held, own = [], int8_of(records.manifest['backbone']), int8_of(facts['backbone'])
     for one in members(facts['backbone']):
-        if held[one['sha256']]['sha256'] != one[INT8]['sha256']:
+        lite = own[one['sha256']]
+        if held[one['sha256']]['sha256'] != lite['sha256']:
             raise UserError(
                 f'{paths.shown(records.folder)} was converted again since, with another int8 backbone: run '
                 f'{to_train(records.folder.name, model)} --fresh'
             )
-        path = records.folder / one[INT8]['file']
-        if not path.exists() or files.sha256(path) != one[INT8]['sha256']:
+        path = records.folder / lite['file']
+        if not path.exists() or files.sha256(path) != lite['sha256']:
             raise UserError(
                 f'{paths.shown(path)}, which computed the bottlenecks, is missing or has changed: repeat the '
                 'conversion, which makes it again'
