@@ -121,9 +121,9 @@ def _of_lite(info: dict[str, Any]) -> dict[str, Any]:
 
 def _facts(path: Path, stream: IO[bytes]) -> tuple[list[str], dict[str, Any], int | None]:
     """The labels and `model_info` in a file, and the size of the model before them; None without a zip."""
-    if not zipfile.is_zipfile(stream):
-        return [], {}, None
     try:
+        if not zipfile.is_zipfile(stream):
+            return [], {}, None
         with zipfile.ZipFile(stream) as archive:
             texts = {name: _text(archive, name) for name in (LABELS, INFO) if name in archive.namelist()}
             size = min((entry.header_offset for entry in archive.infolist()), default=None)
