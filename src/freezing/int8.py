@@ -31,7 +31,7 @@ from src.graph.lite.both_views import both_views
 from src.graph.lite.compose import compose
 from src.graph.lite.convert import convert_head
 from src.graph.lite.interpreters import EXTRA, PACKAGE, Interpreters
-from src.graph.lite.package import write_package
+from src.graph.lite.package import write_part
 from src.graph.lite.steps import KEY, steps_of
 from src.graph.model_info import read_info, replace_info, views_in
 from src.graph.weights import put_weights
@@ -59,15 +59,16 @@ def int8_backbone(model: str, facts: Mapping[str, Any], records: Records) -> Pat
     if facts['precision'] != INT8:
         return None
     errors.require_packages(EXTRA, PACKAGE)
-    found, held = [], int8_of(records.manifest['backbone'])
+    found, held, own = [], int8_of(records.manifest['backbone']), int8_of(facts['backbone'])
     for one in members(facts['backbone']):
-        if held[one['sha256']]['sha256'] != one[INT8]['sha256']:
+        lite = own[one['sha256']]
+        if held[one['sha256']]['sha256'] != lite['sha256']:
             raise UserError(
                 f'{paths.shown(records.folder)} was converted again since, with another int8 backbone: run '
                 f'{to_train(records.folder.name, model)} --fresh'
             )
-        path = records.folder / one[INT8]['file']
-        if not path.exists() or files.sha256(path) != one[INT8]['sha256']:
+        path = records.folder / lite['file']
+        if not path.exists() or files.sha256(path) != lite['sha256']:
             raise UserError(
                 f'{paths.shown(path)}, which computed the bottlenecks, is missing or has changed: repeat the '
                 'conversion, which makes it again'
@@ -93,7 +94,7 @@ def write_lite(
     model = load_graph(frozen)
     steps = steps_of(model.graph_def, model.preprocessing, paths.frozen(model.info['model']))
     network = _network(model, backbone, frozen)
-    write_package(path, network, model.labels, {})
+    write_part(path, network, model.labels, {})
     with closing(TensorFlowPredictor(model)) as predictor:
         difference, number = _prove(Interpreters(path), predictor, records)
         photos = find_photos(None, model.info, model.labels)
@@ -105,7 +106,7 @@ def write_lite(
     replace_info(graph_def, read_info(graph_def) | {INT8: {'agreement': agreement.facts()}})
     write_graph(graph_def, frozen)
     facts = {'precision': INT8, 'graph_sha256': files.sha256(frozen), 'agreement': agreement.facts()}
-    write_package(path, network, model.labels, model.info | {KEY: steps, LITE_KEY: facts})
+    write_part(path, network, model.labels, model.info | {KEY: steps, LITE_KEY: facts})
     return agreement
 
 

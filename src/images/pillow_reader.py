@@ -20,20 +20,20 @@ from src.images.decode import decode_with_pillow
 from src.images.faults import BadImage, or_fault
 from src.images.headers import Header, read_header
 from src.images.ratios import Target, plain_in_full
-from src.images.resizing.preprocess import check_steps, preprocess
+from src.images.resizing.checks import check_facts
+from src.images.resizing.preprocess import preprocess
 
 
 class PillowReader:
     """The preprocessing that `facts` describe. The methods are thread-safe.
 
-    `shape` is that of the pixels of one picture, (height, width, 3). Raises ValueError for a step that is not
-    known, and KeyError or TypeError for facts of another form.
+    `shape` is that of the pixels of one picture, (height, width, 3). Raises ValueError for facts
+    of another form, and for steps that are not known (resizing/checks.py).
     """
 
     def __init__(self, facts: Mapping[str, Any]):
+        check_facts(facts)
         self.shape = (facts['height'], facts['width'], 3)
-        for one in facts['pictures']:
-            check_steps(one['steps'])
         self._targets = [
             (Target(one['height'], one['width'], one['scalable']), one['steps']) for one in facts['pictures']
         ]

@@ -16,8 +16,8 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.names import Model, is_path, resolve_model
 from src.common.progress import remark
-from src.graph.lite.interpreters import import_litert, installed
-from src.graph.lite.package import SUFFIX, read_package
+from src.graph.lite.interpreters import installed
+from src.graph.lite.package import SUFFIX, Package, read_package
 
 
 class Wanted(NamedTuple):
@@ -46,7 +46,8 @@ def wanted_model(text: str) -> Wanted:
 def lightest(graph: Path) -> Path:
     """The .tflite file beside a frozen graph if it was made from it and LiteRT is installed, else the graph.
 
-    Prints a line, once in a process, if there is such a file that was made from another graph or is damaged.
+    Prints a line, once in a process, if there is such a file that was made from another graph or cannot be
+    used.
     """
     lite = graph.with_suffix(SUFFIX)
     if graph.suffix == SUFFIX or not lite.is_file() or not installed():
@@ -62,7 +63,7 @@ def _fault(graph: Path, lite: Path, *_changed: int) -> str:
         with ThreadPoolExecutor(1) as pool:
             digest = pool.submit(files.sha256, graph)
             package = read_package(lite)
-            import_litert()  # which is needed next, if nothing is wrong; the graph is hashed meanwhile
+            _try(package)
             same = package.made_from(digest.result())
         fault = '' if same else f'{paths.shown(lite)} was made from another {graph.name}'
     except UserError as error:
@@ -70,3 +71,11 @@ def _fault(graph: Path, lite: Path, *_changed: int) -> str:
     if fault:
         remark(f'{fault}: {paths.shown(graph)} is used instead')
     return fault
+
+
+def _try(package: Package) -> None:
+    """Load a .tflite file as it is loaded later, and close it. It takes milliseconds, in which the graph is
+    hashed. Raises UserError as `LiteRTPredictor` does."""
+    from src.inference.runtimes.litert import LiteRTPredictor
+
+    LiteRTPredictor(package).close()

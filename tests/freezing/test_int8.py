@@ -49,7 +49,7 @@ def test_the_lite_file_gives_what_the_head_gives_for_the_recorded_bottlenecks(ph
     out = capsys.readouterr().out
     lite, pb = shipping.lite_path(name), paths.frozen(name)
     assert 'same probabilities as the head for the recorded bottlenecks' in out
-    assert '.tflite (int8): top-1' in out and f'classify PHOTO.jpg --model {paths.shown(lite)}' in out
+    assert '.tflite (int8): top-1' in out and f'classify PHOTO.jpg --model {name}' in out
     model = load_model(pb)
     held = load(records, 'train', field=records.bottlenecks(bool(mirror)))
     pixels = np.stack([model.reader.read(data) for _, data in pictures(records, 'train')])

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import pytest
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.lite.package import packed, read_package
+from src.images.faults import BadImage
 from src.inference import choice, classify
 from src.inference.choice import lightest, wanted_model
 from src.inference.predictor import load_model
@@ -106,6 +109,30 @@ def test_a_damaged_file_beside_the_graph_is_not_used(named, content, capsys):
     assert line.endswith(f'{paths.shown(named)} is used instead')
 
 
+def test_a_file_that_cannot_be_loaded_beside_the_graph_is_not_used(named, picture, capsys):
+    lite = named.with_suffix('.tflite')
+    package, content = read_package(lite), lite.read_bytes()
+    model = content.partition(b'PK\x03\x04')[0]
+    nonsense = {'height': 8, 'width': 8, 'pictures': []}
+    flipped = bytearray(content)
+    flipped[len(model) // 2] ^= 1
+    for made, words in (
+        (bytes(flipped), 'is damaged: export it again'),
+        (packed(model[:60], package.labels, package.info), 'LiteRT does not accept'),
+        (packed(model, [], package.info), 'contains no labels'),
+        (packed(model, package.labels[1:], package.info), 'has 4 classes but 3 labels'),
+        (packed(model, package.labels, package.info | {'preprocessing': nonsense}), 'no pictures'),
+        (packed(model, package.labels, package.info | {'preprocessing': None}), 'does not say which pixels'),
+    ):
+        lite.write_bytes(made)
+        choice._fault.cache_clear()
+        assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
+        choice._fault.cache_clear()
+        assert lightest(named) == named
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if 'used instead' in line]
+        assert words in line and line.endswith(f': {paths.shown(named)} is used instead')
+
+
 def test_without_litert_the_graph_is_used_and_a_tflite_file_refused(named, picture, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ai_edge_litert', None)  # as if it were not installed
     assert used(capsys, picture, '--model', 'sides') == 'sides.pb'
@@ -130,11 +157,24 @@ def test_several_views_are_for_the_graph(named, picture):
         classify.main([str(picture), '--model', str(named.with_suffix('.tflite')), '--views', '2'])
 
 
-def bare_model(path: Path, batch: int = 1, two_inputs: bool = False, quantized: bool = False) -> Path:
-    """A .tflite file as other makers write it: no facts, and here the means of the three colors."""
+def bare_model(
+    path: Path,
+    batch: int = 1,
+    side: int | None = 4,
+    two_inputs: bool = False,
+    quantized: bool = False,
+    scalar: bool = False,
+    change: Callable | None = None,
+) -> Path:
+    """A .tflite file as other makers write it: no facts, and here the means of the three colors
+    (or of all, or what `change` makes of them)."""
     with tf.Graph().as_default(), tf.Session() as session:
-        pixels = tf.placeholder(tf.float32, [batch, 4, 6, 3])
+        pixels = tf.placeholder(tf.float32, [batch, side, 6, 3])
         inputs, values = [pixels], [tf.reduce_mean(pixels, [1, 2])]
+        if scalar:
+            values = [tf.reduce_mean(pixels)]
+        if change:
+            values = [change(values[0])]
         if two_inputs:
             inputs.append(tf.placeholder(tf.float32, [1, 3]))
             values = [values[0] + inputs[1]]
@@ -174,12 +214,46 @@ def test_models_of_another_kind_are_refused_in_one_line(tmp_path):
     kinds = {
         'two inputs': ({'two_inputs': True}, r'has 2 inputs and 1 outputs'),
         'batch of 8': ({'batch': 8}, r'is a model from \[8, 4, 6, 3\] to \[8, 3\]: one from \[1, height'),
+        'height of any size': (
+            {'side': None},
+            r'is a model from \[1, -1, 6, 3\] to \[1, 3\]: one from \[1, h',
+        ),
+        'scalar': ({'scalar': True}, r'is a model from \[1, 4, 6, 3\] to \[\]: one from \[1, height'),
         'quantized': ({'quantized': True}, r'the input of .* is uint8: convert it with float32 input'),
     }
     for name, (options, words) in kinds.items():
         with pytest.raises(UserError, match=words) as error:
             load_model(bare_model(tmp_path / f'{name}.tflite', **options), pixel_range=(0, 1))
         assert '\n' not in str(error.value)
+
+
+def test_values_that_are_not_finite_are_no_probabilities(tmp_path, capsys):
+    lite = bare_model(tmp_path / 'roots.tflite', change=tf.sqrt)
+    for name, level in ('dark', 0), ('bright', 255):
+        (tmp_path / f'{name}.png').write_bytes(encoded(np.full((4, 6, 3), level, np.uint8), 'PNG'))
+    names = [str(tmp_path / f'{name}.png') for name in ('dark', 'bright')]
+    model = load_model(lite, pixel_range=(-1, 1))
+    dark, bright = model.from_pictures([Path(name).read_bytes() for name in names])
+    assert isinstance(dark, BadImage) and bright.tolist() == [1, 1, 1]
+    with pytest.raises(UserError, match=r'roots\.tflite gives values that are not finite'):
+        model.from_pixels(np.full((1, 4, 6, 3), -1, np.float32))
+    classify.main([*names, '--model', str(lite), '--pixel-range=-1,1', '--json'])
+    printed = capsys.readouterr()
+    assert 'NaN' not in printed.out and 'dark.png' in printed.out + printed.err
+    assert 'the model gives values that are not finite' in printed.out + printed.err
+
+
+def test_a_model_that_litert_cannot_run_ends_in_one_line(tmp_path):
+    def picked(means):
+        """The means of the color whose number is the first mean."""
+        return tf.gather(means, tf.cast(means[0, :1] * tf.ones([3]), tf.int32), axis=1)
+
+    model = load_model(bare_model(tmp_path / 'pick.tflite', change=picked), pixel_range=(0, 1))
+    assert model.from_pixels(np.full((1, 4, 6, 3), 2, np.float32)).tolist() == [[2, 2, 2]]
+    with pytest.raises(UserError, match=r'LiteRT cannot run .*pick\.tflite: .*out of bounds') as error:
+        model.from_pixels(np.full((1, 4, 6, 3), 70, np.float32))
+    assert '\n' not in str(error.value)
+    assert model.from_pixels(np.ones((1, 4, 6, 3), np.float32)).tolist() == [[1, 1, 1]]
 
 
 def test_a_truncated_file(made, tmp_path):

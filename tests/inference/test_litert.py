@@ -139,7 +139,8 @@ def test_files_that_do_not_fit(lite, tmp_path):
         load_model(repackaged(lite, tmp_path / 'a.tflite', labels=[]))
     with pytest.raises(UserError, match=r'b\.tflite has 4 classes but 3 labels'):
         load_model(repackaged(lite, tmp_path / 'b.tflite', labels=SIDES[:3]))
-    facts = read_package(lite).info['preprocessing'] | {'height': 9}
+    facts = read_package(lite).info['preprocessing']
+    facts |= {'height': 9, 'pictures': [facts['pictures'][0] | {'height': 9}]}
     unknown = {'height': 8, 'width': 8, 'pictures': [{'height': 8, 'width': 8, 'scalable': False}]}
     for steps, words in ([{'op': 'Warp'}], 'the step Warp'), ([], 'not one step that resizes'), (3, 'not'):
         unknown['pictures'][0]['steps'] = steps

@@ -24,7 +24,7 @@ from src.data_preparation.conversion.calibration import pixels_of
 from src.data_preparation.conversion.job import require_same
 from src.data_preparation.samples import shown
 from src.graph.backbones import Backbone
-from src.graph.joined.facts import Facts, int8_of, members, name_of, with_int8
+from src.graph.joined.facts import Facts, int8_of, members, name_of, require_names, with_int8
 from src.graph.joined.join import parts_for
 from src.graph.lite.backbones import int8_backbone
 from src.graph.lite.package import SUFFIX
@@ -96,9 +96,10 @@ def with_models(
     load: loads the backbones of the facts.
     pictures: encoded photos to calibrate on, in this order.
 
-    Raises UserError without photos, for an op that the converter does not know, and when a model that was
-    made before is missing or has changed, and cannot be made again.
+    Raises UserError without photos, for an op that the converter does not know, and for a model that was
+    made before if it is missing or has changed and cannot be made again, or is not beside the records.
     """
+    require_names(known.values())
     wanted = [one['sha256'] for one in members(facts)]
     held = {sha256: known[sha256] for sha256 in wanted if sha256 in known}
     good = {sha256 for sha256, model in held.items() if store.sha256(model['file']) == model['sha256']}

@@ -97,15 +97,15 @@ def _rename(made: Any) -> None:
 
 
 def write(path: Path, network: bytes, labels: Sequence[str], info: dict[str, Any]) -> None:
-    """Write a model with its labels and facts, atomically."""
+    """Write a model with its labels and facts to the temporary path of `files.atomic_path`."""
     import onnx
 
     model = onnx.ModelProto.FromString(network)
     facts = {'labels': list(labels), 'model_info': info}
     texts = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
     onnx.helper.set_model_props(model, texts)
-    with files.atomic(path, 'wb') as stream:
-        stream.write(model.SerializeToString(deterministic=True))
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    files.flush_to_disk(path)
 
 
 def opened(path: Path) -> Network:

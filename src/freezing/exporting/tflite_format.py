@@ -23,7 +23,7 @@ def converted(model: FrozenGraph, path: Path, precision: str, calibration: Seque
 
 
 def write(path: Path, network: bytes, labels: Sequence[str], info: dict[str, Any]) -> None:
-    package.write_package(path, network, labels, info)
+    package.write_part(path, network, labels, info)
 
 
 def opened(path: Path) -> interpreters.Interpreters:

@@ -16,6 +16,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from src.common import consts
+from src.common.errors import UserError
+from src.graph.lite.package import SUFFIX
 
 Facts = Mapping[str, Any]
 INT8 = 'int8'
@@ -75,8 +77,26 @@ def without_places(facts: Facts) -> dict[str, Any]:
 
 
 def int8_of(facts: Facts | None) -> dict[str, Facts]:
-    """What is said of the int8 model of each backbone that has one, by the SHA-256 of the backbone."""
-    return {one['sha256']: one[INT8] for one in members(facts) if INT8 in one}
+    """What is said of the int8 model of each backbone that has one, by the SHA-256 of the backbone.
+
+    Raises UserError when its `file` is not the name of a file beside the records, as in a manifest that was
+    changed by hand.
+    """
+    models = {one['sha256']: one[INT8] for one in members(facts) if INT8 in one}
+    require_names(models.values())
+    return models
+
+
+def require_names(models: Iterable[Facts]) -> None:
+    """Raise UserError unless the `file` of each int8 model is the name of a .tflite file, on every system."""
+    for model in models:
+        file = model.get('file') if isinstance(model, Mapping) else None
+        named = isinstance(file, str) and file.isprintable() and file.endswith(SUFFIX)
+        if not named or file != PurePosixPath(file).name or file != PureWindowsPath(file).name:
+            raise UserError(
+                f'an int8 backbone is said to be in {str(file)[:200]!r}, which is not the name of a .tflite '
+                'file beside the records: the manifest is damaged, so repeat the conversion with --overwrite'
+            )
 
 
 def with_int8(facts: Facts, models: Mapping[str, Facts]) -> dict[str, Any]:

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 
 from src.common import errors
-from src.graph.lite.interpreters import EXTRA, PACKAGE
+from src.graph.lite.interpreters import EXTRA, PACKAGE, import_module
 from src.graph.lite.package import IDENTIFIER
 
 ALIGNMENT = 16  # bytes, of the values of constants
 
 
 def schema() -> Any:
-    """The module with the classes. Raises UserError when LiteRT is missing."""
+    """The module with the classes. Raises UserError when LiteRT is missing or cannot be loaded."""
     errors.require_packages(EXTRA, PACKAGE)
-    from ai_edge_litert import schema_py_generated
-
-    return schema_py_generated
+    return import_module('schema_py_generated')
 
 
 def parsed(data: bytes) -> Any:

@@ -29,7 +29,7 @@ def preprocess(
 ) -> np.ndarray:
     """Preprocess a decoded picture [h, w, 3] uint8. Returns pixels [height, width, 3] float32.
 
-    `steps`: as `check_steps` accepts them.
+    `steps`: as `checks.check_steps` accepts them.
     """
     for step in steps:
         facts = dict(step)
@@ -39,15 +39,6 @@ def preprocess(
         else:
             picture = _resizer(op)(picture, height, width, **facts)
     return picture
-
-
-def check_steps(steps: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ValueError for a step that is not known, and unless there is one step that resizes."""
-    ops = [step['op'] for step in steps]
-    if unknown := [op for op in ops if op not in (*ARITHMETIC, *RESIZERS, SCALE)]:
-        raise ValueError(f'the step {unknown[0]}')
-    if sum(op not in ARITHMETIC for op in ops) != 1:
-        raise ValueError('not one step that resizes')
 
 
 def _resizer(op: str) -> Callable[..., np.ndarray]:

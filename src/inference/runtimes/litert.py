@@ -29,6 +29,7 @@ from src.images.pillow_reader import PillowReader, usual_preprocessing
 from src.inference.runtimes.base import BATCH, Predictor
 
 CORES = os.cpu_count() or 1
+NOT_FINITE = 'values that are not finite'
 CHUNK = 4  # pictures that a thread takes at once
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -58,7 +59,10 @@ class LiteRTPredictor(Predictor):
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
         parts = np.array_split(pixels, min(len(pixels), CORES)) if len(pixels) else []
-        return np.concatenate([np.empty((0, self._network.width), np.float32), *self._spread(parts)])
+        rows = np.concatenate([np.empty((0, self._network.width), np.float32), *self._spread(parts)])
+        if not np.isfinite(rows).all():
+            raise UserError(f'{paths.shown(self._package.path)} gives {NOT_FINITE}')
+        return rows
 
     def from_pictures(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray | BadImage]:
         """One picture is run in the caller's thread, several in chunks, as handing over each takes time."""
@@ -124,7 +128,10 @@ class LiteRTPredictor(Predictor):
 
     def _from_one(self, picture: bytes | np.ndarray) -> np.ndarray | BadImage:
         pixels = or_fault(self.reader.read, picture) if isinstance(picture, bytes) else picture
-        return pixels if isinstance(pixels, BadImage) else self._network.run(pixels[None])[0]
+        if isinstance(pixels, BadImage):
+            return pixels
+        values = self._network.run(pixels[None])[0]
+        return values if np.isfinite(values).all() else BadImage(f'the model gives {NOT_FINITE}')
 
     def _from_some(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
         return [self._from_one(row) for row in rows]
@@ -153,7 +160,7 @@ def _reader(
         )
     try:
         reader = PillowReader(facts or usual_preprocessing(*shape[:2], pixel_range))
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f'{path} holds a preprocessing that is not known here: {error}') from error
     if reader.shape != shape:
         raise UserError(f'{path} is damaged: its model takes pixels {shape}, not {reader.shape}')

@@ -103,6 +103,28 @@ def test_a_conversion_goes_on_with_the_very_same_model(photos, backbones, monkey
     assert content(open_records('halfway')) == whole
 
 
+@pytest.mark.parametrize('places', ['outside', 'above', 'shard', 'folder'])
+def test_a_manifest_that_names_a_model_elsewhere_is_refused(photos, backbones, tmp_path, places):
+    records = converted(photos, 'elsewhere', backbones[:1])
+    outside = tmp_path / 'mine.tflite'
+    outside.write_bytes(b'mine')
+    manifest = files.read_json(records.folder / paths.MANIFEST)
+    file = {
+        'outside': str(outside),
+        'above': '../mine.tflite',
+        'shard': manifest['shards'][0],
+        'folder': r'a\mine.tflite',
+    }[places]
+    manifest['backbone']['int8']['file'] = file
+    files.write_json(records.folder / paths.MANIFEST, manifest | {'complete': False})
+    before = content(records)
+    with pytest.raises(
+        UserError, match=r'is not the name of a \.tflite file beside the records: .*overwrite'
+    ):
+        convert(job_of(photos, 'elsewhere'), backbones[0])
+    assert content(records) == before and outside.read_bytes() == b'mine'
+
+
 def test_a_conversion_that_was_stopped_before_its_first_shard_goes_on(photos, backbones, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

@@ -77,6 +77,18 @@ def test_the_head_is_not_split_off_where_there_is_a_way_around_the_bottleneck(sh
         assert parts.bottleneck_of(whole, model) is None
 
 
+def test_a_killed_export_leaves_one_file_which_the_next_one_removes(tmp_path, monkeypatch):
+    path, seen = tmp_path / 'a.tflite', []
+    monkeypatch.setattr(files.os, 'fsync', lambda _: seen.extend(file.name for file in tmp_path.iterdir()))
+    with files.atomic_path(path) as part:
+        tflite_format.write(part, b'\0\0\0\0TFL3', ['cat'], {})
+    assert seen == [part.name]  # on the disk when it may be killed
+    part.write_bytes(b'half')
+    files.remove_leftovers(path)
+    assert [file.name for file in tmp_path.iterdir()] == ['a.tflite']
+    assert read_package(path).labels == ['cat']
+
+
 def test_float16_halves_the_file(trained):
     path, _ = exported(model=trained('plain'))
     whole = path.stat().st_size

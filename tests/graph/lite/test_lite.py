@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 
@@ -14,7 +15,7 @@ from src.common.tf1 import tf
 from src.graph.frozen import load_graph
 from src.graph.lite.convert import convert
 from src.graph.lite.interpreters import Interpreters
-from src.graph.lite.package import read_package, write_package
+from src.graph.lite.package import read_model, read_package, write_package
 from src.graph.lite.steps import steps_of
 from src.graph.preprocessing.find import Preprocessing, preprocessing_graph
 from src.graph.weights import put_weights
@@ -56,7 +57,9 @@ def test_a_package_holds_labels_and_facts_and_the_same_model_gives_the_same_byte
     path = converted(shipped, tmp_path)
     assert zipfile.ZipFile(path).namelist() == ['labels.txt', 'model_info.json']
     package = read_package(path)
-    assert package.labels == shipped.labels and package.info == shipped.info
+    assert package.labels == shipped.labels and package.info == shipped.info | {'lite': package.info['lite']}
+    model = path.read_bytes().partition(b'PK\x03\x04')[0]
+    assert package.info['lite'] == {'model_sha256': hashlib.sha256(model).hexdigest()}
     before = path.read_bytes()
     assert converted(shipped, tmp_path).read_bytes() == before
 
@@ -76,6 +79,69 @@ def test_facts_of_another_shape_are_refused(tmp_path, facts):
     with zipfile.ZipFile(path, 'a') as archive:
         archive.writestr('model_info.json', facts)
     with pytest.raises(UserError, match=r'a\.tflite is damaged'):
+        read_package(path)
+
+
+SHIPPED = paths.POCKET_DOGS.with_suffix('.tflite')
+
+
+@pytest.mark.parametrize('share', [0.001, 0.3, 0.9])
+def test_a_model_with_a_changed_byte_is_refused_before_litert_opens_it(tmp_path, share):
+    content = bytearray(SHIPPED.read_bytes())
+    path = tmp_path / 'a.tflite'
+    path.write_bytes(content)
+    assert read_model(path) == content
+    content[int(share * content.index(b'PK\x03\x04'))] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r'a\.tflite is damaged: export it again$'):
+        Interpreters(path)
+
+
+def test_a_model_of_other_makers_has_no_sha256_and_is_read(tmp_path):
+    path = tmp_path / 'a.tflite'
+    model = SHIPPED.read_bytes().partition(b'PK\x03\x04')[0]
+    path.write_bytes(model)
+    assert read_model(path) == model
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.writestr('labels.txt', 'cat\n')
+    assert read_model(path) == path.read_bytes()
+
+
+@pytest.mark.parametrize('method', [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_facts_that_cannot_be_unpacked_are_damaged(tmp_path, method):
+    """Every 3rd byte of the zip in turn is changed: the file is read, or refused as damaged."""
+    path = tmp_path / 'a.tflite'
+    path.write_bytes(b'\0\0\0\0TFL3' + bytes(40))
+    with zipfile.ZipFile(path, 'a', method) as archive:
+        archive.writestr('model_info.json', json.dumps({'a': 'b' * 300, 'c': list(range(40))}))
+    whole, refused = path.read_bytes(), 0
+    for place in range(whole.index(b'PK'), len(whole), 3):
+        for change in 0x01, 0x80:
+            content = bytearray(whole)
+            content[place] ^= change
+            path.write_bytes(content)
+            try:
+                read_package(path)
+            except UserError as error:
+                assert 'a.tflite is damaged: ' in str(error) and '\n' not in str(error)
+                refused += 1
+    assert refused > 20
+
+
+def test_encrypted_and_deeply_nested_facts_are_damaged(tmp_path):
+    path = tmp_path / 'a.tflite'
+    model = b'\0\0\0\0TFL3' + bytes(40)
+    write_package(path, model, ['cat'], {})
+    content = bytearray(path.read_bytes())
+    for signature, flags in (b'PK\x03\x04', 6), (b'PK\x01\x02', 8):
+        content[content.index(signature) + flags] |= 1  # encrypted
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r'a\.tflite is damaged: .*encrypted'):
+        read_package(path)
+    path.write_bytes(model)
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.writestr('model_info.json', '[' * 100_000)
+    with pytest.raises(UserError, match=r'a\.tflite is damaged: '):
         read_package(path)
 
 
