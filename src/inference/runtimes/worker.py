@@ -23,7 +23,7 @@ from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 
 GOOD, BAD, FAILED = b'+', b'-', b'!'  # the first byte of an answer
-END_SECONDS = 5  # a process that has not ended by then is killed
+END_SECONDS = 2  # a process that has not ended by then is killed
 # A process is started anew, not forked: threads of the server may hold locks, and Windows has no fork.
 CONTEXT = multiprocessing.get_context('spawn')
 
