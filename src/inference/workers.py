@@ -12,12 +12,13 @@ is replaced, from the bytes of the model in memory: the file may be another one 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
-from collections import deque
 from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -57,7 +58,7 @@ class Workers:
         self._contents = _contents(found)
         self._changed = threading.Condition()
         self._all: list[Worker] = []
-        self._free: deque[Worker] = deque()
+        self._free: SimpleQueue[Worker] = SimpleQueue()  # a condition would halve the throughput
         self._failed = self._closed = False  # `_failed`: the last attempt to start a process
         self._retry_at = 0.0
         # Before multiprocessing's own, which would wait without end for a process that was stopped.
@@ -81,21 +82,13 @@ class Workers:
         Raises Failed if the worker ends, as by a fault in a decoder; NoneLeft; and TimeoutError if none is
         free, or there is no answer, for ANSWER_SECONDS.
         """
-        worker = self._take()
-        begun = worker.begun
+        worker = self._sent(picture)
         try:
-            worker.pipe.send_bytes(picture)
             answer = worker.pipe.recv_bytes()
         except (EOFError, OSError) as error:
-            self._lose(worker)
-            if time.monotonic() - begun >= ANSWER_SECONDS:  # killed by `_tend`
-                raise TimeoutError(f'no answer in {ANSWER_SECONDS} seconds') from error
-            raise Failed(f'a process of {self._name} ended') from error
-        with self._changed:
-            worker.begun = None
-            if not self._closed:
-                self._free.append(worker)
-                self._changed.notify()
+            raise self._lose(worker) from error
+        worker.begun = None
+        self._free.put(worker)
         if answer[:1] == FAILED:
             raise Failed(f'{self._name}: {answer[1:].decode()}')
         if answer[:1] == BAD:
@@ -108,41 +101,50 @@ class Workers:
             if self._closed:
                 return
             self._closed = True
-            workers, idle = list(self._all), list(self._free)
+            workers, idle = list(self._all), self._idle()
             self._all.clear()
-            self._free.clear()
             self._changed.notify_all()
         atexit.unregister(self.close)
         for worker in workers:
-            if worker in idle:
-                worker.pipe.close()
-            else:
-                worker.process.kill()
+            worker.pipe.close() if worker in idle else worker.process.kill()
         deadline = time.monotonic() + END_SECONDS
         for worker in workers:
             worker.end(deadline)
 
+    def _sent(self, picture: bytes) -> Worker:
+        """The worker that got the picture; those that ended while they were idle are passed over."""
+        while True:
+            worker = self._take()
+            worker.begun = time.monotonic()
+            try:
+                worker.pipe.send_bytes(picture)
+                return worker
+            except OSError as error:
+                fault = self._lose(worker)
+                if worker.late:
+                    raise fault from error
+
     def _take(self) -> Worker:
-        """A free worker that is alive."""
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._free or self._closed or (self._failed and not self.ready),
-                    deadline - time.monotonic(),
-                )
-                if not self._free:
-                    if self._closed or (self._failed and not self.ready):
-                        raise NoneLeft(f'no process of {self._name} runs')
-                    raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds')
-                worker = self._free.popleft()
-                worker.begun = time.monotonic()
-            if not worker.gone():
-                return worker
-            self._lose(worker)
+            if self._closed or (self._failed and not self.ready):
+                raise NoneLeft(f'no process of {self._name} runs')
+            try:
+                return self._free.get(timeout=max(0.0, min(CHECK_SECONDS, deadline - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds') from None
 
-    def _lose(self, worker: Worker) -> None:
-        """Take a worker that ended out of the pool; `_tend` starts another one."""
+    def _idle(self) -> list[Worker]:
+        """Take all free workers."""
+        taken = []
+        with contextlib.suppress(Empty):
+            while True:
+                taken.append(self._free.get_nowait())
+        return taken
+
+    def _lose(self, worker: Worker) -> Exception:
+        """Take a worker that ended out of the pool; `_tend` starts another one. Returns what to raise."""
         worker.end(time.monotonic() + END_SECONDS)
         worker.pipe.close()
         with self._changed:
@@ -150,6 +152,9 @@ class Workers:
                 self._all.remove(worker)
                 say(f'{self._name}: a process ended (exit code {worker.process.exitcode}); it is replaced')
             self._changed.notify_all()
+        if worker.late:
+            return TimeoutError(f'no answer in {ANSWER_SECONDS} seconds')
+        return Failed(f'a process of {self._name} ended')
 
     def _add(self, number: int) -> None:
         """Start so many workers. Raises UserError and OSError; then there are none of them."""
@@ -176,9 +181,8 @@ class Workers:
             raise
         with self._changed:
             self._failed = False
-            if not self._closed:
-                self._free.extend(started)
-            self._changed.notify_all()
+            for worker in started if not self._closed else ():
+                self._free.put(worker)
 
     def _tend(self) -> None:
         """Kill what does not answer, and replace what ended, until `close`."""
@@ -189,10 +193,12 @@ class Workers:
                     return
                 late = time.monotonic() - ANSWER_SECONDS
                 for worker in self._all:
-                    if worker.begun and worker.begun < late:
+                    if (worker.begun or late) < late:
+                        worker.late = True
                         worker.process.kill()
-                gone = [worker for worker in self._free if worker.gone()]
-                self._free = deque(worker for worker in self._free if worker not in gone)
+                gone = []
+                for worker in self._idle():
+                    gone.append(worker) if worker.gone() else self._free.put(worker)
             for worker in gone:
                 self._lose(worker)
             if self._due():
@@ -204,12 +210,11 @@ class Workers:
     def _replace(self) -> None:
         try:
             self._add(self._number - len(self._all))
-        except (UserError, OSError) as error:
+        except Exception as error:  # of any kind: it is tried again
             with self._changed:
                 if not self._failed and not self._closed:
                     say(f'{self._name}: no process can be started: {first_line(error)}; tried again later')
                 self._failed, self._retry_at = True, time.monotonic() + RETRY_SECONDS
-                self._changed.notify_all()
 
 
 def _contents(found: Found) -> dict[str, bytes]:

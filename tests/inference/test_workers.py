@@ -81,10 +81,10 @@ def test_processes_that_end_are_replaced_also_when_the_file_is_another_one(model
     for _ in range(4):
         np.testing.assert_array_equal(workers.answer(picture), wanted)
     path.unlink()
-    wait_until(lambda: len(workers._free) == 2)
+    wait_until(lambda: workers._free.qsize() == 2)
     killed = workers._all[0]
     os.kill(killed.process.pid, signal.SIGKILL)
-    wait_until(lambda: killed not in workers._all and len(workers._free) == 2)  # though it was idle
+    wait_until(lambda: killed not in workers._all and workers._free.qsize() == 2)  # though it was idle
     np.testing.assert_array_equal(workers.answer(picture), wanted)
     workers.close()
 
@@ -181,11 +181,12 @@ def test_a_file_that_was_replaced_meanwhile_is_refused(model, tmp_path):
 
 def test_waiting_for_a_free_process_ends(workers, monkeypatch):
     monkeypatch.setattr('src.inference.workers.ANSWER_SECONDS', 0.05)
-    taken = [workers._free.popleft() for _ in range(2)]
+    taken = [workers._free.get() for _ in range(2)]
     try:
         with pytest.raises(TimeoutError, match='no process was free'):
             workers.answer(encoded(bright_above(), 'JPEG'))
     finally:
         monkeypatch.undo()
-        workers._free.extend(taken)
+        for worker in taken:
+            workers._free.put(worker)
     assert workers.answer(encoded(bright_above(), 'JPEG')).argmax() == 0

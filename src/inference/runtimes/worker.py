@@ -32,7 +32,7 @@ class Worker:
     """A process that loads the file `path`, which messages call `name`. Raises OSError."""
 
     def __init__(self, path: Path, name: str):
-        self.name, self.ready = name, False
+        self.name, self.ready, self.late = name, False, False  # `late`: it was killed for that
         self.begun: float | None = None  # the time at which it got a picture that it has not answered yet
         self.pipe, there = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=_run, args=(there, path, name), daemon=True)

@@ -165,7 +165,7 @@ def test_the_processes_of_a_server_that_is_killed_end(lite_side):
 def test_the_server_ends_though_its_processes_are_stopped(lite_side):
     if not Path('/proc/self/stat').exists():
         pytest.skip('no /proc to find the processes')
-    with running('--model', str(lite_side)) as (process, address):
+    with running('--model', str(lite_side)) as (process, _):
         workers = workers_of(process.pid)
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)
