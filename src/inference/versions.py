@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.common import paths
+from src.common.errors import UserError
 from src.common.names import SUFFIXES, newest_version
 from src.inference.choice import Wanted, lightest
 
@@ -22,6 +24,16 @@ def stamp_of(path: Path) -> tuple[int, ...]:
     """Numbers that change when a file is replaced or written. Raises OSError."""
     stat = path.stat()
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def check_same(found: Found) -> None:
+    """Raise UserError if a file was replaced or deleted since it was found: its labels may be others."""
+    try:
+        same = stamp_of(found.path) == found.stamp
+    except OSError:
+        same = False
+    if not same:
+        raise UserError(f'{paths.shown(found.path)} was replaced while it was loaded')
 
 
 @dataclass(frozen=True)

@@ -4,138 +4,247 @@ In a single process the threads of the requests hold each other up: decoding, re
 some forty short steps outside of Python's lock, and after each a thread waits for the lock again, so that
 half of the time of two cores is lost. A worker gets an encoded picture through a pipe and returns its
 probabilities. Labels and facts are those of the model in the server itself.
+
+A model that crashes or never ends does so in these processes, and the server goes on. A process that ended
+is replaced, from the bytes of the model in memory: the file may be another one by then.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import multiprocessing
 import os
-import signal
+import threading
+import time
 from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
-from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from src.common import paths
-from src.common.errors import UserError
-from src.common.process import memory
+from src.common.errors import UserError, first_line
+from src.common.progress import say
+from src.graph.lite.package import SUFFIX
 from src.images.faults import BadImage
 from src.inference.predictor import load_model
-from src.inference.versions import Found, stamp_of
+from src.inference.runtimes.base import Predictor
+from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, warm_up
+from src.inference.versions import Found, check_same
 
 CORES = os.cpu_count() or 1
-GOOD, BAD = b'+', b'-'  # the first byte of an answer
 START_SECONDS = ANSWER_SECONDS = 60
-# A process is started anew, not forked: threads of the server may hold locks, and Windows has no fork.
-CONTEXT = multiprocessing.get_context('spawn')
+CHECK_SECONDS, RETRY_SECONDS = 1, 10  # between looks at the processes; between attempts to start one
 
 
-class _Worker(NamedTuple):
-    process: multiprocessing.Process
-    pipe: Connection
+class Failed(RuntimeError):
+    """A process ended or failed while it answered."""
+
+
+class NoneLeft(RuntimeError):
+    """All processes ended, and none can be started now."""
 
 
 class Workers:
-    """`number` processes with a model. The methods are thread-safe.
+    """`number` processes with a model, all of which have answered a picture. The methods are thread-safe.
 
-    Raises UserError if they do not start, or the file was replaced after it was found.
+    Raises UserError if one crashes, refuses the model or does not answer in START_SECONDS, or the file was
+    replaced after it was found.
     """
 
     def __init__(self, found: Found, number: int = CORES):
-        self._found = found
-        self._free: SimpleQueue[_Worker] = SimpleQueue()
-        started = [self._start() for _ in range(number)]
+        self._name, self._number = paths.shown(found.path), number
+        self._contents = _contents(found)
+        self._changed = threading.Condition()
+        self._all: list[Worker] = []
+        self._free: SimpleQueue[Worker] = SimpleQueue()  # a condition would halve the throughput
+        self._failed = self._closed = False  # `_failed`: the last attempt to start a process
+        self._retry_at = 0.0
+        # Before multiprocessing's own, which would wait without end for a process that was stopped.
+        atexit.register(self.close)
         try:
-            for worker in started:
-                self._wait(worker)
-        except UserError:
-            for worker in started:
-                worker.pipe.close()
+            self._add(number)
+        except BaseException:
+            self.close()
             raise
-        for worker in started:
-            self._free.put(worker)
-        self._number = number
+        threading.Thread(target=self._tend, name='workers', daemon=True).start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a process to answer."""
+        return any(worker.ready for worker in list(self._all))
 
     def answer(self, picture: bytes) -> np.ndarray | BadImage:
         """The probabilities [classes] float32 of an encoded picture, or why it cannot be read. Waits for a
         free worker.
 
-        Raises RuntimeError if the worker ends, as by a fault in a decoder; it is replaced. Raises
-        TimeoutError if none is free for ANSWER_SECONDS.
+        Raises Failed if the worker ends, as by a fault in a decoder; NoneLeft; and TimeoutError if none is
+        free, or there is no answer, for ANSWER_SECONDS.
         """
+        worker = self._sent(picture)
         try:
-            worker = self._free.get(timeout=ANSWER_SECONDS)
-        except Empty:
-            raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds') from None
-        try:
-            worker.pipe.send_bytes(picture)
             answer = worker.pipe.recv_bytes()
         except (EOFError, OSError) as error:
-            worker = self._replaced(worker)
-            raise RuntimeError(f'a process of {paths.shown(self._found.path)} ended') from error
-        finally:
-            self._free.put(worker)
+            raise self._lose(worker) from error
+        worker.begun = None
+        self._free.put(worker)
+        if answer[:1] == FAILED:
+            raise Failed(f'{self._name}: {answer[1:].decode()}')
         if answer[:1] == BAD:
             return BadImage(answer[1:].decode())
         return np.frombuffer(answer, np.float32, offset=1)
 
     def close(self) -> None:
-        """End the processes, when none of them is used any more."""
-        for _ in range(self._number):
-            worker = self._free.get()
-            worker.pipe.close()
-            worker.process.join()
+        """End the processes; those that are at a picture, or do not end by themselves, are killed."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            workers, idle = list(self._all), self._idle()
+            self._all.clear()
+            self._changed.notify_all()
+        atexit.unregister(self.close)
+        for worker in workers:
+            worker.pipe.close() if worker in idle else worker.process.kill()
+        deadline = time.monotonic() + END_SECONDS
+        for worker in workers:
+            worker.end(deadline)
 
-    def _start(self) -> _Worker:
-        here, there = CONTEXT.Pipe()
-        process = CONTEXT.Process(target=_run, args=(there, self._found), daemon=True)
-        process.start()
-        there.close()
-        return _Worker(process, here)
-
-    def _wait(self, worker: _Worker) -> None:
-        """Wait until a worker has loaded the model."""
-        path = paths.shown(self._found.path)
-        try:
-            if not worker.pipe.poll(START_SECONDS):
-                raise UserError(f'a process for {path} did not start in {START_SECONDS} seconds')
-            answer = worker.pipe.recv_bytes()
-        except (EOFError, OSError) as error:
-            raise UserError(f'a process for {path} did not start') from error
-        if answer[:1] == BAD:
-            raise UserError(answer[1:].decode())
-
-    def _replaced(self, worker: _Worker) -> _Worker:
-        """A new worker in the place of one that ended; the old one if none can be started."""
-        worker.pipe.close()
-        worker.process.join()
-        fresh = self._start()
-        try:
-            self._wait(fresh)
-        except UserError:  # as when the file was deleted: the next use fails in the same way
-            fresh.pipe.close()
-        return fresh
-
-
-def _run(pipe: Connection, found: Found) -> None:
-    """Load the model, and answer pictures until the server closes the pipe or ends."""
-    for name in ('SIGINT', 'SIGTERM', 'SIGBREAK'):  # sent to all processes; the server ends this one
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    memory.keep_freed()
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
-        try:
-            predictor = load_model(found.path)
-            if stamp_of(found.path) != found.stamp:
-                raise UserError(f'{paths.shown(found.path)} was replaced while it was loaded')
-        except (UserError, OSError) as error:
-            pipe.send_bytes(BAD + str(error).encode())
-            return
-        pipe.send_bytes(GOOD)
+    def _sent(self, picture: bytes) -> Worker:
+        """The worker that got the picture; those that ended while they were idle are passed over."""
         while True:
-            (answer,) = predictor.from_mixed([pipe.recv_bytes()])
-            bad = isinstance(answer, BadImage)
-            pipe.send_bytes(BAD + str(answer).encode() if bad else GOOD + answer.tobytes())
+            worker = self._take()
+            worker.begun = time.monotonic()
+            try:
+                worker.pipe.send_bytes(picture)
+                return worker
+            except OSError as error:
+                fault = self._lose(worker)
+                if worker.late:
+                    raise fault from error
+
+    def _take(self) -> Worker:
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            if self._closed or (self._failed and not self.ready):
+                raise NoneLeft(f'no process of {self._name} runs')
+            try:
+                return self._free.get(timeout=max(0.0, min(CHECK_SECONDS, deadline - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds') from None
+
+    def _idle(self) -> list[Worker]:
+        """Take all free workers."""
+        taken = []
+        with contextlib.suppress(Empty):
+            while True:
+                taken.append(self._free.get_nowait())
+        return taken
+
+    def _lose(self, worker: Worker) -> Exception:
+        """Take a worker that ended out of the pool; `_tend` starts another one. Returns what to raise."""
+        worker.end(time.monotonic() + END_SECONDS)
+        worker.pipe.close()
+        with self._changed:
+            if worker in self._all:
+                self._all.remove(worker)
+                say(f'{self._name}: a process ended (exit code {worker.process.exitcode}); it is replaced')
+            self._changed.notify_all()
+        if worker.late:
+            return TimeoutError(f'no answer in {ANSWER_SECONDS} seconds')
+        return Failed(f'a process of {self._name} ended')
+
+    def _add(self, number: int) -> None:
+        """Start so many workers. Raises UserError and OSError; then there are none of them."""
+        started: list[Worker] = []
+        begun = time.monotonic()
+        try:
+            with TemporaryDirectory(prefix='rootstock-') as folder:
+                for name, data in self._contents.items():
+                    Path(folder, name).write_bytes(data)
+                for _ in range(number):
+                    with self._changed:
+                        if self._closed:
+                            raise UserError('the server is stopping')
+                        started.append(Worker(Path(folder, next(iter(self._contents))), self._name))
+                        self._all.append(started[-1])
+                for worker in started:
+                    worker.wait(begun, START_SECONDS)
+        except BaseException:
+            for worker in started:
+                worker.end()
+                worker.pipe.close()
+            with self._changed:
+                self._all = [worker for worker in self._all if worker not in started]
+            raise
+        with self._changed:
+            self._failed = False
+            for worker in started if not self._closed else ():
+                self._free.put(worker)
+
+    def _tend(self) -> None:
+        """Kill what does not answer, and replace what ended, until `close`."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._due(), CHECK_SECONDS)
+                if self._closed:
+                    return
+                late = time.monotonic() - ANSWER_SECONDS
+                for worker in self._all:
+                    if (worker.begun or late) < late:
+                        worker.late = True
+                        worker.process.kill()
+                gone = []
+                for worker in self._idle():
+                    gone.append(worker) if worker.gone() else self._free.put(worker)
+            for worker in gone:
+                self._lose(worker)
+            if self._due():
+                self._replace()
+
+    def _due(self) -> bool:
+        return len(self._all) < self._number and time.monotonic() >= self._retry_at
+
+    def _replace(self) -> None:
+        try:
+            self._add(self._number - len(self._all))
+        except Exception as error:  # of any kind: it is tried again
+            with self._changed:
+                if not self._failed and not self._closed:
+                    say(f'{self._name}: no process can be started: {first_line(error)}; tried again later')
+                self._failed, self._retry_at = True, time.monotonic() + RETRY_SECONDS
+
+
+def _contents(found: Found) -> dict[str, bytes]:
+    """The bytes of the model, and of the file of labels beside it, by name."""
+    files = [found.path, found.path.with_suffix('.txt')]
+    try:
+        contents = {file.name: file.read_bytes() for file in files if file == found.path or file.exists()}
+    except OSError as error:
+        raise UserError(f'cannot read {paths.shown(found.path)}: {error.strerror or error}') from error
+    check_same(found)
+    return contents
+
+
+def load_served(found: Found, views: int, number: int) -> tuple[Predictor, Workers | None]:
+    """A model that has answered a picture; a .tflite file with `number` workers (0: None).
+
+    A .tflite file that crashes or never ends does so in the workers, before it is loaded here. Raises
+    UserError, or TensorFlow's error.
+    """
+    workers = Workers(found, number) if found.path.suffix == SUFFIX and number else None
+    try:
+        if workers:
+            check_same(found)
+        predictor = load_model(found.path, weights_as_variables=False, views=views)
+        if workers:
+            check_same(found)
+        else:
+            warm_up(predictor)
+    except BaseException:
+        if workers:
+            workers.close()
+        raise
+    return predictor, workers

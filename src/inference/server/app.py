@@ -36,7 +36,7 @@ def create_app(models: Models, admission: AdmissionLimit, metrics: Metrics, limi
     _add_page(app, models, limits)
     _add_classes(app, models)
     _add_models(app, models)
-    _add_health(app, admission, metrics)
+    _add_health(app, models, admission, metrics)
     routes = FastRoutes(app.wsgi_app, Service(models, admission, limits))
     app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes)
     return app
@@ -108,14 +108,17 @@ def _add_models(app: Flask, models: Models) -> None:
             app.add_url_rule(rule, view.__name__, view)
 
 
-def _add_health(app: Flask, admission: AdmissionLimit, metrics: Metrics) -> None:
+def _add_health(app: Flask, models: Models, admission: AdmissionLimit, metrics: Metrics) -> None:
     @app.get('/healthz')
     def healthz() -> str:
         return 'alive\n'
 
     @app.get('/readyz')
     def readyz() -> tuple[str, int]:
-        return ('ready\n', 200) if admission.open else ('stopping\n', 503)
+        if not admission.open:
+            return 'stopping\n', 503
+        unready = models.unready
+        return (f'not ready: {", ".join(unready)}\n', 503) if unready else ('ready\n', 200)
 
     @app.get('/metrics')
     def prometheus() -> Response:

@@ -41,7 +41,7 @@ class Explainer:
         with self._admission.enter(1), self._computing:
             header = read_header(data)
             pixels = served.predictor.reader.read(data, header)
-            probabilities = served.predictor.from_pixels(pixels[None])[0]
+            probabilities = served.probabilities(data, pixels)
             index = int(probabilities.argmax()) if label is None else served.labels.index(label)
             importance = served.predictor.grad_cam(pixels, index)
             ratio = next(

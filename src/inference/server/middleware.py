@@ -16,6 +16,7 @@ from src.inference.server.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
 from src.inference.server.tf_serving import BadRequest
+from src.inference.workers import Failed
 
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
 RETRY_SECONDS = 1
@@ -42,6 +43,7 @@ STATUSES = {
     UnknownEncoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Busy: HTTPStatus.SERVICE_UNAVAILABLE,
+    Failed: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 REFUSALS = tuple(STATUSES)  # the errors that are answered with their text
 

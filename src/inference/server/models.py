@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,11 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError, first_line
 from src.common.progress import say
-from src.images.decode import encode_jpeg
 from src.images.faults import BadImage
-from src.inference.predictor import load_model
-from src.inference.runtimes.base import Predictor
+from src.inference.server.admission import Busy
 from src.inference.server.batching import Batcher
 from src.inference.versions import Found, Source
-from src.inference.workers import CORES, Workers
+from src.inference.workers import CORES, NoneLeft, load_served
 
 Observer = Callable[[str, int], None]  # called with a model's name and the size of each batch
 
@@ -50,20 +49,21 @@ class Served:
     picture at a time on one core: then `one_by_one` is set, a request with a single picture calls `answer` in
     its own thread, which saves handing it to another one, and `batcher` spreads several over the cores. It
     runs in `options.workers` processes (workers.py), or with 0 in the calling thread.
+
+    Raises UserError, or TensorFlow's error, if it cannot be loaded or run.
     """
 
-    def __init__(self, name: str, version: int, found: Found, predictor: Predictor, options: Options):
-        self.name, self.version, self.path, self.predictor = name, version, found.path, predictor
-        self.labels = predictor.labels
-        predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])  # the first run is slow
+    def __init__(self, name: str, version: int, found: Found, options: Options):
+        self.name, self.version, self.path = name, version, found.path
+        self.predictor, self._workers = load_served(found, options.views, options.workers)
+        self.labels = self.predictor.labels
         self._observe = partial(options.observe, name)
-        self.one_by_one, self._workers = not predictor.gains_by_batches, None
+        self.one_by_one = not self.predictor.gains_by_batches
         if self.one_by_one:
-            self._workers = Workers(found, options.workers) if options.workers else None
             self._cores = threading.Semaphore(CORES)
             self.batcher = Batcher(lambda rows: [self.answer(*rows)], most=1, at_once=CORES)
         else:
-            self.batcher = Batcher(predictor.from_mixed, predictor.batch, observe=self._observe)
+            self.batcher = Batcher(self.predictor.from_mixed, self.predictor.batch, observe=self._observe)
         self._users, self._retired = 0, False
         self._lock = threading.Lock()
 
@@ -72,15 +72,30 @@ class Served:
         """The path of its file, as messages show it."""
         return paths.shown(self.path)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it can answer now."""
+        return self._workers is None or self._workers.ready
+
     def answer(self, picture: bytes) -> np.ndarray | BadImage:
         """Probabilities [classes] float32 of a single encoded picture, or why it cannot be read; as many at
-        once as there are cores."""
+        once as there are cores. Raises Busy, and `workers.Failed`."""
         if self._workers:
-            answer = self._workers.answer(picture)
+            answer = self._from_worker(picture)
         else:
             with self._cores:
                 (answer,) = self.predictor.from_mixed([picture])
         self._observe(1)
+        return answer
+
+    def probabilities(self, picture: bytes, pixels: np.ndarray) -> np.ndarray:
+        """Those of a single picture [classes] float32, given encoded and as pixels of the reader. The network
+        of a .tflite file does not run in the server itself if there are workers. Raises as `answer` does."""
+        if not self._workers:
+            return self.predictor.from_pixels(pixels[None])[0]
+        answer = self._from_worker(picture)
+        if isinstance(answer, BadImage):
+            raise answer
         return answer
 
     def enter(self) -> bool:
@@ -103,10 +118,22 @@ class Served:
         if idle:
             self._close()
 
-    def _close(self) -> None:
-        self.batcher.close()
+    def end(self) -> None:
+        """Close it, and leave requests that still use it without an answer."""
+        self.retire()
         if self._workers:
             self._workers.close()
+
+    def _from_worker(self, picture: bytes) -> np.ndarray | BadImage:
+        try:
+            return self._workers.answer(picture)
+        except (TimeoutError, NoneLeft) as error:
+            raise Busy(f'{error}: try again later') from error
+
+    def _close(self) -> None:
+        if self._workers:  # which may hold up the threads of the batcher
+            self._workers.close()
+        self.batcher.close()
         self.predictor.close()
 
 
@@ -130,8 +157,7 @@ class Slot:
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
-            predictor = load_model(found.path, weights_as_variables=False, views=self._options.views)
-            fresh = Served(self.name, version, found, predictor, self._options)
+            fresh = Served(self.name, version, found, self._options)
         except Exception as error:
             self.failure = version, first_line(error)
             raise
@@ -204,6 +230,12 @@ class Models:
                 except Exception as error:  # of any kind: the other models are still watched
                     say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
 
+    @property
+    def unready(self) -> list[str]:
+        """The names of the models that cannot answer now."""
+        return [name for name, slot in self._slots.items() if not slot.served.ready]
+
     def close(self) -> None:
+        """Close all, at the end of the server."""
         for slot in self._slots.values():
-            slot.served.retire()
+            slot.served.end()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
+import signal
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import numpy as np
@@ -472,3 +476,46 @@ def test_the_page_and_all_its_files_are_served(make_server, page_of):
     for name in named | scripts:
         assert server.get('/' + name).status_code == 200, name
     assert not re.search(r'\sstyle="|\son\w+="|<script>|//(?!ADDRESS)', page.text.split('<body')[1])
+
+
+@pytest.mark.posix
+def test_without_processes_it_is_not_ready_and_says_so(lite_side, caplog, monkeypatch):
+    monkeypatch.setattr('src.inference.workers.RETRY_SECONDS', 0.2)
+    metrics = Metrics()
+    models = Models([lite_side], metrics.ran, workers=1)
+    client = create_app(models, AdmissionLimit(4, metrics.queued), metrics, Limits()).test_client()
+    jpeg = encoded(bright_above(), 'JPEG')
+    assert client.post('/classify', data=jpeg).status_code == client.get('/readyz').status_code == 200
+    workers = models.slot('side').served._workers
+    contents = dict(workers._contents)
+    workers._contents[lite_side.name] = b'damaged'  # as on a machine without memory for a process
+    os.kill(workers._all[0].process.pid, signal.SIGKILL)
+    wait_for(lambda: workers._failed)
+    for route in ('/classify', '/explain'):
+        answer = client.post(route, data=jpeg)
+        assert answer.status_code == 503 and 'no process of' in answer.json['error']
+        assert 'Retry-After' in answer.headers
+    ready = client.get('/readyz')
+    assert (ready.status_code, ready.text) == (503, 'not ready: side\n')
+    workers._contents.update(contents)
+    wait_for(lambda: client.get('/readyz').status_code == 200)
+    assert client.post('/classify', data=jpeg).status_code == 200
+    (worker,) = workers._all
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.post, '/classify', data=jpeg)
+        wait_for(lambda: worker.begun)
+        time.sleep(0.1)  # until the picture is sent
+        os.kill(worker.process.pid, signal.SIGKILL)
+        answer = asked.result(30)
+    assert answer.status_code == 500 and answer.json['error'].endswith('side.tflite ended')
+    assert client.post('/classify', data=jpeg).status_code == 200
+    models.close()
+    assert not caplog.records  # no traceback
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

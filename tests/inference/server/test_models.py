@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import shutil
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +16,12 @@ import pytest
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.graph_io import read_graph, write_graph
+from src.graph.lite.interpreters import Interpreters
+from src.images.faults import BadImage
 from src.inference.server.models import CORES, Models, NoSuchModel
-from tests.inference.models import SIDES, brightest_side
+from tests.inference.models import SIDES, bright_above, brightest_side
+from tests.lite import endless
+from tests.pictures import encoded
 
 PICTURE = np.zeros((8, 8, 3), np.float32)
 
@@ -126,6 +133,59 @@ def test_a_damaged_lite_version_leaves_the_old_one_served(tmp_path, lite_side):
     assert slot.failure is None
     stop.set()
     watch.join(10)
+    models.close()
+
+
+@pytest.mark.posix
+def test_a_version_that_crashes_or_never_ends_is_refused_and_a_newer_one_is_served(
+    tmp_path, lite_side, monkeypatch, capsys
+):
+    monkeypatch.setattr('src.inference.workers.START_SECONDS', 4)
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    shutil.copy(lite_side, folder / '1.tflite')
+    picture = encoded(bright_above(), 'JPEG')
+    models, stop = Models([folder], workers=1), threading.Event()
+    slot, before = models.slot('side'), set(multiprocessing.active_children())
+    bad = endless(lite_side, tmp_path / 'endless.tflite')
+    watch = threading.Thread(target=models.watch, args=[0.05, stop], daemon=True)
+    watch.start()
+    shutil.copy(bad, tmp_path / 'new.tmp')
+    (tmp_path / 'new.tmp').rename(folder / '2.tflite')
+    wait_until(lambda: set(multiprocessing.active_children()) - before)
+    time.sleep(0.5)
+    (child,) = set(multiprocessing.active_children()) - before
+    os.kill(child.pid, signal.SIGSEGV)  # as a fault in the network's code
+    wait_until(lambda: slot.failure)
+    assert slot.failure[0] == 2 and 'ended its process at a first picture (exit code -11)' in slot.failure[1]
+    with models.use('side', 1) as served:
+        assert served.answer(picture).argmax() == 0
+    bad.rename(folder / '3.tflite')
+    wait_until(lambda: slot.failure[0] == 3)
+    assert 'did not answer a first picture in 4 seconds' in slot.failure[1]
+    with models.use('side', 1) as served:
+        assert served.answer(picture).argmax() == 0
+    shutil.copy(lite_side, tmp_path / 'new.tmp')
+    (tmp_path / 'new.tmp').rename(folder / '4.tflite')
+    wait_until(lambda: slot.served.version == 4)
+    assert slot.failure is None
+    stop.set()
+    watch.join(10)
+    models.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith('still serving version 1') for line in lines] == [True, True, False]
+
+
+@pytest.mark.posix
+def test_the_server_does_not_run_the_network_of_a_lite_model_itself(lite_side, monkeypatch):
+    models = Models([lite_side], workers=1)
+    served, picture = models.slot('side').served, encoded(bright_above(), 'JPEG')
+    wanted = served.answer(picture)
+    monkeypatch.setattr(Interpreters, 'run', None)  # of this process
+    pixels = served.predictor.reader.read(picture)
+    np.testing.assert_array_equal(served.probabilities(picture, pixels), wanted)
+    with pytest.raises(BadImage, match='not an image'):
+        served.probabilities(b'no picture', pixels)
     models.close()
 
 

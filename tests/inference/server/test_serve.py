@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -158,6 +159,45 @@ def test_the_processes_of_a_server_that_is_killed_end(lite_side):
         while any(map(alive, workers)):
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+@pytest.mark.posix
+def test_the_server_ends_though_its_processes_are_stopped(lite_side):
+    if not Path('/proc/self/stat').exists():
+        pytest.skip('no /proc to find the processes')
+    with running('--model', str(lite_side)) as (process, _):
+        workers = workers_of(process.pid)
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and 'Traceback' not in output
+    assert not any(map(alive, workers))
+
+
+@pytest.mark.posix
+def test_processes_that_die_after_the_file_was_deleted_are_replaced(tmp_path, lite_side):
+    if not Path('/proc/self/stat').exists():
+        pytest.skip('no /proc to find the processes')
+    model = Path(shutil.copy(lite_side, tmp_path))
+    with running('--model', str(model)) as (process, address):
+        model.unlink()
+        for worker in workers_of(process.pid):
+            os.kill(worker, signal.SIGKILL)
+        codes = [requests.post(f'{address}/classify', data=JPEG, timeout=30).status_code for _ in range(20)]
+        assert codes.count(200) >= 20 - CORES  # a process may have died with a picture
+        assert codes[-5:] == [200] * 5
+        assert requests.get(f'{address}/readyz', timeout=10).status_code == 200
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    assert 'Traceback' not in output
+
+
+def workers_of(server: int) -> list[int]:
+    """The processes that run a model for a server."""
+    return [
+        child for child in children(server) if b'spawn_main' in Path(f'/proc/{child}/cmdline').read_bytes()
+    ]
 
 
 def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
