@@ -24,7 +24,7 @@ from src.graph.graph_io import inferred, new_names, node_of, read_graph, renamed
 from src.graph.joined import facts as facts_of
 from src.graph.layout import channel_axis as channel_axis_of
 from src.graph.model_info import INFO_NODE, LABELS_NODE
-from src.graph.preprocessing.find import Preprocessing, decode_accurately, ensure_preprocessing
+from src.graph.preprocessing.find import Preprocessing, ensure_preprocessing
 from src.graph.preprocessing.placeholders import with_values
 from src.graph.rewrites.branches import without_decided_branches
 from src.graph.rewrites.inference_mode import NothingToChange, in_inference_mode
@@ -138,7 +138,6 @@ def load_backbone(
         graph_def, bottleneck, path, pixel_range, changes.input_size
     )
     graph_def = subgraph(feed_batches(graph_def, preprocessing), [bottleneck])
-    decode_accurately(graph_def, preprocessing)
     width, channel_axis = _width(graph_def, bottleneck, preprocessing, path)
     rewrites = None
     if faster:

@@ -62,7 +62,7 @@ def test_the_scores_are_printed_and_kept(records, capsys):
         }
     assert len({info['validated_views'][views]['log_loss'] for views in info['validated_views']}) == 3
     best = min(info['validated_views'], key=lambda views: info['validated_views'][views]['log_loss'])
-    assert lines[-1].endswith('twins.pb' + ('' if best == '1' else f' --views {best}'))
+    assert lines[-1].endswith('--model twins' + ('' if best == '1' else f' --views {best}'))
     freeze.main(['--name', 'twins'])
     assert paths.frozen('twins').read_bytes() == plain  # nothing else changed
 

@@ -99,19 +99,9 @@ def find_preprocessing(
     return Preprocessing(*names, shape[1], shape[2], sizes)
 
 
-def decode_accurately(graph_def: tf.GraphDef, preprocessing: Preprocessing) -> None:
-    """Let the JPEG decoder of a graph compute the accurate DCT, in place, if the graph chooses none.
-
-    It takes no longer. TensorFlow's default is off by one level on average, while Pillow and most other
-    decoders are accurate: a model answers alike in all programs if its head learned from accurate pixels.
-    """
-    decoder = nodes_by_name(graph_def)[node_of(preprocessing.decoded)]
-    if decoder.op == 'DecodeJpeg' and not decoder.attr['dct_method'].s:
-        decoder.attr['dct_method'].s = b'INTEGER_ACCURATE'
-
-
 def decodes_roughly(graph_def: tf.GraphDef, preprocessing: Preprocessing) -> bool:
-    """Whether the JPEG decoder of a graph computes another DCT than the accurate one."""
+    """Whether the JPEG decoder of a graph computes another DCT than the accurate one of Pillow. TensorFlow's
+    default is off by one level on average."""
     decoder = nodes_by_name(graph_def)[node_of(preprocessing.decoded)]
     return decoder.op == 'DecodeJpeg' and decoder.attr['dct_method'].s != b'INTEGER_ACCURATE'
 
