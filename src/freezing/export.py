@@ -41,7 +41,7 @@ from src.freezing.exporting.agreement import TOLERANCE, Agreement, compare
 from src.freezing.exporting.photos import CALIBRATION, Photos, find_photos
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.joined.facts import members
-from src.graph.lite.package import SUFFIX, read_package
+from src.graph.lite.package import LITE, SUFFIX, read_package
 from src.graph.lite.steps import KEY, steps_of
 from src.graph.preprocessing.find import decodes_roughly
 from src.inference.runtimes.tensorflow import TensorFlowPredictor
@@ -51,7 +51,6 @@ from src.records.next_commands import frozen_model, to_freeze
 FORMATS = {'tflite': tflite_format, 'onnx': onnx_format}
 MOST_LOST = 0.01  # top-1: if int8 loses more, float16 is recommended
 INT8 = 'int8'
-LITE_KEY = 'lite'  # in `model_info`
 
 
 def export(
@@ -87,7 +86,7 @@ def export(
         facts = {'precision': precision, 'graph_sha256': files.sha256(frozen)}
         if calibration:
             facts['calibration'] = {'photos': len(calibration), 'of': photos.folder.resolve().name}
-        info = model.info | {KEY: steps, LITE_KEY: facts}
+        info = model.info | {KEY: steps, LITE: facts}
         with files.atomic_path(path) as part:
             form.write(part, network, model.labels, info)
             agreement = compare(predictor, form.opened(part), photos)
@@ -149,9 +148,9 @@ def main(argv: list[str] | None = None) -> None:
 def _remark_on_replaced(path: Path, precision: str) -> None:
     """Print a line if a file of another precision gets replaced."""
     with contextlib.suppress(UserError):
-        before = read_package(path).info.get(LITE_KEY) if path.suffix == SUFFIX and path.is_file() else None
-        if isinstance(before, dict) and before.get('precision') not in (None, precision):
-            remark(f'{paths.shown(path)} is replaced, which was {before["precision"]}')
+        before = read_package(path).precision if path.suffix == SUFFIX and path.is_file() else None
+        if before not in (None, precision):
+            remark(f'{paths.shown(path)} is in {before}: it is replaced by one in {precision}')
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:

@@ -20,7 +20,6 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
 from src.common.tf1 import tf
-from src.freezing.export import LITE_KEY
 from src.freezing.exporting.agreement import Agreement, compare
 from src.freezing.exporting.photos import find_photos
 from src.freezing.proof import PROOF_PICTURES, TOLERANCE
@@ -31,7 +30,7 @@ from src.graph.lite.both_views import both_views
 from src.graph.lite.compose import compose
 from src.graph.lite.convert import convert_head
 from src.graph.lite.interpreters import EXTRA, PACKAGE, Interpreters
-from src.graph.lite.package import write_part
+from src.graph.lite.package import LITE, write_part
 from src.graph.lite.steps import KEY, steps_of
 from src.graph.model_info import read_info, replace_info, views_in
 from src.graph.weights import put_weights
@@ -106,7 +105,7 @@ def write_lite(
     replace_info(graph_def, read_info(graph_def) | {INT8: {'agreement': agreement.facts()}})
     write_graph(graph_def, frozen)
     facts = {'precision': INT8, 'graph_sha256': files.sha256(frozen), 'agreement': agreement.facts()}
-    write_part(path, network, model.labels, model.info | {KEY: steps, LITE_KEY: facts})
+    write_part(path, network, model.labels, model.info | {KEY: steps, LITE: facts})
     return agreement
 
 

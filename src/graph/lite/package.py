@@ -24,10 +24,8 @@ from src.graph.model_info import labels_in
 SUFFIX = '.tflite'
 LABELS, INFO = 'labels.txt', 'model_info.json'
 PREPROCESSING = 'preprocessing'  # in `model_info`: the steps of steps.py
-LITE, MODEL_SHA256 = (
-    'lite',
-    'model_sha256',
-)  # `model_info['lite']['model_sha256']`: of the bytes before the zip
+LITE = 'lite'  # in `model_info`: what is known of the .tflite file itself
+MODEL_SHA256 = 'model_sha256'  # in `lite`: of the bytes before the zip
 IDENTIFIER = b'TFL3'  # bytes 4 to 8 of every .tflite file
 MADE = (1980, 1, 1, 0, 0, 0)  # the date of all entries: the same model gives the same bytes
 MOST_FACTS = 50_000_000  # bytes of an entry
@@ -47,6 +45,11 @@ class Package(NamedTuple):
     def made_from(self, digest: str) -> bool:
         """Whether it was made from the frozen graph with this SHA-256."""
         return _of_lite(self.info).get('graph_sha256') == digest
+
+    @property
+    def precision(self) -> str | None:
+        """The precision of the model; None if the file does not say so."""
+        return _of_lite(self.info).get('precision')
 
 
 def packed(model: bytes, labels: Sequence[str], info: dict[str, Any]) -> bytes:

@@ -97,6 +97,15 @@ def test_float16_halves_the_file(trained):
     assert package.info['lite']['precision'] == 'float16'
 
 
+def test_a_file_of_another_precision_is_replaced_and_that_is_said(trained, capsys):
+    exported(model=trained('plain'))
+    capsys.readouterr()
+    exported(model='plain')
+    assert 'is replaced' not in capsys.readouterr().err
+    exported('--precision', 'float16', model='plain')
+    assert 'plain.tflite is in float32: it is replaced by one in float16' in capsys.readouterr().err
+
+
 def test_the_same_model_gives_the_same_bytes(trained):
     path, _ = exported('--precision', 'int8', model=trained('plain'))
     before = path.read_bytes()
