@@ -60,6 +60,9 @@ COMMANDS = {
     'train': Command('src.training.train', 'train a head on bottlenecks'),
     'train-images': Command('src.training.train_images', 'train a network from pixels by a recipe'),
     'fine-tune': Command('src.training.fine_tune', 'train the last layers of a backbone and its head'),
+    'distill': Command(
+        'src.training.distill', 'train a small backbone to give the bottlenecks of a large one'
+    ),
     'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),
     'saved-model': Command(
         'src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'

@@ -33,7 +33,8 @@ class Task:
     `validation_log_loss` and `validation_error` (1 - top-1). `monitor` is the tag of the scalar to minimize;
     None takes the last step as the best. Training ends after `steps`, or when `monitor` has not improved in
     `patience` evaluations (0: never early). `weights` are the variables in the best checkpoint, by their
-    names there (default: all trainable ones). The progress bar counts `examples` `unit`s a step.
+    names there (default: all trainable ones). The progress bar counts `examples` `unit`s a step, and
+    `shown` makes the text at its end of the scalars (default: top-1 and log loss).
     """
 
     train_op: tf.Operation
@@ -50,6 +51,7 @@ class Task:
     examples: int = 1
     unit: str = 'steps'
     scores_start: bool = False
+    shown: Callable[[Mapping[str, float]], str] | None = None
 
 
 def fit(session: tf.Session, task: Task, folder: Path, summaries: Path) -> State:
@@ -112,7 +114,7 @@ def _evaluate(
     earlier = (state.step - 1) // task.evaluate_every  # evaluations so far, resumed runs included
     if task.histograms is not None and earlier % EVALUATIONS_BETWEEN_HISTOGRAMS == 0:
         writer.add_summary(session.run(task.histograms), state.step)
-    bar.set_postfix_str(_shown(scores), refresh=False)
+    bar.set_postfix_str((task.shown or _shown)(scores), refresh=False)
     _record(state, scores.get(task.monitor), manager)
     if task.patience and state.stale >= task.patience:
         state.ended = f'no better {in_words(task.monitor)} in {task.patience} evaluations'

@@ -1,8 +1,9 @@
-"""Optimizers and learning rate schedules, by the names that recipes use."""
+"""Optimizers and learning rate schedules, by the names that recipes use; averages of weights."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from src.common.tf1 import tf
 from src.engine.muon import step_of_muon
@@ -66,3 +67,19 @@ def minimize(
     with tf.control_dependencies(applied):
         shrunk = [] if optimiser == 'sgd' else [tf.assign_sub(v, rate * weight_decay * v) for v in decaying]
         return tf.group(*shrunk)
+
+
+def averaged(
+    train_op: tf.Operation, variables: Sequence[tf.Variable], decay: float, step: tf.Variable
+) -> tuple[tf.Operation, Callable[[tf.Variable], tf.Variable]]:
+    """Add exponential moving averages of `variables` (Polyak and Juditsky 1992,
+    https://doi.org/10.1137/0330046) to a training step.
+
+    Returns the new op, and the function from a variable to the one that the model is used with. The averages
+    start as plain means, which forget the first weights soon. With a `decay` of 0 nothing is averaged.
+    """
+    if not decay:
+        return train_op, lambda variable: variable
+    averages = tf.train.ExponentialMovingAverage(decay, step)
+    with tf.control_dependencies([train_op]):
+        return averages.apply(variables), averages.average

@@ -28,7 +28,9 @@ from src.scoring.scores import table
 # Fields of a recipe that are stored elsewhere, or may change when a run is resumed.
 NO_SETTINGS = ('data_set', 'patience')
 FLAGS = {'start': '--from'}  # of settings whose flags have other names
-COMMANDS = {'head': 'train', 'network': 'train_images', 'tail': 'fine_tune'}  # by learner
+STUDENT = 'student'  # the learner of a distillation
+# By learner.
+COMMANDS = {'head': 'train', 'network': 'train_images', 'tail': 'fine_tune', STUDENT: 'distill'}
 
 
 def describe(
@@ -65,10 +67,7 @@ def outcome(state: State, scores: dict, calibration: Calibration) -> dict[str, A
 def report(records: Records, model: str, state: State, scores: dict, monitor: str) -> None:
     """Print how a run ended, its scores, warnings about them, and the files it wrote. `monitor` is that of
     the learner."""
-    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
-    ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
-    best = f' (best {in_words(monitor)})' if math.isfinite(state.best) else ''
-    say(f'{ended}; kept step {state.best_step:,}{best}')
+    say(ended_line(state, monitor))
     found = calibration_of(best_checkpoint(paths.checkpoints(model)))
     for line in (
         *table(by_kind(scores)),
@@ -84,6 +83,14 @@ def report(records: Records, model: str, state: State, scores: dict, monitor: st
     }
     for path, what in written.items():
         wrote(path, what, written)
+
+
+def ended_line(state: State, monitor: str) -> str:
+    """How a run ended and which step is kept, as a line."""
+    took = f'{count(state.step, "step")} in {state.seconds:.1f} s'
+    ended = f'ran all {took}' if state.ended == ALL_STEPS else f'stopped early after {took}: {state.ended}'
+    best = f' (best {in_words(monitor)})' if math.isfinite(state.best) else ''
+    return f'{ended}; kept step {state.best_step:,}{best}'
 
 
 def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
@@ -118,9 +125,9 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     if learner != now.get('learner', learner):
         return f'with another command ({COMMANDS[learner]})'
     for key, words in (
-        ('backbone', 'backbone'),
+        ('backbone', 'teacher' if learner == STUDENT else 'backbone'),
         ('classes', 'list of classes'),
-        ('records', 'set of records'),
+        ('records', 'set of photos' if learner == STUDENT else 'set of records'),
     ):
         if earlier.get(key) != now[key]:
             file = (earlier.get(key) or {}).get('file') if key == 'backbone' else None
@@ -147,7 +154,13 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
             f'there is no trained model {model} ({paths.shown(path)}): '
             f'{how_to_train(name or model, model)}{similar_to(model, name or model)}'
         )
-    return files.read_json(path)
+    facts = files.read_json(path)
+    if facts.get('learner') == STUDENT:
+        raise UserError(
+            f'{model} is a distilled backbone, not a classifier: convert photos with --backbone '
+            f'{shlex.quote(paths.shown(paths.frozen(model)))}, then train a head'
+        )
+    return facts
 
 
 def scores_of(model: str, checkpoint: str) -> dict[str, Any]:

@@ -190,6 +190,22 @@ def add_backbone(made: argparse.ArgumentParser, default: Path | None = paths.IMA
     add_graph_flags(graphs)
 
 
+def add_teacher(made: argparse.ArgumentParser) -> None:
+    """Add --teacher and the flags of `add_graph_flags`; `asked(args, 'teacher')` reads them."""
+    made.set_defaults(groups=())
+    cli.add_list(
+        made,
+        '--teacher',
+        '.pb',
+        action=_NewGroup,
+        type=Path,
+        required=True,
+        metavar='PB',
+        help='frozen graph, or several, whose bottlenecks the student learns side by side',
+    )
+    add_graph_flags(made.add_argument_group('how a teacher is loaded', 'for the teachers before the flag'))
+
+
 def _size_flag(text: str) -> tuple[int, int]:
     try:
         height, width = map(int, text.split(','))

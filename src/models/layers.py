@@ -68,8 +68,9 @@ def conv(
     bias: bool = True,
     initializer=glorot,
     trainable: bool = True,
+    stride: int = 1,
 ) -> tf.Tensor:
-    """Convolution with stride 1, [N, h, w, channels] to [N, h, w, filters].
+    """Convolution, [N, h, w, channels] to [N, h / stride, w / stride, filters].
 
     Variables `name/W` [size, size, channels, filters], constant unless `trainable`, and, with `bias`,
     `name/b`.
@@ -77,7 +78,7 @@ def conv(
     with tf.variable_scope(name):
         shape = [size, size, x.shape.as_list()[-1], filters]
         weights = _variable('W', shape, initializer(), x.dtype, trainable)
-        y = tf.nn.conv2d(x, weights, 1, padding)
+        y = tf.nn.conv2d(x, weights, stride, padding)
         return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
 
 

@@ -7,17 +7,23 @@ import difflib
 from types import ModuleType
 
 from src.common.errors import UserError
-from src.recipes import cats_dogs, cifar10, dogs_vs_cats, stanford_dogs
+from src.recipes import cats_dogs, cifar10, distill, dogs_vs_cats, stanford_dogs
+from src.recipes.distill_recipe import DistillRecipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
-Recipe = HeadRecipe | PixelRecipe | FineTuneRecipe
+Recipe = HeadRecipe | PixelRecipe | FineTuneRecipe | DistillRecipe
 
-BOOKS = (stanford_dogs, cifar10, cats_dogs, dogs_vs_cats)
+BOOKS = (stanford_dogs, cifar10, cats_dogs, dogs_vs_cats, distill)
 # What the training commands take without --recipe.
 USUAL_HEAD, USUAL_NETWORK = 'stanford_dogs/inception_head', 'cifar10/cnn_simple'
-USUAL_TAIL = 'cats_dogs/transfer_fine_tuned'
+USUAL_TAIL, USUAL_STUDENT = 'cats_dogs/transfer_fine_tuned', 'distill/pocket'
 # The training command of each kind of recipe, in src.training.
-COMMANDS = {HeadRecipe: 'train', PixelRecipe: 'train_images', FineTuneRecipe: 'fine_tune'}
+COMMANDS = {
+    HeadRecipe: 'train',
+    PixelRecipe: 'train_images',
+    FineTuneRecipe: 'fine_tune',
+    DistillRecipe: 'distill',
+}
 
 
 def recipes() -> dict[str, Recipe]:
@@ -36,9 +42,11 @@ def usual_recipe(data_set: str, otherwise: str) -> str:
 
 
 def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
-    """The recipe of this name. Raises UserError when there is none, with similar names, or when it is of
-    another kind."""
+    """The recipe of this name; the part behind the slash is enough where it is unique. Raises UserError when
+    there is none, with similar names, or when it is of another kind."""
     known = recipes()
+    ends = [whole for whole in known if whole.endswith(f'/{name}') and isinstance(known[whole], kind)]
+    name = ends[0] if len(ends) == 1 else name
     if name not in known:
         near = difflib.get_close_matches(name, known, 3, 0.4) or list(known)
         raise UserError(f'unknown recipe {name!r}; there is {", ".join(near)}')

@@ -7,7 +7,6 @@ batches, and the caller writes those that are finished.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, repeat
@@ -21,10 +20,10 @@ from src.common.ahead import ahead
 from src.common.tf1 import tf
 from src.data_preparation.samples import Planned, bytes_of
 from src.graph.backbones import Backbone
+from src.graph.bottleneck_session import BATCHES_AT_ONCE, CORES, open_session
 from src.graph.joined.facts import widths_of
 from src.graph.joined.join import parts_for
 from src.graph.lite.interpreters import Interpreters
-from src.graph.precision import session_config
 from src.graph.preprocessing.pictures import mirrored, pictures_in
 from src.images.copies import COPIES
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
@@ -32,12 +31,6 @@ from src.images.faults import BadImage, map_good
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.records.fields import MIRRORED
-
-CORES = os.cpu_count() or 1
-# Several batches at once, each on few cores, are faster than one batch on all cores: when cores share an op,
-# all wait for the slowest. Each batch takes memory, so the number is limited.
-BATCHES_AT_ONCE = min(CORES, 8)
-
 
 Item, Row = TypeVar('Item'), TypeVar('Row', bound=tuple)
 PLAIN = ('',)  # the pictures as they are
@@ -79,7 +72,7 @@ class Extractor:
                 network = Interpreters(model, BATCHES_AT_ONCE)
                 run = network.run
             else:
-                network, run = _session(one, precision)
+                network, run = open_session(one, precision)
             self._networks.append(network)
             self._runs.append((run, part))
 
@@ -105,19 +98,6 @@ class Extractor:
     def __exit__(self, *_) -> None:
         for held in (self.reader, *self._networks):
             held.close()
-
-
-def _session(backbone: Backbone, precision: str) -> tuple[tf.Session, Callable[[np.ndarray], np.ndarray]]:
-    """A session of a backbone, and the function from its pixels [N, height, width, 3] to bottlenecks
-    [N, width]."""
-    config = session_config(precision)
-    config.use_per_session_threads = True
-    config.intra_op_parallelism_threads = max(1, CORES // BATCHES_AT_ONCE)
-    config.inter_op_parallelism_threads = BATCHES_AT_ONCE
-    with tf.Graph().as_default() as graph:
-        bottleneck = backbone.attach()
-    session = tf.Session(graph=graph, config=config)
-    return session, session.make_callable(bottleneck, [backbone.preprocessing.pixels])
 
 
 def training_image(item: Planned, crop_to_box: bool) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from src.common.tf1 import tf
 from src.engine import board, checkpoints
 from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
-from src.engine.optimizers import learning_rate, minimize
+from src.engine.optimizers import averaged, learning_rate, minimize
 from src.graph import precision
 from src.graph.batching import feed_batches
 from src.graph.preprocessing.find import preprocessing_graph
@@ -31,8 +31,7 @@ INITIAL_PICTURES = 5000  # training pictures for data-dependent initialization
 class Network(Learner):
     """A network and its training.
 
-    Where the recipe says so, it is used with exponential moving averages of its weights (Polyak and Juditsky
-    1992, https://doi.org/10.1137/0330046). They start as plain means, which forget the first weights soon.
+    Where the recipe says so, it is used with exponential moving averages of its weights.
     """
 
     kind = 'network'
@@ -78,7 +77,7 @@ class Network(Learner):
         self.train_op = minimize(
             self.cost, rate, self.step, r.optimiser, r.momentum, r.weight_decay, updates, r.precision
         )
-        average = self._average(variables)
+        self.train_op, average = averaged(self.train_op, variables, r.averaging, self.step)
         self.weights = {v.op.name: average(v) for v in variables}
         with tf.variable_scope('', custom_getter=lambda getter, *a, **k: average(getter(*a, **k))):
             one_view, all_views = (
@@ -91,16 +90,6 @@ class Network(Learner):
             for name, v in self.weights.items()
         ]
         self.histograms = tf.summary.merge(histograms)
-
-    def _average(self, variables: list[tf.Variable]):
-        """Add the moving averages to the step; returns the function from a variable to the one that the model
-        is used with."""
-        if not self.recipe.averaging:
-            return lambda variable: variable
-        averages = tf.train.ExponentialMovingAverage(self.recipe.averaging, self.step)
-        with tf.control_dependencies([self.train_op]):
-            self.train_op = averages.apply(variables)
-        return averages.average
 
     @property
     def steps(self) -> int:

@@ -16,7 +16,7 @@ from src.engine.fine_tuning.variants import varied
 from src.engine.learner import Learner
 from src.engine.learners.start import cut_of, trained_head
 from src.engine.learners.tail_graph import SCOPE, TailGraph, checkpoint_name
-from src.engine.optimizers import learning_rate, minimize
+from src.engine.optimizers import averaged, learning_rate, minimize
 from src.graph.backbones import Backbone
 from src.graph.joined.load import backbone_of
 from src.graph.precision import in_tensorflow
@@ -99,7 +99,7 @@ class Tail(Learner):
         truth = tf.one_hot(self.labels, self.classes)
         self.cost = cross_entropy(truth, logits, r.label_smoothing)
         self.train_op = self._minimize()
-        average = self._average()
+        self.train_op, average = averaged(self.train_op, self.variables, r.averaging, self.step)
         self.weights = {v.op.name: average(v) for v in self.variables}
         means = {name: average(variable) for name, variable in thawed.items()}
         vector = self.cut.attach_tail(activations, means)
@@ -129,16 +129,6 @@ class Tail(Learner):
         r = self.recipe
         rate = learning_rate('cosine', r.learning_rate, r.warmup, self.step, self.steps)
         return minimize(self.cost, rate, self.step, 'adam', 0.0, r.weight_decay, [])
-
-    def _average(self):
-        """Add the moving averages to the step; returns the function from a variable to the one that the model
-        is used with."""
-        if not self.recipe.averaging:
-            return lambda variable: variable
-        averages = tf.train.ExponentialMovingAverage(self.recipe.averaging, self.step)
-        with tf.control_dependencies([self.train_op]):
-            self.train_op = averages.apply(self.variables)
-        return averages.average
 
     @property
     def steps(self) -> int:

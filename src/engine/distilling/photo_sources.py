@@ -1,0 +1,128 @@
+"""Encoded pictures of folders, archives and records, one at a time. Archives are read without unpacking."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from src.common import paths
+from src.common.errors import UserError, first_line
+from src.downloads import archives, zips
+from src.images.faults import BadImage
+from src.images.files import ignored, named_like_picture, pictures_below, read_if_picture, read_picture
+from src.records import dataset
+from src.records.dataset import open_records
+from src.records.manifest import ALL_SPLITS
+
+Picture = tuple[str, 'bytes | BadImage']  # its name within the source, and its bytes
+
+
+@dataclass(frozen=True)
+class PhotoSource:
+    """A folder, a tar or zip archive, or the records of a data set (then `place` is their name)."""
+
+    place: str
+    kind: str  # 'folder', 'tar', 'zip' or 'records'
+
+    @property
+    def signature(self) -> str:
+        """A hash that changes when the source does: of names, sizes and times, without reading the photos."""
+        return hashlib.sha256(json.dumps(self._facts()).encode('utf-8', 'surrogateescape')).hexdigest()[:16]
+
+    def _facts(self) -> list:
+        if self.kind == 'records':
+            return [self.kind, open_records(self.place).manifest['fingerprint']]
+        path = Path(self.place).resolve()
+        files = pictures_below(path)[0] if self.kind == 'folder' else [str(path)]
+        stats = ((file, Path(file).stat()) for file in files)
+        return [self.kind, str(path), [(file, found.st_size, found.st_mtime_ns) for file, found in stats]]
+
+    def pictures(self) -> Iterator[Picture]:
+        """Each picture, or the BadImage in its place, in a fixed order. Other files are left out. Raises
+        UserError for a damaged archive or record, and for a folder that cannot be read."""
+        read = {'folder': _in_folder, 'tar': _in_tar, 'zip': _in_zip, 'records': _in_records}[self.kind]
+        return read(self.place)
+
+
+def source_of(word: str) -> PhotoSource:
+    """What a word of the command line names. Raises UserError when it is none of them."""
+    path = Path(word)
+    if path.is_dir():
+        return PhotoSource(word, 'folder')
+    if path.is_file():
+        with contextlib.suppress(OSError):
+            if tarfile.is_tarfile(path):
+                return PhotoSource(word, 'tar')
+            if zipfile.is_zipfile(path):
+                return PhotoSource(word, 'zip')
+        raise UserError(f'{paths.shown(path)} is neither a folder nor a tar or zip archive of photos')
+    if not {'/', '\\'} & set(word) and paths.manifest(word).exists():
+        open_records(word)  # raises for unfinished records
+        return PhotoSource(word, 'records')
+    raise UserError(f'there is no folder, archive or data set {word}')
+
+
+def _in_folder(place: str) -> Iterator[Picture]:
+    try:
+        files = pictures_below(place)[0]
+    except OSError as error:
+        raise UserError(f'cannot read the folder {paths.shown(place)}: {error.strerror}') from error
+    for file in files:
+        yield Path(file).relative_to(place).as_posix(), _read(lambda file=file: read_picture(file))
+
+
+def _in_tar(place: str) -> Iterator[Picture]:
+    try:
+        with tarfile.open(place) as opened:
+            for member in opened:
+                if member.isfile() and _wanted(member.name):
+                    yield member.name, _read(lambda member=member: _read_all(opened.extractfile(member)))
+    except archives.DAMAGED as error:
+        raise _damaged(place, error) from error
+
+
+def _in_zip(place: str) -> Iterator[Picture]:
+    try:
+        with zipfile.ZipFile(place) as opened:
+            for info in opened.infolist():
+                name = info.filename.replace('\\', '/')
+                if not info.is_dir() and _wanted(name) and not info.flag_bits & zips.ENCRYPTED:
+                    yield name, _read(lambda info=info: _read_all(opened.open(info)))
+    except zips.DAMAGED as error:
+        raise _damaged(place, error) from error
+
+
+def _in_records(name: str) -> Iterator[Picture]:
+    records = open_records(name)
+    for split in ALL_SPLITS:
+        if records.counts.get(split):
+            yield from dataset.pictures(records, split)
+
+
+def _wanted(name: str) -> bool:
+    return named_like_picture(name) and not any(map(ignored, PurePosixPath(name).parts))
+
+
+def _read_all(stream: BinaryIO) -> bytes:
+    with stream:
+        return read_if_picture(stream)
+
+
+def _read(read) -> bytes | BadImage:
+    try:
+        return read()
+    except BadImage as fault:
+        return fault
+    except OSError as error:
+        return BadImage(f'cannot be read: {error.strerror}')
+
+
+def _damaged(place: str, error: Exception) -> UserError:
+    return UserError(f'{paths.shown(place)} is damaged ({first_line(error)}): download it again')

@@ -1,0 +1,155 @@
+"""A distillation from photos and teacher to the backbone file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src import __version__
+from src.common import consts, files, paths
+from src.common.errors import UserError
+from src.common.files import count, human_size, listed
+from src.common.progress import next_step, say, wrote
+from src.common.tf1 import tf
+from src.engine import checkpoints, loop
+from src.engine.checkpoints import State
+from src.engine.distilling.answers import Answers
+from src.engine.distilling.backbone import student_graph
+from src.engine.distilling.photo_sources import source_of
+from src.engine.distilling.photos import Photos, left_out, stored
+from src.engine.distilling.student import Distillation
+from src.engine.distilling.teacher import Teacher
+from src.engine.run_files import STUDENT, claim, ended_line
+from src.graph import precision
+from src.graph.backbone_flags import Asked
+from src.graph.backbones import load_tried, tried
+from src.graph.graph_io import write_graph
+from src.graph.joined.facts import joined
+from src.recipes.changes import changes
+from src.recipes.distill_recipe import DistillRecipe
+
+HELD_SHARE, MOST_HELD = 0.02, 1000  # photos that the student does not learn from
+NO_SETTINGS = ('precision',)  # a run may go on with another
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The photos (as `photo_sources.source_of` takes them) and teachers of a distillation; `left_out` is a
+    file with names of photos that are not used."""
+
+    photos: Sequence[str]
+    teachers: Sequence[Asked]
+    left_out: Path | None = None
+
+
+def distill(task: Assignment, model: str, recipe: DistillRecipe, name: str, fresh: bool = False) -> Path:
+    """Train the student, or go on training it, and write frozen/<model>.pb, which is returned.
+
+    Raises UserError for teachers that are no backbones, without photos, and when checkpoints/<model> was
+    begun with other photos, teachers or settings, unless `fresh`.
+    """
+    settled = replace(recipe, precision=precision.resolve(recipe.precision))
+    teacher = Teacher([tried(teacher) for teacher in task.teachers], settled.precision)
+    photos = _photos(task, settled)
+    held = _held(photos)
+    train = np.setdiff1d(np.arange(len(photos)), held)
+    say(f'{count(len(train), "photo")} to learn from, {len(held):,} to evaluate on')
+    claim(model, _description(settled, recipe, name, teacher, photos), fresh)
+    number = 1 if settled.fresh_views else settled.views
+    answers = Answers(teacher, photos, settled.view_settings, settled.seed, number)
+    answers.compute()
+    state, scores = _train(model, settled, answers, train, held)
+    teacher.close()
+    return _write(model, settled, name, answers, state, scores)
+
+
+def _photos(task: Assignment, recipe: DistillRecipe) -> Photos:
+    sources = [source_of(word) for word in task.photos]
+    opened = [stored(source, recipe.stored_side) for source in sources]
+    keep, unmet = left_out(task.left_out) if task.left_out else (lambda name: True, set())
+    photos = Photos(opened, keep)
+    if task.left_out:
+        say(f'left out by {paths.shown(task.left_out)}: {count(photos.refused, "photo")}')
+        if unmet:
+            say(f'not among the photos: {listed(sorted(unmet))}')
+    if photos.skipped:
+        reasons = [f'{file} ({reason})' for file, reason in photos.skipped.items()]
+        say(f'skipped {count(len(reasons), "file")}: {listed(reasons)}')
+    if len(photos) < 2:
+        raise UserError(f'{count(len(photos), "photo")} to learn from: give more photos')
+    return photos
+
+
+def _held(photos: Photos) -> np.ndarray:
+    """The rows of the photos that only evaluate: the lowest hashes, so the same in every run."""
+    number = min(MOST_HELD, int(HELD_SHARE * len(photos)))
+    return np.sort(np.argsort(photos.digests, kind='stable')[:number])
+
+
+def _description(
+    settled: DistillRecipe, recipe: DistillRecipe, name: str, teacher: Teacher, photos: Photos
+) -> dict[str, Any]:
+    settings = {key: value for key, value in asdict(settled).items() if key not in NO_SETTINGS}
+    return {
+        'learner': STUDENT,
+        'recipe': name,
+        'changed': changes(recipe, name),
+        'records': photos.fingerprint,
+        'classes': [],
+        'counts': {'train': len(photos)},
+        'backbone': joined([backbone.facts() for backbone in teacher.backbones]),
+        'settings': settings,
+    }
+
+
+def _train(
+    model: str, recipe: DistillRecipe, answers: Answers, train: np.ndarray, held: np.ndarray
+) -> tuple[State, dict[str, float]]:
+    folder, summaries = paths.checkpoints(model), paths.summaries(model)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(recipe.seed)
+        student = Distillation(recipe, answers, train, held)
+        student.initialize(session)
+        student.show_inputs(session, summaries)
+        state = loop.fit(session, student.task(), folder, summaries)
+        scores = student.evaluate(session)
+    say(ended_line(state, 'validation_loss'))
+    say(', '.join(f'{key.replace("_", " ")} {value:.4g}' for key, value in scores.items()))
+    return state, scores
+
+
+def _write(
+    model: str, recipe: DistillRecipe, name: str, answers: Answers, state: State, scores: dict[str, float]
+) -> Path:
+    checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
+    info = {
+        'model': model,
+        'bottleneck': consts.BOTTLENECK_TENSOR,
+        'input_size': [recipe.side, recipe.side],
+        'recipe': name,
+        'settings': asdict(recipe),
+        'teachers': [backbone.path.name for backbone in answers.teacher.backbones],
+        'photos': len(answers.photos),
+        'steps': state.best_step,
+        'scores': {key: float(f'{value:.4g}') for key, value in scores.items()},
+        'made': datetime.now(timezone.utc).date().isoformat(),
+        'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
+    }
+    graph_def = student_graph(recipe.student, recipe.side, info, checkpoint)
+    path = paths.frozen(model)
+    with files.atomic_path(path) as part:
+        write_graph(graph_def, part)
+        width = load_tried(part).width
+    size = human_size(path.stat().st_size)
+    wrote(path, f'{size}: a backbone for {recipe.side} x {recipe.side} pixels, bottleneck [N, {width}]')
+    next_step(
+        'python -m src.data_preparation.image_folder_to_tfrecords DIR --name NAME --backbone '
+        + shlex.quote(paths.shown(path))
+    )
+    return path

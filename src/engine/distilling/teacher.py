@@ -1,0 +1,67 @@
+"""The teacher of a distillation: one frozen graph, or several whose bottlenecks are concatenated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from src.common.errors import UserError
+from src.common.tf1 import tf
+from src.graph.backbones import Backbone
+from src.graph.bottleneck_session import open_session
+from src.graph.class_tail import ClassTail, class_tail
+from src.graph.joined.facts import without_places
+from src.images.views import Views, render
+
+LARGEST = float(np.finfo(np.float16).max)
+
+
+class Teacher:
+    """Bottlenecks, and class logits of those that have a classifier behind them.
+
+    precision: what the graphs compute in, 'float32' or 'bfloat16'. The methods are thread-safe.
+    """
+
+    def __init__(self, backbones: Sequence[Backbone], precision: str):
+        self.backbones, self.precision = list(backbones), precision
+        self.width = sum(backbone.width for backbone in backbones)
+        self._opened: list[tuple[tf.Session, Any]] = []
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """What identifies the graphs, as JSON."""
+        return [without_places(backbone.facts()) for backbone in self.backbones]
+
+    @cached_property
+    def tails(self) -> list[tuple[slice, ClassTail]]:
+        """The classifiers, each with its place in the concatenated bottlenecks."""
+        found, begin = [], 0
+        for backbone in self.backbones:
+            end = begin + backbone.width
+            if tail := class_tail(backbone):
+                found.append((slice(begin, end), tail))
+            begin = end
+        return found
+
+    def answers(self, photos: Sequence[np.ndarray], views: Views) -> np.ndarray:
+        """The bottlenecks of views, [N, width] float16. Raises UserError when they exceed its range."""
+        found = []
+        for backbone, (_, run) in zip(self.backbones, self._sessions, strict=True):
+            size = backbone.preprocessing.height, backbone.preprocessing.width
+            found.append(run(render(photos, views, size).astype(np.float32)))
+        rows = np.concatenate(found, 1)
+        if not np.abs(rows).max() < LARGEST:  # also NaN
+            raise UserError('the bottlenecks of the teacher exceed the range of float16: cut it elsewhere')
+        return rows.astype(np.float16)
+
+    @cached_property
+    def _sessions(self) -> list[tuple[tf.Session, Any]]:
+        self._opened = [open_session(backbone, self.precision) for backbone in self.backbones]
+        return self._opened
+
+    def close(self) -> None:
+        for session, _ in self._opened:
+            session.close()

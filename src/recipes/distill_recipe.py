@@ -1,0 +1,74 @@
+"""The settings of a distillation: a small student network learns the bottlenecks of a large frozen graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.common.cli import real_number, whole_number
+from src.graph import precision
+from src.models.students import BLOCK, STUDENTS
+from src.recipes.recipe import OPTIMIZERS, SCHEDULES, setting
+
+
+def _side(text: str) -> int:
+    """An argparse type: a whole number that is a multiple of BLOCK."""
+    return whole_number(BLOCK)(text) // BLOCK * BLOCK
+
+
+@dataclass(frozen=True)
+class DistillRecipe:
+    """A student network, the views that it sees, and its training."""
+
+    student: str = setting('resnet_small', 'network of the student', choices=sorted(STUDENTS))
+    side: int = setting(
+        128, f'height and width of its input in pixels, a multiple of {BLOCK}', type=_side, metavar='PIXELS'
+    )
+    stored_side: int = setting(
+        224,
+        'photos are kept at this size (of their shorter side) to draw views from',
+        type=whole_number(8),
+        metavar='PIXELS',
+    )
+    views: int = setting(
+        40, 'views of each photo: the photo itself and random ones', type=whole_number(1), metavar='N'
+    )
+    fresh_views: bool = setting(
+        False,
+        'draw new views in every epoch and ask the teacher at every step, instead of --views that are '
+        'computed once and stored',
+    )
+    least_area: float = setting(
+        0.25, "smallest share of a photo's area in a view", type=real_number(0.01, 1.001)
+    )
+    light: float = setting(
+        0.2, 'change of brightness, contrast and colors by up to this share', type=real_number(0, 1)
+    )
+    mixing: float = setting(
+        0.5, 'share of the views that are mixed with another photo', type=real_number(0, 1.001)
+    )
+    class_weight: float = setting(
+        1.0,
+        "weight of the Kullback-Leibler divergence from the teacher's class probabilities, where it has any",
+        type=real_number(0, 1000),
+    )
+    temperature: float = setting(1.0, 'temperature of both class probabilities', type=real_number(0.01, 100))
+    epochs: float = setting(60, 'passes over the photos', type=real_number(0.001, 100_000))
+    batch_size: int = setting(128, 'views in a step', type=whole_number(1))
+    optimiser: str = setting('muon', 'optimizer', choices=OPTIMIZERS)
+    learning_rate: float = setting(0.02, 'highest learning rate', type=real_number(1e-9, 1e9))
+    momentum: float = setting(0.9, 'momentum of sgd and muon', type=real_number(0, 1))
+    schedule: str = setting(
+        'linear', 'learning rate schedule; linear and cosine decay to zero', choices=SCHEDULES
+    )
+    warmup: float = setting(
+        0.02, 'share of the steps over which the learning rate rises from zero', type=real_number(0, 1)
+    )
+    weight_decay: float = setting(0.0, 'weight decay', type=real_number(0, 100))
+    averaging: float = setting(0.0, 'EMA decay of the weights; 0: no averaging', type=real_number(0, 1))
+    precision: str = setting('auto', 'precision of the training', choices=precision.CHOICES)
+    seed: int = setting(1, 'random seed', type=whole_number(0))
+
+    @property
+    def view_settings(self) -> dict[str, float]:
+        """How its views are drawn, as arguments of images/views.draw."""
+        return {name: getattr(self, name) for name in ('least_area', 'light', 'mixing')}
