@@ -10,7 +10,7 @@ different input sizes can be given the same view at any time. This module does n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from PIL import Image
@@ -42,6 +42,9 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, some: slice) -> Views:
+        return Views(*(getattr(self, field.name)[some] for field in fields(self)))
 
 
 def draw(

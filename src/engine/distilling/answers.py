@@ -22,14 +22,13 @@ from src.common.ahead import ahead
 from src.common.files import count, human_size
 from src.common.progress import progress, say
 from src.engine.distilling.photos import Photos
-from src.engine.distilling.teacher import Teacher
+from src.engine.distilling.teacher import AT_ONCE, Teacher
 from src.graph.bottleneck_session import BATCHES_AT_ONCE
 from src.images.views import Views, draw
 
 FORMAT = 1  # of the views too: changes when the same seed draws others
 NOTE = 'answers.json'
 CHUNK = 2048  # photos
-AT_ONCE = 16
 
 
 @dataclass(frozen=True)

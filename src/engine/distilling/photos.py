@@ -55,26 +55,22 @@ class Stored:
 
 
 class Photos(Sequence[np.ndarray]):
-    """The distinct photos of all sources: by row, [height, width, 3] uint8."""
+    """The distinct photos of all sources: by row, [height, width, 3] uint8. They are in the order of their
+    hashes, which does not depend on names and places.
+
+    keep: says by its name whether a photo is used, and all copies of it. `refused` counts the others.
+    """
 
     def __init__(self, sources: Sequence[Stored], keep: Callable[[str], bool] = lambda name: True):
-        """`keep` says by a photo's name whether it is used."""
-        seen: set[str] = set()
-        self.refused = 0  # photos that `keep` left out
-        self._places: list[tuple[Stored, int]] = []
-        self.names: list[str] = []
-        self.digests: list[str] = []
+        found, refused = {}, set()
         for source in sources:
-            for row, (name, digest) in enumerate(zip(source.names, source.digests, strict=True)):
-                if digest in seen:
-                    continue
-                seen.add(digest)
+            for row, (digest, name) in enumerate(zip(source.digests, source.names, strict=True)):
+                found.setdefault(digest, (source, row))
                 if not keep(name):
-                    self.refused += 1
-                else:
-                    self._places.append((source, row))
-                    self.names.append(name)
-                    self.digests.append(digest)
+                    refused.add(digest)
+        self.refused = len(refused)
+        self.digests = sorted(found.keys() - refused)
+        self._places = [found[digest] for digest in self.digests]
         self.skipped = {name: reason for source in sources for name, reason in source.skipped.items()}
 
     def __len__(self) -> int:
@@ -85,8 +81,12 @@ class Photos(Sequence[np.ndarray]):
         return source.photo(place)
 
     @property
+    def names(self) -> list[str]:
+        return [source.names[row] for source, row in self._places]
+
+    @property
     def fingerprint(self) -> str:
-        """A hash of the photos in their order."""
+        """A hash of all photos."""
         return hashlib.sha256(''.join(self.digests).encode()).hexdigest()
 
 

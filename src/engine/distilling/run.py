@@ -57,8 +57,8 @@ def distill(task: Assignment, model: str, recipe: DistillRecipe, name: str, fres
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     teacher = Teacher([tried(teacher) for teacher in task.teachers], settled.precision)
     photos = _photos(task, settled)
-    held = _held(photos)
-    train = np.setdiff1d(np.arange(len(photos)), held)
+    # The lowest hashes: the same photos in every run.
+    held, train = np.split(np.arange(len(photos)), [min(MOST_HELD, int(HELD_SHARE * len(photos)))])
     say(f'{count(len(train), "photo")} to learn from, {len(held):,} to evaluate on')
     claim(model, _description(settled, recipe, name, teacher, photos), fresh)
     number = 1 if settled.fresh_views else settled.views
@@ -86,12 +86,6 @@ def _photos(task: Assignment, recipe: DistillRecipe) -> Photos:
     return photos
 
 
-def _held(photos: Photos) -> np.ndarray:
-    """The rows of the photos that only evaluate: the lowest hashes, so the same in every run."""
-    number = min(MOST_HELD, int(HELD_SHARE * len(photos)))
-    return np.sort(np.argsort(photos.digests, kind='stable')[:number])
-
-
 def _description(
     settled: DistillRecipe, recipe: DistillRecipe, name: str, teacher: Teacher, photos: Photos
 ) -> dict[str, Any]:
@@ -103,9 +97,13 @@ def _description(
         'records': photos.fingerprint,
         'classes': [],
         'counts': {'train': len(photos)},
-        'backbone': joined([backbone.facts() for backbone in teacher.backbones]),
+        'backbone': joined([_without_path(backbone.facts()) for backbone in teacher.backbones]),
         'settings': settings,
     }
+
+
+def _without_path(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if key != 'path'}
 
 
 def _train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from src.graph.joined.facts import without_places
 from src.images.views import Views, render
 
 LARGEST = float(np.finfo(np.float16).max)
+AT_ONCE = 16  # views
 
 
 class Teacher:
@@ -28,7 +30,8 @@ class Teacher:
     def __init__(self, backbones: Sequence[Backbone], precision: str):
         self.backbones, self.precision = list(backbones), precision
         self.width = sum(backbone.width for backbone in backbones)
-        self._opened: list[tuple[tf.Session, Any]] = []
+        self._sessions: list[tuple[tf.Session, Any]] = []
+        self._opening = threading.Lock()
 
     @property
     def facts(self) -> list[dict[str, Any]]:
@@ -48,20 +51,21 @@ class Teacher:
 
     def answers(self, photos: Sequence[np.ndarray], views: Views) -> np.ndarray:
         """The bottlenecks of views, [N, width] float16. Raises UserError when they exceed its range."""
-        found = []
-        for backbone, (_, run) in zip(self.backbones, self._sessions, strict=True):
-            size = backbone.preprocessing.height, backbone.preprocessing.width
-            found.append(run(render(photos, views, size).astype(np.float32)))
-        rows = np.concatenate(found, 1)
+        parts = (views[begin : begin + AT_ONCE] for begin in range(0, len(views), AT_ONCE))
+        rows = np.concatenate([self._rows(photos, part) for part in parts])
         if not np.abs(rows).max() < LARGEST:  # also NaN
             raise UserError('the bottlenecks of the teacher exceed the range of float16: cut it elsewhere')
         return rows.astype(np.float16)
 
-    @cached_property
-    def _sessions(self) -> list[tuple[tf.Session, Any]]:
-        self._opened = [open_session(backbone, self.precision) for backbone in self.backbones]
-        return self._opened
-
     def close(self) -> None:
-        for session, _ in self._opened:
+        for session, _ in self._sessions:
             session.close()
+
+    def _rows(self, photos: Sequence[np.ndarray], views: Views) -> np.ndarray:
+        with self._opening:  # at the first use only: stored answers need no session
+            self._sessions = self._sessions or [open_session(one, self.precision) for one in self.backbones]
+        found = []
+        for backbone, (_, run) in zip(self.backbones, self._sessions, strict=True):
+            size = backbone.preprocessing.height, backbone.preprocessing.width
+            found.append(run(render(photos, views, size).astype(np.float32)))
+        return np.concatenate(found, 1)
