@@ -46,8 +46,8 @@ def minimize(
     arXiv:1711.05101). Muon computes in `dtype`.
     """
     variables = tf.trainable_variables()
-    filters = [v for v in variables if v.shape.ndims == 4] if optimiser == 'muon' else []
-    rest = [v for v in variables if v.shape.ndims != 4] if optimiser == 'muon' else variables
+    filters = [v for v in variables if _is_matrix(v)] if optimiser == 'muon' else []
+    rest = [v for v in variables if not _is_matrix(v)] if optimiser == 'muon' else variables
     decaying = [v for v in rest if v.op.name.endswith('/W')] if weight_decay else []
     if optimiser == 'sgd':
         made = tf.train.MomentumOptimizer(rate, momentum, use_nesterov=True)
@@ -67,6 +67,11 @@ def minimize(
     with tf.control_dependencies(applied):
         shrunk = [] if optimiser == 'sgd' else [tf.assign_sub(v, rate * weight_decay * v) for v in decaying]
         return tf.group(*shrunk)
+
+
+def _is_matrix(variable: tf.Variable) -> bool:
+    """Whether a variable is a convolution filter that mixes channels; depthwise ones do not."""
+    return variable.shape.ndims == 4 and variable.shape[-1] > 1
 
 
 def averaged(

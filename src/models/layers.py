@@ -82,6 +82,14 @@ def conv(
         return tf.nn.bias_add(y, _variable('b', [filters], tf.zeros_initializer(), x.dtype)) if bias else y
 
 
+def depthwise(x: tf.Tensor, size: int, name: str, stride: int = 1) -> tf.Tensor:
+    """Depthwise convolution without bias, [N, h, w, channels] to [N, h / stride, w / stride, channels].
+    Variable `name/D` [size, size, channels, 1]."""
+    with tf.variable_scope(name):
+        weights = _variable('D', [size, size, x.shape.as_list()[-1], 1], glorot(), x.dtype)
+        return tf.nn.depthwise_conv2d(x, weights, [1, stride, stride, 1], 'SAME')
+
+
 def gelu(x: tf.Tensor, mode: Mode) -> tf.Tensor:
     """GELU (Hendrycks and Gimpel 2016, arXiv:1606.08415) in its tanh approximation.
 

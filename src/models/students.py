@@ -1,7 +1,8 @@
 """Small networks from pixels to a bottleneck, to be trained by distillation, by name.
 
-They are residual networks (He et al. 2016, arXiv:1512.03385) of 3 x 3 convolutions, which CPUs train fast.
-Each stage halves height and width. The first convolution works on blocks of 4 x 4 pixels.
+Most are residual networks (He et al. 2016, arXiv:1512.03385) of 3 x 3 convolutions, which CPUs train fast.
+Each stage halves height and width. The first convolution works on blocks of 4 x 4 pixels. MobileNet V2 has
+depthwise convolutions: fewer multiplications for the same accuracy, each of which takes longer to train.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.models.layers import INFERENCE, Mode, batch_norm, conv
+from src.models.layers import INFERENCE, Mode, batch_norm, conv, depthwise
 
 SCOPE = 'student'
 BLOCK = 4  # pixels on a side that the first convolution sees as one place
@@ -45,6 +46,39 @@ def _unit(x: tf.Tensor, filters: int, size: int, name: str, mode: Mode, stride: 
     return tf.nn.relu(batch_norm(y, f'{name}/norm', mode, MOMENTUM))
 
 
+# Expansion, filters, blocks and stride of the first one (Sandler et al. 2018, arXiv:1801.04381, table 2).
+MOBILENET_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+def _mobilenet_v2(pixels: tf.Tensor, mode: Mode) -> tf.Tensor:
+    """MobileNet V2 with ReLU in the place of ReLU6."""
+    x = _unit(pixels, 32, 3, 'stem', mode, stride=2)
+    for stage, (expansion, filters, blocks, stride) in enumerate(MOBILENET_V2, 1):
+        for block in range(1, blocks + 1):
+            name = f'stage{stage}/block{block}'
+            x = _inverted_block(x, expansion, filters, stride if block == 1 else 1, name, mode)
+    return tf.reduce_mean(_unit(x, 1280, 1, 'last', mode), [1, 2])
+
+
+def _inverted_block(
+    x: tf.Tensor, expansion: int, filters: int, stride: int, name: str, mode: Mode
+) -> tf.Tensor:
+    channels = x.shape.as_list()[-1]
+    y = _unit(x, channels * expansion, 1, f'{name}/expand', mode) if expansion > 1 else x
+    y = depthwise(y, 3, f'{name}/depthwise', stride)
+    y = tf.nn.relu(batch_norm(y, f'{name}/depthwise/norm', mode, MOMENTUM))
+    y = batch_norm(conv(y, filters, 1, f'{name}/project', bias=False), f'{name}/project/norm', mode, MOMENTUM)
+    return x + y if stride == 1 and channels == filters else y
+
+
 Student = Callable[['tf.Tensor', Mode], 'tf.Tensor']
 
 STUDENTS: dict[str, Student] = {
@@ -53,6 +87,7 @@ STUDENTS: dict[str, Student] = {
     'resnet_small': _residual_network([(64, 1), (128, 1), (256, 1)], 512),
     'resnet_wide': _residual_network([(32, 1), (96, 1), (256, 1)], 512),
     'resnet_deep': _residual_network([(64, 2), (128, 2), (224, 1)], 512),
+    'mobilenet_v2': _mobilenet_v2,
 }
 
 
