@@ -15,12 +15,14 @@ from typing import Any
 from src.common import errors, files, paths
 from src.common.cli import flag_of
 from src.common.progress import wrote
+from src.recipes.distill_recipe import DistillRecipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
 PAGES = {
     'README.md': ('head', HeadRecipe()),
     'docs/cifar10.md': ('network', PixelRecipe('cifar10')),
     'docs/cats_dogs.md': ('fine-tuning', FineTuneRecipe('cats_dogs')),
+    'docs/pocket.md': ('distillation', DistillRecipe()),
 }
 
 
