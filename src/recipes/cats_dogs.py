@@ -37,7 +37,7 @@ def cnn_small_augmented() -> PixelRecipe:
     """The same with dropout and augmentation.
 
     python -m src.training.train_images --recipe cats_dogs/cnn_small_augmented"""
-    # The tutorial trains with RMSprop for 100 epochs. 30 epochs of this training give 80 %, 120 give 87 to 90 %.
+    # The tutorial trains with RMSprop for 100 epochs. 30 of this training give 80 %, 120 give 87 to 90 %.
     return PixelRecipe(
         NAME,
         'cnn_small_dropout',
