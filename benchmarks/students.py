@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.machine import add_rounds, machine, machine_line, rounds
 from benchmarks.table import add_output, show
+from benchmarks.task import flops
 from src.common import cli, errors
 from src.common.tf1 import tf
 from src.engine.distilling.backbone import student_graph
@@ -75,18 +76,6 @@ def files_of(name: str, side: int, folder: Path) -> tuple[Path, Path]:
     return path, lite
 
 
-def multiplications(path: Path) -> int:
-    """Multiplications of convolutions for one picture."""
-    backbone, total = load_backbone(path), 0
-    with tf.Graph().as_default() as graph:
-        backbone.attach()
-        for operation in graph.get_operations():
-            if operation.type == 'Conv2D':
-                kernel = operation.inputs[1].shape.num_elements()
-                total += kernel * int(np.prod(operation.outputs[0].shape.as_list()[1:3]))
-    return total
-
-
 def main(argv: list[str] | None = None) -> None:
     made = cli.parser('benchmarks.students', __doc__)
     made.add_argument('students', nargs='*', metavar='STUDENT', help=f'default: {", ".join(STUDENTS)}')
@@ -119,9 +108,10 @@ def _measured(args: argparse.Namespace, names: list[str]) -> tuple[list[str], li
         )
         for name in names:
             path, lite = files[name]
+            backbone = load_backbone(path)
             found = {
                 'weights': trainings[name].weights,
-                'multiplications': multiplications(path),
+                'multiplications': flops(backbone.graph_def, backbone.bottleneck) / 2,
                 'pb_bytes': path.stat().st_size,
                 'int8_bytes': lite.stat().st_size,
                 'training_per_second': BATCH * STEPS / median(steps[name]),
