@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ipaddress
 import socket
 import threading
 import time
@@ -16,13 +15,12 @@ from requests.adapters import HTTPAdapter
 
 from src.common.errors import UserError
 from src.common.files import human_size
+from src.downloads.addresses import is_public
 from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, web_address, why
 
 MAX_REDIRECTS = 5
 READ_SECONDS = 10  # without data; `seconds` of `fetch_image` limits the whole
 CHUNK = 1 << 14
-
-NAT64 = ipaddress.ip_network('64:ff9b::/96')  # IPv4 addresses in IPv6-only networks (RFC 6052)
 
 
 def fetch_image(
@@ -31,8 +29,8 @@ def fetch_image(
     """The bytes at an http or https address, after at most MAX_REDIRECTS redirects.
 
     `seconds` limits the whole transfer. `public_only` is for addresses from untrusted clients: it connects to
-    globally routable IP addresses only, and without proxies. Raises UserError if the response is an error,
-    empty, larger than `max_bytes`, or too slow.
+    public IP addresses only (`addresses.is_public`), and without proxies. Raises UserError if the response is
+    an error, empty, larger than `max_bytes`, or too slow.
     """
     with _Watch(seconds) as watch, _session(watch, public_only) as session:
         try:
@@ -48,16 +46,6 @@ def fetch_image(
         if fault:
             raise UserError(f'cannot fetch {shown_url(url)} ({fault}): check the address and the network')
     return body
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is globally routable: not loopback, private, link-local or reserved."""
-    ip = ipaddress.ip_address(address.partition('%')[0])
-    if ip.version == 6:
-        if ip.sixtofour or ip.teredo or ip.is_site_local:  # tunnels to unknown addresses
-            return False
-        ip = ip.ipv4_mapped or (ipaddress.ip_address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else ip)
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def _follow(session: requests.Session, url: str) -> requests.Response:
