@@ -17,6 +17,7 @@ import os
 import shlex
 import shutil
 from pathlib import Path
+from typing import TypedDict
 
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
@@ -33,6 +34,20 @@ MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
 # Disk space for the unpacked files, as a multiple of the archive's size: 20,580 small photos fill whole
 # blocks, and the Inception graph is a little larger than its archive. Unpacking checks the exact size again.
 UNPACKED = 1.2
+
+
+class Unpacked(TypedDict):
+    """The shape of the file that marks a download as complete."""
+
+    size: int
+    sha256: str
+    unpacked: list[str]
+
+
+class FirstSeen(TypedDict):
+    """The shape of the file with the checksum of a first download."""
+
+    sha256: str
 
 
 def install(
@@ -62,7 +77,7 @@ def _install(remote: RemoteFile, folder: Path, mirror: str | None, min_speed: fl
 
 def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
     """The files and folders that were unpacked from the archive, or None if it has to be unpacked."""
-    seen = read_notes(_marker(remote, folder))
+    seen = read_notes(_marker(remote, folder), Unpacked)
     found = [folder / remote.extract_to / name for name in seen.get('unpacked', ())]
     same = seen.get('size') == remote.size and remote.sha256 in (None, seen.get('sha256'))
     return found if same and all(path.exists() for path in found) else None
@@ -97,11 +112,18 @@ def _verified(path: Path, remote: RemoteFile, folder: Path, remedy: str) -> str:
         raise UserError(wrong_size(shown, size_of(path), remote.size) + remedy)
     digest, first = files.sha256(path), _first_seen(remote, folder)
     expected, source = remote.sha256, ''
-    if expected is None and (expected := read_notes(first).get('sha256')):
+    if expected is None and (expected := _seen(first)):
         source = f', as at the first download ({paths.shown(first)}: delete it if you trust the new one)'
     if expected not in (None, digest):
         raise UserError(f'{shown} has the wrong SHA-256: {digest}, expected {expected}{source}; {remedy}')
     return digest
+
+
+def _seen(first: Path) -> str | None:
+    """The SHA-256 of the first download, None where there was none. Raises UserError for a damaged file."""
+    if not first.exists():
+        return None
+    return files.read_json(first, FirstSeen, 'delete it if you trust the new download')['sha256']
 
 
 def _marker(remote: RemoteFile, folder: Path) -> Path:

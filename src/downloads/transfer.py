@@ -11,6 +11,7 @@ import errno
 import re
 import time
 from pathlib import Path
+from typing import TypedDict
 
 import requests
 
@@ -148,6 +149,13 @@ def _is_other(answer: requests.Response, validator: str | None) -> bool:
     return validator is not None and any(given) and validator not in given
 
 
+class Notes(TypedDict):
+    """The shape of the file beside the received bytes."""
+
+    url: str
+    validator: str | None
+
+
 def _notes(part: Path) -> Path:
     return part.with_name(part.name + '.json')
 
@@ -157,7 +165,7 @@ def _remember(part: Path, url: str, answer: requests.Response) -> None:
 
 
 def _remembered(part: Path, url: str) -> str | None:
-    notes = read_notes(_notes(part))
+    notes = read_notes(_notes(part), Notes)
     return notes.get('validator') if notes.get('url') == shown_url(url) else None
 
 
