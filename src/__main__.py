@@ -25,7 +25,7 @@ from src.common.errors import UserError
 from src.common.progress import say
 from src.graph.precision import INT8
 from src.records import next_commands
-from src.records.manifest import manifest_of, source_of
+from src.records.manifest import Manifest, manifest_of, source_of
 
 
 class Step(NamedTuple):
@@ -115,10 +115,7 @@ def is_there(output: Path) -> bool:
     """Whether a step's output exists and is complete; for records their manifest says so."""
     if output.name != paths.MANIFEST:
         return output.exists()
-    try:
-        return bool(files.read_json(output).get('complete'))
-    except UserError:
-        return False
+    return bool(files.read_notes(output, Manifest).get('complete'))
 
 
 def state_of(step: Step, outdated: Collection[Path]) -> str:

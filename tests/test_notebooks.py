@@ -261,6 +261,8 @@ def write_records(folder: Path) -> None:
         'name': folder.name,
         'classes': classes,
         'backbone': None,
+        'precision': None,
+        'fingerprint': 'f',
         'copies': ['mirrored'],
         'counts': {split: len(items) for split, items in splits.items()},
         'shards': [shard_name(split, 0, 1) for split in splits],

@@ -14,6 +14,7 @@ from src.common.tf1 import tf
 from src.engine.board import CURVES
 from src.recipes.changes import changes_of, in_words, used
 from src.records.next_commands import how_to_train, similar_to
+from src.records.run_notes import FinishedRun
 from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')
@@ -78,7 +79,11 @@ def read_run(model: str, name: str | None = None) -> Run:
     if not path.exists():
         todo = how_to_train(name or model, model)
         raise UserError(f'there is no {paths.shown(path)}: {todo}{similar_to(model, name or model)}')
-    return Run(model, files.read_json(path), read_curves(paths.summaries(model)))
+    return Run(
+        model,
+        files.read_json(path, FinishedRun, 'train the model anew with --fresh'),
+        read_curves(paths.summaries(model)),
+    )
 
 
 def all_runs() -> list[Run]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from src.common import paths
+from src.common import paths, shapes
 from src.common.errors import UserError, disk_fault
 
 if TYPE_CHECKING:
@@ -94,23 +94,36 @@ def write_json(path: Path, value: Any) -> None:
         stream.write('\n')
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file. Raises UserError if the file cannot be read or is not valid JSON."""
+def read_json(path: Path, kind: Any = Any, remedy: str = '') -> Any:
+    """The value in a JSON file, which is to be of a kind (`shapes.fault_of`).
+
+    Raises UserError, with `remedy` at its end, if the file is no valid JSON or holds a value of another kind,
+    and if it cannot be read.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8', errors='surrogateescape'))
+        value = json.loads(Path(path).read_text(encoding='utf-8', errors='surrogateescape'))
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
-    except ValueError as error:
-        raise UserError(f'{paths.shown(path)} is not valid JSON ({error})') from error
+    except (ValueError, RecursionError) as error:
+        advice = f': {remedy}' if remedy else ''
+        raise UserError(f'{paths.shown(path)} is not valid JSON ({error}){advice}') from error
+    require_kind(value, kind, path, remedy)
+    return value
 
 
-def read_notes(path: Path) -> dict:
-    """The object in a JSON file that Rootstock wrote; {} if the file is missing or damaged."""
+def require_kind(value: Any, kind: Any, path: Path, remedy: str) -> None:
+    """Raise UserError, with `remedy` at its end, if a value from the JSON file `path` is of another kind."""
+    if fault := shapes.fault_of(value, kind):
+        raise UserError(f'{paths.shown(path)} is damaged ({fault}){": " if remedy else ""}{remedy}')
+
+
+def read_notes(path: Path, kind: Any = dict) -> dict:
+    """The object in a JSON file that Rootstock wrote; {} if the file is missing or damaged, or holds a value
+    of another kind."""
     try:
-        notes = read_json(path)
+        return read_json(path, kind)
     except UserError:
         return {}
-    return notes if isinstance(notes, dict) else {}
 
 
 def size_of(path: Path) -> int:

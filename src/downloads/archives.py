@@ -1,16 +1,20 @@
 """Unpack untrusted tar archives, compressed or not.
 
-All members are checked before the first is written. Members outside of the folder, devices, pipes, and more
-bytes than the disk has free are refused. Owners and permissions (such as setuid) are not applied.
+The archive is read to its end and all members are checked before the first is written: gzip, bzip2 and xz
+keep checksums behind the data, where tarfile does not look. Members outside of the folder, devices, pipes,
+and more bytes than the disk has free are refused. Owners and permissions (such as setuid) are not applied.
 """
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import shutil
+import sys
 import tarfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from src.common import paths
@@ -33,24 +37,39 @@ def extract(archive: Path, folder: Path) -> list[str]:
     """
     staging = folder / f'.{archive.name}.unpacking'
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with _reading(archive, 'delete it, then repeat', f'cannot unpack into {paths.shown(folder)}'):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(staging, ignore_errors=True)
+            with tarfile.open(archive) as opened:
+                members = _checked(archive, opened, staging, shutil.disk_usage(folder).free)
+                with progress(sum(map(_size, members)), f'unpacking {archive.name}', 'B') as bar:
+                    for member in members:
+                        _write(opened, member, staging)
+                        bar.update(_size(member))
+            names = sorted(path.name for path in staging.iterdir())
+            _merge(staging, folder)
+            return names
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        with tarfile.open(archive) as opened:
-            members = _checked(archive, opened, staging, shutil.disk_usage(folder).free)
-            with progress(sum(map(_size, members)), f'unpacking {archive.name}', 'B') as bar:
-                for member in members:
-                    _write(opened, member, staging)
-                    bar.update(_size(member))
-        names = sorted(path.name for path in staging.iterdir())
-        _merge(staging, folder)
-        return names
+
+
+def check(archive: Path, remedy: str) -> None:
+    """Raise UserError, with `remedy` at its end, if an archive is damaged or a member is refused."""
+    otherwise = f'cannot read {paths.shown(archive)}'
+    with _reading(archive, remedy, otherwise), tarfile.open(archive) as opened:
+        _checked(archive, opened, archive.parent / '.unpacking', free=sys.maxsize)
+
+
+@contextlib.contextmanager
+def _reading(archive: Path, remedy: str, otherwise: str) -> Iterator[None]:
+    """Turns errors of the body into UserErrors: of the archive, or else of the disk, as `otherwise` says."""
+    try:
+        yield
     except (*DAMAGED, OSError) as error:
         if isinstance(error, DAMAGED) or not error.errno:  # a bad gzip header is an OSError without errno
             why = first_line(error).rstrip(':')
-            raise UserError(f'{paths.shown(archive)} is damaged ({why}): delete it, then repeat') from error
-        raise UserError(f'cannot unpack into {paths.shown(folder)}: {error.strerror}') from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            raise UserError(f'{paths.shown(archive)} is damaged ({why}): {remedy}') from error
+        raise UserError(f'{otherwise}: {error.strerror}') from error
 
 
 def _size(member: tarfile.TarInfo) -> int:
@@ -58,7 +77,10 @@ def _size(member: tarfile.TarInfo) -> int:
 
 
 def _checked(archive: Path, opened: tarfile.TarFile, staging: Path, free: int) -> list[tarfile.TarInfo]:
-    """All members. Raises UserError if one is refused, or if they need more than `free` bytes."""
+    """All members. Raises UserError if one is refused, or if they need more than `free` bytes.
+
+    Raises one of DAMAGED, or an OSError, if the archive is damaged.
+    """
     members: list[tarfile.TarInfo] = []
     files: set[PurePosixPath] = set()
     total = 0
@@ -68,16 +90,36 @@ def _checked(archive: Path, opened: tarfile.TarFile, staging: Path, free: int) -
                 f'{paths.shown(archive)} is refused and nothing was written: {member.name!r} {fault}'
             )
         total += _size(member)
-        if total > free:
-            raise UserError(
-                f'{paths.shown(archive)} unpacks to more than the free {human_size(free)}: free some space'
-            )
+        _require_space(archive, total, free)
         if member.isfile():
             files.add(PurePosixPath(member.name))
         members.append(member)
+    for block in _rest(opened):
+        total += len(block)
+        _require_space(archive, total, free)
     if not members:
-        raise UserError(f'{paths.shown(archive)} is empty: delete it, then repeat')
+        raise tarfile.ReadError('it is empty')
     return members
+
+
+def _rest(opened: tarfile.TarFile) -> Iterator[bytes]:
+    """The blocks behind the last member; at their end the decompressors verify their checksums.
+
+    tarfile takes a damaged header for the end of the archive. Raises ReadError if it did.
+    """
+    opened.fileobj.seek(opened.offset)
+    first = opened.fileobj.read(tarfile.BLOCKSIZE)
+    if first.strip(b'\0'):
+        raise tarfile.ReadError('a damaged header')
+    while block := opened.fileobj.read(CHUNK):
+        yield block
+
+
+def _require_space(archive: Path, total: int, free: int) -> None:
+    if total > free:
+        raise UserError(
+            f'{paths.shown(archive)} unpacks to more than the free {human_size(free)}: free some space'
+        )
 
 
 def _fault(member: tarfile.TarInfo, files: set[PurePosixPath]) -> str:

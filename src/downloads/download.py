@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import shlex
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
@@ -24,7 +25,8 @@ from src.common.files import human_size, read_notes, size_of
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
 from src.downloads import archives
-from src.downloads.http import web_address
+from src.downloads.catalog import DOWNLOADS, Download, RemoteFile
+from src.downloads.speed import MIN_SPEED
 from src.downloads.transfer import forget, transfer, wrong_size
 
 MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
@@ -33,92 +35,24 @@ MIRROR_VARIABLE = 'ROOTSTOCK_MIRROR'
 # blocks, and the Inception graph is a little larger than its archive. Unpacking checks the exact size again.
 UNPACKED = 1.2
 
-STANFORD = 'http://vision.stanford.edu/aditya86/ImageNetDogs/'
-INCEPTION = 'https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/'
 
+class Unpacked(TypedDict):
+    """The shape of the file that marks a download as complete."""
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """An archive on a server. Without a known checksum, that of the first download is stored and compared."""
-
-    url: str
     size: int
-    sha256: str | None = None
-    extract_to: str = '.'  # relative to the download's folder
-
-    @property
-    def name(self) -> str:
-        return self.url.rpartition('/')[2]
-
-    def address(self, mirror: str | None) -> str:
-        """The URL to download from. Raises UserError if it is not a web address."""
-        return web_address(f'{mirror.rstrip("/")}/{self.name}' if mirror else self.url)
+    sha256: str
+    unpacked: list[str]
 
 
-@dataclass(frozen=True)
-class Download:
-    """A data set or a backbone: its archives and the folder to unpack them into."""
+class FirstSeen(TypedDict):
+    """The shape of the file with the checksum of a first download."""
 
-    name: str
-    folder: Path
-    files: tuple[RemoteFile, ...]
-    terms: str
-    next_command: str  # with {folder}, and {data} for --data FOLDER if it is not the default
+    sha256: str
 
 
-DOWNLOADS = {
-    made.name: made
-    for made in (
-        Download(
-            'stanford_dogs',
-            paths.STANFORD_DS_DIR,
-            (
-                RemoteFile(
-                    STANFORD + 'images.tar',
-                    793_579_520,
-                    'a443fc2f9a851aa1a7b8e4fa4af94b8459fce2c9f5a2f4dd4669cf9673a4ec58',
-                ),
-                RemoteFile(
-                    STANFORD + 'annotation.tar',
-                    21_852_160,
-                    '662ed36f707be6b195c2fda392d8e153e83af28cedc8e2134a649f198def30fd',
-                ),
-                RemoteFile(
-                    STANFORD + 'lists.tar',
-                    481_280,
-                    '34b47cacd9a98b5d150e084f24d29391c084c55272295ec65c85651bc35f4d6c',
-                    'lists',
-                ),
-            ),
-            'Stanford Dogs: images from ImageNet, for non-commercial research and education; '
-            'cite Khosla et al. 2011',
-            'python -m src.data_preparation.stanford_ds_to_tfrecords{data}',
-        ),
-        Download(
-            'cifar10',
-            paths.CIFAR10_DIR,
-            (
-                RemoteFile(
-                    'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
-                    170_052_171,
-                    'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
-                ),
-            ),
-            'CIFAR-10: cite Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images',
-            'python -m src.data_preparation.cifar10_to_tfrecords{data}',
-        ),
-        Download(
-            'inception',
-            paths.IMAGENET_GRAPH_DEF.parent,
-            (RemoteFile(INCEPTION + 'inception-2015-12-05.tgz', 88_931_400),),
-            'Inception (Google, 2015): Apache-2.0',
-            f'python -m src.graph.backbones {{folder}}/{paths.IMAGENET_GRAPH_DEF.name}',
-        ),
-    )
-}
-
-
-def install(what: Download, folder: Path, mirror: str | None = None) -> list[RemoteFile]:
+def install(
+    what: Download, folder: Path, mirror: str | None = None, min_speed: float = MIN_SPEED
+) -> list[RemoteFile]:
     """Download and unpack the archives of `what` into `folder`; returns those that were missing.
 
     Raises UserError if the disk is too small, a download fails or is another file, or an archive is unsafe.
@@ -128,12 +62,12 @@ def install(what: Download, folder: Path, mirror: str | None = None) -> list[Rem
         _require_space(missing, folder)
     for remote in missing:
         with at_work(folder / remote.name):
-            _install(remote, folder, mirror)
+            _install(remote, folder, mirror, min_speed)
     return missing
 
 
-def _install(remote: RemoteFile, folder: Path, mirror: str | None) -> None:
-    archive, digest = obtain(remote, folder, mirror)
+def _install(remote: RemoteFile, folder: Path, mirror: str | None, min_speed: float) -> None:
+    archive, digest = obtain(remote, folder, mirror, min_speed)
     names = archives.extract(archive, folder / remote.extract_to)
     # Written last, as it marks the download as complete.
     files.write_json(_marker(remote, folder), {'size': remote.size, 'sha256': digest, 'unpacked': names})
@@ -143,21 +77,26 @@ def _install(remote: RemoteFile, folder: Path, mirror: str | None) -> None:
 
 def unpacked(remote: RemoteFile, folder: Path) -> list[Path] | None:
     """The files and folders that were unpacked from the archive, or None if it has to be unpacked."""
-    seen = read_notes(_marker(remote, folder))
+    seen = read_notes(_marker(remote, folder), Unpacked)
     found = [folder / remote.extract_to / name for name in seen.get('unpacked', ())]
     same = seen.get('size') == remote.size and remote.sha256 in (None, seen.get('sha256'))
     return found if same and all(path.exists() for path in found) else None
 
 
-def obtain(remote: RemoteFile, folder: Path, mirror: str | None = None) -> tuple[Path, str]:
+def obtain(
+    remote: RemoteFile, folder: Path, mirror: str | None = None, min_speed: float = MIN_SPEED
+) -> tuple[Path, str]:
     """The verified archive in `folder` and its SHA-256; downloads it if it is missing."""
     archive = folder / remote.name
     if archive.exists():
         return archive, _verified(archive, remote, folder, 'move it away, then repeat')
     part = archive.with_name(archive.name + '.part')
-    transfer(remote.address(mirror), part, remote.size, blindly=bool(remote.sha256))
+    transfer(remote.address(mirror), part, remote.size, bool(remote.sha256), min_speed)
+    remedy = 'removed; repeat, or try another server with --mirror URL'
     try:
-        digest = _verified(part, remote, folder, 'removed; repeat, or try another server with --mirror URL')
+        digest = _verified(part, remote, folder, remedy)
+        if not remote.sha256:  # the checksums in the archive are all there is
+            archives.check(part, remedy)
     except UserError:
         forget(part)
         raise
@@ -173,11 +112,18 @@ def _verified(path: Path, remote: RemoteFile, folder: Path, remedy: str) -> str:
         raise UserError(wrong_size(shown, size_of(path), remote.size) + remedy)
     digest, first = files.sha256(path), _first_seen(remote, folder)
     expected, source = remote.sha256, ''
-    if expected is None and (expected := read_notes(first).get('sha256')):
+    if expected is None and (expected := _seen(first)):
         source = f', as at the first download ({paths.shown(first)}: delete it if you trust the new one)'
     if expected not in (None, digest):
         raise UserError(f'{shown} has the wrong SHA-256: {digest}, expected {expected}{source}; {remedy}')
     return digest
+
+
+def _seen(first: Path) -> str | None:
+    """The SHA-256 of the first download, None where there was none. Raises UserError for a damaged file."""
+    if not first.exists():
+        return None
+    return files.read_json(first, FirstSeen, 'delete it if you trust the new download')['sha256']
 
 
 def _marker(remote: RemoteFile, folder: Path) -> Path:
@@ -220,6 +166,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         default=os.environ.get(MIRROR_VARIABLE),
         help=f'download from URL/<file name> (default: {MIRROR_VARIABLE}, else the original server)',
     )
+    made.add_argument(
+        '--min-speed',
+        metavar='KB',
+        type=cli.real_number(0, math.inf),
+        default=MIN_SPEED / 1000,
+        help='connect anew when less than so many kB per second arrive over a minute; 0 never does '
+        '(default: %(default)g)',
+    )
     args = made.parse_args(argv)
     cli.require(not args.dest or len(args.names) == 1, '--dest is for one name: run the command for each')
     return args
@@ -231,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
         what = DOWNLOADS[name]
         folder = args.dest or what.folder
         say(what.terms)
-        if not install(what, folder, args.mirror):
+        if not install(what, folder, args.mirror, args.min_speed * 1000):
             say(f'{name}: nothing to do, all is there')
         report(what, folder)
         typed = shlex.quote(paths.shown(folder))

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import ipaddress
 import socket
 import threading
 import time
-from urllib.parse import urljoin
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 
 from src.common.errors import UserError
 from src.common.files import human_size
-from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, web_address, why
+from src.downloads.addresses import is_public
+from src.downloads.connections import Connections, follow, session
+from src.downloads.http import NETWORK_FAULTS, shown_url, status_line, why
 
-MAX_REDIRECTS = 5
 READ_SECONDS = 10  # without data; `seconds` of `fetch_image` limits the whole
 CHUNK = 1 << 14
-
-NAT64 = ipaddress.ip_network('64:ff9b::/96')  # IPv4 addresses in IPv6-only networks (RFC 6052)
 
 
 def fetch_image(
     url: str, max_bytes: int = 20_000_000, seconds: float = 20, *, public_only: bool = False
 ) -> bytes:
-    """The bytes at an http or https address, after at most MAX_REDIRECTS redirects.
+    """The bytes at an http or https address, after at most `connections.MAX_REDIRECTS` redirects.
 
     `seconds` limits the whole transfer. `public_only` is for addresses from untrusted clients: it connects to
-    globally routable IP addresses only, and without proxies. Raises UserError if the response is an error,
-    empty, larger than `max_bytes`, or too slow.
+    public IP addresses only (`addresses.is_public`), and without proxies. Raises UserError if the response is
+    an error, empty, larger than `max_bytes`, or too slow.
     """
-    with _Watch(seconds) as watch, _session(watch, public_only) as session:
+    dial = functools.partial(_dial, watch := _Watch(seconds), public_only)
+    with watch, session(dial, trust_env=not public_only, Accept='image/*') as opened:
         try:
-            with _follow(session, url) as answer:
+            with follow(opened, url, (READ_SECONDS, READ_SECONDS)) as answer:
                 body = _body(answer, max_bytes)
         except (*NETWORK_FAULTS, ValueError) as error:  # ValueError: a redirect to a malformed address
             fault = None if watch.over() else why(error)
@@ -48,30 +43,6 @@ def fetch_image(
         if fault:
             raise UserError(f'cannot fetch {shown_url(url)} ({fault}): check the address and the network')
     return body
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is globally routable: not loopback, private, link-local or reserved."""
-    ip = ipaddress.ip_address(address.partition('%')[0])
-    if ip.version == 6:
-        if ip.sixtofour or ip.teredo or ip.is_site_local:  # tunnels to unknown addresses
-            return False
-        ip = ip.ipv4_mapped or (ipaddress.ip_address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else ip)
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-def _follow(session: requests.Session, url: str) -> requests.Response:
-    """The first response that is not a redirect. The scheme is checked at every hop."""
-    for _ in range(MAX_REDIRECTS + 1):
-        answer = session.get(
-            web_address(url), stream=True, timeout=(READ_SECONDS, READ_SECONDS), allow_redirects=False
-        )
-        target = session.get_redirect_target(answer)
-        if target is None:
-            return answer
-        answer.close()
-        url = urljoin(url, target)
-    raise UserError(f'{shown_url(url)}: more than {MAX_REDIRECTS} redirects; give the last address itself')
 
 
 def _body(answer: requests.Response, max_bytes: int) -> bytes:
@@ -97,15 +68,12 @@ def _body(answer: requests.Response, max_bytes: int) -> bytes:
 
 
 class _Watch:
-    """Shuts down the connections of a fetch after `seconds`.
-
-    The time limits of sockets are for one read: a server that sends a byte per second never reaches them.
-    """
+    """Cuts the connections of a fetch after `seconds`."""
 
     def __init__(self, seconds: float):
         self._end = time.monotonic() + seconds
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
+        self._connections = Connections()
+        self._timer = threading.Timer(seconds, self._connections.cut)
         self._timer.daemon = True
 
     def __enter__(self) -> _Watch:
@@ -115,8 +83,7 @@ class _Watch:
     def __exit__(self, *_) -> None:
         self._timer.cancel()
         self._timer.join()
-        for sock in self._sockets:
-            sock.close()
+        self._connections.close()
 
     def left(self) -> float:
         return max(0.001, self._end - time.monotonic())
@@ -125,50 +92,9 @@ class _Watch:
         return time.monotonic() >= self._end
 
     def add(self, sock: socket.socket) -> None:
-        self._sockets.append(sock.dup())  # TLS takes over the original; both share the connection
+        self._connections.add(sock)
         if self.over():
-            self._cut()
-
-    def _cut(self) -> None:
-        for sock in list(self._sockets):
-            with contextlib.suppress(OSError):  # closed already
-                sock.shutdown(socket.SHUT_RDWR)
-
-
-def _session(watch: _Watch, public_only: bool) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = not public_only
-    session.headers.update({'User-Agent': USER_AGENT, 'Accept': 'image/*', 'Accept-Encoding': 'identity'})
-    for scheme in ('http://', 'https://'):
-        session.mount(scheme, _Adapter(functools.partial(_dial, watch, public_only)))
-    return session
-
-
-class _Adapter(HTTPAdapter):
-    """Opens connections by `dial(host, port, seconds)`. The Host header and TLS use the host's name."""
-
-    def __init__(self, dial):
-        self._pools = {
-            'http': _dialing(urllib3.HTTPConnectionPool, dial),
-            'https': _dialing(urllib3.HTTPSConnectionPool, dial),
-        }
-        super().__init__()
-
-    def init_poolmanager(self, *args, **kwargs):
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args, **kwargs):
-        manager = super().proxy_manager_for(*args, **kwargs)
-        if isinstance(manager, urllib3.ProxyManager):  # SOCKS proxies open their own connections
-            manager.pool_classes_by_scheme = self._pools
-        return manager
-
-
-def _dialing(pool: type, dial) -> type:
-    """A subclass of the connection pool `pool` whose connections open their socket by `dial`."""
-    new = {'_new_conn': lambda self: dial(self.host, self.port, self.timeout)}
-    return type(pool.__name__, (pool,), {'ConnectionCls': type('Connection', (pool.ConnectionCls,), new)})
+            self._connections.cut()
 
 
 def _dial(watch: _Watch, public_only: bool, host: str, port: int, seconds: float) -> socket.socket:

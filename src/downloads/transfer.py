@@ -2,7 +2,7 @@
 
 The received bytes are in `part`. `part`.json beside it holds the address and the server's validator (ETag or
 Last-Modified), so that parts of two versions of a file are never joined. Temporary errors are retried with
-growing delays.
+growing delays, as long as there is progress: bytes beyond the largest size that was ever reached.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import re
 import time
 from pathlib import Path
+from typing import TypedDict
 
 import requests
 
@@ -18,39 +19,42 @@ from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import human_size, read_notes, size_of
 from src.common.progress import progress, say
-from src.downloads.http import NETWORK_FAULTS, USER_AGENT, shown_url, status_line, why
+from src.downloads.connections import follow, session
+from src.downloads.http import NETWORK_FAULTS, shown_url, status_line, why
+from src.downloads.speed import MIN_SPEED, SpeedFloor
 
-TRIES = 5  # in a row, each with less than PROGRESS bytes
+TRIES = 5  # in a row, each with less than PROGRESS new bytes
 PROGRESS = 1 << 20
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before the second try, doubled for each later one
 CONNECT_SECONDS, READ_SECONDS = 15, 60
-CHUNK = 1 << 16
 BUSY = {408, 429, *range(500, 600)}  # a later try may succeed
 ELSEWHERE = 'try another server with --mirror URL'
 
 
-def transfer(url: str, part: Path, size: int, blindly: bool = True) -> None:
+def transfer(url: str, part: Path, size: int, blindly: bool = True, min_speed: float = MIN_SPEED) -> None:
     """Download the `size` bytes at `url` to `part`, after the bytes that are already there.
 
     `blindly`: resume also if the server cannot tell whether its file is unchanged, for files that are
-    verified by a checksum later. Raises UserError; received bytes are kept for the next run.
+    verified by a checksum later. A connection with less than `min_speed` bytes per second over a minute is
+    cut, and counts as a failed try. Raises UserError; received bytes are kept for the next run.
     """
-    delay, tries = FIRST_DELAY, 1
-    while (have := size_of(part)) != size:
+    delay, tries, largest = FIRST_DELAY, 1, size_of(part)
+    while size_of(part) != size:
         try:
-            _try(url, part, size, blindly)
+            _try(url, part, size, blindly, min_speed)
         except _Dropped as fault:
-            if size_of(part) - have >= PROGRESS:
+            received = size_of(part)
+            if received - largest >= PROGRESS:
                 delay, tries = FIRST_DELAY, 1
+            # A server that always starts over, and stops at the same place, makes no progress.
+            largest = max(largest, received)
             if tries == TRIES:
-                kept = (
-                    f'; {human_size(have)} of {human_size(size)} are kept' if (have := size_of(part)) else ''
-                )
+                kept = f'; {human_size(received)} of {human_size(size)} are kept' if received else ''
                 raise UserError(
                     f'cannot fetch {shown_url(url)} ({fault}): check the network and repeat{kept}'
                 ) from fault
             wait = min(max(delay, fault.wait), LONGEST_DELAY)
-            after = f' after {human_size(received)}' if (received := size_of(part)) else ''
+            after = f' after {human_size(received)}' if received else ''
             say(f'{part.stem}: {fault}{after}; trying again in {wait:.0f} s')
             time.sleep(wait)
             delay, tries = delay * 2, tries + 1
@@ -64,29 +68,32 @@ class _Dropped(Exception):
         self.wait = wait
 
 
-def _try(url: str, part: Path, size: int, blindly: bool) -> None:
+def _try(url: str, part: Path, size: int, blindly: bool, min_speed: float) -> None:
     """One request for all that is missing. Raises _Dropped for temporary errors and UserError for others."""
     validator = _remembered(part, url)
     have = size_of(part) if size_of(part) < size and (validator or blindly) else 0
-    headers = {'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'}
+    headers = {}
     if have:
         headers['Range'] = f'bytes={have}-'
         # The server sends only the rest if its file is unchanged, else all of it.
         headers |= {'If-Range': validator} if validator else {}
-    try:
-        with requests.get(
-            url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
-        ) as answer:
-            start = _start(answer, part, have, validator, size)
-            _remember(part, url, answer)
-            _store(answer, part, start, size)
-    except (*NETWORK_FAULTS, ValueError) as error:
-        if isinstance(error, (ValueError, requests.TooManyRedirects)):
-            raise UserError(f'cannot fetch {shown_url(url)} ({why(error)}): try --mirror URL') from error
-        raise _Dropped(why(error)) from error
-    except OSError as error:
-        remedy = ': free some space, then repeat' if error.errno in (errno.ENOSPC, errno.EDQUOT) else ''
-        raise UserError(f'cannot write {paths.shown(part)}: {error.strerror or error}{remedy}') from error
+    with SpeedFloor(min_speed) as floor, session(floor.dial) as opened:
+        try:
+            with follow(opened, url, (CONNECT_SECONDS, READ_SECONDS), headers) as answer:
+                start = _start(answer, part, have, validator, size)
+                _remember(part, url, answer)
+                _store(answer, part, start, size, floor)
+        except (*NETWORK_FAULTS, ValueError, _Dropped) as error:
+            if floor.broken:
+                raise _Dropped(floor.fault) from error
+            if isinstance(error, _Dropped):
+                raise
+            if isinstance(error, ValueError):
+                raise UserError(f'cannot fetch {shown_url(url)} ({why(error)}): try --mirror URL') from error
+            raise _Dropped(why(error)) from error
+        except OSError as error:
+            remedy = ': free some space, then repeat' if error.errno in (errno.ENOSPC, errno.EDQUOT) else ''
+            raise UserError(f'cannot write {paths.shown(part)}: {error.strerror or error}{remedy}') from error
 
 
 def _start(answer: requests.Response, part: Path, have: int, validator: str | None, size: int) -> int:
@@ -111,13 +118,14 @@ def _start(answer: requests.Response, part: Path, have: int, validator: str | No
     return start
 
 
-def _store(answer: requests.Response, part: Path, start: int, size: int) -> None:
+def _store(answer: requests.Response, part: Path, start: int, size: int, floor: SpeedFloor) -> None:
     """Write the bytes of the response to `part`, from `start` on."""
     have = start
     with part.open('ab' if start else 'wb') as out, progress(size, part.stem, 'B', start) as bar:
         # Not decoded: some servers send archives with Content-Encoding gzip.
-        for block in answer.raw.stream(CHUNK, decode_content=False):
+        for block in answer.raw.stream(floor.chunk, decode_content=False):
             have += len(block)
+            floor.received += len(block)
             if have > size:
                 break
             out.write(block)
@@ -141,6 +149,13 @@ def _is_other(answer: requests.Response, validator: str | None) -> bool:
     return validator is not None and any(given) and validator not in given
 
 
+class Notes(TypedDict):
+    """The shape of the file beside the received bytes."""
+
+    url: str
+    validator: str | None
+
+
 def _notes(part: Path) -> Path:
     return part.with_name(part.name + '.json')
 
@@ -150,7 +165,7 @@ def _remember(part: Path, url: str, answer: requests.Response) -> None:
 
 
 def _remembered(part: Path, url: str) -> str | None:
-    notes = read_notes(_notes(part))
+    notes = read_notes(_notes(part), Notes)
     return notes.get('validator') if notes.get('url') == shown_url(url) else None
 
 

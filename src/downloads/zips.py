@@ -1,6 +1,7 @@
 """Unpack untrusted zip archives, by the rules of archives.py.
 
-All members are checked before the first is written. Links, encrypted members, members outside of the folder
+All members are checked, and read to their ends so that their checksums are verified, before the first is
+written. Links, encrypted members, members outside of the folder
 and more bytes than the disk has free are refused. Each file gets its name when it is complete; files that are
 there already with the right size and checksum stay. So a stopped run goes on, and a damaged file is replaced.
 """
@@ -13,6 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -48,12 +50,11 @@ def unpack(archive: Path, folder: Path) -> Content:
             folders = sorted({_path(info) for info in opened.infolist() if info.is_dir()})
             _write_missing(archive, opened, members, folder)
             return Content(sorted(members), folders)
-    except DAMAGED as error:
-        raise UserError(
-            f'{paths.shown(archive)} is no zip archive or damaged ({first_line(error)}): download it again'
-        ) from error
-    except OSError as error:
-        raise UserError(f'cannot read {paths.shown(archive)}: {error.strerror or error}') from error
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, DAMAGED) or not error.errno:  # bz2 raises OSErrors without errno
+            why = f'no zip archive or damaged ({first_line(error)})'
+            raise UserError(f'{paths.shown(archive)} is {why}: download it again') from error
+        raise UserError(f'cannot read {paths.shown(archive)}: {error.strerror}') from error
 
 
 def _path(info: zipfile.ZipInfo) -> str:
@@ -103,6 +104,7 @@ def _write_missing(
         raise UserError(
             f'{paths.shown(archive)} unpacks to more than the free {human_size(free)}: free some space'
         )
+    _verify(archive, opened, missing.values(), total)
     with progress(total, f'unpacking {archive.name}', 'B') as bar:
         for path, info in missing.items():
             # At most as many bytes as it declares: zipfile reads no further.
@@ -113,6 +115,15 @@ def _write_missing(
             ):
                 shutil.copyfileobj(source, out, CHUNK)
             bar.update(info.file_size)
+
+
+def _verify(archive: Path, opened: zipfile.ZipFile, members: Iterable[zipfile.ZipInfo], total: int) -> None:
+    """Read members to their ends, where zipfile compares their checksums. Raises one of DAMAGED."""
+    with progress(total, f'checking {archive.name}', 'B') as bar:
+        for info in members:
+            with opened.open(info) as source:
+                while block := source.read(CHUNK):
+                    bar.update(len(block))
 
 
 def _same(path: Path, info: zipfile.ZipInfo) -> bool:

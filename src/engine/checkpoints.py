@@ -25,14 +25,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from src.common import files, paths
+from src.common import files, paths, shapes
 from src.common.errors import UserError, first_line
+from src.common.shapes import Count
 from src.common.tf1 import tf
-from src.scoring.calibrated import Calibration, calibration_from
+from src.scoring.calibrated import UNCALIBRATED, Calibration, calibration_from
 
 LAST, BEST = 'checkpoint', paths.BEST  # the files that name the newest of their kind
 PREFIXES = {LAST: 'last', BEST: 'best'}
 CALIBRATION = '.calibration.json'  # ends the name of the file with a checkpoint's calibration
+REMEDY = 'train anew with --fresh'
 ALL_STEPS = 'all steps'  # `State.ended` of a run that was not stopped early
 STATE_OF_EARLIER_VERSIONS = 'state.json'
 # TensorFlow treats the path of a checkpoint to restore as a glob pattern (Env::GetMatchingPaths).
@@ -43,10 +45,10 @@ PATTERN = set('[]*?' if os.name == 'nt' else '[]*?\\')
 class State:
     """The state of a training; `ended` is the reason why it is over, `best` the lowest monitored score."""
 
-    step: int = 0
-    best_step: int = 0
+    step: Count = 0
+    best_step: Count = 0
     best: float = math.inf
-    stale: int = 0  # evaluations since the best one
+    stale: Count = 0  # evaluations since the best one
     seconds: float = 0.0
     ended: str = ''
 
@@ -96,8 +98,9 @@ def write_calibration(checkpoint: str, calibration: Calibration) -> None:
 
 def calibration_of(checkpoint: str) -> Calibration:
     """The calibration of the weights in a checkpoint; UNCALIBRATED where none is stored, as for models of
-    earlier versions."""
-    return calibration_from(files.read_notes(Path(f'{checkpoint}{CALIBRATION}')))
+    earlier versions. Raises UserError when the file is damaged."""
+    path = Path(f'{checkpoint}{CALIBRATION}')
+    return calibration_from(files.read_json(path, Calibration, REMEDY)) if path.exists() else UNCALIBRATED
 
 
 def restore(session: tf.Session, saver: tf.train.Saver, checkpoint: str) -> None:
@@ -130,16 +133,21 @@ def read_state(folder: Path, evaluate_every: int = 1) -> State:
     """The state of the newest checkpoint to resume from; a new one where there is none.
 
     `evaluate_every`: steps between two evaluations, needed for folders of earlier versions only.
+    Raises UserError when its file is damaged.
     """
     checkpoint = newest(folder, LAST)
     if checkpoint is None:
         return State()
     pair = Path(checkpoint + '.json')
     if pair.exists():
-        return State(**files.read_json(pair))
+        return _state_in(pair)
     old = folder / STATE_OF_EARLIER_VERSIONS
-    state = State(**files.read_json(old)) if old.exists() else State()
+    state = _state_in(old) if old.exists() else State()
     return _set_back(state, step_of(checkpoint), evaluate_every)
+
+
+def _state_in(path: Path) -> State:
+    return State(**shapes.known(State, files.read_json(path, State, REMEDY)))
 
 
 def _set_back(state: State, step: int, evaluate_every: int) -> State:

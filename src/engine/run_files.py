@@ -21,6 +21,7 @@ from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
 from src.records.next_commands import MODEL_FILE, how_to_train, similar_to
+from src.records.run_notes import Metrics, ModelNotes, TrainedModel
 from src.scoring.calibrated import Calibration, calibration_lines
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table
@@ -102,7 +103,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
     folder = paths.checkpoints(model)
     path = folder / MODEL_FILE
     if path.exists() and not fresh:
-        earlier = files.read_json(path)
+        earlier = files.read_json(path, ModelNotes, 'add --fresh to train anew')
         differing = _differing(earlier, description)
         if differing:
             raise UserError(
@@ -123,7 +124,7 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     # Early versions did not note the learner.
     learner = earlier.get('learner') or ('head' if earlier.get('backbone') else 'network')
     if learner != now.get('learner', learner):
-        return f'with another command ({COMMANDS[learner]})'
+        return f'with another command ({COMMANDS.get(learner, learner)})'
     for key, words in (
         ('backbone', 'teacher' if learner == STUDENT else 'backbone'),
         ('classes', 'list of classes'),
@@ -134,7 +135,7 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
             return f'with another {words} ({file})' if file else f'with another {words}'
     for key, value in now['settings'].items():
         # A setting that an earlier version did not have was off, or had its default, as --solver has.
-        before = earlier['settings'].get(key, 'adam' if key == 'solver' else value and 0)
+        before = earlier.get('settings', {}).get(key, 'adam' if key == 'solver' else value and 0)
         if before != value:
             flag = FLAGS.get(key, flag_of(key))
             if isinstance(value, bool):
@@ -154,19 +155,21 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
             f'there is no trained model {model} ({paths.shown(path)}): '
             f'{how_to_train(name or model, model)}{similar_to(model, name or model)}'
         )
-    facts = files.read_json(path)
+    remedy = 'train it anew with --fresh'
+    facts = files.read_json(path, ModelNotes, remedy)
     if facts.get('learner') == STUDENT:
         raise UserError(
             f'{model} is a distilled backbone, not a classifier: convert photos with --backbone '
             f'{shlex.quote(paths.shown(paths.frozen(model)))}, then train a head'
         )
+    files.require_kind(facts, TrainedModel, path, remedy)
     return facts
 
 
 def scores_of(model: str, checkpoint: str) -> dict[str, Any]:
     """The scores of a checkpoint by split, from metrics/<model>.json; {} when those belong to another
     checkpoint, or when the run has not ended."""
-    result = files.read_notes(paths.scores(model))
+    result = files.read_notes(paths.scores(model), Metrics)
     same_records = result.get('records') == read_model(model)['records']
     same_step = result.get('best_step') == step_of(checkpoint)
     return result.get('scores', {}) if same_records and same_step else {}

@@ -10,15 +10,45 @@ import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from src.common import paths
 from src.common.errors import UserError
+from src.common.shapes import Count, fault_of
 from src.common.tf1 import tf
 
 LABELS_NODE = 'labels'
 INFO_NODE = 'model_info'
 VIEWS_KEY = 'views'  # in `model_info`: how many views of a picture the graph averages, if more than one
+
+
+class ModelInfo(TypedDict, total=False):
+    """The shape of `model_info` (`common.shapes`); files of earlier versions and of others lack keys."""
+
+    model: str
+    data_set: str | None
+    records: str | None
+    counts: dict[str, Count]
+    learned_from: list[str]
+    backbone: BackboneInfo | None
+    precision: str | None
+    settings: dict[str, Any]
+    scores: dict[str, dict[str, Any]]
+    calibration: dict[str, Any]
+    views: Annotated[int, 1]
+    validated_views: dict[str, dict[str, Any]]
+
+
+class BackboneInfo(TypedDict, total=False):
+    """The facts of a backbone in `model_info`, and the tensor of its bottleneck in the frozen graph."""
+
+    file: str
+    sha256: str
+    bottleneck: str
+    vector: str
+    width: Count
+    field: str
+    joined: list[BackboneInfo]
 
 
 def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, Any]) -> tf.GraphDef:
@@ -63,12 +93,13 @@ def labels_in(path: Path) -> list[str]:
 
 
 def read_info(graph_def: tf.GraphDef) -> dict[str, Any]:
-    """The `model_info` of a graph; empty when it has none."""
+    """The `model_info` of a graph; empty when it has none, or another constant of this name."""
     value = _constant(graph_def, INFO_NODE)
     try:
-        return {} if value is None else json.loads(value.item().decode())
-    except (ValueError, AttributeError):
+        info = {} if value is None else json.loads(value.item().decode())
+    except (ValueError, AttributeError, RecursionError):
         return {}
+    return {} if fault_of(info, ModelInfo) else info
 
 
 def views_in(info: dict[str, Any]) -> int:

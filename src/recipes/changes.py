@@ -75,7 +75,7 @@ def _same(key: str, value: Any, base: Any) -> bool:
 
 def _own(layers: Sequence[int]) -> tuple[list[int], bool]:
     """What of the layers of a head does not follow the data: hidden layers; whether the last has one unit."""
-    return list(layers[1:-1]), layers[-1] == 1
+    return list(layers[1:-1]), list(layers[-1:]) == [1]
 
 
 def _short(value: Any) -> str:

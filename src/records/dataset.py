@@ -17,6 +17,7 @@ from src.common.tf1 import tf
 from src.graph.joined.facts import widths_of
 from src.images.faults import BadImage
 from src.records.fields import Field, bottlenecks
+from src.records.manifest import CompleteManifest, Manifest
 from src.records.next_commands import similar_data_sets, to_convert, to_train, usual_model
 
 
@@ -107,11 +108,13 @@ def open_records(name: str) -> Records:
             f'the data set {name} is not converted ({paths.shown(folder)} is missing): '
             f'run {to_convert(name)}{similar_data_sets(name)}'
         )
-    manifest = files.read_json(paths.manifest(name))
+    remedy = f'to convert anew run {to_convert(name)} --overwrite'
+    manifest = files.read_json(paths.manifest(name), Manifest, remedy)
     if not manifest.get('complete'):
         raise UserError(
             f'the conversion to {paths.shown(folder)} is not finished: to go on run {to_convert(name)}'
         )
+    files.require_kind(manifest, CompleteManifest, paths.manifest(name), remedy)
     return Records(folder, manifest)
 
 

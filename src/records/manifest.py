@@ -32,9 +32,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict
 
 from src.common import consts, files, paths
+from src.common.shapes import Count
+from src.graph.joined.facts import BackboneNotes, JoinedBackbones, OneBackbone
 
+REMEDY = 'repeat the conversion with --overwrite'
 FORMAT = 2  # 1 filled the shards in the order of all hashes
 ALL_SPLITS = (*consts.SPLITS, consts.UNLABELLED)  # in the order of `counts` and `shards`
 
@@ -53,6 +57,56 @@ class Remark:
     reason: str
 
 
+class Manifest(TypedDict, total=False):
+    """The shape of a manifest (`common.shapes`); those of early versions lack some keys."""
+
+    name: str
+    source: str | None
+    classes: list[str]
+    backbone: BackboneNotes | None
+    mirrored: bool
+    precision: str | None
+    split_by: str
+    crop_to_box: bool
+    copies: list[str]
+    shard_size: Count
+    converter: str
+    class_folders: str | None
+    review: dict[str, Any] | None
+    fingerprint: str
+    earlier: list[str]
+    complete: bool
+    counts: dict[str, Count]
+    untrained: list[str]
+    shards: list[str]
+    remarks: list[Remark]
+
+
+class BegunManifest(Manifest):
+    """What the manifest of a conversion that has begun must say."""
+
+    name: str
+    classes: list[str]
+    backbone: OneBackbone | JoinedBackbones | None
+    precision: str | None
+    fingerprint: str
+
+
+class CompleteManifest(BegunManifest):
+    """What the manifest of complete records must say."""
+
+    counts: dict[str, Count]
+    shards: list[str]
+
+
+class ShardNote(TypedDict):
+    """The note on a shard (`conversion.shards.write_records`)."""
+
+    records: Count
+    labels: list[str]
+    remarks: list[Remark]
+
+
 def remarks_of(notes: dict) -> list[dict]:
     """The remarks in a manifest or in the note on a shard, each as a dict of `Remark`'s fields; outcomes that
     earlier versions wrote get their present names."""
@@ -63,8 +117,8 @@ def remarks_of(notes: dict) -> list[dict]:
 
 
 def manifest_of(name: str) -> dict:
-    """The manifest of a data set, complete or not; {} when there is none."""
-    return files.read_notes(paths.manifest(name))
+    """The manifest of a data set, complete or not; {} when there is none or it is damaged."""
+    return files.read_notes(paths.manifest(name), Manifest)
 
 
 def belongs(manifest: dict, fingerprint: str | None) -> bool:

@@ -20,6 +20,7 @@ from src.recipes.recipe import PixelRecipe
 from src.records.backbone_words import backbone_words, graph_words, typed
 from src.records.manifest import belongs, manifest_of, source_of
 from src.records.repeated import changed_by, tuned_by
+from src.records.run_notes import CrossValidated, ModelNotes
 
 MODEL_FILE = 'model.json'
 CROSS_VALIDATED = 'cross_validation.json'  # the scores of `train --folds`, beside MODEL_FILE
@@ -35,14 +36,17 @@ CONVERTERS = {
 
 
 def model_notes(model: str) -> dict:
-    """The content of checkpoints/<model>/model.json: data and settings of a training; {} when missing."""
-    return files.read_notes(paths.checkpoints(model) / MODEL_FILE)
+    """The content of checkpoints/<model>/model.json: data and settings of a training; {} when missing
+    or damaged."""
+    return files.read_notes(paths.checkpoints(model) / MODEL_FILE, ModelNotes)
 
 
 def trained_on(name: str | None = None) -> list[str]:
     """The models that were trained on a data set (on any one by default), the newest first."""
     notes = sorted(paths.CHECKPOINTS_DIR.glob(f'*/{MODEL_FILE}'), key=lambda path: -path.stat().st_mtime)
-    return [path.parent.name for path in notes if name in (None, files.read_notes(path).get('data_set'))]
+    return [
+        path.parent.name for path in notes if name in (None, model_notes(path.parent.name).get('data_set'))
+    ]
 
 
 def data_sets() -> list[str]:
@@ -250,5 +254,5 @@ def _trained_by(name: str, model: str, notes: dict) -> str:
         command += f' --name {shlex.quote(name)}'
         command += '' if model == model_for(name, recipe_name) else f' --model {shlex.quote(model)}'
     command += ''.join(f' {shlex.quote(word)}' for word in changed_by(changes_of(notes)))
-    folds = files.read_notes(paths.checkpoints(model) / CROSS_VALIDATED).get('folds')
+    folds = files.read_notes(paths.checkpoints(model) / CROSS_VALIDATED, CrossValidated).get('folds')
     return command + (f' --folds {folds}' if folds else '')

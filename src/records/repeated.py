@@ -38,7 +38,7 @@ def changed_by(changes: dict[str, Any]) -> Iterator[str]:
         elif key == 'backbones':
             yield from (flag, *value)
         elif key == 'layers':  # 0: the width of the bottlenecks, which may have grown, and the classes
-            yield from (flag, ','.join(map(str, [0, *value[1:-1], 1 if value[-1] == 1 else 0])))
+            yield from (flag, ','.join(map(str, [0, *value[1:-1], 1 if list(value[-1:]) == [1] else 0])))
         elif isinstance(value, list | tuple):
             yield from (flag, ','.join(map(str, value)))
         else:

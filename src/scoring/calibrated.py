@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from src.common.files import count
-from src.scoring.calibration import apply_temperature, fit_temperature
+from src.common.shapes import Count
+from src.scoring.calibration import LIMITS, apply_temperature, fit_temperature
 from src.scoring.kinds import CROSS_VALIDATION
 from src.scoring.scores import Tally, score, whole_score
 
@@ -26,9 +27,9 @@ class Calibration:
     fit it on. `examples`: how many; `log_loss_before` and `log_loss_after` are theirs.
     """
 
-    temperature: float = 1.0
+    temperature: Annotated[float, LIMITS[0]] = 1.0
     fitted_on: str = ''
-    examples: int = 0
+    examples: Count = 0
     log_loss_before: float | None = None
     log_loss_after: float | None = None
 

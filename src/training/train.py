@@ -43,6 +43,7 @@ from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import NOT_OF_LBFGS, HeadRecipe
 from src.records.dataset import Records, load, number_of, open_records
 from src.records.next_commands import CROSS_VALIDATED, to_freeze
+from src.records.run_notes import CrossValidated
 from src.scoring.calibrated import UNCALIBRATED, Calibration, calibration_from
 from src.scoring.kinds import CROSS_VALIDATION
 from src.training.cross_validation import cross_validate
@@ -73,7 +74,7 @@ def cross_validated(
     0 for none. Raises UserError where they do not apply, or when the bottlenecks do not fit in memory.
     """
     kept = paths.checkpoints(model) / CROSS_VALIDATED
-    scores = files.read_notes(kept)
+    scores = files.read_notes(kept, CrossValidated)
     if folds is None:
         folds = scores.get('folds') or _usual_folds(records, recipe)
     if not folds:

@@ -66,6 +66,8 @@ def write_bottlenecks(name: str, **examples: list[tuple[str, np.ndarray]]) -> No
         'name': name,
         'classes': CLASSES,
         'backbone': BACKBONE,
+        'precision': 'float32',
+        'fingerprint': 'f',
         'counts': {split: len(pairs) for split, pairs in examples.items()},
         'shards': shards,
         'complete': True,

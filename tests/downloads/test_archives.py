@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import gzip
 import io
+import random
 import shutil
 import tarfile
 
@@ -32,7 +33,7 @@ def tar(path, *entries, mode='w'):
 GOOD = (entry('./d', tarfile.DIRTYPE, mode=0o000), entry('d/a', body=b'1'), entry('top', body=b'22'))
 
 
-@pytest.mark.parametrize('mode', ['w', 'w:gz', 'w:bz2'])
+@pytest.mark.parametrize('mode', ['w', 'w:gz', 'w:bz2', 'w:xz'])
 def test_tar(goal, tmp_path, mode):
     assert extract(tar(tmp_path / 'a.tar', *GOOD, mode=mode), goal) == ['d', 'top']
     assert tree(goal) == ['d', 'd/a', 'mine', 'top'] and (goal / 'd/a').read_bytes() == b'1'
@@ -156,6 +157,69 @@ def test_cut_off(goal, tmp_path):
     with pytest.raises(UserError, match='damaged'):
         extract(made, goal)
     assert tree(goal) == ['mine']
+
+
+@pytest.mark.parametrize('mode', ['w:gz', 'w:bz2', 'w:xz'])
+def test_a_flipped_bit_anywhere_is_refused(goal, tmp_path, mode):
+    """Random bytes, which are stored as they are, so that a flipped one unpacks without complaint."""
+    body = random.Random(3).randbytes(3000)
+    made = tar(tmp_path / 'a.tgz', entry('first', body=b'1'), entry('a', body=body), mode=mode)
+    good = made.read_bytes()
+    harmless = []
+    for place in range(0, len(good), 37):
+        flipped = bytearray(good)
+        flipped[place] ^= 1 << place % 8
+        made.write_bytes(flipped)
+        try:
+            extract(made, goal)
+        except UserError as error:
+            assert 'a.tgz is damaged' in str(error)
+            assert tree(goal) == ['mine'], 'nothing was written'
+        else:
+            harmless.append(place)
+            assert (goal / 'a').read_bytes() == body and (goal / 'first').read_bytes() == b'1'
+            for name in ('a', 'first'):
+                (goal / name).unlink()
+    assert len(harmless) < 3, 'date and file name in the header of gzip have no checksum'
+
+
+@pytest.mark.parametrize('mode', ['w:gz', 'w:bz2', 'w:xz'])
+@pytest.mark.parametrize('lost', [1, 5])
+def test_an_end_that_is_cut_off(goal, tmp_path, mode, lost):
+    made = tar(tmp_path / 'a.tgz', entry('a', body=bytes(5000)), mode=mode)
+    made.write_bytes(made.read_bytes()[:-lost])
+    with pytest.raises(UserError, match='is damaged'):
+        extract(made, goal)
+    assert tree(goal) == ['mine']
+
+
+def test_a_damaged_header_is_not_the_end(goal, tmp_path):
+    """tarfile ends at it without an error."""
+    made = tar(tmp_path / 'a.tar', *(entry(name, body=b'1') for name in 'abc'))
+    data = bytearray(made.read_bytes())
+    data[2 * 512 + 3] ^= 1  # in the name of b
+    made.write_bytes(data)
+    with pytest.raises(UserError, match=r'is damaged \(a damaged header\)'):
+        extract(made, goal)
+    assert tree(goal) == ['mine']
+
+
+def test_an_archive_without_end_mark_or_with_much_padding(goal, tmp_path):
+    made = tar(tmp_path / 'a.tar', entry('a', body=b'1'))
+    whole = made.read_bytes()
+    made.write_bytes(whole[:1024])  # as some programs write it
+    assert extract(made, goal) == ['a']
+    made.write_bytes(gzip.compress(whole + bytes(3_000_000)))
+    assert extract(made, goal) == ['a']
+
+
+def test_padding_larger_than_the_disk(goal, tmp_path, monkeypatch):
+    usage = collections.namedtuple('usage', 'free')
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage(2_000_000))
+    made = tar(tmp_path / 'a.tar', entry('a', body=b'1'))
+    made.write_bytes(gzip.compress(made.read_bytes() + bytes(3_000_000)))
+    with pytest.raises(UserError, match='unpacks to more than the free'):
+        extract(made, goal)
 
 
 def test_ctrl_c_leaves_no_partial_files(goal, tmp_path, monkeypatch):

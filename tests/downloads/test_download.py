@@ -89,9 +89,52 @@ def test_a_complete_part_needs_no_request(site, tmp_path):
 
 def test_without_checksum_nothing_is_resumed_blindly(site, tmp_path):
     (tmp_path / 'a.tar.part').write_bytes(OTHER[:1000])
-    site.answers = [serves_ranges(BODY)]
-    archive, _ = obtain(remote(site, checksum=False), tmp_path)
-    assert 'Range' not in site.asked[0] and archive.read_bytes() == BODY
+    body = tar_of(graph_pb=BODY)
+    site.answers = [serves_ranges(body)]
+    archive, _ = obtain(remote(site, body, checksum=False), tmp_path)
+    assert 'Range' not in site.asked[0] and archive.read_bytes() == body
+
+
+@pytest.mark.parametrize('mode', ['w:gz', 'w:bz2', 'w:xz'])
+def test_a_flipped_bit_in_an_archive_without_known_checksum(site, tmp_path, mode):
+    body = tar_of(mode, graph_pb=BODY)
+    flipped = bytearray(body)
+    flipped[len(body) // 2] ^= 1
+    what = Download('graph', tmp_path, (remote(site, body, checksum=False, name='g.tgz'),), 'terms', 'next')
+    site.answers = [serves(bytes(flipped)), serves(body)]
+    with pytest.raises(UserError, match=r'g\.tgz\.part is damaged \(.*\): removed; repeat, or try another'):
+        install(what, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != '.lock'], 'nothing has a final name'
+    install(what, tmp_path)
+    assert (tmp_path / 'graph_pb').read_bytes() == BODY
+
+
+def test_an_existing_archive_with_a_flipped_bit_is_not_unpacked(site, tmp_path):
+    body = bytearray(tar_of('w:gz', graph_pb=BODY))
+    body[-6] ^= 1  # in the checksum itself
+    what = Download('graph', tmp_path, (remote(site, body, checksum=False, name='g.tgz'),), 'terms', 'next')
+    (tmp_path / 'g.tgz').write_bytes(body)
+    with pytest.raises(UserError, match=r'g\.tgz is damaged \(.*\): delete it, then repeat'):
+        install(what, tmp_path)
+    assert not (tmp_path / 'graph_pb').exists() and not site.asked
+
+
+def test_the_minimum_speed_is_a_setting_of_the_command(dogs, monkeypatch, tmp_path):
+    seen = []
+    real = transfer.SpeedFloor
+    monkeypatch.setattr(transfer, 'SpeedFloor', lambda least: seen.append(least) or real(least))
+    monkeypatch.setitem(download.DOWNLOADS, 'dogs', dogs)
+    download.main(['dogs', '--dest', str(tmp_path / 'one')])
+    download.main(['dogs', '--dest', str(tmp_path / 'two'), '--min-speed', '2.5'])
+    download.main(['dogs', '--dest', str(tmp_path / 'three'), '--min-speed', '0'])
+    assert seen == [1000, 1000, 2500, 2500, 0, 0]
+
+
+@pytest.mark.parametrize('speed', ['-1', 'fast', 'inf', 'nan'])
+def test_a_minimum_speed_that_is_none(speed, capsys):
+    with pytest.raises(SystemExit) as ended:
+        download.main(['inception', f'--min-speed={speed}'])
+    assert ended.value.code == 2 and '--min-speed' in capsys.readouterr().err
 
 
 def test_wrong_bytes_are_removed(site, tmp_path):

@@ -15,7 +15,7 @@ import requests
 from src.common.errors import UserError
 from src.downloads import picture
 from src.downloads.http import shown_url, why
-from src.downloads.picture import fetch_image, is_public
+from src.downloads.picture import fetch_image
 from tests.downloads.loopback import resets, serves
 
 PHOTO = b'\xff\xd8photo' * 5000
@@ -201,29 +201,6 @@ def test_shown_url():
     assert shown_url('https://u:p@h:1/a/b@c?q#f') == 'https://h:1/a/b@c'
     assert shown_url('https://u:p@h?q=//x') == 'https://h'
     assert len(shown_url('data:' + 'x' * 999)) == 120
-
-
-# fmt: off
-PRIVATE = [
-    '127.0.0.1', '127.8.9.1', '10.0.0.1', '172.16.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1',
-    '0.0.0.0', '224.0.0.1', '255.255.255.255', '240.0.0.1', '192.0.2.1', '198.18.0.1', '::', '::1',
-    'fe80::1', 'fe80::1%eth0', 'fc00::1', 'fec0::1', 'ff02::1', '::ffff:127.0.0.1', '::ffff:10.0.0.1',
-    '64:ff9b::7f00:1', '64:ff9b::a00:1', '2002:7f00:1::', '2001:db8::1', '::7f00:1',
-    '2001:0:4136:e378:8000:63bf:3fff:fdd2',
-]
-# fmt: on
-
-
-@pytest.mark.parametrize('address', PRIVATE)
-def test_not_public(address):
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize(
-    'address', ['8.8.8.8', '171.64.68.10', '2607:f8b0::1', '::ffff:8.8.8.8', '64:ff9b::808:808']
-)
-def test_public(address):
-    assert is_public(address)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from src.common.errors import UserError
-from src.downloads import transfer
+from src.downloads import speed, transfer
 from tests.downloads.loopback import resets, serves, serves_ranges
 
 BODY = random.Random(1).randbytes(300_000)
@@ -116,6 +117,130 @@ def test_tries_are_counted_anew_after_progress(site, tmp_path, monkeypatch):
     assert len(site.asked) == 10 > transfer.TRIES and sum(site.sent) == len(BODY)
 
 
+def in_turn(*answers):
+    """One answer after the other, for ever."""
+    turns = itertools.cycle(answers)
+    return lambda handler: next(turns)(handler)
+
+
+CUT = serves(BODY, cut=100_000)
+CUT_RANGES = serves_ranges(BODY, cut=100_000)
+NO_PROGRESS = {
+    'no ranges': CUT,
+    'no ranges, cut sooner and sooner': in_turn(*(serves(BODY, cut=n) for n in range(100_000, 0, -9000))),
+    '416': in_turn(CUT_RANGES, serves(code=416)),
+    '416 with the size': in_turn(CUT_RANGES, serves(code=416, Content_Range='bytes */300000')),
+    'no Content-Range': in_turn(CUT_RANGES, serves(BODY[100_000:], 206)),
+    'Content-Range of other bytes': in_turn(
+        CUT_RANGES, serves(BODY[:100_000], 206, Content_Range='bytes 0-99999/300000')
+    ),
+    'another version each time': in_turn(
+        *(serves_ranges(BODY, cut=100_000, ETag=f'"{n}"') for n in range(7))
+    ),
+    'another version, If-Range ignored': in_turn(
+        serves(BODY, cut=100_000, ETag='"1"'),
+        serves(BODY[100_000:], 206, Content_Range='bytes 100000-299999/300000', ETag='"2"'),
+    ),
+}
+
+
+@pytest.mark.parametrize('fault', NO_PROGRESS)
+def test_the_same_bytes_again_are_no_progress(site, tmp_path, monkeypatch, fault):
+    monkeypatch.setattr(transfer, 'PROGRESS', 10_000)
+    site.answers = [NO_PROGRESS[fault]]
+    with pytest.raises(UserError, match=r'cannot fetch .*/x/a\.tar \(.*\): check the network and repeat'):
+        bring(site, tmp_path)
+    assert len(site.asked) == transfer.TRIES
+
+
+def test_bytes_of_an_earlier_run_are_no_progress(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, 'PROGRESS', 10_000)
+    (tmp_path / 'a.tar.part').write_bytes(BODY[:120_000])
+    site.answers = [CUT]
+    with pytest.raises(UserError, match=r'100\.0 kB of 300\.0 kB are kept'):
+        bring(site, tmp_path)
+    assert len(site.asked) == transfer.TRIES
+
+
+def trickles(pause, *, headers=False):
+    """Sends 100 bytes with a pause before each, in the body or in the headers."""
+
+    def answer(handler) -> None:
+        if not headers:
+            serves(BODY, cut=0)(handler)
+        for letter in b'HTTP/1.0 200 OK\r\nX-Long: ' + b'x' * 80 if headers else BODY[:100]:
+            handler.wfile.write(bytes([letter]))
+            pause.wait(0.05)
+
+    return answer
+
+
+@pytest.mark.parametrize('headers', [False, True])
+def test_a_connection_below_the_minimum_speed_is_cut(site, tmp_path, monkeypatch, headers):
+    monkeypatch.setattr(speed, 'WINDOW', 0.3)
+    monkeypatch.setattr(transfer, 'READ_SECONDS', 30)
+    monkeypatch.setattr(transfer, 'TRIES', 2)
+    over = threading.Event()
+    site.answers = [trickles(over, headers=headers)]
+    with pytest.raises(UserError, match=r'\(slower than 1\.0 kB/s, see --min-speed\): check the network'):
+        bring(site, tmp_path)
+    over.set()
+    assert len(site.asked) == 2
+    assert not [thread for thread in threading.enumerate() if 'SpeedFloor' in str(thread)]
+
+
+@pytest.mark.parametrize('least', [0, 10])
+def test_a_connection_above_the_minimum_speed_is_not_cut(site, tmp_path, monkeypatch, least):
+    monkeypatch.setattr(speed, 'WINDOW', 0.3)
+    monkeypatch.setattr(transfer, 'READ_SECONDS', 30)
+    pause = threading.Event()
+
+    def steady(handler) -> None:
+        serves(BODY, cut=0)(handler)
+        for start in range(0, len(BODY), 10_000):
+            handler.wfile.write(BODY[start : start + 10_000])
+            pause.wait(0.03)
+
+    site.answers = [steady]
+    part = tmp_path / 'a.tar.part'
+    transfer.transfer(f'{site.url}/x/a.tar', part, len(BODY), min_speed=least)
+    assert part.read_bytes() == BODY and len(site.asked) == 1
+
+
+def test_after_a_slow_connection_a_fast_one_resumes(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, 'WINDOW', 0.3)
+    monkeypatch.setattr(transfer, 'READ_SECONDS', 30)
+    over = threading.Event()
+
+    def stops(handler) -> None:
+        serves(BODY, cut=100_000)(handler)
+        over.wait()
+
+    site.answers = [stops, serves_ranges(BODY)]
+    assert bring(site, tmp_path) == BODY
+    over.set()
+    assert int(site.asked[1]['Range'][len('bytes=') : -1]) > 99_000
+
+
+def test_the_body_of_a_redirect_is_not_read(site, tmp_path):
+    over = threading.Event()
+
+    def endless(handler) -> None:
+        serves(code=302, Location='/elsewhere', Content_Length=None)(handler)
+        while not over.is_set():
+            handler.wfile.write(bytes(65536))
+
+    site.answers = [endless, serves(BODY)]
+    assert bring(site, tmp_path) == BODY
+    over.set()
+
+
+def test_redirects_in_circles_end(site, tmp_path):
+    site.answers = [serves(code=302, Location='/again')]
+    with pytest.raises(UserError, match='more than 5 redirects'):
+        bring(site, tmp_path)
+
+
 def test_delays_grow_and_respect_retry_after(site, tmp_path, monkeypatch):
     waits = []
     monkeypatch.setattr(transfer, 'FIRST_DELAY', 1.0)
@@ -191,6 +316,6 @@ def test_a_redirect_is_followed(site, tmp_path):
 
 def test_a_redirect_to_a_file_is_not_followed(site, tmp_path):
     site.answers = [serves(code=302, Location='file:///etc/passwd')]
-    with pytest.raises(UserError, match='not a valid web address'):
+    with pytest.raises(UserError, match='is not a web address'):
         bring(site, tmp_path)
     assert len(site.asked) == 1 and not list(tmp_path.iterdir())

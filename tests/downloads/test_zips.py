@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import random
 import shutil
 import stat
 import zipfile
@@ -126,3 +127,21 @@ def test_a_damaged_member_is_not_kept(goal, tmp_path):
     with pytest.raises(UserError, match='damaged'):
         unpack(made, goal)
     assert tree(goal) == ['mine']
+
+
+@pytest.mark.parametrize('compression', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_flipped_bit_in_the_last_member_is_noticed_before_the_first_is_written(goal, tmp_path, compression):
+    made = tmp_path / 'a.zip'
+    body = random.Random(3).randbytes(3000)
+    with zipfile.ZipFile(made, 'w', compression) as archive:
+        archive.writestr('first', b'1')
+        archive.writestr('last', body)
+        start = archive.getinfo('last').header_offset
+    good = made.read_bytes()
+    for place in range(start + 60, start + 2900, 371):
+        flipped = bytearray(good)
+        flipped[place] ^= 1 << place % 8
+        made.write_bytes(flipped)
+        with pytest.raises(UserError, match=r'a\.zip is no zip archive or damaged'):
+            unpack(made, goal)
+        assert tree(goal) == ['mine']

@@ -24,6 +24,7 @@ from src.common.paths import MANIFEST
 from src.data_preparation.conversion import job as jobs
 from src.images.faults import START_BYTES, BadImage, check_start
 from src.images.files import read_if_picture
+from src.records.manifest import REMEDY, BegunManifest
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,9 @@ class RecordsFolder:
         file = self.place / name
         return file.exists() if isinstance(file, Path) else FileSystems.exists(file.url)
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str, kind: Any = dict, remedy: str = REMEDY) -> Any:
         with local_copy(self.place / name) as path:
-            return files.read_json(path)
+            return files.read_json(path, kind, remedy)
 
     def sha256(self, name: str) -> str | None:
         """Of a file; None when it is missing."""
@@ -151,7 +152,7 @@ class RecordsFolder:
         if isinstance(self.place, Path):
             jobs.claim(self.place, manifest, overwrite)
         elif self.exists(MANIFEST) and not overwrite:
-            jobs.require_same(self.read_json(MANIFEST), manifest, self.place)
+            jobs.require_same(self.read_json(MANIFEST, BegunManifest), manifest, self.place)
             self._delete('.*.tmp')
             self._delete('notes/.*.tmp')
         else:

@@ -46,6 +46,7 @@ from src.data_preparation.conversion.shards import (
 from src.data_preparation.samples import Planned, Sample, class_names, skipped
 from src.data_preparation.splits import deduplicated, digest_of, planned_as
 from src.graph.precision import INT8
+from src.records.manifest import Manifest, ShardNote
 
 # Files that a worker reads at the same time to hash them, as reading waits for disks and networks.
 HASH_BATCH, HASH_THREADS = 64, 8
@@ -188,7 +189,7 @@ def claim(
     task.folder.claim(manifest, task.overwrite)
     write_models(models, task.folder)
     # Of an earlier run: its records are with or without mirrored pictures.
-    begun = task.folder.read_json(MANIFEST).get('mirrored', False)
+    begun = task.folder.read_json(MANIFEST, Manifest).get('mirrored', False)
     return Plan(jobs.with_bottlenecks_of(manifest, manifest['backbone'], begun), counts)
 
 
@@ -226,7 +227,7 @@ class WriteShard(beam.DoFn):
                 # Before the shard gets its name: every finished shard has its note.
                 folder.write_json(note_name(shard.name), note)
             self._skipped.inc(len(note['remarks']))
-        yield totals_of(shard.name, folder.read_json(note_name(shard.name)))
+        yield totals_of(shard.name, folder.read_json(note_name(shard.name), ShardNote))
 
 
 def complete(totals: Totals, task: Task, plan: Plan) -> None:

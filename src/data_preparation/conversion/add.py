@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from src.common.files import count
 from src.common.locks import at_work
 from src.common.paths import MANIFEST
 from src.common.progress import progress, say
+from src.common.shapes import Count
 from src.data_preparation.conversion.bottlenecks import BOTH, PLAIN, Extractor, computed
 from src.data_preparation.conversion.calibration import recorded
 from src.data_preparation.conversion.int8 import LocalStore, models_of, with_models, write_models
@@ -35,9 +37,23 @@ from src.records import dataset
 from src.records.dataset import Records
 from src.records.example import fields_of, id_and_image, read_shard, with_bottlenecks, write_shard
 from src.records.fields import MIRRORED, encoded_image
-from src.records.manifest import UNIFORM, Remark
+from src.records.manifest import UNIFORM, Remark, ShardNote
 
 ADDING = 'adding.json'
+
+
+class Done(TypedDict):
+    """What `_rewrite` returns of a shard."""
+
+    records: Count
+    remarks: list[Remark]
+
+
+class Adding(TypedDict, total=False):
+    """The shape of `adding.json`."""
+
+    done: dict[str, Done]
+    int8: dict[str, dict]
 
 
 def add_bottlenecks(records: Records, backbones: Sequence[Backbone] = (), mirrored: bool = False) -> Records:
@@ -155,7 +171,7 @@ def _done(records: Records, addition: _Addition) -> dict[str, dict]:
 
 def _begun(records: Records, addition: _Addition) -> dict:
     """What `adding.json` says of this addition; {} when it has not begun."""
-    begun = files.read_notes(records.folder / ADDING)
+    begun = files.read_notes(records.folder / ADDING, Adding)
     return begun if all(begun.get(key) == value for key, value in addition.target.items()) else {}
 
 
@@ -193,7 +209,7 @@ def _rewrite(
     except dataset.damages() as error:
         raise dataset.damage(records, [shard], {consts.ID_FIELD: encoded_image()}) from error
     if remarks:
-        note = files.read_notes(records.folder / note_name(name))
+        note = files.read_notes(records.folder / note_name(name), ShardNote)
         note |= {'records': number, 'remarks': [*note.get('remarks', ()), *remarks]}
         files.write_json(records.folder / note_name(name), note)
     return {'records': number, 'remarks': remarks}
@@ -201,7 +217,7 @@ def _rewrite(
 
 def _without_skipped(manifest: dict, done: dict[str, dict]) -> dict:
     """The manifest without the records that were left out."""
-    counts, remarks = Counter(manifest['counts']), list(manifest['remarks'])
+    counts, remarks = Counter(manifest['counts']), list(manifest.get('remarks', ()))
     for name, notes in done.items():
         counts[name.partition('-')[0]] -= len(notes['remarks'])
         remarks.extend(notes['remarks'])

@@ -29,6 +29,7 @@ from src.data_preparation.splits import with_copies
 from src.graph.backbones import Backbone
 from src.graph.precision import INT8
 from src.records.dataset import open_records
+from src.records.manifest import REMEDY, Manifest, ShardNote
 
 
 def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dict:
@@ -58,14 +59,16 @@ def convert(job: Job, backbone: Backbone | None, overwrite: bool = False) -> dic
         claim(folder, manifest, overwrite)
         write_models(models, LocalStore(folder))
         # Of an earlier run: its records are with or without mirrored pictures.
-        begun = replace(job, mirrored=files.read_json(folder / MANIFEST).get('mirrored', False))
+        begun = replace(job, mirrored=files.read_json(folder / MANIFEST, Manifest).get('mirrored', False))
         manifest = with_bottlenecks_of(manifest, manifest['backbone'], begun.mirrored)
         shards = into_shards(planned, job.shard_size)
         write_missing(folder, shards, begun, backbone, classes, models_of(manifest['backbone'], folder))
         skipped = Totals(
             remarks=[asdict(remark) for remark in (*job.remarks, *remarks)], reviewed=plan.reviewed
         )
-        written = (totals_of(s.name, files.read_json(folder / note_name(s.name))) for s in shards)
+        written = (
+            totals_of(s.name, files.read_json(folder / note_name(s.name), ShardNote, REMEDY)) for s in shards
+        )
         manifest = complete(manifest, add_up([skipped, *written]))
         files.write_json(folder / MANIFEST, manifest)
         write_skipped(manifest)

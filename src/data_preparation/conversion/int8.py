@@ -29,6 +29,7 @@ from src.graph.joined.join import parts_for
 from src.graph.lite.backbones import int8_backbone
 from src.graph.lite.package import SUFFIX
 from src.graph.preprocessing.pictures import pictures_in
+from src.records.manifest import REMEDY, BegunManifest
 
 
 class Store(Protocol):
@@ -39,7 +40,7 @@ class Store(Protocol):
     def sha256(self, name: str) -> str | None:
         """Of a file; None when it is missing."""
 
-    def read_json(self, name: str) -> Any: ...
+    def read_json(self, name: str, kind: Any, remedy: str) -> Any: ...
 
     def write(self, name: str, data: bytes) -> None: ...
 
@@ -51,8 +52,8 @@ class LocalStore:
     def sha256(self, name: str) -> str | None:
         return files.sha256(self.place / name) if (self.place / name).exists() else None
 
-    def read_json(self, name: str) -> Any:
-        return files.read_json(self.place / name)
+    def read_json(self, name: str, kind: Any, remedy: str) -> Any:
+        return files.read_json(self.place / name, kind, remedy)
 
     def write(self, name: str, data: bytes) -> None:
         with files.atomic(self.place / name, 'wb') as stream:
@@ -76,7 +77,7 @@ def prepared(
     """
     known: Mapping[str, Facts] = {}
     if not overwrite and store.sha256(MANIFEST):
-        held = store.read_json(MANIFEST)
+        held = store.read_json(MANIFEST, BegunManifest, REMEDY)
         require_same(held, manifest, store.place)
         known = int8_of(held['backbone'])
     facts, models = with_models(manifest['backbone'], known, store, load, pictures)

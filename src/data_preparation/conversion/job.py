@@ -18,7 +18,7 @@ from src.data_preparation.conversion.reviewed import Review
 from src.data_preparation.per_class import Draw
 from src.data_preparation.samples import Planned, Sample, shown
 from src.graph.joined.facts import chained, members, without_places
-from src.records.manifest import ALL_SPLITS, FORMAT, Remark, remarks_of
+from src.records.manifest import ALL_SPLITS, FORMAT, REMEDY, BegunManifest, Remark, remarks_of
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def claim(folder: Path, manifest: dict, overwrite: bool) -> None:
     """
     path = folder / MANIFEST
     if path.exists() and not overwrite:
-        require_same(files.read_json(path), manifest, folder)
+        require_same(files.read_json(path, BegunManifest, REMEDY), manifest, folder)
         for leftover in folder.rglob('.*.tmp'):  # of a run that was killed
             leftover.unlink(missing_ok=True)
         return

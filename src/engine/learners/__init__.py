@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from src.common.errors import UserError
 from src.engine.learner import Learner
 from src.engine.learners.head import Head
 from src.engine.learners.network import Network
@@ -15,5 +16,8 @@ LEARNERS: dict[str, type[Learner]] = {learner.kind: learner for learner in (Head
 
 def learner_of(facts: Mapping[str, Any]) -> type[Learner]:
     """The kind of learner that a model.json describes. Earlier versions did not name it: only heads had a
-    backbone."""
-    return LEARNERS[facts.get('learner') or ('head' if facts['backbone'] else 'network')]
+    backbone. Raises UserError for one that this version does not know."""
+    kind = facts.get('learner') or ('head' if facts.get('backbone') else 'network')
+    if kind not in LEARNERS:
+        raise UserError(f'a model was trained by the unknown learner {kind!r}: train it anew with --fresh')
+    return LEARNERS[kind]

@@ -17,6 +17,7 @@ import numpy as np
 from src.common import paths
 from src.common.errors import LONGEST_REASON, UserError, first_line
 from src.common.files import count
+from src.common.shapes import fault_of
 from src.common.tf1 import tf
 from src.freezing.keras.tracing import concrete, ending, layers_of
 
@@ -104,10 +105,13 @@ def _config(file: Path) -> dict[str, Any]:
         if text is None:
             what = f'weights without a model: for NETWORK --weights {shown}' if start == HDF5 else 'no model'
             raise UserError(f'{shown} holds {what}')
-        return json.loads(text)
+        config = json.loads(text)
+        if fault := fault_of(config, dict):
+            raise ValueError(f'in its configuration {fault}')
+        return config
     except OSError as error:
         raise UserError(f'cannot read {shown}: {error.strerror or first_line(error)}') from error
-    except (ValueError, zipfile.BadZipFile) as error:
+    except (ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise UserError(f'{shown} is damaged: {first_line(error)}') from error
 
 

@@ -13,15 +13,53 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, TypedDict
 
 from src.common import consts
 from src.common.errors import UserError
+from src.common.shapes import Count
 from src.graph.lite.package import SUFFIX
 
 Facts = Mapping[str, Any]
 INT8 = 'int8'
 _NO_IDENTITY = ('file', 'path', INT8)  # files may be moved, and the model follows from the rest
+
+
+class ChangeNotes(TypedDict, total=False):
+    """`changes` in the facts of one backbone (`backbone_flags.Changes.facts`)."""
+
+    input_size: list[Count]
+    set: dict[str, Any]
+    inference_mode: bool
+
+
+class BackboneNotes(TypedDict, total=False):
+    """The shape of the facts (`common.shapes`), also of those in files of earlier versions."""
+
+    file: str
+    path: str
+    sha256: str
+    bottleneck: str
+    width: Count
+    input_size: list[Count] | None
+    pixel_range: list[float] | None
+    changes: ChangeNotes
+    field: str
+    joined: list[OneBackbone]
+
+
+class OneBackbone(BackboneNotes):
+    """What the facts of one backbone must say."""
+
+    file: str
+    sha256: str
+    width: Count
+
+
+class JoinedBackbones(OneBackbone):
+    """What the facts of several must say."""
+
+    joined: list[OneBackbone]
 
 
 def members(facts: Facts | None) -> list[dict[str, Any]]:

@@ -19,6 +19,11 @@ def backbone_of(facts: Mapping[str, Any], optimized: bool = True) -> Backbone:
 
 
 def _one(facts: Mapping[str, Any], optimized: bool) -> Backbone:
+    if 'path' not in facts:
+        raise UserError(
+            f'the facts of the backbone {facts["file"]} do not say where it is: convert the photos anew with '
+            '--overwrite, and train again'
+        )
     path = paths.located(paths.ROOT / facts['path'])
     if path.is_file() and files.sha256(path) != facts['sha256']:
         raise UserError(

@@ -19,7 +19,8 @@ from typing import IO, Any, NamedTuple
 
 from src.common import files, paths
 from src.common.errors import UserError, first_line
-from src.graph.model_info import labels_in
+from src.common.shapes import fault_of
+from src.graph.model_info import ModelInfo, labels_in
 
 SUFFIX = '.tflite'
 LABELS, INFO = 'labels.txt', 'model_info.json'
@@ -133,8 +134,8 @@ def _facts(path: Path, stream: IO[bytes]) -> tuple[list[str], dict[str, Any], in
         info = json.loads(texts.get(INFO, '{}'))
     except Exception as error:  # damaged zips make `zipfile` and its decompressors raise nearly every type
         raise UserError(f'{paths.shown(path)} is damaged: {first_line(error)}') from error
-    if not isinstance(info, dict):
-        raise UserError(f'{paths.shown(path)} is damaged: its {INFO} is not a JSON object')
+    if fault := fault_of(info, ModelInfo):
+        raise UserError(f'{paths.shown(path)} is damaged: in its {INFO} {fault}; export it again')
     lines = (line.strip() for line in texts.get(LABELS, '').splitlines())
     return [line for line in lines if line], info, size
 

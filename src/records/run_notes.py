@@ -1,0 +1,94 @@
+"""The shapes of the files of a run (`common.shapes`): model.json and metrics/<model>.json.
+
+Only what commands cannot do without is required: files of earlier versions lack the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict, get_type_hints
+
+from src.common.shapes import Count
+from src.graph.joined.facts import BackboneNotes, JoinedBackbones, OneBackbone
+from src.recipes.distill_recipe import DistillRecipe
+from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
+
+RECIPES = (HeadRecipe, PixelRecipe, FineTuneRecipe, DistillRecipe)
+_HINTS = {name: hint for one in RECIPES for name, hint in get_type_hints(one).items()}
+Settings = TypedDict('Settings', _HINTS | {'batch_size': Annotated[int, 1]}, total=False)
+
+
+class ModelNotes(TypedDict, total=False):
+    """model.json: what a model was trained on and how (`engine.run_files.describe`), and the learner's
+    facts."""
+
+    data_set: str
+    recipe: str | None
+    changed: Settings
+    records: str
+    classes: list[str]
+    counts: dict[str, Count]
+    learned_from: list[str]
+    settings: Settings
+    learner: str | None
+    backbone: BackboneNotes | None
+    precision: str | None
+    thawed: list[str]
+    start_sha256: str
+
+
+class TrainedModel(ModelNotes):
+    """model.json of a classifier, as training resumes from it and `freeze` reads it."""
+
+    data_set: str
+    records: str
+    classes: list[str]
+    counts: dict[str, Count]
+    settings: Settings
+    backbone: OneBackbone | JoinedBackbones | None
+    precision: str | None
+
+
+class Metrics(ModelNotes, total=False):
+    """metrics/<model>.json: the same, and how the run ended (`engine.run_files.outcome`)."""
+
+    steps: Count
+    best_step: Count
+    ended: str
+    seconds: float
+    scores: dict[str, Scores]
+    calibration: CalibrationNotes
+
+
+class Scores(TypedDict, total=False):
+    """`scoring.scores.whole_score` as JSON, and the scores without the temperature."""
+
+    examples: Count
+    top_1: float | None
+    top_5: float | None
+    log_loss: float | None
+    calibration_error: float | None
+    log_loss_uncalibrated: float | None
+    calibration_error_uncalibrated: float | None
+
+
+class CalibrationNotes(TypedDict, total=False):
+    """`scoring.calibrated.Calibration` as JSON."""
+
+    temperature: Annotated[float, 0]
+    fitted_on: str
+    examples: Count
+    log_loss_before: float | None
+    log_loss_after: float | None
+
+
+class FinishedRun(Metrics):
+    """metrics/<model>.json as the commands of `analysis` read it."""
+
+    scores: dict[str, Scores]
+
+
+class CrossValidated(TypedDict, total=False):
+    """cross_validation.json beside model.json: scores by their names, and how they were computed."""
+
+    folds: Count
+    calibration: CalibrationNotes
