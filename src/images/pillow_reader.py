@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from src.common import consts
-from src.images.decode import decode_with_pillow
+from src.images.decode import charged, decode_with_pillow
 from src.images.faults import BadImage, or_fault
+from src.images.formats.header import RESIZED
 from src.images.headers import Header, read_header
 from src.images.ratios import Target, plain_in_full
 from src.images.resizing.checks import check_facts
@@ -45,8 +46,9 @@ class PillowReader:
         """
         header = header or read_header(data)
         ratios = [target.ratio(header) for target, _ in self._targets]
-        decoded = {ratio: decode_with_pillow(data, ratio, header) for ratio in set(ratios)}
-        return self._pixels([decoded[ratio] for ratio in ratios])
+        with charged(header, min(ratios)):
+            decoded = {ratio: decode_with_pillow(data, ratio, header) for ratio in set(ratios)}
+            return self._pixels([decoded[ratio] for ratio in ratios])
 
     def read_many(self, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
         """The pixels [height, width, 3] float32 of each picture, or the BadImage."""
@@ -54,9 +56,10 @@ class PillowReader:
 
     def resize(self, pixels: np.ndarray) -> np.ndarray:
         """Preprocess a decoded picture [h, w, 3] uint8. Returns [height, width, 3] float32. Raises BadImage
-        for more than consts.MAX_IMAGE_PIXELS."""
-        if pixels.size > 3 * consts.MAX_IMAGE_PIXELS:
-            raise BadImage(f'more than {consts.MAX_IMAGE_PIXELS:,} pixels')
+        for a picture of which consts.PICTURE_BYTES would not hold the pixels as float32."""
+        most = consts.PICTURE_BYTES // RESIZED
+        if pixels.size > 3 * most:
+            raise BadImage(f'more than {most:,} pixels')
         return self._pixels([pixels] * len(self._targets))
 
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
