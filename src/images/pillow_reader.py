@@ -45,7 +45,7 @@ class PillowReader:
         `header` is that of `read_header(data)`, if it is known already. Raises BadImage.
         """
         header = header or read_header(data)
-        ratios = [target.ratio(header) for target, _ in self._targets]
+        ratios = self._ratios(header)
         with charged(header, min(ratios)):
             decoded = {ratio: decode_with_pillow(data, ratio, header) for ratio in set(ratios)}
             return self._pixels([decoded[ratio] for ratio in ratios])
@@ -66,8 +66,15 @@ class PillowReader:
         """Whether the picture is decoded in full as TensorFlow decodes it, and has at most `most_pixels`."""
         return plain_in_full(header, [target for target, _ in self._targets], most_pixels)
 
+    def ratio(self, header: Header) -> int:
+        """The ratio by which the decoder divides the sides of the picture; the least of several."""
+        return min(self._ratios(header))
+
     def close(self) -> None:
         """Nothing is held."""
+
+    def _ratios(self, header: Header) -> list[int]:
+        return [target.ratio(header) for target, _ in self._targets]
 
     def _pixels(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """The pixels of a decoded picture [h, w, 3] uint8, which is given for each size."""

@@ -105,6 +105,10 @@ class ImageReader:
         and the picture has at most `most_pixels`."""
         return plain_in_full(header, [part.target for part in self._parts], most_pixels)
 
+    def ratio(self, header: Header) -> int:
+        """The ratio by which the decoder divides the sides of the picture; the least of several."""
+        return min(self._ratios(header))
+
     @cached_property
     def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:
         """Encoded images [N] to pixels [N, height, width, 3]; built at the first use, as most readers do not
