@@ -45,9 +45,19 @@ UNLABELLED = 'unlabelled'  # photos to be named, as in Kaggle's test set
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.1
 
-# Larger pictures are refused before they are decoded: 120 million pixels need 360 MB. JPEGs may have four
-# times as many (phone cameras have 200 million): they are decoded at half their size.
+# Larger pictures are refused before they are decoded. JPEGs may have four times as many pixels (phone cameras
+# have 200 million), as they can be decoded at a fraction of their size.
 MAX_IMAGE_PIXELS = 120_000_000
+# Memory for decoding and resizing pictures, in all threads of a process together, and for one picture, both
+# estimated from its header. The rest is kept for small pictures, which never wait for large ones. A picture
+# that needs more is decoded at a fraction of its size, or refused.
+DECODING_BYTES = 640_000_000
+PICTURE_BYTES = 540_000_000  # 120 million pixels of 4 bytes, and what is left of them
+# CPU time for one picture, estimated from its header. Decoding cannot be interrupted.
+PICTURE_SECONDS = 5
+# Scans of a JPEG. Encoders write 10, and optimizers some tens; libjpeg-turbo's own tests with hostile files
+# stop at 500 (https://github.com/libjpeg-turbo/libjpeg-turbo/blob/main/fuzz/decompress.cc).
+MAX_SCANS = 500
 
 # About so many records in one TFRecord file: what a conversion redoes at most after it was killed.
 SHARD_SIZE = 512

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from src.common import consts
-from src.images.decode import decode_with_pillow
+from src.images.decode import charged, decode_with_pillow
 from src.images.faults import BadImage, or_fault
+from src.images.formats.header import RESIZED
 from src.images.headers import Header, read_header
 from src.images.ratios import Target, plain_in_full
 from src.images.resizing.checks import check_facts
@@ -44,9 +45,10 @@ class PillowReader:
         `header` is that of `read_header(data)`, if it is known already. Raises BadImage.
         """
         header = header or read_header(data)
-        ratios = [target.ratio(header) for target, _ in self._targets]
-        decoded = {ratio: decode_with_pillow(data, ratio, header) for ratio in set(ratios)}
-        return self._pixels([decoded[ratio] for ratio in ratios])
+        ratios = self._ratios(header)
+        with charged(header, min(ratios)):
+            decoded = {ratio: decode_with_pillow(data, ratio, header) for ratio in set(ratios)}
+            return self._pixels([decoded[ratio] for ratio in ratios])
 
     def read_many(self, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
         """The pixels [height, width, 3] float32 of each picture, or the BadImage."""
@@ -54,17 +56,25 @@ class PillowReader:
 
     def resize(self, pixels: np.ndarray) -> np.ndarray:
         """Preprocess a decoded picture [h, w, 3] uint8. Returns [height, width, 3] float32. Raises BadImage
-        for more than consts.MAX_IMAGE_PIXELS."""
-        if pixels.size > 3 * consts.MAX_IMAGE_PIXELS:
-            raise BadImage(f'more than {consts.MAX_IMAGE_PIXELS:,} pixels')
+        for a picture of which consts.PICTURE_BYTES would not hold the pixels as float32."""
+        most = consts.PICTURE_BYTES // RESIZED
+        if pixels.size > 3 * most:
+            raise BadImage(f'more than {most:,} pixels')
         return self._pixels([pixels] * len(self._targets))
 
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
         """Whether the picture is decoded in full as TensorFlow decodes it, and has at most `most_pixels`."""
         return plain_in_full(header, [target for target, _ in self._targets], most_pixels)
 
+    def ratio(self, header: Header) -> int:
+        """The ratio by which the decoder divides the sides of the picture; the least of several."""
+        return min(self._ratios(header))
+
     def close(self) -> None:
         """Nothing is held."""
+
+    def _ratios(self, header: Header) -> list[int]:
+        return [target.ratio(header) for target, _ in self._targets]
 
     def _pixels(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """The pixels of a decoded picture [h, w, 3] uint8, which is given for each size."""

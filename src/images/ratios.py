@@ -3,7 +3,8 @@
 A JPEG much larger than the network's input is decoded at a half, a quarter or an eighth of its size, which
 takes libjpeg less than half of the time; it is resized afterwards. This is done only if resizing averages:
 bilinear resizing without antialiasing, as in the graph of 2015, would sample other pixels (docs/scale.md has
-the figures). JPEGs with more pixels than consts.MAX_IMAGE_PIXELS are decoded at a fraction for every network.
+the figures). Pictures that would take more than consts.PICTURE_BYTES are decoded at a fraction for every
+network (`Header.least_ratio`).
 
 This module does not import TensorFlow.
 """
@@ -32,10 +33,10 @@ class Target(NamedTuple):
     def ratio(self, header: Header) -> int:
         """The ratio by which the decoder may divide the sides of the picture."""
         if header.format != 'JPEG':
-            return 1
+            return header.least_ratio
         spare = min(header.height / self.height, header.width / self.width) / LEAST_OVERSAMPLING
         offered = RATIOS if header.least_ratio > 1 or self.scalable else ()
-        return next((ratio for ratio in offered if ratio <= spare), header.least_ratio)
+        return max(header.least_ratio, next((ratio for ratio in offered if ratio <= spare), 1))
 
 
 def plain_in_full(header: Header, targets: Iterable[Target], most_pixels: int) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -26,10 +27,14 @@ from src.graph.batching import pixels_of_many
 from src.graph.graph_io import node_of, subgraph
 from src.graph.preprocessing.find import Preprocessing, parts_of
 from src.graph.preprocessing.pictures import as_pixels
-from src.images.decode import decode_with_pillow
+from src.images.decode import DECODING, charged, decode_with_pillow
 from src.images.faults import BadImage, map_good, or_fault
+from src.images.formats.header import RESIZED
 from src.images.headers import Header, read_header
 from src.images.ratios import RATIOS, Target, plain_in_full
+
+CORES = os.cpu_count() or 1
+BATCH_PIXELS = 1_000_000  # of a picture that is decoded in a batch, as many at once as there are cores
 
 
 class ImageReader:
@@ -65,18 +70,20 @@ class ImageReader:
         """
         header = header or read_header(data)
         ratio, *others = sorted(set(self._ratios(header)))
-        if others:
-            return self._read_parts(data, header)
-        if not header.plain or header.least_ratio > 1:
-            return self.resize(decode_with_pillow(data, ratio, header))
-        try:
-            return self._from_bytes[ratio](data)[0]
-        except tf.errors.OpError:
-            # Pillow gives the reason, or reads what TensorFlow does not.
+        with charged(header, ratio):
+            if others:
+                return self._read_parts(data, header)
+            if not header.plain or header.least_ratio > 1:
+                return self.resize(decode_with_pillow(data, ratio, header))
+            with contextlib.suppress(tf.errors.OpError):
+                return self._from_bytes[ratio](data)[0]
+        # Pillow gives the reason, or reads what TensorFlow does not.
+        with charged(header):
             return self.resize(decode_with_pillow(data, header=header))
 
     def read_many(self, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
-        """Read some tens or hundreds of small pictures; those that the graph can decode, in a single run.
+        """Read some tens or hundreds of small pictures; those of up to BATCH_PIXELS that the graph can
+        decode, in a single run.
 
         Returns for each picture its pixels [height, width, 3] float32, or the BadImage. For large pictures
         call `read` in several threads instead.
@@ -86,15 +93,21 @@ class ImageReader:
 
     def resize(self, pixels: np.ndarray) -> np.ndarray:
         """Preprocess a decoded picture [h, w, 3] uint8 as the graph does. Returns [height, width, 3] float32.
-        Raises BadImage for more than consts.MAX_IMAGE_PIXELS."""
-        if pixels.size > 3 * consts.MAX_IMAGE_PIXELS:
-            raise BadImage(f'more than {consts.MAX_IMAGE_PIXELS:,} pixels')
+        Raises BadImage for a picture of which consts.PICTURE_BYTES
+        would not hold the pixels as float32."""
+        most = consts.PICTURE_BYTES // RESIZED
+        if pixels.size > 3 * most:
+            raise BadImage(f'more than {most:,} pixels')
         return self._from_pixels(pixels)[0]
 
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
         """Whether the graph, fed with the encoded picture itself, computes the pixels that `read` returns,
         and the picture has at most `most_pixels`."""
         return plain_in_full(header, [part.target for part in self._parts], most_pixels)
+
+    def ratio(self, header: Header) -> int:
+        """The ratio by which the decoder divides the sides of the picture; the least of several."""
+        return min(self._ratios(header))
 
     @cached_property
     def _from_many(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -109,13 +122,13 @@ class ImageReader:
     def _plain_or_pixels(self, data: bytes) -> bytes | np.ndarray:
         """The data itself if the graph can decode it, else the pixels."""
         header = read_header(data)
-        return data if self.as_in_graph(header) else self.read(data, header)
+        return data if self.as_in_graph(header, BATCH_PIXELS) else self.read(data, header)
 
     def _in_one_run(self, pictures: list[bytes]) -> Iterable[np.ndarray | BadImage]:
-        try:
+        with contextlib.suppress(tf.errors.OpError), DECODING.held(CORES * RESIZED * BATCH_PIXELS):
             return self._from_many(np.array(pictures, object))
-        except tf.errors.OpError:  # at least one is damaged
-            return [or_fault(self.read, data) for data in pictures]
+        # At least one is damaged.
+        return [or_fault(self.read, data) for data in pictures]
 
     def close(self) -> None:
         self._session.close()

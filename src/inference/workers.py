@@ -17,6 +17,7 @@ import os
 import threading
 import time
 from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
+from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
@@ -27,7 +28,9 @@ from src.common import paths
 from src.common.errors import UserError, first_line
 from src.common.progress import say
 from src.graph.lite.package import SUFFIX
-from src.images.faults import BadImage
+from src.images.decode import charged
+from src.images.faults import BadImage, or_fault
+from src.images.headers import read_header
 from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, warm_up
@@ -61,6 +64,7 @@ class Workers:
         self._free: SimpleQueue[Worker] = SimpleQueue()  # a condition would halve the throughput
         self._failed = self._closed = False  # `_failed`: the last attempt to start a process
         self._retry_at = 0.0
+        self.ratio = attrgetter('least_ratio')  # of a header: the ratio at which the picture is decoded
         # Before multiprocessing's own, which would wait without end for a process that was stopped.
         atexit.register(self.close)
         try:
@@ -77,18 +81,22 @@ class Workers:
 
     def answer(self, picture: bytes) -> np.ndarray | BadImage:
         """The probabilities [classes] float32 of an encoded picture, or why it cannot be read. Waits for a
-        free worker.
+        free worker, and for the memory that decoding takes, which counts in the budget of the server.
 
         Raises Failed if the worker ends, as by a fault in a decoder; NoneLeft; and TimeoutError if none is
         free, or there is no answer, for ANSWER_SECONDS.
         """
-        worker = self._sent(picture)
-        try:
-            answer = worker.pipe.recv_bytes()
-        except (EOFError, OSError) as error:
-            raise self._lose(worker) from error
-        worker.begun = None
-        self._free.put(worker)
+        header = or_fault(read_header, picture)
+        if isinstance(header, BadImage):
+            return header
+        with charged(header, self.ratio(header)):
+            worker = self._sent(picture)
+            try:
+                answer = worker.pipe.recv_bytes()
+            except (EOFError, OSError) as error:
+                raise self._lose(worker) from error
+            worker.begun = None
+            self._free.put(worker)
         if answer[:1] == FAILED:
             raise Failed(f'{self._name}: {answer[1:].decode()}')
         if answer[:1] == BAD:
@@ -240,6 +248,7 @@ def load_served(found: Found, views: int, number: int) -> tuple[Predictor, Worke
             check_same(found)
         predictor = load_model(found.path, weights_as_variables=False, views=views)
         if workers:
+            workers.ratio = predictor.reader.ratio
             check_same(found)
         else:
             warm_up(predictor)

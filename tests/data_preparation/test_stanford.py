@@ -133,7 +133,7 @@ def test_boxes_are_clipped_to_the_picture_and_those_outside_it_skipped(small):
 
 def test_the_box_of_a_downscaled_photo_is_scaled_too(small, monkeypatch):
     annotate(small, 'n1-Pug/0', VOC.format(20, 10, 60, 50))
-    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 96 * 64 - 1)
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', 96 * 64 * 15 - 1)
     records = convert(small, 'large', '--crop-to-box')
     kept = {id_: data for split in records.counts for id_, data in pictures(records, split)}
     assert Image.open(io.BytesIO(kept['n1-Pug/0.jpg'])).size == (20, 20)

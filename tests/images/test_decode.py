@@ -15,6 +15,7 @@ from src.common import consts, paths
 from src.common.tf1 import tf
 from src.images.decode import crop, decode_with_pillow, encode_jpeg
 from src.images.faults import BadImage, reads_avif
+from src.images.formats import rgb
 from src.images.headers import read_header
 from tests.pictures import (
     bomb,
@@ -398,7 +399,8 @@ def test_a_jpeg_beyond_the_limit_is_decoded_at_half_its_size(orientation, monkey
     whole = with_orientation(encoded(stored_for(picture, orientation), quality=95), orientation)
     wanted = decode_with_pillow(whole, ratio=2)
     assert wanted.shape == (151, 201, 3)
-    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 151 * 201)
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', 301 * 401 * 15 // 4)
+    assert read_header(whole).least_ratio == 2
     np.testing.assert_array_equal(decode_with_pillow(whole), wanted)
     assert decode_with_pillow(whole, ratio=4).shape == (76, 101, 3)
     monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 401 * 301 // 4 - 1)
@@ -406,10 +408,34 @@ def test_a_jpeg_beyond_the_limit_is_decoded_at_half_its_size(orientation, monkey
         decode_with_pillow(whole)
 
 
-def test_a_large_jpeg_that_is_decoded_as_a_whole_is_refused(monkeypatch):
-    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', WIDTH * HEIGHT - 1)
-    with pytest.raises(BadImage, match='more than the limit of 6,143: make it smaller'):
-        decode_with_pillow(encoded(PHOTO, progressive=True))
+@pytest.mark.parametrize('orientation', [1, 6])
+@pytest.mark.parametrize('ratio', [2, 8])
+def test_other_formats_beyond_the_limit_are_reduced(orientation, ratio, monkeypatch):
+    picture = photo(397, 301)
+    stored = stored_for(picture, orientation)
+    png = raw_png(np.dstack([stored, stored[..., 0]]), 6, png_chunk(b'eXIf', exif(orientation)))
+    whole = Image.fromarray(decode_with_pillow(png))
+    upside = {1: None, 6: Image.Transpose.ROTATE_90}[orientation]
+    as_stored = whole.transpose(upside) if upside else whole
+    wanted = np.asarray(as_stored.reduce(ratio))
+    wanted = np.rot90(wanted, -1) if orientation == 6 else wanted
+    monkeypatch.setattr(rgb, 'TILE_PIXELS', 4_000)
+    np.testing.assert_array_equal(decode_with_pillow(png), np.asarray(whole))  # tiles change nothing
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', read_header(png).memory(ratio))
+    assert read_header(png).least_ratio == ratio
+    np.testing.assert_array_equal(decode_with_pillow(png), wanted)
+
+
+def test_a_large_jpeg_whose_coefficients_take_too_much_memory_is_refused(monkeypatch):
+    progressive = encoded(PHOTO, progressive=True, subsampling=0)
+    assert read_header(progressive).kept == 6  # three samples of 16 bits
+    assert read_header(encoded(PHOTO, progressive=True)).kept == 3
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', 6 * WIDTH * HEIGHT)
+    with pytest.raises(
+        BadImage, match=r'^96×64 pixels as JPEG take more than 0 MB of memory: make it smaller$'
+    ):
+        decode_with_pillow(progressive)
+    decode_with_pillow(encoded(PHOTO, subsampling=0))
 
 
 def test_a_photo_of_200_million_pixels_is_read():
@@ -417,8 +443,8 @@ def test_a_photo_of_200_million_pixels_is_read():
     image = Image.new('L', (16_320, 12_240), 90)
     image.paste(200, (0, 0, 8_160, 12_240))
     pixels = decode_with_pillow(encoded(image))
-    assert pixels.shape == (6_120, 8_160, 3)
-    assert pixels[3_000, [10, 4_000, 4_200, 8_000], 0].tolist() == pytest.approx([200, 200, 90, 90], abs=2)
+    assert pixels.shape == (3_060, 4_080, 3)
+    assert pixels[1_500, [10, 2_000, 2_100, 4_000], 0].tolist() == pytest.approx([200, 200, 90, 90], abs=2)
 
 
 def test_quiet_and_without_tensorflow(tmp_path):

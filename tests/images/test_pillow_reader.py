@@ -78,7 +78,7 @@ def test_faults_are_the_same(readers):
 
 def test_a_jpeg_beyond_the_limit_is_decoded_at_a_half(readers, monkeypatch):
     data = encoded(photo(300, 200), 'JPEG')
-    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 300 * 200 - 1)
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', 300 * 200 * 15 - 1)
     np.testing.assert_array_equal(readers[1].read(data), readers[0].read(data))
     with pytest.raises(BadImage, match='more than 59,999 pixels'):
         readers[1].resize(photo(300, 200))

@@ -101,7 +101,7 @@ def test_a_jpeg_beyond_the_limit_is_read_at_a_fraction_for_every_graph(monkeypat
     reader = ImageReader(graph.as_graph_def(), preprocessing)
     data = encoded(photo(500, 400))
     whole = reader.read(data)
-    monkeypatch.setattr(consts, 'MAX_IMAGE_PIXELS', 500 * 400 - 1)
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', 500 * 400 * 15 - 1)
     assert not reader.as_in_graph(read_header(data))
     np.testing.assert_array_equal(reader.read(data), reader.resize(decode_with_pillow(data, 2)))
     assert 0 < np.abs(reader.read(data) - whole).mean() < 2

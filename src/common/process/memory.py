@@ -1,6 +1,9 @@
-"""Freed memory is kept for the next use, on systems with glibc."""
+"""Freed memory is kept for the next use, or returned to the system; on systems with glibc."""
 
 from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
 
 LARGE = 16 << 20  # bytes
 
@@ -14,3 +17,23 @@ def keep_freed() -> None:
     https://man7.org/linux/man-pages/man3/mallopt.3.html). Other allocators are not affected.
     """
     bytes(LARGE)  # allocated by `calloc`, never touched, and freed
+
+
+def give_back() -> None:
+    """Return the freed memory of large tasks to the system. It takes some milliseconds.
+
+    What was allocated in pieces below glibc's limits (of `keep_freed`) stays in its heaps otherwise, one for
+    each thread: https://man7.org/linux/man-pages/man3/malloc_trim.3.html.
+    """
+    trim = _malloc_trim()
+    if trim:
+        trim(0)
+
+
+@lru_cache(maxsize=1)
+def _malloc_trim():
+    """The function of glibc; None elsewhere."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # macOS, musl; Windows has no such handle
+        return None

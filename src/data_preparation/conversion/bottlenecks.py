@@ -26,7 +26,7 @@ from src.graph.joined.join import parts_for
 from src.graph.lite.interpreters import Interpreters
 from src.graph.preprocessing.pictures import mirrored, pictures_in
 from src.images.copies import COPIES
-from src.images.decode import crop, decode_with_pillow, encode_jpeg
+from src.images.decode import charged, crop, decode_with_pillow, encode_jpeg
 from src.images.faults import BadImage, map_good
 from src.images.headers import read_header
 from src.images.reader import ImageReader
@@ -112,12 +112,13 @@ def training_image(item: Planned, crop_to_box: bool) -> bytes:
     if box is None and not item.sample.copy:
         return data
     header = read_header(data)
-    pixels = decode_with_pillow(data, header=header)
-    if box is not None:
-        pixels = crop(pixels, tuple(side // header.least_ratio for side in box))
-    if item.sample.copy:
-        pixels = COPIES[item.sample.copy](pixels)
-    return encode_jpeg(pixels)
+    with charged(header):
+        pixels = decode_with_pillow(data, header=header)
+        if box is not None:
+            pixels = crop(pixels, tuple(side // header.least_ratio for side in box))
+        if item.sample.copy:
+            pixels = COPIES[item.sample.copy](pixels)
+        return encode_jpeg(pixels)
 
 
 # A sample, its encoded picture, and its pixels or bottlenecks, or the BadImage.

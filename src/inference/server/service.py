@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.images.decode import charged
 from src.images.faults import BadImage
 from src.images.headers import read_header
 from src.images.reader import ImageReader
@@ -112,7 +113,7 @@ class Classifier:
     """Encoded pictures to probabilities for all requests.
 
     For models that take batches, most pictures are decoded in the graph. Large and unusual ones are decoded
-    before it, by at most as many threads as there are cores, which bounds the memory.
+    before it, by at most as many threads as there are cores, within the budget of images/decode.py.
     """
 
     def __init__(self, admission: AdmissionLimit):
@@ -146,5 +147,6 @@ class Classifier:
         header = read_header(picture)
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture
-        with self._decoding:
+        # The memory first: large pictures wait for it without holding up others.
+        with charged(header, reader.ratio(header)), self._decoding:
             return reader.read(picture, header)
