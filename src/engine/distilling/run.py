@@ -135,7 +135,7 @@ def _write(
         'teachers': [backbone.path.name for backbone in answers.teacher.backbones],
         'photos': len(answers.photos),
         'steps': state.best_step,
-        'scores': {key: float(f'{value:.4g}') for key, value in scores.items()},
+        'losses': {key: float(f'{value:.4g}') for key, value in scores.items()},
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }
