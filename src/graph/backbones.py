@@ -108,12 +108,14 @@ def load_backbone(
     pixel_range: tuple[float, float] | None = None,
     faster: bool = True,
     changes: Changes = NO_CHANGES,
+    trusted: bool | None = None,
 ) -> Backbone:
     """Read a frozen graph and cut it at the tensor `bottleneck`.
 
     pixel_range: range of the pixels, for a graph that begins with a placeholder for them.
     faster: whether to optimize the graph; False keeps the network as it was released, to compare with.
     changes: made before anything else.
+    trusted: as in `read_graph`.
 
     Raises UserError when the file is not a frozen graph, lacks the tensor, or does not accept a batch of
     images. `load_tried` finds more faults.
@@ -122,7 +124,7 @@ def load_backbone(
     if not path.exists():
         raise UserError(f'there is no backbone {paths.shown(path)}: {_how_to_get(path)}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
-    whole = read_graph(path)
+    whole = read_graph(path, trusted)
     require_tensor(whole, bottleneck, path)
     changed = with_values(whole, changes.values, path)
     if changes.inference_mode:
@@ -148,10 +150,10 @@ def load_backbone(
     return Backbone(path, files.sha256(path), graph_def, *facts)
 
 
-def load_as(facts: dict, path: Path, faster: bool = True) -> Backbone:
+def load_as(facts: dict, path: Path, faster: bool = True, trusted: bool | None = None) -> Backbone:
     """Load the backbone in the file `path` with the settings in the facts of a manifest. Raises UserError."""
     pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
-    return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts))
+    return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts), trusted)
 
 
 def load_tried(
@@ -229,7 +231,7 @@ def _how_to_get(path: Path) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    made = cli.parser('src.graph.backbones', __doc__)
+    made = cli.parser('src.graph.backbones', __doc__, loads_graphs=True)
     made.add_argument('pb', type=Path, help='frozen graph')
     add_graph_flags(made)
     args = made.parse_args(argv)

@@ -11,16 +11,21 @@ from pathlib import Path
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.checks.damage import refuse_damage
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
+from src.graph.checks.side_effects import refuse_side_effects
 
 MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights; no tensor's shape depends on them
 
 
-def read_graph(path: Path) -> tf.GraphDef:
+def read_graph(path: Path, trusted: bool | None = None) -> tf.GraphDef:
     """Read the GraphDef in a binary .pb file and clear its devices (`without_devices`).
 
-    Raises UserError when the file is missing or does not hold a GraphDef; the message says what it is
-    instead, and what to do.
+    trusted: whether it may contain ops that act outside of the graph, such as WriteFile; by default as the
+        process has decided (common/trust.py).
+
+    Raises UserError when the file is missing or does not hold a GraphDef, where the message says what it is
+    instead, and what to do; when the graph is damaged; and for ops that act outside of it.
     """
     try:
         kind = kind_of_folder(Path(path)) if Path(path).is_dir() else None
@@ -36,6 +41,8 @@ def read_graph(path: Path) -> tf.GraphDef:
     if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
         kind = kind or kind_of_file(Path(path), data) or 'not a TensorFlow GraphDef, or damaged'
         raise UserError(f'{paths.shown(path)} is {kind}')
+    refuse_damage(graph_def, path)
+    refuse_side_effects(graph_def, path, trusted)
     return without_devices(graph_def)
 
 

@@ -38,10 +38,12 @@ def take_weights(graph_def: tf.GraphDef) -> dict[str, np.ndarray]:
         tensor = node.attr['value'].tensor
         dtype = tf.as_dtype(tensor.dtype)
         shape = [dim.size for dim in tensor.tensor_shape.dim]
-        # A damaged constant, whose content does not fit its shape, is left for TensorFlow to report.
-        whole = len(tensor.tensor_content) == math.prod(shape) * dtype.size
-        if dtype.is_floating and whole and len(tensor.tensor_content) >= LEAST_BYTES:
-            weights[node.name] = np.frombuffer(tensor.tensor_content, dtype.as_numpy_dtype).reshape(shape)
+        size = math.prod(shape) * dtype.size
+        if not dtype.is_floating or size < LEAST_BYTES:
+            continue
+        content = tensor.tensor_content  # a copy
+        if len(content) == size:  # a damaged constant is left for TensorFlow to report
+            weights[node.name] = np.frombuffer(content, dtype.as_numpy_dtype).reshape(shape)
             tensor.ClearField('tensor_content')
     return weights
 
