@@ -18,6 +18,7 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.backbone_flags import NO_CHANGES, Asked, Changes, add_graph_flags
 from src.graph.batching import feed_batches
+from src.graph.checks.accepted import import_graph, names_faults
 from src.graph.checks.consistency import Fault, find_fault
 from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import inferred, new_names, node_of, read_graph, renamed, require_tensor, subgraph
@@ -74,7 +75,7 @@ class Backbone:
         Returns the bottlenecks [N, width] float32 of N images fed at `preprocessing.pixels`, or of one
         encoded image fed at `preprocessing.image`.
         """
-        tf.import_graph_def(self.graph_def, name='')
+        import_graph(self.graph_def, name='')
         return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck), self.channel_axis)
 
     def facts(self) -> dict:
@@ -102,6 +103,7 @@ def flat(tensor: tf.Tensor, channel_axis: int = -1) -> tf.Tensor:
     return tf.reshape(tensor, [tf.shape(tensor)[0], tensor.shape[-1]], name='bottleneck')
 
 
+@names_faults
 def load_backbone(
     path: Path,
     bottleneck: str = consts.BOTTLENECK_TENSOR,
@@ -156,6 +158,7 @@ def load_as(facts: dict, path: Path, faster: bool = True, trusted: bool | None =
     return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts), trusted)
 
 
+@names_faults
 def load_tried(
     path: Path,
     bottleneck: str = consts.BOTTLENECK_TENSOR,

@@ -11,6 +11,7 @@ from pathlib import Path
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.checks.accepted import faults_named, import_graph
 from src.graph.checks.damage import refuse_damage
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
 from src.graph.checks.side_effects import refuse_side_effects
@@ -137,13 +138,8 @@ def inferred(graph_def: tf.GraphDef, tensor: str, path: Path) -> tf.Tensor:
     """
     kept = ancestors(graph_def, [tensor])
     light = with_nodes(graph_def, (_without_weights(node) for node in graph_def.node if node.name in kept))
-    with tf.Graph().as_default() as graph:
-        try:
-            tf.import_graph_def(light, name='')
-            return graph.get_tensor_by_name(tensor)
-        except (ValueError, KeyError, tf.errors.OpError) as error:
-            fault = str(error).strip('"').split('. ')[0]
-            raise UserError(f'TensorFlow does not accept {paths.shown(path)}: {fault}') from error
+    with tf.Graph().as_default(), faults_named(path):
+        return import_graph(light, return_elements=[tensor], name='')[0]
 
 
 def _without_weights(node: tf.NodeDef) -> tf.NodeDef:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from src.common.tf1 import tf
+from src.graph.checks.accepted import import_graph
 from src.graph.graph_io import free_name, node_of
 
 LEAST_BYTES = 16_384  # smaller constants (biases, shapes) stay in the graph, for Grappler's constant folding
@@ -86,7 +87,7 @@ def import_with_variables(
             tf.Variable(value, name=name, trainable=False, use_resource=True) for name, value in fed.items()
         ]
     reads = {name: variable.value() for name, variable in zip(fed, variables, strict=True)}
-    tf.import_graph_def(light, input_map=reads | dict(given or {}), name='')
+    import_graph(light, input_map=reads | dict(given or {}), name='')
     initializers = [variable.initializer for variable in variables]
 
     def initialize(session: tf.Session) -> None:
