@@ -76,7 +76,7 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.analysis.layer_table', __doc__)
+    made = cli.parser('src.analysis.layer_table', __doc__, loads_graphs=True)
     what = f'{", ".join(NETWORKS)}, or a model as for --model'
     made.add_argument('network', type=_network_or_model, nargs='?', metavar='NETWORK|PB', help=what)
     cli.add_model(made, resolve_model, 'none')

@@ -50,7 +50,7 @@ ALL = 'all'
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.analysis.training_perf_analysis', __doc__)
+    made = cli.parser('src.analysis.training_perf_analysis', __doc__, loads_graphs=True)
     made.add_argument(
         '--name', type=plain_name, help='data set (default: the one that the model was trained on)'
     )

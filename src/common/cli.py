@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from src.common import commands, consts
+from src.common import commands, consts, trust
 from src.common.errors import DEBUG_FLAG, UserError
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 
@@ -22,7 +22,9 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         words = sys.argv[1:] if args is None else args
-        return super().parse_known_args(_with_lists(words, self.lists), namespace)
+        parsed, rest = super().parse_known_args(_with_lists(words, self.lists), namespace)
+        trust.set_trusted(getattr(parsed, 'trust', False))
+        return parsed, rest
 
     def error(self, message: str):
         self.exit(2, commands.as_typed(f'error: {message} (see {self.prog} --help)\n'))
@@ -31,8 +33,9 @@ class _Parser(argparse.ArgumentParser):
         return commands.as_typed(super().format_help())
 
 
-def parser(module: str, doc: str) -> argparse.ArgumentParser:
-    """An argument parser with the docstring `doc` of the entry `module` as its help, and the flag --debug."""
+def parser(module: str, doc: str, loads_graphs: bool = False) -> argparse.ArgumentParser:
+    """An argument parser with the docstring `doc` of the entry `module` as its help, the flag --debug, and
+    --trust for a command that loads graphs."""
     made = _Parser(
         prog=commands.as_typed(f'python -m {module}'),
         description=doc,
@@ -41,6 +44,8 @@ def parser(module: str, doc: str) -> argparse.ArgumentParser:
     )
     made.set_defaults(module=module)
     made.add_argument(DEBUG_FLAG, action='store_true', help="show tracebacks and TensorFlow's own log")
+    if loads_graphs:
+        made.add_argument(trust.FLAG, action='store_true', help=trust.HELP)
     return made
 
 

@@ -107,6 +107,13 @@ def variables_to_constants(function) -> tf.GraphDef:
     return convert_variables_to_constants_v2(function).graph.as_graph_def()
 
 
+def op_def(op: str):
+    """The OpDef of a registered op; None for any other name, such as that of a function."""
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(op)
+
+
 class _TensorFlow(types.ModuleType):
     loaded: types.ModuleType | None = None
     owned = False

@@ -177,7 +177,7 @@ def _reason(text: str) -> str:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.curation.review', __doc__)
+    made = cli.parser('src.curation.review', __doc__, loads_graphs=True)
     made.add_argument('name', type=plain_name, metavar='NAME', help='data set')
     made.add_argument('--classifier', type=Path, metavar='PB', help='frozen graph of an ImageNet classifier')
     made.add_argument(

@@ -154,7 +154,7 @@ def _remark_on_replaced(path: Path, precision: str) -> None:
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.freezing.export', __doc__)
+    made = cli.parser('src.freezing.export', __doc__, loads_graphs=True)
     cli.add_name(made)
     cli.add_model(made, resolve_model)
     made.add_argument('--format', choices=FORMATS, default='tflite', help='default: tflite')

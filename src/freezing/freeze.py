@@ -117,7 +117,7 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
 
 
 def main(argv: list[str] | None = None) -> None:
-    made = cli.parser('src.freezing.freeze', __doc__)
+    made = cli.parser('src.freezing.freeze', __doc__, loads_graphs=True)
     cli.add_name(made)
     cli.add_model(made)
     made.add_argument(

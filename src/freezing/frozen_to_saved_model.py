@@ -106,7 +106,7 @@ def _pixels(images: tf.Tensor, model: FrozenGraph) -> tf.Tensor:
 
 
 def main(argv: list[str] | None = None) -> None:
-    made = cli.parser('src.freezing.frozen_to_saved_model', __doc__)
+    made = cli.parser('src.freezing.frozen_to_saved_model', __doc__, loads_graphs=True)
     cli.add_name(made)
     cli.add_model(made, resolve_model)
     made.add_argument('--version', type=cli.whole_number(1), help='default: one more than the newest there')

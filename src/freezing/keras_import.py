@@ -149,7 +149,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.freezing.keras_import', __doc__)
+    made = cli.parser('src.freezing.keras_import', __doc__, loads_graphs=True)
     made.add_argument(
         'network', nargs='?', metavar='NETWORK', help='name in keras.applications, such as VGG19'
     )

@@ -18,6 +18,7 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.backbone_flags import NO_CHANGES, Asked, Changes, add_graph_flags
 from src.graph.batching import feed_batches
+from src.graph.checks.accepted import import_graph, names_faults
 from src.graph.checks.consistency import Fault, find_fault
 from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import inferred, new_names, node_of, read_graph, renamed, require_tensor, subgraph
@@ -74,7 +75,7 @@ class Backbone:
         Returns the bottlenecks [N, width] float32 of N images fed at `preprocessing.pixels`, or of one
         encoded image fed at `preprocessing.image`.
         """
-        tf.import_graph_def(self.graph_def, name='')
+        import_graph(self.graph_def, name='')
         return flat(tf.get_default_graph().get_tensor_by_name(self.bottleneck), self.channel_axis)
 
     def facts(self) -> dict:
@@ -102,18 +103,21 @@ def flat(tensor: tf.Tensor, channel_axis: int = -1) -> tf.Tensor:
     return tf.reshape(tensor, [tf.shape(tensor)[0], tensor.shape[-1]], name='bottleneck')
 
 
+@names_faults
 def load_backbone(
     path: Path,
     bottleneck: str = consts.BOTTLENECK_TENSOR,
     pixel_range: tuple[float, float] | None = None,
     faster: bool = True,
     changes: Changes = NO_CHANGES,
+    trusted: bool | None = None,
 ) -> Backbone:
     """Read a frozen graph and cut it at the tensor `bottleneck`.
 
     pixel_range: range of the pixels, for a graph that begins with a placeholder for them.
     faster: whether to optimize the graph; False keeps the network as it was released, to compare with.
     changes: made before anything else.
+    trusted: as in `read_graph`.
 
     Raises UserError when the file is not a frozen graph, lacks the tensor, or does not accept a batch of
     images. `load_tried` finds more faults.
@@ -122,7 +126,7 @@ def load_backbone(
     if not path.exists():
         raise UserError(f'there is no backbone {paths.shown(path)}: {_how_to_get(path)}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
-    whole = read_graph(path)
+    whole = read_graph(path, trusted)
     require_tensor(whole, bottleneck, path)
     changed = with_values(whole, changes.values, path)
     if changes.inference_mode:
@@ -148,12 +152,13 @@ def load_backbone(
     return Backbone(path, files.sha256(path), graph_def, *facts)
 
 
-def load_as(facts: dict, path: Path, faster: bool = True) -> Backbone:
+def load_as(facts: dict, path: Path, faster: bool = True, trusted: bool | None = None) -> Backbone:
     """Load the backbone in the file `path` with the settings in the facts of a manifest. Raises UserError."""
     pixel_range = facts['pixel_range'] and tuple(facts['pixel_range'])
-    return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts))
+    return load_backbone(path, facts['bottleneck'], pixel_range, faster, Changes.of(facts), trusted)
 
 
+@names_faults
 def load_tried(
     path: Path,
     bottleneck: str = consts.BOTTLENECK_TENSOR,
@@ -229,7 +234,7 @@ def _how_to_get(path: Path) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    made = cli.parser('src.graph.backbones', __doc__)
+    made = cli.parser('src.graph.backbones', __doc__, loads_graphs=True)
     made.add_argument('pb', type=Path, help='frozen graph')
     add_graph_flags(made)
     args = made.parse_args(argv)

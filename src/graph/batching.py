@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 
 from src.common.tf1 import tf
+from src.graph.checks.accepted import import_graph
 from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
 from src.graph.preprocessing.find import Preprocessing
 
@@ -54,7 +55,7 @@ def pixels_of_many(
 
     def one(image: tf.Tensor) -> tf.Tensor:
         given = {preprocessing.decoded: decode(image)} if decode else {preprocessing.image: image}
-        (pixels,) = tf.import_graph_def(whole, given, [preprocessing.pixels], name='preprocessing')
+        (pixels,) = import_graph(whole, given, [preprocessing.pixels], name='preprocessing')
         return tf.reshape(pixels, [preprocessing.height, preprocessing.width, 3])
 
     return tf.map_fn(one, images, fn_output_signature=tf.float32, parallel_iterations=os.cpu_count() or 1)

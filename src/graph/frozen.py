@@ -11,6 +11,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
+from src.graph.checks.accepted import names_faults
 from src.graph.checks.frozen_check import frozen_part
 from src.graph.graph_io import inferred, node_of, nodes_by_name, read_graph, require_tensor, subgraph
 from src.graph.model_info import labels_in, read_info, read_labels
@@ -29,6 +30,7 @@ class FrozenGraph:
     output: tensor of the probabilities, [N, classes] for N images fed at `preprocessing.pixels`.
     labels: class names in the order of the output.
     info: the `model_info` of the file; empty for files made by others.
+    path: of the file.
     """
 
     graph_def: tf.GraphDef
@@ -37,12 +39,14 @@ class FrozenGraph:
     output: str
     labels: list[str]
     info: dict[str, Any]
+    path: Path
 
 
 class NoLabels(UserError):
     """A frozen classifier without labels, inside it or beside it."""
 
 
+@names_faults
 def load_graph(path: Path, labels: Path | None = None) -> FrozenGraph:
     """Read a frozen model written by `freeze`, or any frozen classifier with a labels file beside it
     (NAME.txt beside NAME.pb, one class a line in output order). `labels` is the labels file if it is another
@@ -72,6 +76,7 @@ def load_graph(path: Path, labels: Path | None = None) -> FrozenGraph:
     return replace(model, graph_def=graph_def, weights=weights)
 
 
+@names_faults
 def load_network(path: Path) -> FrozenGraph:
     """Read any frozen network with a preprocessing, to look inside: all its layers stay, under their names.
 
@@ -97,7 +102,7 @@ def _checked(graph_def: tf.GraphDef, output: str, labels: list[str], path: Path)
     graph_def = modernize(frozen_part(graph_def, output, path))
     preprocessing = find_preprocessing(graph_def, output, path)
     graph_def = subgraph(feed_batches(graph_def, preprocessing), [output])
-    return FrozenGraph(graph_def, weights, preprocessing, output, labels, info)
+    return FrozenGraph(graph_def, weights, preprocessing, output, labels, info, path)
 
 
 def _without_background(model: FrozenGraph, path: Path) -> FrozenGraph:

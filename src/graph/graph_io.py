@@ -11,16 +11,22 @@ from pathlib import Path
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.checks.accepted import faults_named, import_graph
+from src.graph.checks.damage import refuse_damage
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
+from src.graph.checks.side_effects import refuse_side_effects
 
 MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights; no tensor's shape depends on them
 
 
-def read_graph(path: Path) -> tf.GraphDef:
+def read_graph(path: Path, trusted: bool | None = None) -> tf.GraphDef:
     """Read the GraphDef in a binary .pb file and clear its devices (`without_devices`).
 
-    Raises UserError when the file is missing or does not hold a GraphDef; the message says what it is
-    instead, and what to do.
+    trusted: whether it may contain ops that act outside of the graph, such as WriteFile; by default as the
+        process has decided (common/trust.py).
+
+    Raises UserError when the file is missing or does not hold a GraphDef, where the message says what it is
+    instead, and what to do; when the graph is damaged; and for ops that act outside of it.
     """
     try:
         kind = kind_of_folder(Path(path)) if Path(path).is_dir() else None
@@ -36,6 +42,8 @@ def read_graph(path: Path) -> tf.GraphDef:
     if not graph_def.node or any(not node.name or not node.op for node in graph_def.node):
         kind = kind or kind_of_file(Path(path), data) or 'not a TensorFlow GraphDef, or damaged'
         raise UserError(f'{paths.shown(path)} is {kind}')
+    refuse_damage(graph_def, path)
+    refuse_side_effects(graph_def, path, trusted)
     return without_devices(graph_def)
 
 
@@ -130,13 +138,8 @@ def inferred(graph_def: tf.GraphDef, tensor: str, path: Path) -> tf.Tensor:
     """
     kept = ancestors(graph_def, [tensor])
     light = with_nodes(graph_def, (_without_weights(node) for node in graph_def.node if node.name in kept))
-    with tf.Graph().as_default() as graph:
-        try:
-            tf.import_graph_def(light, name='')
-            return graph.get_tensor_by_name(tensor)
-        except (ValueError, KeyError, tf.errors.OpError) as error:
-            fault = str(error).strip('"').split('. ')[0]
-            raise UserError(f'TensorFlow does not accept {paths.shown(path)}: {fault}') from error
+    with tf.Graph().as_default(), faults_named(path):
+        return import_graph(light, return_elements=[tensor], name='')[0]
 
 
 def _without_weights(node: tf.NodeDef) -> tf.NodeDef:

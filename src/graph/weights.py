@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from src.common.tf1 import tf
+from src.graph.checks.accepted import import_graph
 from src.graph.graph_io import free_name, node_of
 
 LEAST_BYTES = 16_384  # smaller constants (biases, shapes) stay in the graph, for Grappler's constant folding
@@ -38,10 +39,12 @@ def take_weights(graph_def: tf.GraphDef) -> dict[str, np.ndarray]:
         tensor = node.attr['value'].tensor
         dtype = tf.as_dtype(tensor.dtype)
         shape = [dim.size for dim in tensor.tensor_shape.dim]
-        # A damaged constant, whose content does not fit its shape, is left for TensorFlow to report.
-        whole = len(tensor.tensor_content) == math.prod(shape) * dtype.size
-        if dtype.is_floating and whole and len(tensor.tensor_content) >= LEAST_BYTES:
-            weights[node.name] = np.frombuffer(tensor.tensor_content, dtype.as_numpy_dtype).reshape(shape)
+        size = math.prod(shape) * dtype.size
+        if not dtype.is_floating or size < LEAST_BYTES:
+            continue
+        content = tensor.tensor_content  # a copy
+        if len(content) == size:  # a damaged constant is left for TensorFlow to report
+            weights[node.name] = np.frombuffer(content, dtype.as_numpy_dtype).reshape(shape)
             tensor.ClearField('tensor_content')
     return weights
 
@@ -84,7 +87,7 @@ def import_with_variables(
             tf.Variable(value, name=name, trainable=False, use_resource=True) for name, value in fed.items()
         ]
     reads = {name: variable.value() for name, variable in zip(fed, variables, strict=True)}
-    tf.import_graph_def(light, input_map=reads | dict(given or {}), name='')
+    import_graph(light, input_map=reads | dict(given or {}), name='')
     initializers = [variable.initializer for variable in variables]
 
     def initialize(session: tf.Session) -> None:

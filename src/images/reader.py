@@ -24,6 +24,7 @@ import numpy as np
 from src.common import consts
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
+from src.graph.checks.accepted import import_graph
 from src.graph.graph_io import node_of, subgraph
 from src.graph.preprocessing.find import Preprocessing, parts_of
 from src.graph.preprocessing.pictures import as_pixels
@@ -50,9 +51,9 @@ class ImageReader:
         self._parts = _parts(whole, preprocessing)
         ratios = RATIOS if any(part.target.scalable for part in self._parts) else ()
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(whole, name='')
+            import_graph(whole, name='')
             for ratio in ratios:
-                tf.import_graph_def(_decoding_at(ratio, whole, preprocessing), name=f'at_{ratio}')
+                import_graph(_decoding_at(ratio, whole, preprocessing), name=f'at_{ratio}')
         # Ops run in the caller's thread, as callers bring several: to hand over the few ops of one picture
         # takes longer than some of them.
         config = tf.ConfigProto(inter_op_parallelism_threads=-1)

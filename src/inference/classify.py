@@ -79,7 +79,7 @@ def _file_for(wanted: Wanted | None, graph: Path, views: int) -> Path:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.inference.classify', __doc__)
+    made = cli.parser('src.inference.classify', __doc__, loads_graphs=True)
     made.add_argument('pictures', nargs='*', metavar='PICTURE', help="files, folders, globs, addresses, '-'")
     made.add_argument(
         '--watch', type=Path, metavar='FOLDER', help='classify each new picture in a folder as it arrives'

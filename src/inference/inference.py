@@ -45,7 +45,7 @@ OF_MODELS = ('dir', 'model', 'out', 'form', 'clip')  # arguments that --submissi
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.inference.inference', __doc__)
+    made = cli.parser('src.inference.inference', __doc__, loads_graphs=True)
     made.add_argument('dir', type=Path, nargs='?', metavar='DIR', help='folder of photos')
     made.add_argument('--name', type=plain_name, help="data set (default: the model's, else kaggle)")
     cli.add_model(made, resolve_model, "the data set's own")

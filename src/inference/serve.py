@@ -103,7 +103,7 @@ def _ending_signals() -> list[int]:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.inference.serve', __doc__)
+    made = cli.parser('src.inference.serve', __doc__, loads_graphs=True)
 
     def add(flag: str, kind: Callable[[str], Any], metavar: str, default: float, text: str) -> None:
         made.add_argument(

@@ -5,7 +5,8 @@ some forty short steps outside of Python's lock, and after each a thread waits f
 half of the time of two cores is lost. A worker gets an encoded picture through a pipe and returns its
 probabilities. Labels and facts are those of the model in the server itself.
 
-A model that crashes or never ends does so in these processes, and the server goes on. A process that ended
+A model that crashes or never ends does so in these processes, and the server goes on. A frozen graph is run
+by the server itself; a new version of one is tried in a process first. A process that ended
 is replaced, from the bytes of the model in memory: the file may be another one by then.
 """
 
@@ -38,6 +39,7 @@ from src.inference.versions import Found, check_same
 
 CORES = os.cpu_count() or 1
 START_SECONDS = ANSWER_SECONDS = 60
+TRIAL_SECONDS = 180  # for a frozen graph, which TensorFlow takes long to load on a busy machine
 CHECK_SECONDS, RETRY_SECONDS = 1, 10  # between looks at the processes; between attempts to start one
 
 
@@ -236,12 +238,33 @@ def _contents(found: Found) -> dict[str, bytes]:
     return contents
 
 
-def load_served(found: Found, views: int, number: int) -> tuple[Predictor, Workers | None]:
+def try_apart(found: Found, views: int) -> None:
+    """Let a process of its own load a file and answer a picture, and end it. Raises UserError if it crashes,
+    refuses the file or does not answer in TRIAL_SECONDS, or the file was replaced; OSError if no process can
+    be started."""
+    begun = time.monotonic()
+    worker = Worker(found.path, paths.shown(found.path), views)
+    atexit.register(worker.end)  # as for `Workers.close`
+    try:
+        worker.wait(begun, TRIAL_SECONDS)
+    finally:
+        atexit.unregister(worker.end)
+        worker.pipe.close()
+        worker.end(time.monotonic() + END_SECONDS)
+    check_same(found)
+
+
+def load_served(
+    found: Found, views: int, number: int, replaces: bool = False
+) -> tuple[Predictor, Workers | None]:
     """A model that has answered a picture; a .tflite file with `number` workers (0: None).
 
-    A .tflite file that crashes or never ends does so in the workers, before it is loaded here. Raises
-    UserError, or TensorFlow's error.
+    A .tflite file that crashes or never ends does so in the workers, before it is loaded here; a frozen graph
+    that `replaces` one that is served, in a process that tries it first. Raises UserError, or TensorFlow's
+    error.
     """
+    if number and replaces and found.path.suffix != SUFFIX:
+        try_apart(found, views)
     workers = Workers(found, number) if found.path.suffix == SUFFIX and number else None
     try:
         if workers:

@@ -120,7 +120,7 @@ def activations(opened: Opened, image: Path, patterns: Sequence[str], most: int,
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.interpret.activations', __doc__)
+    made = cli.parser('src.interpret.activations', __doc__, loads_graphs=True)
     add_model(made)
     made.add_argument('image', type=Path, metavar='IMAGE', help='a picture')
     made.add_argument(

@@ -76,7 +76,7 @@ def numbers(text: str) -> list[int]:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.interpret.filters', __doc__)
+    made = cli.parser('src.interpret.filters', __doc__, loads_graphs=True)
     add_model(made)
     made.add_argument('layer', metavar='LAYER', help='name of a layer; a wrong name lists similar ones')
     made.add_argument(

@@ -125,7 +125,7 @@ def saliency(opened: Opened, path: Path, wanted: str | None, folder: Path) -> li
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.interpret.saliency', __doc__)
+    made = cli.parser('src.interpret.saliency', __doc__, loads_graphs=True)
     add_model(made)
     made.add_argument('image', type=Path, metavar='IMAGE', help='a picture')
     made.add_argument('--class', dest='wanted', metavar='NAME', help='class to explain (default: the best)')

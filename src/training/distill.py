@@ -29,7 +29,7 @@ from src.recipes.find import USUAL_STUDENT, add_recipe
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.training.distill', __doc__)
+    made = cli.parser('src.training.distill', __doc__, loads_graphs=True)
     made.add_argument('photos', nargs='+', metavar='PHOTOS', help='folder, tar or zip archive, or data set')
     made.add_argument(
         '--leave-out',

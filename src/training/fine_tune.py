@@ -44,7 +44,7 @@ from src.records.next_commands import data_set_of, to_freeze
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.training.fine_tune', __doc__)
+    made = cli.parser('src.training.fine_tune', __doc__, loads_graphs=True)
     recipe = add_recipe(made, USUAL_TAIL, FineTuneRecipe, argv)
     made.add_argument(
         '--name',

@@ -111,7 +111,7 @@ def recipe_of(args: argparse.Namespace, records: Records) -> HeadRecipe:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('src.training.train', __doc__)
+    made = cli.parser('src.training.train', __doc__, loads_graphs=True)
     recipe = add_recipe(made, USUAL_HEAD, HeadRecipe, argv)
     cli.add_name(made)
     cli.add_model(made)

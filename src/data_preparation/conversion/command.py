@@ -41,7 +41,7 @@ def converter_parser(
     others take the folder of the class folders and require --name. Without `backbone` the default is to
     convert pictures only.
     """
-    made = cli.parser(f'src.data_preparation.{converter}', doc)
+    made = cli.parser(f'src.data_preparation.{converter}', doc, loads_graphs=True)
     if converter in CONVERTERS:
         folder, name = CONVERTERS[converter]
         made.add_argument(

@@ -7,7 +7,6 @@ or depend on the other pictures of the batch. A few test runs detect this and th
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.checks.accepted import said
 from src.graph.graph_io import ancestors, node_of
 from src.graph.preprocessing.find import Preprocessing
 from src.graph.rewrites.branches import in_control_flow
@@ -56,7 +56,7 @@ def find_fault(graph_def: tf.GraphDef, preprocessing: Preprocessing, target: str
         try:
             return trial.fault()
         except (tf.errors.OpError, ValueError) as error:
-            raise UserError(f'{paths.shown(path)} does not run: {_reason(error)}') from error
+            raise UserError(f'{paths.shown(path)} does not run: {said(error)}') from error
 
 
 class _Trial:
@@ -80,7 +80,7 @@ class _Trial:
         try:
             together = self.run(self.pixels)
         except (tf.errors.OpError, ValueError) as error:
-            return Fault(f'accepts one image at a time only: {_reason(error)}')
+            return Fault(f'accepts one image at a time only: {said(error)}')
         if len(together) != len(self.pixels):
             return Fault(f'gives {len(together)} rows for {len(self.pixels)} images at {self.target}')
         if not np.isfinite(together).any():
@@ -183,12 +183,3 @@ def _cause(op: tf.Operation) -> tuple[str, bool]:
         return 'mixes the values of several images: the graph was made for one image', False
     function = op.type in ('If', 'StatelessIf', 'PartitionedCall', 'StatefulPartitionedCall')
     return 'mixes the images of a batch', function
-
-
-def _reason(error: Exception) -> str:
-    """The node and the first line of a TensorFlow error."""
-    text = str(error).strip()
-    node = re.search(r'\{\{node ([^}]+)\}\}|node \'?([\w/.-]+)\'?', text)
-    line = re.sub(r'\s*\[\[.*', '', text.splitlines()[0] if text else type(error).__name__)
-    name = node and (node[1] or node[2])
-    return f'{name}: {line}' if name and name not in line else line

@@ -21,6 +21,7 @@ from PIL import Image
 from src.common import paths
 from src.common.errors import UserError, first_line
 from src.common.tf1 import tf
+from src.graph.checks.accepted import import_graph
 from src.graph.graph_io import (
     ancestors,
     consumers,
@@ -144,7 +145,7 @@ class _Probe:
         """The values of the tensors that are uint8 or floating point, for one encoded picture. Raises
         UserError when the graph does not run on it."""
         with tf.Graph().as_default() as graph, tf.Session() as session:
-            tf.import_graph_def(subgraph(self.graph_def, tensors), name='')
+            import_graph(subgraph(self.graph_def, tensors), name='')
             found = [graph.get_tensor_by_name(tensor) for tensor in tensors]
             found = [t for t in found if t.dtype == tf.uint8 or t.dtype.is_floating]
             image = graph.get_tensor_by_name(f'{self.image.name}:0')
@@ -218,7 +219,7 @@ def _require_same_pixels(
     graph_def: tf.GraphDef, probe: _Probe, seen: _Probed, noise: bytes, pixel_range: tuple[float, float]
 ) -> None:
     with tf.Graph().as_default(), tf.Session() as session:
-        tf.import_graph_def(subgraph(graph_def, [seen.tensor]), name='')
+        import_graph(subgraph(graph_def, [seen.tensor]), name='')
         ours = session.run(seen.tensor, {f'{DECODER_NODES[0]}:0': noise})
     low, high = pixel_range
     difference = np.abs(ours.astype(float) - seen.values.astype(float))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from src.common.tf1 import tf
+from src.graph.checks.accepted import import_graph
 from src.graph.graph_io import node_of, subgraph, with_nodes
 
 MAX_GROWTH = 16_384  # bytes by which folding one node may enlarge the graph: a vector of 4,096 numbers
@@ -55,7 +56,7 @@ def _values(constants: tf.GraphDef, wanted: list[str]) -> dict[str, np.ndarray]:
     """The values of the `wanted` nodes that have a single numeric output, not larger than the constants that
     it is computed from."""
     with tf.Graph().as_default() as graph, tf.Session() as session:
-        tf.import_graph_def(constants, name='')
+        import_graph(constants, name='')
         if any(operation.op_def.is_stateful for operation in graph.get_operations()):  # random numbers
             return {}
         tensors = [operation.outputs for operation in map(graph.get_operation_by_name, wanted)]

@@ -15,6 +15,7 @@ from src.common.ahead import ahead
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
+from src.graph.checks.accepted import faults_named, import_graph, names_faults
 from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.gradients.grad_cam import (
     class_scores,
@@ -47,6 +48,7 @@ class TensorFlowPredictor(Predictor):
 
     def __init__(self, model: FrozenGraph, weights_as_variables: bool = True, views: int = 1):
         require_pictures(model, views)
+        self._path = model.path
         self.labels, self.info, self.views = model.labels, model.info, views
         self.batch = max(1, BATCH // views)
         self.reader = ImageReader(model.graph_def, model.preprocessing)
@@ -61,7 +63,7 @@ class TensorFlowPredictor(Predictor):
             if weights_as_variables:
                 initialize = import_with_variables(model.graph_def, model.weights, given)
             else:
-                tf.import_graph_def(put_weights(model.graph_def, model.weights), given, name='')
+                import_graph(put_weights(model.graph_def, model.weights), given, name='')
             self._rows = rows = graph.get_tensor_by_name(model.output)
             self._of_views = tf.reshape(rows, [tf.shape(rows)[0], rows.shape[-1]])
             self._output = mean_probabilities(self._of_views, views)
@@ -79,7 +81,9 @@ class TensorFlowPredictor(Predictor):
         """Works in batches; threads decode the next batch while the graph runs."""
         rows = ahead(partial(or_fault, self.reader.read), pictures, self.batch, os.cpu_count() or 1)
         while batch := list(islice(rows, self.batch)):
-            yield from map_good(self._from_rows, batch)
+            with faults_named(self._path):
+                answers = list(map_good(self._from_rows, batch))
+            yield from answers
 
     def from_mixed(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
         return map_good(self._from_encoded, map_good(self._from_rows, rows), bytes)
@@ -135,6 +139,7 @@ class TensorFlowPredictor(Predictor):
         return self.from_pixels(np.stack(pixels))
 
 
+@names_faults
 def load(path: Path, weights_as_variables: bool = True, views: int = 1) -> TensorFlowPredictor:
     """Load a frozen classifier into a session. Accepts and raises what `load_graph` does. Raises UserError
     also for a model that was not validated with so many views."""

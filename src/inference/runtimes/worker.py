@@ -1,4 +1,4 @@
-"""A process that runs a .tflite model: it gets encoded pictures through a pipe and returns probabilities."""
+"""A process that runs a model: it gets encoded pictures through a pipe and returns probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.common import paths
+from src.common import paths, tf1, trust
 from src.common.errors import UserError, first_line
 from src.common.process import memory
 from src.images.decode import encode_jpeg
@@ -29,13 +29,15 @@ CONTEXT = multiprocessing.get_context('spawn')
 
 
 class Worker:
-    """A process that loads the file `path`, which messages call `name`. Raises OSError."""
+    """A process that loads the file `path`, which messages call `name`, with so many `views` of each picture.
+    Raises OSError."""
 
-    def __init__(self, path: Path, name: str):
+    def __init__(self, path: Path, name: str, views: int = 1):
         self.name, self.ready, self.late = name, False, False  # `late`: it was killed for that
         self.begun: float | None = None  # the time at which it got a picture that it has not answered yet
         self.pipe, there = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(target=_run, args=(there, path, name), daemon=True)
+        args = there, path, name, views, trust.decided()
+        self.process = CONTEXT.Process(target=_run, args=args, daemon=True)
         try:
             self.process.start()
         finally:
@@ -77,16 +79,18 @@ def warm_up(predictor: Predictor) -> None:
     predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])
 
 
-def _run(pipe: Connection, path: Path, name: str) -> None:
+def _run(pipe: Connection, path: Path, name: str, views: int, trusted: bool) -> None:
     """Load the model, and answer pictures until the server closes the pipe or ends."""
     for sent in ('SIGINT', 'SIGTERM', 'SIGBREAK'):  # sent to all processes; the server ends this one
         if hasattr(signal, sent):
             signal.signal(getattr(signal, sent), signal.SIG_IGN)
     threading.Thread(target=_end_with_server, daemon=True).start()
+    tf1.own_process()
+    trust.set_trusted(trusted)
     memory.keep_freed()
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         try:
-            predictor = load_model(path)
+            predictor = load_model(path, weights_as_variables=False, views=views)
             warm_up(predictor)
         except Exception as error:
             pipe.send_bytes(FAILED + first_line(error).replace(paths.shown(path), name).encode())

@@ -50,12 +50,14 @@ class Served:
     its own thread, which saves handing it to another one, and `batcher` spreads several over the cores. It
     runs in `options.workers` processes (workers.py), or with 0 in the calling thread.
 
+    `replaces`: whether another version is served already, which a crash would end (workers.py).
+
     Raises UserError, or TensorFlow's error, if it cannot be loaded or run.
     """
 
-    def __init__(self, name: str, version: int, found: Found, options: Options):
+    def __init__(self, name: str, version: int, found: Found, options: Options, replaces: bool = False):
         self.name, self.version, self.path = name, version, found.path
-        self.predictor, self._workers = load_served(found, options.views, options.workers)
+        self.predictor, self._workers = load_served(found, options.views, options.workers, replaces)
         self.labels = self.predictor.labels
         self._observe = partial(options.observe, name)
         self.one_by_one = not self.predictor.gains_by_batches
@@ -157,7 +159,7 @@ class Slot:
         self._found = found
         version = found.version or (self.served.version + 1 if self.served else 1)
         try:
-            fresh = Served(self.name, version, found, self._options)
+            fresh = Served(self.name, version, found, self._options, replaces=self.served is not None)
         except Exception as error:
             self.failure = version, first_line(error)
             raise
@@ -178,7 +180,8 @@ class Models:
         workers: int = 0,
     ):
         """Load all; a path is served as it is. The probabilities are averaged over so many views of each
-        picture. `workers`: in so many processes each .tflite model runs; 0: in the threads of the requests.
+        picture. `workers`: in so many processes each .tflite model runs, and new versions of frozen graphs
+        are tried in a process first; 0: no processes.
 
         Raises UserError if one cannot be loaded, or two have the same name."""
         self._slots: dict[str, Slot] = {}

@@ -15,9 +15,10 @@ import pytest
 
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.graph_io import read_graph, write_graph
+from src.graph.graph_io import nodes_by_name, read_graph, renamed, write_graph
 from src.graph.lite.interpreters import Interpreters
 from src.images.faults import BadImage
+from src.inference import workers
 from src.inference.server.models import CORES, Models, NoSuchModel
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.lite import endless
@@ -252,6 +253,53 @@ def test_a_new_version_that_fails_in_its_first_run_does_not_end_the_watch(tmp_pa
     assert slot.failure is None
     stop.set()
     watch.join(10)
+    models.close()
+
+
+def aborting(path):
+    """Write a model that ends its process at the first picture, which a trusted graph may do."""
+    graph_def = read_graph(brightest_side(path))
+    graph_def.node.add(name='abort', op='Abort')
+    nodes_by_name(graph_def)['output_node'].input.append('^abort')
+    return write_graph(graph_def, path)
+
+
+def endless_graph(path):
+    """Write a model that never answers."""
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(read_graph(brightest_side(path)), name='')
+        begin = graph.get_tensor_by_name('pool_3:0')[0, 0]
+        number = tf.while_loop(lambda i: i >= 0, lambda i: i * 0, [begin])
+        tf.add(graph.get_tensor_by_name('output_node:0'), number, 'waits')
+        graph_def = graph.as_graph_def()
+    return write_graph(renamed(graph_def, {'output_node': 'before', 'waits': 'output_node'}), path)
+
+
+@pytest.mark.parametrize(
+    ('spoiled', 'seconds', 'words'),
+    [
+        (aborting, workers.TRIAL_SECONDS, 'ended its process at a first picture'),
+        (endless_graph, 5, 'did not answer a first picture in 5 seconds'),
+    ],
+)
+def test_a_frozen_graph_that_ends_or_holds_its_process_does_so_in_another_one(
+    tmp_path, monkeypatch, spoiled, seconds, words
+):
+    monkeypatch.setattr('src.common.trust._Process.trusted', True)
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    brightest_side(folder / '1.pb')
+    models = Models([folder], workers=1)
+    slot = models.slot('side')
+    spoiled(folder / '2.pb')
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=rf'2\.pb {words}'):
+        patch.setattr(workers, 'TRIAL_SECONDS', seconds)
+        slot.refresh()
+    assert slot.failure[0] == 2 and slot.served.version == 1
+    assert slot.served.predictor.from_pixels(PICTURE[None]).shape == (1, len(SIDES))
+    brightest_side(folder / '3.pb')
+    assert slot.refresh() and slot.served.version == 3
+    assert not multiprocessing.active_children()
     models.close()
 
 
