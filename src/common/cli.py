@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from src.common import commands, consts, trust
+from src.common import commands, consts
 from src.common.errors import DEBUG_FLAG, UserError
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
+from src.common.process import trust
 
 _BETWEEN = '\0'  # between the values of a flag of `add_list`
 

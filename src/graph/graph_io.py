@@ -23,7 +23,7 @@ def read_graph(path: Path, trusted: bool | None = None) -> tf.GraphDef:
     """Read the GraphDef in a binary .pb file and clear its devices (`without_devices`).
 
     trusted: whether it may contain ops that act outside of the graph, such as WriteFile; by default as the
-        process has decided (common/trust.py).
+        process has decided (common/process/trust.py).
 
     Raises UserError when the file is missing or does not hold a GraphDef, where the message says what it is
     instead, and what to do; when the graph is damaged; and for ops that act outside of it.

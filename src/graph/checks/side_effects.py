@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from src.common import paths, trust
+from src.common import paths
 from src.common.errors import UserError
 from src.common.files import count
+from src.common.process import trust
 from src.common.tf1 import op_def, tf
 from src.graph.checks.variables import refuse_variables
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from src.common import paths, tf1, trust
+from src.common import paths, tf1
 from src.common.errors import UserError, first_line
-from src.common.process import memory
+from src.common.process import memory, trust
 from src.images.decode import encode_jpeg
 from src.images.faults import BadImage
 from src.inference.predictor import load_model

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from src.common import trust
 from src.common.errors import UserError
+from src.common.process import trust
 from src.common.tf1 import op_def, tf
 from src.graph import backbones
 from src.graph.backbones import load_backbone

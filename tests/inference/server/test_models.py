@@ -285,7 +285,7 @@ def endless_graph(path):
 def test_a_frozen_graph_that_ends_or_holds_its_process_does_so_in_another_one(
     tmp_path, monkeypatch, spoiled, seconds, words
 ):
-    monkeypatch.setattr('src.common.trust._Process.trusted', True)
+    monkeypatch.setattr('src.common.process.trust._Process.trusted', True)
     folder = tmp_path / 'side'
     folder.mkdir()
     brightest_side(folder / '1.pb')
