@@ -16,10 +16,12 @@ from src import __main__ as start
 from src.analysis import compare_runs, runs, training_curves
 from src.common import files, paths
 from src.common.errors import UserError
+from src.common.tf1 import tf
 from src.data_preparation.conversion import job
 from src.engine import checkpoints, run_files
 from src.engine.learners import learner_of
 from src.freezing import freeze
+from src.graph import model_info
 from src.records import dataset, next_commands
 from src.records.manifest import REMEDY, ShardNote
 from src.scoring.calibrated import Calibration
@@ -146,6 +148,18 @@ def test_readers_refuse_in_one_line_that_names_the_file(project, name):
             raise AssertionError(f'{path.name}, {place}: {value!r}'[:500]) from error
         suggest()
     assert refused > len(OTHER)
+
+
+OF_OTHERS = ('[]', '3', '"x"', '{', '[' * 100_000, '{"views": "2"}', '{"backbone": [1]}', '{"counts": 5}')
+
+
+@pytest.mark.parametrize('text', OF_OTHERS)
+def test_a_graph_with_another_constant_of_the_name_has_no_facts(text):
+    graph_def = model_info.with_facts(tf.GraphDef(), ['a'], {'data_set': 'pets'})
+    assert model_info.read_info(graph_def) == {'data_set': 'pets'}
+    node = next(node for node in graph_def.node if node.name == model_info.INFO_NODE)
+    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(text))
+    assert model_info.read_info(graph_def) == {} and model_info.read_labels(graph_def) == ['a']
 
 
 LISTS = {'manifest.json': '--overwrite', 'model.json': '--fresh', 'calibration.json': '--fresh'}

@@ -194,10 +194,12 @@ def test_deleted_files_are_unpacked_again(dogs, site):
     assert (dogs.folder / 'Images/n2/b_jpg').exists()
 
 
-@pytest.mark.parametrize('spoilt', ['', '[]', '{"size": 1}'])
+@pytest.mark.parametrize(
+    'spoilt', ['', '[]', '{"size": 1}', '{"size": SIZE, "sha256": "x", "unpacked": 3}', '[' * 100_000]
+)
 def test_a_damaged_marker_is_ignored(dogs, site, spoilt):
     install(dogs, dogs.folder)
-    (dogs.folder / '.lists.tar.done').write_text(spoilt)
+    (dogs.folder / '.lists.tar.done').write_text(spoilt.replace('SIZE', str(len(LISTS))))
     assert install(dogs, dogs.folder) == [dogs.files[1]]
 
 
@@ -235,6 +237,26 @@ def test_the_first_checksum_is_stored_and_compared(site, tmp_path):
     with pytest.raises(UserError, match=wanted):
         install(what, tmp_path)
     assert not (tmp_path / 'g.tgz').exists() and (tmp_path / 'graph_pb').read_bytes() == b'first'
+
+
+@pytest.mark.parametrize('spoilt', ['[]', '{}', '{"sha256": 5}'])
+def test_a_damaged_first_checksum_is_named(site, tmp_path, spoilt):
+    body = tar_of('w', graph_pb=BODY)
+    (tmp_path / 'g.tgz.first_seen.json').write_text(spoilt)
+    site.answers = [serves(body)]
+    with pytest.raises(
+        UserError, match=r'g\.tgz\.first_seen\.json is damaged \(.*\): delete it if you trust'
+    ):
+        obtain(remote(site, body, checksum=False, name='g.tgz'), tmp_path)
+
+
+@pytest.mark.parametrize('spoilt', ['[]', '{"url": 5}', '{"validator": "x"}', '"x"'])
+def test_damaged_notes_beside_a_part_are_ignored(site, tmp_path, spoilt):
+    (tmp_path / 'a.tar.part').write_bytes(BODY[:1000])
+    (tmp_path / 'a.tar.part.json').write_text(spoilt)
+    site.answers = [serves_ranges(BODY, ETag='"1"')]
+    obtain(remote(site), tmp_path)
+    assert site.asked[0]['Range'] == 'bytes=1000-' and 'If-Range' not in site.asked[0]
 
 
 def test_a_mirror_replaces_the_address_before_the_file_name(site):

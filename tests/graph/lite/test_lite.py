@@ -72,7 +72,18 @@ def test_labels_beside_a_model_without_facts(tmp_path):
     assert read_package(path).labels == ['cat', 'dog']
 
 
-@pytest.mark.parametrize('facts', ['[1, 2]', '{"a": ', '7'])
+@pytest.mark.parametrize(
+    'facts',
+    [
+        '[1, 2]',
+        '{"a": ',
+        '7',
+        '{"views": "2"}',
+        '{"views": 0}',
+        '{"backbone": []}',
+        '{"scores": {"test": 3}}',
+    ],
+)
 def test_facts_of_another_shape_are_refused(tmp_path, facts):
     path = tmp_path / 'a.tflite'
     path.write_bytes(b'\0\0\0\0TFL3' + bytes(40))
