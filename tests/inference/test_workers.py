@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.common import consts
 from src.common.errors import UserError
+from src.images.decode import DECODING
 from src.images.faults import BadImage
 from src.inference.predictor import load_model
 from src.inference.versions import Source
@@ -52,6 +54,18 @@ def test_the_answers_are_those_of_the_model_for_many_threads(workers, model):
         answers = list(pool.map(workers.answer, pictures * 10))
     for answer, row in zip(answers, wanted * 10, strict=True):
         np.testing.assert_array_equal(answer, row)
+
+
+def test_large_pictures_wait_for_the_memory_of_the_server_and_small_ones_do_not(workers):
+    small, large = encoded(photo(60, 50), 'PNG'), encoded(photo(2_000, 1_500), 'PNG')
+    with ThreadPoolExecutor(2) as pool:
+        with DECODING.held(consts.PICTURE_BYTES):
+            waiting = pool.submit(workers.answer, large)
+            for _ in range(200):  # longer than the large one takes
+                assert workers.answer(small).shape == (4,)
+            assert not waiting.done()
+        assert waiting.result(30).shape == (4,)
+    assert DECODING.free == consts.DECODING_BYTES
 
 
 def test_what_is_no_picture_is_an_answer_and_the_process_goes_on(workers):

@@ -40,15 +40,20 @@ class Budget:
             yield
             return
         pool = self._small if number <= self._limit else self._large
-        self._held.any = True
+        number, slow = min(number, pool.size), int(seconds > SLOW_SECONDS)
+        if slow:
+            self._slow.take(slow)
         try:
-            with contextlib.ExitStack() as stack:
-                if seconds > SLOW_SECONDS:
-                    stack.enter_context(self._slow.taken(1))
-                stack.enter_context(pool.taken(min(number, pool.size)))
+            pool.take(number)
+            self._held.any = True
+            try:
                 yield
+            finally:
+                self._held.any = False
+                pool.put(number)
         finally:
-            self._held.any = False
+            if slow:
+                self._slow.put(slow)
         if number >= GIVEN_BACK and self._large.idle:
             memory.give_back()
 
@@ -70,19 +75,18 @@ class _Pool:
     def idle(self) -> bool:
         return self.free == self.size
 
-    @contextlib.contextmanager
-    def taken(self, number: int) -> Iterator[None]:
+    def take(self, number: int) -> None:
+        """Wait for so many, at most `size`."""
         with self._changed:
             if self._waiting or self.free < number:
                 self._wait(number)
             self.free -= number
-        try:
-            yield
-        finally:
-            with self._changed:
-                self.free += number
-                if self._waiting:
-                    self._changed.notify_all()
+
+    def put(self, number: int) -> None:
+        with self._changed:
+            self.free += number
+            if self._waiting:
+                self._changed.notify_all()
 
     def _wait(self, number: int) -> None:
         place = object()

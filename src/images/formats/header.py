@@ -29,14 +29,17 @@ class Header(NamedTuple):
 
     def memory(self, ratio: int = 1) -> int:
         """Bytes that it takes to decode the picture with its sides divided by `ratio`, and to resize it."""
-        left = 1 / ratio**2
-        return int(self.width * self.height * max(self.kept + (self.made + DECODED) * left, RESIZED * left))
+        decoding = self.kept * ratio**2 + self.made + DECODED
+        return int(self.width * self.height * max(decoding, RESIZED)) // ratio**2
 
     @property
     def least_ratio(self) -> int:
         """The least ratio at which `memory` is within consts.PICTURE_BYTES; the largest of RATIOS if it is at
         none of them."""
-        return next((ratio for ratio in RATIOS if self.memory(ratio) <= consts.PICTURE_BYTES), RATIOS[-1])
+        for ratio in RATIOS:
+            if self.memory(ratio) <= consts.PICTURE_BYTES:
+                break
+        return ratio
 
 
 def header(

@@ -1,4 +1,5 @@
-"""From what Pillow has decoded to upright 8-bit RGB, in tiles: only the result is held beside the picture."""
+"""From what Pillow has decoded to upright 8-bit RGB. Large pictures are converted in tiles, so that only the
+result is held beside the picture."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from src.images.faults import BadImage
 
-TILE_PIXELS, TILE_WIDTH = 1 << 20, 1 << 15  # at most, for one tile; its sides are multiples of all ratios
+TILE_PIXELS, TILE_WIDTH = 1 << 22, 1 << 15  # at most, for one tile; its sides are multiples of all ratios
 
 Converter = Callable[[Image.Image], Image.Image]
 
@@ -19,6 +20,8 @@ def upright_rgb(image: Image.Image, orientation: int, ratio: int = 1) -> np.ndar
 
     orientation: of EXIF. ratio: the sides are divided by it (rounded up), each pixel the mean of a square.
     """
+    if image.mode == 'RGB' and ratio == orientation == 1 and not image.has_transparency_data:
+        return np.array(image)  # which holds less than resizing does
     width, height = (-(-side // ratio) for side in image.size)
     upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     stored = _as_stored(upright, orientation)
