@@ -18,6 +18,7 @@ DEBUG_FLAG = '--debug'
 # Flags that discard finished work: to resume, the next call has to leave them out.
 BEGIN_ANEW = ('--fresh', '--overwrite')
 LONGEST_REASON = 300  # characters
+LONGEST_SEARCHED = 5_000  # of an error's text, in which TensorFlow may quote all weights of a graph
 
 # Disk and permission errors, which the user can fix. TensorFlow's errors end in the same words.
 _DISK_ERRORS = {
@@ -124,7 +125,8 @@ def _ended(main: Callable[[], int | None]) -> int:
 def _tensorflow_says(error: BaseException) -> re.Match | None:
     """The path and the reason in an error of TensorFlow about a disk."""
     reasons = '|'.join(map(re.escape, _NUMBERS))
-    return re.search(rf'(?P<path>\S[^;\n]*); (?P<reason>{reasons})', str(error))
+    text = str(error)[:LONGEST_SEARCHED]
+    return re.search(rf'(?P<path>\S[^;\n]*); (?P<reason>{reasons})', text)
 
 
 def first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from src.common import paths
-from src.common.errors import LONGEST_REASON, UserError, disk_fault
+from src.common.errors import LONGEST_REASON, LONGEST_SEARCHED, UserError, disk_fault
 from src.common.tf1 import tf
 
 Loaded = TypeVar('Loaded')
@@ -30,7 +30,9 @@ def import_graph(graph_def: tf.GraphDef, *args, **options) -> list[tf.Tensor] | 
 
 def said(error: Exception) -> str:
     """What an error of TensorFlow says, with the node but without the rest."""
-    text = str(error).strip('"\'').strip()
+    if traced := re.search(r"^Node: '(.+)'\n(.+)", str(error), re.MULTILINE):  # after where it was defined
+        return f'{traced[1]}: {traced[2]}'[:LONGEST_REASON]
+    text = str(error)[:LONGEST_SEARCHED].strip('"\'').strip()
     node = re.search(r'\{\{node ([^}]+)\}\}|node \'?([\w/.-]+)\'?', text)
     line = re.sub(r'\s*\[\[.*', '', text.splitlines()[0] if text else type(error).__name__)[:LONGEST_REASON]
     name = node and (node[1] or node[2])
