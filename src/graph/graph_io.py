@@ -11,7 +11,7 @@ from pathlib import Path
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
-from src.graph.checks.accepted import faults_named, import_graph
+from src.graph.checks.accepted import NotAccepted, faults_named, import_graph, said
 from src.graph.checks.damage import refuse_damage
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
 from src.graph.checks.side_effects import refuse_side_effects
@@ -138,8 +138,12 @@ def inferred(graph_def: tf.GraphDef, tensor: str, path: Path) -> tf.Tensor:
     """
     kept = ancestors(graph_def, [tensor])
     light = with_nodes(graph_def, (_without_weights(node) for node in graph_def.node if node.name in kept))
-    with tf.Graph().as_default(), faults_named(path):
-        return import_graph(light, return_elements=[tensor], name='')[0]
+    with tf.Graph().as_default() as graph, faults_named(path):
+        import_graph(light, name='')
+        try:
+            return graph.get_tensor_by_name(tensor)
+        except (KeyError, ValueError) as error:
+            raise NotAccepted(said(error)) from error
 
 
 def _without_weights(node: tf.NodeDef) -> tf.NodeDef:
