@@ -6,7 +6,8 @@
 
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
-without losing a request. Ctrl-C or SIGTERM ends the server after all requests in progress are answered.
+without losing a request. Ctrl-C or SIGTERM ends the server as soon as all requests that have arrived are
+answered, and after 30 seconds in any case.
 
 A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
 For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
@@ -58,12 +59,13 @@ def serve(
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
     or the port is taken.
     """
-    from src.inference.server import listening
+    from src.inference.server.http.sockets import bind, url_of
 
-    sockets = listening.bind(host, port)  # before TensorFlow is loaded, which takes seconds
+    sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
     from src.inference.server.admission import AdmissionLimit
     from src.inference.server.app import create_app
+    from src.inference.server.http.listening import Listener
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
     from src.inference.workers import CORES
@@ -73,8 +75,7 @@ def serve(
     models = Models(sources, metrics.ran, views, workers=CORES)
     admission = AdmissionLimit(queue, metrics.queued)
     app = create_app(models, admission, metrics, limits)
-    # The application answers 413 in JSON before waitress' own limit is reached.
-    listener = listening.Listener(app, sockets, queue + SPARE_THREADS, 2 * limits.request_bytes)
+    listener = Listener(app, sockets, queue + SPARE_THREADS, limits.request_bytes)
     stopping = threading.Event()
 
     def stop(*_) -> None:
@@ -91,10 +92,10 @@ def serve(
     for name in models.names:
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes, {served.file}')
-    say(f'open {listening.url_of(host, sockets)}  (Ctrl-C ends)')
-    answered = listener.run()
+    say(f'open {url_of(host, sockets)}  (Ctrl-C ends)')
+    outcome = listener.run(models.give_up)
     models.close()
-    say(f'stopped; {"all" if answered else "not all"} accepted requests were answered')
+    say(f'stopped; {outcome}')
 
 
 def _ending_signals() -> list[int]:

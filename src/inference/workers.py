@@ -154,6 +154,8 @@ class Workers:
             self._changed.notify_all()
         if worker.late:
             return TimeoutError(f'no answer in {ANSWER_SECONDS} seconds')
+        if self._closed:
+            return NoneLeft(f'{self._name} is closed')
         return Failed(f'a process of {self._name} ended')
 
     def _add(self, number: int) -> None:

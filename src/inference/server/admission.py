@@ -16,8 +16,9 @@ class TooMuch(Exception):
 
 
 class AdmissionLimit:
-    """Admits up to `limit` pictures or bytes at once, and none after `close`.
+    """Admits up to `limit` pictures or bytes at once.
 
+    `open`: False once the server stops; what arrives until then on open connections is still admitted.
     `observe` is called with the number inside whenever it changes.
     """
 
@@ -33,8 +34,6 @@ class AdmissionLimit:
         with self._lock:
             if size > self.limit:
                 raise TooMuch(f'{size:,} at once exceed the limit {self.limit:,}: send less in one request')
-            if not self.open:
-                raise Busy('the server is stopping')
             if self._inside + size > self.limit:
                 raise Busy('the server is busy: try again in a second')
             self._count(size)

@@ -17,9 +17,10 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from src.inference.server import examples, middleware, tf_serving
+from src.inference.server import examples, tf_serving
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.fast_routes import FastRoutes
+from src.inference.server.http import middleware
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
 from src.inference.server.service import Limits, Service

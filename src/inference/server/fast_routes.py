@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
-from src.inference.server.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond
+from src.inference.server.http.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond
 from src.inference.server.service import TOP, Limits, Service
 from src.inference.server.tf_serving import BadRequest, parse_json
 

@@ -119,10 +119,15 @@ class Served:
             self._close()
 
     def end(self) -> None:
-        """Close it, and leave requests that still use it without an answer."""
+        """Close it, and let the requests that still use it fail."""
         self.retire()
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Let the pictures fail that are not answered yet: the requests that wait for them end with Busy."""
         if self._workers:
             self._workers.close()
+        self.batcher.give_up()
 
     def _from_worker(self, picture: bytes) -> np.ndarray | BadImage:
         try:
@@ -234,6 +239,11 @@ class Models:
     def unready(self) -> list[str]:
         """The names of the models that cannot answer now."""
         return [name for name, slot in self._slots.items() if not slot.served.ready]
+
+    def give_up(self) -> None:
+        """Let the requests fail that are not answered yet."""
+        for slot in self._slots.values():
+            slot.served.give_up()
 
     def close(self) -> None:
         """Close all, at the end of the server."""

@@ -17,6 +17,7 @@ from src.images.reader import ImageReader
 from src.inference.printers import best_classes
 from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
+from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
 from src.inference.server.models import Models, Served
 from src.inference.server.tf_serving import BadRequest
@@ -130,6 +131,8 @@ class Classifier:
                 return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
             except TimeoutError as error:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
+            except GivenUp as error:
+                raise Busy('the server is stopping') from error
 
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
         submitted: list[Future | BadImage] = []

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from src.common.errors import UserError
 from src.images.faults import BadImage
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
-from src.inference.server.bodies import ENCODING, UnknownEncoding, decompressed
+from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
 from src.inference.server.tf_serving import BadRequest
