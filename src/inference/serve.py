@@ -48,6 +48,7 @@ def serve(
     host: str,
     port: int,
     queue: int,
+    per_client: int,
     limits: Limits,
     watch_every: float,
     views: int = 1,
@@ -55,7 +56,8 @@ def serve(
     """Load the models and answer requests until SIGINT or SIGTERM.
 
     `sources` are checked for new versions every `watch_every` seconds.
-    At most `queue` pictures are in progress at once. Their probabilities are averaged over `views` views.
+    At most `queue` pictures are in progress at once, `per_client` of one client. Their probabilities are
+    averaged over `views` views.
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
     or the port is taken.
     """
@@ -73,7 +75,7 @@ def serve(
     memory.keep_freed()
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
-    admission = AdmissionLimit(queue, metrics.queued)
+    admission = AdmissionLimit(queue, metrics.queued, per_client)
     app = create_app(models, admission, metrics, limits)
     listener = Listener(app, sockets, queue + SPARE_THREADS, limits.request_bytes)
     stopping = threading.Event()
@@ -124,7 +126,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
     add('--max-request-mb', cli.whole_number(1), 'MB', 60, 'largest request')
-    add('--queue', cli.whole_number(1), 'N', 64, 'most pictures in progress; beyond them it answers 503')
+    add('--queue', cli.whole_number(1), 'N', 128, 'most pictures in progress; beyond them it answers 503')
+    made.add_argument(
+        '--per-client',
+        type=cli.whole_number(1),
+        metavar='N',
+        help='most pictures in progress of one client, which is an IP address, or a proxy with all that is '
+        'behind it (default: half of --queue)',
+    )
     add('--watch-seconds', cli.real_number(0.1, 86400), 'S', 2, 'time between checks for new versions')
     add_views(made)
     return made.parse_args(argv)
@@ -142,7 +151,8 @@ def main(argv: list[str] | None = None) -> None:
         say(f'{sources[0].name}: {why_default(sources[0].path)}')
     for source in sources:
         remark_on_age(source.path)
-    serve(sources, args.host, args.port, args.queue, limits, args.watch_seconds, args.views)
+    per_client = args.per_client or max(1, args.queue // 2)
+    serve(sources, args.host, args.port, args.queue, per_client, limits, args.watch_seconds, args.views)
 
 
 if __name__ == '__main__':

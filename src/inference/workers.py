@@ -12,13 +12,12 @@ is replaced, from the bytes of the model in memory: the file may be another one 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import threading
 import time
 from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -31,6 +30,7 @@ from src.images.faults import BadImage
 from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, warm_up
+from src.inference.server.turns import Shared
 from src.inference.versions import Found, check_same
 
 CORES = os.cpu_count() or 1
@@ -47,7 +47,8 @@ class NoneLeft(RuntimeError):
 
 
 class Workers:
-    """`number` processes with a model, all of which have answered a picture. The methods are thread-safe.
+    """`number` processes with a model, all of which have answered a picture. The methods are thread-safe, and
+    clients take turns.
 
     Raises UserError if one crashes, refuses the model or does not answer in START_SECONDS, or the file was
     replaced after it was found.
@@ -58,7 +59,7 @@ class Workers:
         self._contents = _contents(found)
         self._changed = threading.Condition()
         self._all: list[Worker] = []
-        self._free: SimpleQueue[Worker] = SimpleQueue()  # a condition would halve the throughput
+        self._free: Shared[Worker] = Shared()
         self._failed = self._closed = False  # `_failed`: the last attempt to start a process
         self._retry_at = 0.0
         # Before multiprocessing's own, which would wait without end for a process that was stopped.
@@ -101,7 +102,7 @@ class Workers:
             if self._closed:
                 return
             self._closed = True
-            workers, idle = list(self._all), self._idle()
+            workers, idle = list(self._all), self._free.get_all()
             self._all.clear()
             self._changed.notify_all()
         atexit.unregister(self.close)
@@ -134,14 +135,6 @@ class Workers:
             except Empty:
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds') from None
-
-    def _idle(self) -> list[Worker]:
-        """Take all free workers."""
-        taken = []
-        with contextlib.suppress(Empty):
-            while True:
-                taken.append(self._free.get_nowait())
-        return taken
 
     def _lose(self, worker: Worker) -> Exception:
         """Take a worker that ended out of the pool; `_tend` starts another one. Returns what to raise."""
@@ -199,7 +192,7 @@ class Workers:
                         worker.late = True
                         worker.process.kill()
                 gone = []
-                for worker in self._idle():
+                for worker in self._free.get_all():
                     gone.append(worker) if worker.gone() else self._free.put(worker)
             for worker in gone:
                 self._lose(worker)

@@ -17,6 +17,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Any
 
+from src.inference.server import clients
 from src.inference.server.turns import Turns
 
 BATCH = 32
@@ -30,7 +31,8 @@ class GivenUp(RuntimeError):
 
 class Batcher:
     """Collects rows from many threads and passes them in batches of up to `most` to `run`, which returns one
-    answer per row. `at_once` batches run concurrently. `observe` is called with the size of each batch."""
+    answer per row, and is called for the client of the first row. `at_once` batches run concurrently.
+    `observe` is called with the size of each batch."""
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class Batcher:
         observe: Callable[[int], None] = lambda size: None,
     ):
         self._run, self._most, self._observe = run, most, observe
-        self._waiting: Turns[tuple[Any, Future]] = Turns()
+        self._waiting: Turns[tuple[Any, Future, str]] = Turns()
         self._running: set[Future] = set()
         self._changed = threading.Condition()
         self._closed = False
@@ -57,7 +59,7 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise GivenUp('the batcher is closed')
-            self._waiting.put((row, future))
+            self._waiting.put((row, future, clients.current()))
             self._changed.notify()
         return future
 
@@ -74,15 +76,16 @@ class Batcher:
         """Take no more rows; those that are not answered yet fail with GivenUp."""
         with self._changed:
             self._closed = True
-            futures = [*self._running, *(future for _, future in self._waiting.get_all())]
+            futures = [*self._running, *(future for _, future, _ in self._waiting.get_all())]
             self._changed.notify_all()
         _fail(futures, GivenUp('the server is stopping'))
 
     def _work(self) -> None:
         while batch := self._next():
-            rows, futures = zip(*batch, strict=True)
+            rows, futures, of_clients = zip(*batch, strict=True)
             try:
-                answers = self._run(list(rows))
+                with clients.serving(of_clients[0]):
+                    answers = self._run(list(rows))
                 self._observe(len(rows))
             except Exception as error:  # raised again where the futures are read; the thread goes on
                 _fail(futures, error)
@@ -93,12 +96,12 @@ class Batcher:
             with self._changed:
                 self._running.difference_update(futures)
 
-    def _next(self) -> list[tuple[Any, Future]]:
+    def _next(self) -> list[tuple[Any, Future, str]]:
         """Up to `most` queued rows, as soon as there is one; empty when closed and all is answered."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             batch = [self._waiting.get() for _ in range(min(self._most, len(self._waiting)))]
-            self._running.update(future for _, future in batch)
+            self._running.update(future for _, future, _ in batch)
             return batch
 
 

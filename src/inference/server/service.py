@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
@@ -19,8 +18,10 @@ from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
 from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
-from src.inference.server.models import Models, Served
+from src.inference.server.models import Models
+from src.inference.server.served import Served
 from src.inference.server.tf_serving import BadRequest
+from src.inference.server.turns import Shared
 from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
@@ -118,7 +119,7 @@ class Classifier:
 
     def __init__(self, admission: AdmissionLimit):
         self._admission = admission
-        self._decoding = threading.Semaphore(os.cpu_count() or 1)
+        self._decoding = Shared(*range(os.cpu_count() or 1))
 
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
         """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
@@ -149,5 +150,5 @@ class Classifier:
         header = read_header(picture)
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture
-        with self._decoding:
+        with self._decoding.one():
             return reader.read(picture, header)

@@ -27,6 +27,7 @@ from src.inference.server.examples import knows_dogs
 from src.inference.server.http import middleware
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
+from src.inference.server.served import Served
 from src.inference.server.service import Classifier, Limits
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
@@ -523,3 +524,50 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_one_client_cannot_take_all_places(make_server, monkeypatch):
+    """X-Forwarded-For, which anybody can write, changes nothing."""
+    server = make_server(limit=4, per_client=2)
+    inside, go = threading.Semaphore(0), threading.Event()
+    row = Classifier._row
+    answer = Served.answer
+
+    def slowly(function):
+        def run(*args):
+            inside.release()
+            go.wait(30)
+            return function(*args)
+
+        return run
+
+    monkeypatch.setattr(Classifier, '_row', slowly(row))
+    monkeypatch.setattr(Served, 'answer', slowly(answer))
+
+    def post(address: str, **headers) -> tuple[int, str]:
+        client = server.client.application.test_client()
+        got = client.post('/classify', data=JPEG, environ_base={'REMOTE_ADDR': address}, headers=headers)
+        return got.status_code, got.json.get('error', '')
+
+    with ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(post, '192.0.2.1') for _ in range(2)]
+        for _ in first:
+            assert inside.acquire(timeout=30)
+        for headers in ({}, {'X-Forwarded-For': '192.0.2.9'}):
+            code, error = post('192.0.2.1', **headers)
+            assert code == 503 and 'other requests of yours' in error
+        others = [pool.submit(post, '192.0.2.2'), pool.submit(post, '2001:db8::1')]
+        for _ in others:
+            assert inside.acquire(timeout=30)
+        go.set()
+        assert {answer.result(30)[0] for answer in first + others} == {200}
+
+
+def test_a_form_needs_no_temporary_files(server, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('tempfile.TemporaryFile', full)
+    monkeypatch.setattr('tempfile.SpooledTemporaryFile', full)
+    large = encoded(photo(900, 900), 'BMP')
+    assert server.post('/classify', data={'image': (io.BytesIO(large), 'a.bmp')}).status_code == 200

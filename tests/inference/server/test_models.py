@@ -18,7 +18,8 @@ from src.common.tf1 import tf
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.lite.interpreters import Interpreters
 from src.images.faults import BadImage
-from src.inference.server.models import CORES, Models, NoSuchModel
+from src.inference.server.models import Models, NoSuchModel
+from src.inference.workers import CORES
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.lite import endless
 from tests.pictures import encoded

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from src.common.errors import UserError
 from src.images.faults import BadImage
+from src.inference.server import clients
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.metrics import Metrics
@@ -50,11 +51,14 @@ REFUSALS = tuple(STATUSES)  # the errors that are answered with their text
 
 class Middleware:
     """A WSGI application around `app`: times and counts requests, adds HEADERS, and reads a body into memory
-    only while BODIES_BYTES allow it. A body of more than `max_bytes` is refused."""
+    only while BODIES_BYTES allow it, half of them for one client. A body of more than `max_bytes` is
+    refused."""
 
     def __init__(self, app: Callable, metrics: Metrics, max_bytes: int):
         self._app, self._metrics, self._max_bytes = app, metrics, max_bytes
-        self._bodies = AdmissionLimit(max(BODIES_BYTES, max_bytes))
+        self._bodies = AdmissionLimit(
+            max(BODIES_BYTES, max_bytes), per_client=max(BODIES_BYTES // 2, max_bytes)
+        )
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         begun = time.perf_counter()
@@ -67,7 +71,11 @@ class Middleware:
 
         try:
             size = body_bytes(environ)
-            with self._admitted(size), self._uncompressed(environ, size):
+            with (
+                clients.serving(environ.get('REMOTE_ADDR', '')),
+                self._admitted(size),
+                self._uncompressed(environ, size),
+            ):
                 return self._app(environ, start)
         except (Busy, TooMuch, BadRequest, UnknownEncoding) as error:
             return respond(environ, start, *refusal(error))
