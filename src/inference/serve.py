@@ -23,6 +23,7 @@ import argparse
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from src.common import cli, errors
@@ -70,12 +71,15 @@ def serve(
     from src.inference.server.http.listening import Listener
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
+    from src.inference.server.service import useful_bytes
     from src.inference.workers import CORES
 
     memory.keep_freed()
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
     admission = AdmissionLimit(queue, metrics.queued, per_client)
+    if not limits.request_bytes:
+        limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
     app = create_app(models, admission, metrics, limits)
     listener = Listener(app, sockets, queue + SPARE_THREADS, limits.request_bytes)
     stopping = threading.Event()
@@ -125,7 +129,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients send'
     )
     add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
-    add('--max-request-mb', cli.whole_number(1), 'MB', 60, 'largest request')
+    made.add_argument(
+        '--max-request-mb',
+        type=cli.whole_number(1),
+        metavar='MB',
+        help='largest request (default: what the models can use, one picture of --max-picture-mb in base64 '
+        'or 32 uncompressed ones of the size that the model takes)',
+    )
     add('--queue', cli.whole_number(1), 'N', 128, 'most pictures in progress; beyond them it answers 503')
     made.add_argument(
         '--per-client',
@@ -144,7 +154,7 @@ def main(argv: list[str] | None = None) -> None:
     errors.require_packages('serve', *PACKAGES)
     from src.inference.server.service import Limits
 
-    limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
+    limits = Limits(args.max_picture_mb * MB, (args.max_request_mb or 0) * MB, args.allow_urls)
     sources = [source_of(model, args.views) for model in args.model or ()]
     if not sources:
         sources = [Source(default_model(), beside=args.views == 1)]

@@ -16,8 +16,8 @@ from src.drawing.overlays import overlay
 from src.images.decode import decode_with_pillow
 from src.images.headers import read_header
 from src.inference.server.admission import AdmissionLimit
+from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.served import Served
-from src.inference.server.tf_serving import BadRequest
 from src.inference.server.turns import Shared
 
 LONGEST_SIDE = 640  # pixels of the drawn picture

@@ -26,9 +26,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
 from src.inference.server.admission import AdmissionLimit
+from src.inference.server.http.json_bodies import BadRequest, parse_json
 from src.inference.server.http.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond
 from src.inference.server.service import TOP, Limits, Service
-from src.inference.server.tf_serving import BadRequest, parse_json
 
 CLASSIFY, EXPLAIN = '/classify', '/explain'
 TOP_NUMBER = re.compile('0*[1-9][0-9]{0,999}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -18,13 +19,15 @@ from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
 from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
+from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.models import Models
 from src.inference.server.served import Served
-from src.inference.server.tf_serving import BadRequest
 from src.inference.server.turns import Shared
 from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
+BATCH = 32  # pictures of a request, if they are as small as the model takes them
+FRAME_BYTES = 1 << 16  # of a request besides its pictures
 QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay the others of its batch
 
 
@@ -35,6 +38,13 @@ class Limits:
     picture_bytes: int = 20_000_000
     request_bytes: int = 60_000_000
     urls: bool = False
+
+
+def useful_bytes(picture_bytes: int, models: Models) -> int:
+    """The size of the largest request that the models have a use for: a picture of `picture_bytes`, or BATCH
+    pictures of the size that a model takes, uncompressed; in base64."""
+    pixels = max(math.prod(models.slot(name).served.predictor.reader.shape) for name in models.names)
+    return math.ceil(4 / 3 * max(picture_bytes, BATCH * pixels)) + FRAME_BYTES
 
 
 class Service:
@@ -90,6 +100,7 @@ class Service:
     def predict(self, body: bytes, name: str, version: int | None = None) -> dict:
         """The response to a request in TensorFlow Serving's format. Raises BadRequest."""
         pictures, key = tf_serving.parse_predict(body)
+        del body  # it may be large, and its pictures are copies
         for data in pictures:
             self._check_bytes(data)
         with self._models.use(name, version) as served:

@@ -28,7 +28,7 @@ from src.inference.server.http import middleware
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
 from src.inference.server.served import Served
-from src.inference.server.service import Classifier, Limits
+from src.inference.server.service import FRAME_BYTES, Classifier, Limits, useful_bytes
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
 
@@ -571,3 +571,12 @@ def test_a_form_needs_no_temporary_files(server, monkeypatch):
     monkeypatch.setattr('tempfile.SpooledTemporaryFile', full)
     large = encoded(photo(900, 900), 'BMP')
     assert server.post('/classify', data={'image': (io.BytesIO(large), 'a.bmp')}).status_code == 200
+
+
+def test_the_default_limit_of_a_request_is_what_the_models_can_use(server):
+    small = useful_bytes(90, server.models)  # 32 pictures of 8 x 8 pixels in base64 are more
+    assert small == 32 * 8 * 8 * 3 * 4 // 3 + FRAME_BYTES
+    body = json.dumps({'instances': [b64(os.urandom(8 * 8 * 3)) for _ in range(32)]})
+    assert len(body) < small
+    picture = 3_000_000
+    assert len(json.dumps({'instances': [b64(bytes(picture))]})) < useful_bytes(picture, server.models)

@@ -14,9 +14,9 @@ from src.images.faults import BadImage
 from src.inference.server import clients
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
+from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
-from src.inference.server.tf_serving import BadRequest
 from src.inference.workers import Failed
 
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
