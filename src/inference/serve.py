@@ -14,7 +14,8 @@ For a model that is named, the .tflite file beside its frozen graph is served if
 LiteRT is installed; a file that is given by its path is served as it is. /explain (Grad-CAM) of a .tflite
 file uses the frozen graph beside it that it was made from, which TensorFlow loads at the first use.
 
-It listens to this machine only, unless --host says otherwise. There is no password.
+It listens to this machine only, unless --host says otherwise. With --token-file it answers only requests
+with a token, and the page asks for it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.common import cli, errors
@@ -36,6 +38,7 @@ from src.inference.views import add_views
 from src.records.age import remark_on_age
 
 if TYPE_CHECKING:
+    from src.inference.server.http.tokens import Tokens
     from src.inference.server.service import Limits
 
 MB = 1_000_000
@@ -48,17 +51,16 @@ def serve(
     sources: list[Source],
     host: str,
     port: int,
-    queue: int,
-    per_client: int,
     limits: Limits,
     watch_every: float,
     views: int = 1,
+    tokens: Tokens | None = None,
 ) -> None:
     """Load the models and answer requests until SIGINT or SIGTERM.
 
     `sources` are checked for new versions every `watch_every` seconds.
-    At most `queue` pictures are in progress at once, `per_client` of one client. Their probabilities are
-    averaged over `views` views.
+    The probabilities are averaged over `views` views. With `tokens` only requests with one of them are
+    answered.
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
     or the port is taken.
     """
@@ -77,11 +79,11 @@ def serve(
     memory.keep_freed()
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
-    admission = AdmissionLimit(queue, metrics.queued, per_client)
+    admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client)
     if not limits.request_bytes:
         limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
-    app = create_app(models, admission, metrics, limits)
-    listener = Listener(app, sockets, queue + SPARE_THREADS, limits.request_bytes)
+    app = create_app(models, admission, metrics, limits, tokens)
+    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes)
     stopping = threading.Event()
 
     def stop(*_) -> None:
@@ -128,6 +130,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument(
         '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients send'
     )
+    made.add_argument(
+        '--token-file',
+        type=Path,
+        metavar='FILE',
+        help='answer only requests with one of the bearer tokens in this file, one a line '
+        '(default: answer all)',
+    )
     add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
     made.add_argument(
         '--max-request-mb',
@@ -152,17 +161,24 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     errors.require_packages('serve', *PACKAGES)
+    from src.inference.server.http.tokens import Tokens
     from src.inference.server.service import Limits
 
-    limits = Limits(args.max_picture_mb * MB, (args.max_request_mb or 0) * MB, args.allow_urls)
+    tokens = Tokens(args.token_file) if args.token_file else None
+    limits = Limits(
+        picture_bytes=args.max_picture_mb * MB,
+        request_bytes=(args.max_request_mb or 0) * MB,
+        urls=args.allow_urls,
+        queue=args.queue,
+        per_client=args.per_client or max(1, args.queue // 2),
+    )
     sources = [source_of(model, args.views) for model in args.model or ()]
     if not sources:
         sources = [Source(default_model(), beside=args.views == 1)]
         say(f'{sources[0].name}: {why_default(sources[0].path)}')
     for source in sources:
         remark_on_age(source.path)
-    per_client = args.per_client or max(1, args.queue // 2)
-    serve(sources, args.host, args.port, args.queue, per_client, limits, args.watch_seconds, args.views)
+    serve(sources, args.host, args.port, limits, args.watch_seconds, args.views, tokens)
 
 
 if __name__ == '__main__':

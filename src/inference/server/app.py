@@ -21,6 +21,7 @@ from src.inference.server import examples, tf_serving
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.fast_routes import FastRoutes
 from src.inference.server.http import middleware
+from src.inference.server.http.tokens import Tokens
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
 from src.inference.server.service import Limits, Service
@@ -28,18 +29,24 @@ from src.inference.server.service import Limits, Service
 PAGE = Path(__file__).with_name('page')
 
 
-def create_app(models: Models, admission: AdmissionLimit, metrics: Metrics, limits: Limits) -> Flask:
+def create_app(
+    models: Models,
+    admission: AdmissionLimit,
+    metrics: Metrics,
+    limits: Limits,
+    tokens: Tokens | None = None,
+) -> Flask:
     """The whole application; call its `wsgi_app`, which includes fast routes and middleware."""
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.json.sort_keys = False
     _name_routes(app)
     _handle_errors(app)
-    _add_page(app, models, limits)
+    _add_page(app, models, limits, tokens is not None)
     _add_classes(app, models)
     _add_models(app, models)
     _add_health(app, models, admission, metrics)
     routes = FastRoutes(app.wsgi_app, Service(models, admission, limits))
-    app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes)
+    app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes, tokens)
     return app
 
 
@@ -63,7 +70,7 @@ def _handle_errors(app: Flask) -> None:
         return response
 
 
-def _add_page(app: Flask, models: Models, limits: Limits) -> None:
+def _add_page(app: Flask, models: Models, limits: Limits, needs_token: bool) -> None:
     drawn_dogs = examples.names()
 
     def entry(name: str) -> dict:
@@ -81,6 +88,7 @@ def _add_page(app: Flask, models: Models, limits: Limits) -> None:
             'index.html',
             models=[entry(name) for name in models.names],
             urls_allowed=limits.urls,
+            needs_token=needs_token,
             max_bytes=limits.picture_bytes,
             examples=drawn_dogs,
         )

@@ -33,11 +33,14 @@ QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay th
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one request: bytes of a picture and in all, and whether addresses of pictures are fetched."""
+    """Limits of one request: bytes of a picture and in all, and whether addresses of pictures are fetched;
+    and how many pictures may be in progress at once, in all and of one client."""
 
     picture_bytes: int = 20_000_000
     request_bytes: int = 60_000_000
     urls: bool = False
+    queue: int = 128
+    per_client: int = 64
 
 
 def useful_bytes(picture_bytes: int, models: Models) -> int:

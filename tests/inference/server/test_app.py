@@ -476,7 +476,9 @@ def test_the_page_and_all_its_files_are_served(make_server, page_of):
     assert page.status_code == 200 and page.mimetype == 'text/html'
     named = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page.text))
     named |= set(re.findall(r'(?:src|href)="(page/[^"]+)"', page_of(dogs=BREEDS)))
-    scripts = {'page/page.js', 'page/ask.js', 'page/classes.js'}  # the first imports the others
+    scripts = {
+        f'page/{name}.js' for name in ('page', 'ask', 'classes', 'why', 'token')
+    }  # the first imports the others
     assert {'page/style.css', 'page/page.js'} <= named and any('examples' in name for name in named)
     for name in named | scripts:
         assert server.get('/' + name).status_code == 200, name
