@@ -30,7 +30,7 @@ from src.images.faults import BadImage
 from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, warm_up
-from src.inference.server.turns import Shared
+from src.inference.server.fairness.turns import Shared
 from src.inference.versions import Found, check_same
 
 CORES = os.cpu_count() or 1

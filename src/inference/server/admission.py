@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from src.inference.server import clients
+from src.inference.server.fairness import clients
 
 
 class Busy(Exception):

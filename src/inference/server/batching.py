@@ -3,7 +3,7 @@
 A picture costs less in a batch than alone. While a batch is computed, new pictures queue and form the next
 one; an idle batcher runs a single picture at once, without waiting for more. Two batches run concurrently:
 while one is in a single-threaded step or waits for Python's lock, the other keeps the cores busy. Clients
-take turns (turns.py).
+take turns (fairness/turns.py).
 
 With `most` 1 it is a pool of threads, for the runtimes that run a picture at a time (models.py).
 """
@@ -17,8 +17,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Any
 
-from src.inference.server import clients
-from src.inference.server.turns import Turns
+from src.inference.server.fairness import clients
+from src.inference.server.fairness.turns import Turns
 
 BATCH = 32
 RUNS_AT_ONCE = 2

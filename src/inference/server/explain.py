@@ -16,9 +16,9 @@ from src.drawing.overlays import overlay
 from src.images.decode import decode_with_pillow
 from src.images.headers import read_header
 from src.inference.server.admission import AdmissionLimit
+from src.inference.server.fairness.turns import Shared
 from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.served import Served
-from src.inference.server.turns import Shared
 
 LONGEST_SIDE = 640  # pixels of the drawn picture
 RATIOS = (8, 4, 2)  # by which libjpeg can divide the sides while it decodes

@@ -14,7 +14,7 @@ from src.common import paths
 from src.images.faults import BadImage
 from src.inference.server.admission import Busy
 from src.inference.server.batching import Batcher
-from src.inference.server.turns import Shared
+from src.inference.server.fairness.turns import Shared
 from src.inference.versions import Found
 from src.inference.workers import CORES, NoneLeft, load_served
 

@@ -19,10 +19,10 @@ from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
 from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
+from src.inference.server.fairness.turns import Shared
 from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.models import Models
 from src.inference.server.served import Served
-from src.inference.server.turns import Shared
 from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
@@ -100,13 +100,13 @@ class Service:
             found = self._explainer.explain(served, data, label)
         return {'model': served.name, 'version': str(served.version), **found}
 
-    def predict(self, body: bytes, name: str, version: int | None = None) -> dict:
+    def predict(self, body: bytes, name: str, version: int | None = None, label: str | None = None) -> dict:
         """The response to a request in TensorFlow Serving's format. Raises BadRequest."""
         pictures, key = tf_serving.parse_predict(body)
         del body  # it may be large, and its pictures are copies
         for data in pictures:
             self._check_bytes(data)
-        with self._models.use(name, version) as served:
+        with self._models.use(name, version, label) as served:
             answers = self._classifier.classify(served, pictures)
         for i, answer in enumerate(answers):
             if isinstance(answer, BadImage):

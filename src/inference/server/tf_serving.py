@@ -16,6 +16,7 @@ import numpy as np
 from src.common.consts import SERVING_INPUT, SERVING_OUTPUT
 from src.inference.server.http.json_bodies import BadRequest, LongString, parse_json
 from src.inference.server.models import Slot
+from src.inference.server.served import Served
 
 SIGNATURE = 'serving_default'
 STANDARD_ALPHABET, WHITE_SPACE = bytes.maketrans(b'-_', b'+/'), b' \t\r\n\v\f'
@@ -78,9 +79,10 @@ def predictions(rows: list[np.ndarray], key: str) -> dict[str, Any]:
     return {key: [row.tolist() for row in rows]}
 
 
-def status(slot: Slot) -> dict[str, Any]:
-    """The version of a model that is served, and before it a newer one that could not be loaded."""
-    versions = [_version(slot.served.version, 'AVAILABLE', 'OK', '')]
+def status(slot: Slot, served: Served | None = None) -> dict[str, Any]:
+    """The versions of a model that are served, or one of them; and before them a newer one that could not be
+    loaded."""
+    versions = [_version(each.version, 'AVAILABLE', 'OK', '') for each in ([served] if served else slot.all)]
     if slot.failure:
         version, reason = slot.failure
         versions.insert(0, _version(version, 'END', 'INVALID_ARGUMENT', reason))

@@ -229,7 +229,7 @@ def test_a_version_that_failed_is_in_the_status(server):
     'address, code, words',
     [
         ('/v1/models/other', 404, "no model 'other'"),
-        ('/v1/models/side/versions/7', 404, 'version 1, not 7'),
+        ('/v1/models/side/versions/7', 404, 'no version 7; its versions: 1'),
         ('/v1/models/side/versions/x', 404, 'Not Found'),
         ('/v1/models/..%2f..%2fetc', 404, 'Not Found'),
         ('/classify', 405, 'Method Not Allowed'),

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from src.inference.server import batching, clients
+from src.inference.server import batching
 from src.inference.server.batching import Batcher, GivenUp
+from src.inference.server.fairness import clients
 
 
 def row(value: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def test_a_file_is_version_one_and_its_replacement_two(tmp_path):
     assert slot.refresh() and not slot.refresh()
     with models.use('side', 2) as served:
         assert served.labels == ['a', 'b', 'c', 'd']
-    with pytest.raises(NoSuchModel, match='version 2, not 1'), models.use('side', 1):
+    with pytest.raises(NoSuchModel, match='no version 1; its versions: 2'), models.use('side', 1):
         pass
     models.close()
 

@@ -16,7 +16,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
-from src.inference.server.clients import client_of
+from src.inference.server.fairness.clients import client_of
 from src.inference.server.http.arriving import Parser
 
 HEAD_SECONDS = 20  # in which the head of a request must arrive

@@ -11,8 +11,8 @@ from http import HTTPStatus
 
 from src.common.errors import UserError
 from src.images.faults import BadImage
-from src.inference.server import clients
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
+from src.inference.server.fairness import clients
 from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.http.tokens import Tokens, Unauthorized

@@ -22,6 +22,11 @@ LEAST = 16  # characters; shorter ones can be guessed
 NEW = "python -c 'import secrets; print(secrets.token_urlsafe())'"
 
 
+def is_open(path: str) -> bool:
+    """Whether requests for a path need no token."""
+    return path in OPEN or path.startswith(OPEN_FOLDER)
+
+
 class Unauthorized(Exception):
     """A request without a token, or with one that is not valid. `challenge` is the header of its answer."""
 
@@ -54,8 +59,7 @@ class Tokens:
 
     def check(self, environ: dict) -> None:
         """Raise Unauthorized unless the request has a valid token, or needs none."""
-        path = environ.get('PATH_INFO', '')
-        if path in OPEN or path.startswith(OPEN_FOLDER):
+        if is_open(environ.get('PATH_INFO', '')):
             return
         sent = HEADER.fullmatch(environ.get('HTTP_AUTHORIZATION', ''))
         if not sent:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from queue import Empty
 from typing import Generic, TypeVar
 
-from src.inference.server import clients
+from src.inference.server.fairness import clients
 
 T = TypeVar('T')
 

@@ -9,9 +9,9 @@ from queue import Empty
 
 import pytest
 
-from src.inference.server import clients
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
-from src.inference.server.turns import Shared, Turns
+from src.inference.server.fairness import clients
+from src.inference.server.fairness.turns import Shared, Turns
 
 
 def test_each_client_is_served_in_turn_and_in_its_own_order():
