@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import random
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,6 +36,23 @@ def malformed(picture: bytes, model: str, seed: int) -> Iterator[bytes]:
             *rng.choice(HEADS)(rng, len(body)),
         ]
         yield '\r\n'.join(head).encode('latin-1') + b'\r\n\r\n' + body
+
+
+def schemathesis(address: tuple[str, int], examples: int = 50, seed: int = 1) -> str | None:
+    """What schemathesis (https://schemathesis.readthedocs.io) finds when it sends requests that follow, and
+    that break, the server's /openapi.json: '' for nothing; None if the command is not installed.
+
+    Not checked is that all requests as described are accepted: bytes that it makes up are no pictures."""
+    command = shutil.which('schemathesis')
+    if command is None:
+        return None
+    host, port = address
+    done = subprocess.run(
+        [command, '--no-color', 'run', f'http://{host}:{port}/openapi.json', '--checks', ','.join(CHECKS),
+         '--max-examples', str(examples), '--seed', str(seed), '--phases', 'examples,coverage,fuzzing'],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return '' if done.returncode == 0 else done.stdout + done.stderr
 
 
 def _damaged(rng: random.Random, picture: bytes) -> bytes:
@@ -91,6 +110,10 @@ def _odd_heads(rng: random.Random, size: int) -> list[str]:
     return [rng.choice(odd), f'Content-Length: {size}']
 
 
+CHECKS = (
+    'not_a_server_error', 'status_code_conformance', 'content_type_conformance', 'unsupported_method',
+    'response_schema_conformance', 'response_headers_conformance', 'ignored_auth',
+)  # fmt: skip
 BODIES = (_damaged, _damaged, _noise, _predict, _predict, _json, _multipart)
 HEADS = (_length, _length, _length, _odd_length, _chunked, _odd_heads)
 

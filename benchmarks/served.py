@@ -47,9 +47,10 @@ def _number(process: int, key: str) -> int:
 
 
 @contextmanager
-def running(model: Path) -> Iterator[Server]:
+def running(model: Path, *flags: str) -> Iterator[Server]:
     """A server in its own process, stopped at the end. Raises UserError if it does not start."""
     command = [sys.executable, '-m', 'src.inference.serve', '--port', '0', '--model', str(model.resolve())]
+    command += flags
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=paths.CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

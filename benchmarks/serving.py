@@ -31,6 +31,7 @@ import numpy as np
 
 from benchmarks.clients import ask, post
 from benchmarks.machine import add_rounds, machine_line, rounds
+from benchmarks.malformed import schemathesis
 from benchmarks.overload import overload, send_malformed
 from benchmarks.photos import add_photos, photos_for
 from benchmarks.served import Server, require_all, running
@@ -144,6 +145,9 @@ def stress(
         before, after = sent['threads']
         say(f'{contender.name}: malformed: {sent["statuses"]}; threads {before} before, {after} after')
         found['malformed'] = sent
+        faults = schemathesis(contender.server.address)
+        words = {None: 'not installed', '': 'no faults'}
+        say(f'{contender.name}: schemathesis: {words.get(faults, faults)}')
     require_all(ask(contender.server.address, [post('/classify', pictures[0])], 1, 0.5), 200)
 
 

@@ -159,7 +159,7 @@ SERVE = (
     'from src.inference.server.admission import AdmissionLimit\n'
     'from src.inference.server.app import create_app\nfrom src.inference.server.metrics import Metrics\n'
     'from src.inference.server.models import Models\nfrom src.inference.server.service import Limits\n'
-    'import src.inference.serve, src.inference.server.listening\n'
+    'import src.inference.serve, src.inference.server.http.listening\n'
     'own_process()\nmodels = Models([pathlib.Path(sys.argv[2])])\n'
     'client = create_app(models, AdmissionLimit(4), Metrics(), Limits()).test_client()\n'
     'picture = pathlib.Path(sys.argv[1]).read_bytes()\n'

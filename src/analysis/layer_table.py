@@ -22,9 +22,9 @@ from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.frozen import output_of
-from src.graph.graph_io import inferred, read_graph, require_tensor, subgraph
+from src.graph.graph_io import ancestors, inferred, read_graph, require_tensor, subgraph
 from src.graph.layer_list import Row, layer_rows
-from src.graph.preprocessing.find import find_preprocessing
+from src.graph.preprocessing.find import Preprocessing, find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
 from src.graph.rewrites.modernize import modernize
 from src.models.dense import probabilities
@@ -51,7 +51,7 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
     end = end or output_of(graph_def, path)
     graph_def = modernize(subgraph(with_plain_decoder(graph_def, end, path), [end]))
     if start is None:
-        preprocessing = find_preprocessing(graph_def, end, path)
+        preprocessing = _preprocessing(graph_def, end, path)
         start = preprocessing.pixels
         graph_def = feed_batches(graph_def, preprocessing)
     last = inferred(graph_def, end, path)
@@ -59,6 +59,19 @@ def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) 
         return layer_rows(last.graph.get_tensor_by_name(start), last)
     except KeyError as error:
         raise UserError(f'{paths.shown(path)}: {end} does not depend on {start}') from error
+
+
+def _preprocessing(graph_def: tf.GraphDef, end: str, path: Path) -> Preprocessing:
+    """As `find_preprocessing`. Where there is none, the UserError names --start, and what it may be."""
+    try:
+        return find_preprocessing(graph_def, end, path)
+    except UserError as error:
+        needed = ancestors(graph_def, [end])
+        inputs = [f'{n.name}:0' for n in graph_def.node if n.op == 'Placeholder' and n.name in needed]
+        example = f', such as --start {inputs[0]}' if inputs else ''
+        raise UserError(
+            f'{error}; give the tensor where the table begins{example or " as --start"}'
+        ) from error
 
 
 def table(rows: Sequence[Row]) -> list[str]:

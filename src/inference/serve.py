@@ -6,14 +6,16 @@
 
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
-without losing a request. Ctrl-C or SIGTERM ends the server after all requests in progress are answered.
+without losing a request. Ctrl-C or SIGTERM ends the server as soon as all requests that have arrived are
+answered, and after 30 seconds in any case.
 
 A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
 For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
 LiteRT is installed; a file that is given by its path is served as it is. /explain (Grad-CAM) of a .tflite
 file uses the frozen graph beside it that it was made from, which TensorFlow loads at the first use.
 
-It listens to this machine only, unless --host says otherwise. There is no password.
+It listens to this machine only, unless --host says otherwise. With --token-file it answers only requests
+with a token, and the page asks for it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import argparse
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.common import cli, errors
@@ -34,6 +38,7 @@ from src.inference.views import add_views
 from src.records.age import remark_on_age
 
 if TYPE_CHECKING:
+    from src.inference.server.http.tokens import Tokens
     from src.inference.server.service import Limits
 
 MB = 1_000_000
@@ -46,35 +51,39 @@ def serve(
     sources: list[Source],
     host: str,
     port: int,
-    queue: int,
     limits: Limits,
     watch_every: float,
     views: int = 1,
+    tokens: Tokens | None = None,
 ) -> None:
     """Load the models and answer requests until SIGINT or SIGTERM.
 
     `sources` are checked for new versions every `watch_every` seconds.
-    At most `queue` pictures are in progress at once. Their probabilities are averaged over `views` views.
+    The probabilities are averaged over `views` views. With `tokens` only requests with one of them are
+    answered.
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
     or the port is taken.
     """
-    from src.inference.server import listening
+    from src.inference.server.http.sockets import bind, url_of
 
-    sockets = listening.bind(host, port)  # before TensorFlow is loaded, which takes seconds
+    sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
     from src.inference.server.admission import AdmissionLimit
     from src.inference.server.app import create_app
+    from src.inference.server.http.listening import Listener
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
+    from src.inference.server.service import useful_bytes
     from src.inference.workers import CORES
 
     memory.keep_freed()
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
-    admission = AdmissionLimit(queue, metrics.queued)
-    app = create_app(models, admission, metrics, limits)
-    # The application answers 413 in JSON before waitress' own limit is reached.
-    listener = listening.Listener(app, sockets, queue + SPARE_THREADS, 2 * limits.request_bytes)
+    admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client)
+    if not limits.request_bytes:
+        limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
+    app = create_app(models, admission, metrics, limits, tokens)
+    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes)
     stopping = threading.Event()
 
     def stop(*_) -> None:
@@ -91,10 +100,10 @@ def serve(
     for name in models.names:
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes, {served.file}')
-    say(f'open {listening.url_of(host, sockets)}  (Ctrl-C ends)')
-    answered = listener.run()
+    say(f'open {url_of(host, sockets)}  (Ctrl-C ends)')
+    outcome = listener.run(models.give_up)
     models.close()
-    say(f'stopped; {"all" if answered else "not all"} accepted requests were answered')
+    say(f'stopped; {outcome}')
 
 
 def _ending_signals() -> list[int]:
@@ -121,9 +130,29 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made.add_argument(
         '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients send'
     )
+    made.add_argument(
+        '--token-file',
+        type=Path,
+        metavar='FILE',
+        help='answer only requests with one of the bearer tokens in this file, one a line '
+        '(default: answer all)',
+    )
     add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
-    add('--max-request-mb', cli.whole_number(1), 'MB', 60, 'largest request')
-    add('--queue', cli.whole_number(1), 'N', 64, 'most pictures in progress; beyond them it answers 503')
+    made.add_argument(
+        '--max-request-mb',
+        type=cli.whole_number(1),
+        metavar='MB',
+        help='largest request (default: what the models can use, one picture of --max-picture-mb in base64 '
+        'or 32 uncompressed ones of the size that the model takes)',
+    )
+    add('--queue', cli.whole_number(1), 'N', 128, 'most pictures in progress; beyond them it answers 503')
+    made.add_argument(
+        '--per-client',
+        type=cli.whole_number(1),
+        metavar='N',
+        help='most pictures in progress of one client, which is an IP address, or a proxy with all that is '
+        'behind it (default: half of --queue)',
+    )
     add('--watch-seconds', cli.real_number(0.1, 86400), 'S', 2, 'time between checks for new versions')
     add_views(made)
     return made.parse_args(argv)
@@ -132,16 +161,24 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     errors.require_packages('serve', *PACKAGES)
+    from src.inference.server.http.tokens import Tokens
     from src.inference.server.service import Limits
 
-    limits = Limits(args.max_picture_mb * MB, args.max_request_mb * MB, args.allow_urls)
+    tokens = Tokens(args.token_file) if args.token_file else None
+    limits = Limits(
+        picture_bytes=args.max_picture_mb * MB,
+        request_bytes=(args.max_request_mb or 0) * MB,
+        urls=args.allow_urls,
+        queue=args.queue,
+        per_client=args.per_client or max(1, args.queue // 2),
+    )
     sources = [source_of(model, args.views) for model in args.model or ()]
     if not sources:
         sources = [Source(default_model(), beside=args.views == 1)]
         say(f'{sources[0].name}: {why_default(sources[0].path)}')
     for source in sources:
         remark_on_age(source.path)
-    serve(sources, args.host, args.port, args.queue, limits, args.watch_seconds, args.views)
+    serve(sources, args.host, args.port, limits, args.watch_seconds, args.views, tokens)
 
 
 if __name__ == '__main__':

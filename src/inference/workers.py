@@ -13,14 +13,13 @@ is replaced, from the bytes of the model in memory: the file may be another one 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import threading
 import time
 from concurrent.futures import TimeoutError  # another one than the built-in before Python 3.11
 from operator import attrgetter
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -35,6 +34,7 @@ from src.images.headers import read_header
 from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, warm_up
+from src.inference.server.fairness.turns import Shared
 from src.inference.versions import Found, check_same
 
 CORES = os.cpu_count() or 1
@@ -52,7 +52,8 @@ class NoneLeft(RuntimeError):
 
 
 class Workers:
-    """`number` processes with a model, all of which have answered a picture. The methods are thread-safe.
+    """`number` processes with a model, all of which have answered a picture. The methods are thread-safe, and
+    clients take turns.
 
     Raises UserError if one crashes, refuses the model or does not answer in START_SECONDS, or the file was
     replaced after it was found.
@@ -63,7 +64,7 @@ class Workers:
         self._contents = _contents(found)
         self._changed = threading.Condition()
         self._all: list[Worker] = []
-        self._free: SimpleQueue[Worker] = SimpleQueue()  # a condition would halve the throughput
+        self._free: Shared[Worker] = Shared()
         self._failed = self._closed = False  # `_failed`: the last attempt to start a process
         self._retry_at = 0.0
         self.ratio = attrgetter('least_ratio')  # of a header: the ratio at which the picture is decoded
@@ -111,7 +112,7 @@ class Workers:
             if self._closed:
                 return
             self._closed = True
-            workers, idle = list(self._all), self._idle()
+            workers, idle = list(self._all), self._free.get_all()
             self._all.clear()
             self._changed.notify_all()
         atexit.unregister(self.close)
@@ -145,14 +146,6 @@ class Workers:
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f'no process was free for {ANSWER_SECONDS} seconds') from None
 
-    def _idle(self) -> list[Worker]:
-        """Take all free workers."""
-        taken = []
-        with contextlib.suppress(Empty):
-            while True:
-                taken.append(self._free.get_nowait())
-        return taken
-
     def _lose(self, worker: Worker) -> Exception:
         """Take a worker that ended out of the pool; `_tend` starts another one. Returns what to raise."""
         worker.end(time.monotonic() + END_SECONDS)
@@ -164,6 +157,8 @@ class Workers:
             self._changed.notify_all()
         if worker.late:
             return TimeoutError(f'no answer in {ANSWER_SECONDS} seconds')
+        if self._closed:
+            return NoneLeft(f'{self._name} is closed')
         return Failed(f'a process of {self._name} ended')
 
     def _add(self, number: int) -> None:
@@ -207,7 +202,7 @@ class Workers:
                         worker.late = True
                         worker.process.kill()
                 gone = []
-                for worker in self._idle():
+                for worker in self._free.get_all():
                     gone.append(worker) if worker.gone() else self._free.put(worker)
             for worker in gone:
                 self._lose(worker)

@@ -9,6 +9,7 @@ from src.analysis.layer_table import rows_of_graph, rows_of_network, table
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.graph_io import write_graph
 from src.graph.layer_list import Row, layer_rows
 from src.models.networks import logits_of
 
@@ -102,6 +103,16 @@ def test_a_frozen_graph_from_any_tensor_to_any_tensor():
         rows_of_graph(paths.POCKET_DOGS, end='nowhere:0')
     with pytest.raises(UserError, match='does not depend on'):
         rows_of_graph(paths.POCKET_DOGS, start='output_node:0', end='pool_3:0')
+
+
+def test_a_graph_of_pixels_is_refused_with_the_tensor_to_start_at(tmp_path):
+    with tf.Graph().as_default() as graph:
+        pixels = tf.placeholder(tf.float32, [None, 8, 8, 3], 'pixels')
+        tf.nn.softmax(tf.reduce_mean(pixels, [1, 2]), name='output_node')
+    path = write_graph(graph.as_graph_def(), tmp_path / 'graph.pb')
+    with pytest.raises(UserError, match=r'no decoded and resized image .* such as --start pixels:0'):
+        rows_of_graph(path)
+    assert rows_of_graph(path, start='pixels:0')[-1] == Row('softmax', (3,))
 
 
 @pytest.mark.parametrize('words', [['pocket_dogs'], ['--model', 'pocket_dogs'], [str(paths.POCKET_DOGS)]])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from src.inference.server.fairness import clients
 
 
 class Busy(Exception):
@@ -16,37 +19,51 @@ class TooMuch(Exception):
 
 
 class AdmissionLimit:
-    """Admits up to `limit` pictures or bytes at once, and none after `close`.
+    """Admits up to `limit` pictures or bytes at once, up to `per_client` (default: `limit`) of one client.
 
+    `open`: False once the server stops; what arrives until then on open connections is still admitted.
     `observe` is called with the number inside whenever it changes.
     """
 
-    def __init__(self, limit: int, observe: Callable[[int], None] = lambda inside: None):
+    def __init__(
+        self,
+        limit: int,
+        observe: Callable[[int], None] = lambda inside: None,
+        per_client: int | None = None,
+    ):
         self.limit, self.open = limit, True
+        self.per_client = min(limit, per_client or limit)
         self._observe, self._inside = observe, 0
+        self._of_clients: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @contextmanager
     def enter(self, size: int) -> Iterator[None]:
         """Counts `size` as inside while the body runs. Raises Busy at once where the limit is reached, and
         TooMuch for a `size` above the limit."""
+        client = clients.current()
         with self._lock:
-            if size > self.limit:
-                raise TooMuch(f'{size:,} at once exceed the limit {self.limit:,}: send less in one request')
-            if not self.open:
-                raise Busy('the server is stopping')
+            if size > self.per_client:
+                raise TooMuch(
+                    f'{size:,} at once exceed the limit {self.per_client:,}: send less in one request'
+                )
             if self._inside + size > self.limit:
                 raise Busy('the server is busy: try again in a second')
-            self._count(size)
+            if self._of_clients[client] + size > self.per_client:
+                raise Busy('the server is busy with other requests of yours: try again in a second')
+            self._count(client, size)
         try:
             yield
         finally:
             with self._lock:
-                self._count(-size)
+                self._count(client, -size)
+                if not self._of_clients[client]:
+                    del self._of_clients[client]
 
     def close(self) -> None:
         self.open = False
 
-    def _count(self, size: int) -> None:
+    def _count(self, client: str, size: int) -> None:
+        self._of_clients[client] += size
         self._inside += size
         self._observe(self._inside)

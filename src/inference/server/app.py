@@ -2,9 +2,10 @@
 
     GET  /                                    the page
     GET  /classes?model=NAME                  the class names of a model, in the order of its output
-    GET  /v1/models/NAME[/versions/N]         status, as TensorFlow Serving answers
+    GET  /v1/models/NAME[/versions/N]         status, as TensorFlow Serving answers; or [/labels/LABEL]
     GET  /v1/models/NAME[/versions/N]/metadata
     GET  /healthz, /readyz, /metrics
+    GET  /openapi.json                        the description of all routes
     POST /classify, /explain, /v1/models/NAME:predict   see fast_routes
 
 Nothing that a client sends is trusted or opened as a path. The format of a picture is read from its bytes.
@@ -17,28 +18,38 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from src.inference.server import examples, middleware, tf_serving
+from src.inference.server import examples, tf_serving
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.fast_routes import FastRoutes
+from src.inference.server.http import middleware, openapi
+from src.inference.server.http.tokens import Tokens
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
 from src.inference.server.service import Limits, Service
 
 PAGE = Path(__file__).with_name('page')
+TEXT = 'text/plain; charset=utf-8'
 
 
-def create_app(models: Models, admission: AdmissionLimit, metrics: Metrics, limits: Limits) -> Flask:
+def create_app(
+    models: Models,
+    admission: AdmissionLimit,
+    metrics: Metrics,
+    limits: Limits,
+    tokens: Tokens | None = None,
+) -> Flask:
     """The whole application; call its `wsgi_app`, which includes fast routes and middleware."""
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.json.sort_keys = False
     _name_routes(app)
     _handle_errors(app)
-    _add_page(app, models, limits)
+    _add_page(app, models, limits, tokens is not None)
     _add_classes(app, models)
     _add_models(app, models)
     _add_health(app, models, admission, metrics)
+    _add_description(app, tokens is not None)
     routes = FastRoutes(app.wsgi_app, Service(models, admission, limits))
-    app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes)
+    app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes, tokens)
     return app
 
 
@@ -62,7 +73,7 @@ def _handle_errors(app: Flask) -> None:
         return response
 
 
-def _add_page(app: Flask, models: Models, limits: Limits) -> None:
+def _add_page(app: Flask, models: Models, limits: Limits, needs_token: bool) -> None:
     drawn_dogs = examples.names()
 
     def entry(name: str) -> dict:
@@ -80,6 +91,7 @@ def _add_page(app: Flask, models: Models, limits: Limits) -> None:
             'index.html',
             models=[entry(name) for name in models.names],
             urls_allowed=limits.urls,
+            needs_token=needs_token,
             max_bytes=limits.picture_bytes,
             examples=drawn_dogs,
         )
@@ -95,31 +107,42 @@ def _add_classes(app: Flask, models: Models) -> None:
 def _add_models(app: Flask, models: Models) -> None:
     """Status and metadata of models, as TensorFlow Serving answers."""
 
-    def status(name: str, version: int | None = None) -> Response:
-        with models.use(name, version):
-            return jsonify(tf_serving.status(models.slot(name)))
+    def status(name: str, version: int | None = None, label: str | None = None) -> Response:
+        one = version is not None or label is not None
+        with models.use(name, version, label) as served:
+            return jsonify(tf_serving.status(models.slot(name), served if one else None))
 
-    def metadata(name: str, version: int | None = None) -> Response:
-        with models.use(name, version) as served:
+    def metadata(name: str, version: int | None = None, label: str | None = None) -> Response:
+        with models.use(name, version, label) as served:
             return jsonify(tf_serving.metadata(name, served.version, len(served.labels)))
 
     for view, ending in ((status, ''), (metadata, '/metadata')):
-        for rule in (f'/v1/models/<name>{ending}', f'/v1/models/<name>/versions/<int:version>{ending}'):
-            app.add_url_rule(rule, view.__name__, view)
+        for which in ('', '/versions/<int:version>', '/labels/<label>'):
+            app.add_url_rule(f'/v1/models/<name>{which}{ending}', view.__name__, view)
 
 
 def _add_health(app: Flask, models: Models, admission: AdmissionLimit, metrics: Metrics) -> None:
     @app.get('/healthz')
-    def healthz() -> str:
-        return 'alive\n'
+    def healthz() -> Response:
+        return Response('alive\n', content_type=TEXT)
 
     @app.get('/readyz')
-    def readyz() -> tuple[str, int]:
+    def readyz() -> Response:
         if not admission.open:
-            return 'stopping\n', 503
+            return Response('stopping\n', 503, content_type=TEXT)
         unready = models.unready
-        return (f'not ready: {", ".join(unready)}\n', 503) if unready else ('ready\n', 200)
+        if unready:
+            return Response(f'not ready: {", ".join(unready)}\n', 503, content_type=TEXT)
+        return Response('ready\n', content_type=TEXT)
 
     @app.get('/metrics')
     def prometheus() -> Response:
         return Response(metrics.text(), content_type=metrics.content_type)
+
+
+def _add_description(app: Flask, tokens: bool) -> None:
+    described = openapi.description(tokens)
+
+    @app.get('/openapi.json')
+    def openapi_json() -> Response:
+        return jsonify(described)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 
 import numpy as np
 from PIL import Image
@@ -17,8 +16,9 @@ from src.drawing.overlays import overlay
 from src.images.decode import decode_with_pillow
 from src.images.headers import read_header
 from src.inference.server.admission import AdmissionLimit
-from src.inference.server.models import Served
-from src.inference.server.tf_serving import BadRequest
+from src.inference.server.fairness.turns import Shared
+from src.inference.server.http.json_bodies import BadRequest
+from src.inference.server.served import Served
 
 LONGEST_SIDE = 640  # pixels of the drawn picture
 RATIOS = (8, 4, 2)  # by which libjpeg can divide the sides while it decodes
@@ -29,7 +29,7 @@ class Explainer:
 
     def __init__(self, admission: AdmissionLimit):
         self._admission = admission
-        self._computing = threading.Semaphore(os.cpu_count() or 1)
+        self._computing = Shared(*range(os.cpu_count() or 1))
 
     def explain(self, served: Served, data: bytes, label: str | None) -> dict:
         """The PNG, the label of the class, and its probability. `label`: None for the best class.
@@ -38,7 +38,7 @@ class Explainer:
         """
         if label is not None and label not in served.labels:
             raise BadRequest(f'no class {label[:80]!r}: GET /classes lists them')
-        with self._admission.enter(1), self._computing:
+        with self._admission.enter(1), self._computing.one():
             header = read_header(data)
             pixels = served.predictor.reader.read(data, header)
             probabilities = served.probabilities(data, pixels)

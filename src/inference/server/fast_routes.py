@@ -5,7 +5,7 @@
     POST /explain?model=NAME&class=LABEL        one picture, sent as for /classify: Grad-CAM over it as a PNG;
                                                 with `Accept: application/json` the PNG in base64 with its
                                                 class, probability and model; default: the best class
-    POST /v1/models/NAME[/versions/N]:predict   as TensorFlow Serving answers
+    POST /v1/models/NAME[/versions/N]:predict   as TensorFlow Serving answers; or [/labels/LABEL]
 
 All other requests go to Flask. For a small graph, Flask's request handling would take a seventh of the time
 of a request, and a sixth of the throughput with 32 clients.
@@ -14,6 +14,7 @@ of a request, and a sixth of the throughput with 32 clients.
 from __future__ import annotations
 
 import base64
+import io
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -24,14 +25,16 @@ from urllib.parse import parse_qs
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
-from src.inference.server.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond
+from src.inference.server.admission import AdmissionLimit
+from src.inference.server.http.json_bodies import BadRequest, parse_json
+from src.inference.server.http.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond
 from src.inference.server.service import TOP, Limits, Service
-from src.inference.server.tf_serving import BadRequest, parse_json
 
 CLASSIFY, EXPLAIN = '/classify', '/explain'
 TOP_NUMBER = re.compile('0*[1-9][0-9]{0,999}')
-PREDICT = re.compile(r'/v1/models/([^/]+?)(?:/versions/([0-9]{1,18}))?:predict')
+PREDICT = re.compile(r'/v1/models/([^/]+?)(?:/versions/([0-9]{1,18})|/labels/([^/]+?))?:predict')
 FETCH_SECONDS = 10
+FETCHES = 32  # pictures that are fetched at once: a slow address holds a thread
 JSON = 'application/json'
 
 # From a WSGI environment to the JSON object, or the PNG, of the response.
@@ -43,6 +46,7 @@ class FastRoutes:
 
     def __init__(self, app: Callable, service: Service):
         self._app, self._service = app, service
+        self._fetches = AdmissionLimit(FETCHES, per_client=FETCHES // 4)
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         path = environ['PATH_INFO'].encode('latin-1').decode('utf-8', 'replace')  # WSGI has bytes as text
@@ -78,26 +82,48 @@ class FastRoutes:
             environ[ROUTE] = path
             return self._explain
         if path.endswith(':predict') and (found := PREDICT.fullmatch(path)):
-            name, version = found.groups()
-            environ[ROUTE] = f'/v1/models/<name>{"/versions/<int:version>" if version else ""}:predict'
-            return lambda environ: self._service.predict(
-                _body(environ), name, int(version) if version else None
-            )
+            name, version, label = found.groups()
+            which = '/versions/<int:version>' if version else '/labels/<label>' if label else ''
+            environ[ROUTE] = f'/v1/models/<name>{which}:predict'
+            number = int(version) if version else None
+            return lambda environ: self._service.predict(_body(environ), name, number, label)
         return None
 
     def _classify(self, environ: dict) -> dict:
         options = classify_options(environ.get('QUERY_STRING', ''))
-        return self._service.classify(_pictures(environ, self._service.limits), *options)
+        return self._service.classify(self._pictures(environ), *options)
 
     def _explain(self, environ: dict) -> dict | bytes:
         values = _parameters(environ.get('QUERY_STRING', ''), ('model', 'class'))
-        pictures = _pictures(environ, self._service.limits)
+        pictures = self._pictures(environ)
         if len(pictures) > 1:
             raise BadRequest(f'{EXPLAIN} takes one picture, not {len(pictures)}')
         found = self._service.explain(pictures[0][1], values.get('model'), values.get('class'))
         if JSON in environ.get('HTTP_ACCEPT', ''):
             return found | {'png': base64.b64encode(found['png']).decode()}
         return found['png']
+
+    def _pictures(self, environ: dict) -> list[tuple[str, bytes]]:
+        """(name, encoded picture) of a request to /classify; '' where a picture has no name. Raises
+        BadRequest, Busy, and UserError when an address cannot be fetched."""
+        kind = environ.get('CONTENT_TYPE', '').partition(';')[0].strip().lower()
+        if kind == JSON:
+            with self._fetches.enter(1):
+                return [('', _fetched(parse_json(_body(environ)), self._service.limits))]
+        if kind != 'multipart/form-data':
+            return [('', _body(environ))]
+        files = Form(environ).files.items(multi=True)
+        pictures = [(file.filename or '', file.read()) for _, file in files]
+        if not pictures:
+            raise BadRequest('the request holds no file: send pictures as files of a multipart form')
+        return pictures
+
+
+class Form(Request):
+    """A multipart form. Its files stay in memory, where their body is admitted: no temporary files."""
+
+    def _get_file_stream(self, *args: Any, **options: Any) -> io.BytesIO:
+        return io.BytesIO()
 
 
 def classify_options(query: str) -> tuple[str | None, int]:
@@ -122,21 +148,6 @@ def _parameters(query: str, names: Sequence[str]) -> dict[str, str]:
 
 def _body(environ: dict) -> bytes:
     return environ['wsgi.input'].read(body_bytes(environ))
-
-
-def _pictures(environ: dict, limits: Limits) -> list[tuple[str, bytes]]:
-    """(name, encoded picture) of a request to /classify; '' where a picture has no name. Raises BadRequest,
-    and UserError when an address cannot be fetched."""
-    kind = environ.get('CONTENT_TYPE', '').partition(';')[0].strip().lower()
-    if kind == JSON:
-        return [('', _fetched(parse_json(_body(environ)), limits))]
-    if kind != 'multipart/form-data':
-        return [('', _body(environ))]
-    files = Request(environ).files.items(multi=True)
-    pictures = [(file.filename or '', file.read()) for _, file in files]
-    if not pictures:
-        raise BadRequest('the request holds no file: send pictures as files of a multipart form')
-    return pictures
 
 
 def _fetched(payload: Any, limits: Limits) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
@@ -18,22 +18,37 @@ from src.images.reader import ImageReader
 from src.inference.printers import best_classes
 from src.inference.server import tf_serving
 from src.inference.server.admission import AdmissionLimit, Busy
+from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
-from src.inference.server.models import Models, Served
-from src.inference.server.tf_serving import BadRequest
+from src.inference.server.fairness.turns import Shared
+from src.inference.server.http.json_bodies import BadRequest
+from src.inference.server.models import Models
+from src.inference.server.served import Served
 from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
+BATCH = 32  # pictures of a request, if they are as small as the model takes them
+FRAME_BYTES = 1 << 16  # of a request besides its pictures
 QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay the others of its batch
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one request: bytes of a picture and in all, and whether addresses of pictures are fetched."""
+    """Limits of one request: bytes of a picture and in all, and whether addresses of pictures are fetched;
+    and how many pictures may be in progress at once, in all and of one client."""
 
     picture_bytes: int = 20_000_000
     request_bytes: int = 60_000_000
     urls: bool = False
+    queue: int = 128
+    per_client: int = 64
+
+
+def useful_bytes(picture_bytes: int, models: Models) -> int:
+    """The size of the largest request that the models have a use for: a picture of `picture_bytes`, or BATCH
+    pictures of the size that a model takes, uncompressed; in base64."""
+    pixels = max(math.prod(models.slot(name).served.predictor.reader.shape) for name in models.names)
+    return math.ceil(4 / 3 * max(picture_bytes, BATCH * pixels)) + FRAME_BYTES
 
 
 class Service:
@@ -86,12 +101,13 @@ class Service:
             found = self._explainer.explain(served, data, label)
         return {'model': served.name, 'version': str(served.version), **found}
 
-    def predict(self, body: bytes, name: str, version: int | None = None) -> dict:
+    def predict(self, body: bytes, name: str, version: int | None = None, label: str | None = None) -> dict:
         """The response to a request in TensorFlow Serving's format. Raises BadRequest."""
         pictures, key = tf_serving.parse_predict(body)
+        del body  # it may be large, and its pictures are copies
         for data in pictures:
             self._check_bytes(data)
-        with self._models.use(name, version) as served:
+        with self._models.use(name, version, label) as served:
             answers = self._classifier.classify(served, pictures)
         for i, answer in enumerate(answers):
             if isinstance(answer, BadImage):
@@ -118,7 +134,7 @@ class Classifier:
 
     def __init__(self, admission: AdmissionLimit):
         self._admission = admission
-        self._decoding = threading.Semaphore(os.cpu_count() or 1)
+        self._decoding = Shared(*range(os.cpu_count() or 1))
 
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
         """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
@@ -131,6 +147,8 @@ class Classifier:
                 return [a.result(ANSWER_SECONDS) if isinstance(a, Future) else a for a in submitted]
             except TimeoutError as error:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
+            except GivenUp as error:
+                raise Busy('the server is stopping') from error
 
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
         submitted: list[Future | BadImage] = []
@@ -148,5 +166,5 @@ class Classifier:
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture
         # The memory first: large pictures wait for it without holding up others.
-        with charged(header, reader.ratio(header)), self._decoding:
+        with charged(header, reader.ratio(header)), self._decoding.one():
             return reader.read(picture, header)

@@ -9,21 +9,18 @@ alphabet (RFC 4648, section 5), and line breaks inside JSON strings, which the `
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import numpy as np
 
 from src.common.consts import SERVING_INPUT, SERVING_OUTPUT
+from src.inference.server.http.json_bodies import BadRequest, LongString, parse_json
 from src.inference.server.models import Slot
+from src.inference.server.served import Served
 
 SIGNATURE = 'serving_default'
-STANDARD_ALPHABET = str.maketrans('-_', '+/')
+STANDARD_ALPHABET, WHITE_SPACE = bytes.maketrans(b'-_', b'+/'), b' \t\r\n\v\f'
 ROWS, COLUMNS = ('instances', 'predictions'), ('inputs', 'outputs')  # keys of requests and their responses
-
-
-class BadRequest(Exception):
-    """What is wrong with a request, in one line."""
 
 
 def parse_predict(body: bytes) -> tuple[list[bytes], str]:
@@ -46,14 +43,6 @@ def parse_predict(body: bytes) -> tuple[list[bytes], str]:
     return [_picture(picture, f'{request_key}[{i}]') for i, picture in enumerate(pictures)], response_key
 
 
-def parse_json(body: bytes) -> Any:
-    """The value of a JSON text. Raises BadRequest."""
-    try:
-        return json.loads(body, strict=False)  # strings may hold line breaks
-    except (ValueError, RecursionError):
-        raise BadRequest('the body is not valid JSON') from None
-
-
 def _unwrapped(value: dict) -> Any:
     """The value under the name of the only input. Raises BadRequest."""
     if value.keys() != {SERVING_INPUT}:
@@ -64,22 +53,25 @@ def _unwrapped(value: dict) -> Any:
 def _picture(value: Any, place: str) -> bytes:
     if isinstance(value, dict) and 'b64' not in value:
         value = _unwrapped(value)
-    if not isinstance(value, dict) or value.keys() != {'b64'} or not isinstance(value['b64'], str):
+    text = value.get('b64') if isinstance(value, dict) and len(value) == 1 else None
+    if not isinstance(text, str | LongString):
         raise BadRequest(f'{place} is not {{"b64": "..."}} with a picture in base64')
     try:
-        return _decoded(value['b64'])
+        encoded = text.encode('ascii') if isinstance(text, str) else text.encoded()
+        return _decoded(encoded)
     except ValueError:  # binascii.Error is one
-        cure = ': send only what follows "base64,"' if value['b64'].startswith('data:') else ''
+        start = text[:5].encode() if isinstance(text, str) else encoded[:5]
+        cure = ': send only what follows "base64,"' if start == b'data:' else ''
         raise BadRequest(f'{place} is not valid base64{cure}') from None
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: bytes) -> bytes:
     """Base64 in either alphabet, with or without padding and white space. Raises ValueError."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        plain = ''.join(text.split()).translate(STANDARD_ALPHABET).rstrip('=')
-        return base64.b64decode(plain + '=' * (-len(plain) % 4), validate=True)
+        plain = text.translate(STANDARD_ALPHABET, WHITE_SPACE).rstrip(b'=')
+        return base64.b64decode(plain + b'=' * (-len(plain) % 4), validate=True)
 
 
 def predictions(rows: list[np.ndarray], key: str) -> dict[str, Any]:
@@ -87,9 +79,10 @@ def predictions(rows: list[np.ndarray], key: str) -> dict[str, Any]:
     return {key: [row.tolist() for row in rows]}
 
 
-def status(slot: Slot) -> dict[str, Any]:
-    """The version of a model that is served, and before it a newer one that could not be loaded."""
-    versions = [_version(slot.served.version, 'AVAILABLE', 'OK', '')]
+def status(slot: Slot, served: Served | None = None) -> dict[str, Any]:
+    """The versions of a model that are served, or one of them; and before them a newer one that could not be
+    loaded."""
+    versions = [_version(each.version, 'AVAILABLE', 'OK', '') for each in ([served] if served else slot.all)]
     if slot.failure:
         version, reason = slot.failure
         versions.insert(0, _version(version, 'END', 'INVALID_ARGUMENT', reason))

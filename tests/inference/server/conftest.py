@@ -56,12 +56,12 @@ def make_server(side):
     """A function that makes servers of the model `side`, which are closed at the end."""
     made = []
 
-    def make(limit: int = 16, **limits) -> Server:
+    def make(limit: int = 16, per_client: int | None = None, tokens=None, **limits) -> Server:
         path = side
         metrics = Metrics()
         models = Models([path], metrics.ran)
-        admission = AdmissionLimit(limit, metrics.queued)
-        app = create_app(models, admission, metrics, Limits(**limits))
+        admission = AdmissionLimit(limit, metrics.queued, per_client)
+        app = create_app(models, admission, metrics, Limits(**limits), tokens)
         made.append(models)
         return Server(app.test_client(), models, admission, metrics, path)
 

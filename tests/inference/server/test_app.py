@@ -21,13 +21,14 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.freezing.frozen_to_saved_model import export
 from src.inference.predictor import load_model
-from src.inference.server import middleware
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.app import create_app
 from src.inference.server.examples import knows_dogs
+from src.inference.server.http import middleware
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
-from src.inference.server.service import Classifier, Limits
+from src.inference.server.served import Served
+from src.inference.server.service import FRAME_BYTES, Classifier, Limits, useful_bytes
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.pictures import bomb, encoded, photo, with_orientation
 
@@ -228,7 +229,7 @@ def test_a_version_that_failed_is_in_the_status(server):
     'address, code, words',
     [
         ('/v1/models/other', 404, "no model 'other'"),
-        ('/v1/models/side/versions/7', 404, 'version 1, not 7'),
+        ('/v1/models/side/versions/7', 404, 'no version 7; its versions: 1'),
         ('/v1/models/side/versions/x', 404, 'Not Found'),
         ('/v1/models/..%2f..%2fetc', 404, 'Not Found'),
         ('/classify', 405, 'Method Not Allowed'),
@@ -298,9 +299,13 @@ def test_at_the_admission_limit_the_answer_is_503_with_retry_after(make_server):
     assert server.post('/classify', data=JPEG).status_code == 200
     never = predict(server, {'instances': [b64(JPEG)] * 3})
     assert never.status_code == 413 and '3 at once exceed the limit 2' in never.json['error']
-    server.admission.close()
+    server.admission.close()  # what still arrives is answered
     assert server.get('/readyz').status_code == 503 and server.get('/healthz').status_code == 200
-    assert 'stopping' in server.post('/classify', data=JPEG).json['error']
+    assert server.post('/classify', data=JPEG).status_code == 200
+    server.models.give_up()
+    answer = server.post('/classify', data=JPEG)
+    if server.path.suffix == '.pb':  # a .tflite file runs in the thread of the request here
+        assert answer.status_code == 503 and 'stopping' in answer.json['error']
 
 
 def test_bodies_are_refused_while_the_memory_limit_is_reached(make_server, monkeypatch):
@@ -471,7 +476,9 @@ def test_the_page_and_all_its_files_are_served(make_server, page_of):
     assert page.status_code == 200 and page.mimetype == 'text/html'
     named = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page.text))
     named |= set(re.findall(r'(?:src|href)="(page/[^"]+)"', page_of(dogs=BREEDS)))
-    scripts = {'page/page.js', 'page/ask.js', 'page/classes.js'}  # the first imports the others
+    scripts = {
+        f'page/{name}.js' for name in ('page', 'ask', 'classes', 'why', 'token')
+    }  # the first imports the others
     assert {'page/style.css', 'page/page.js'} <= named and any('examples' in name for name in named)
     for name in named | scripts:
         assert server.get('/' + name).status_code == 200, name
@@ -519,3 +526,59 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_one_client_cannot_take_all_places(make_server, monkeypatch):
+    """X-Forwarded-For, which anybody can write, changes nothing."""
+    server = make_server(limit=4, per_client=2)
+    inside, go = threading.Semaphore(0), threading.Event()
+    row = Classifier._row
+    answer = Served.answer
+
+    def slowly(function):
+        def run(*args):
+            inside.release()
+            go.wait(30)
+            return function(*args)
+
+        return run
+
+    monkeypatch.setattr(Classifier, '_row', slowly(row))
+    monkeypatch.setattr(Served, 'answer', slowly(answer))
+
+    def post(address: str, **headers) -> tuple[int, str]:
+        client = server.client.application.test_client()
+        got = client.post('/classify', data=JPEG, environ_base={'REMOTE_ADDR': address}, headers=headers)
+        return got.status_code, got.json.get('error', '')
+
+    with ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(post, '192.0.2.1') for _ in range(2)]
+        for _ in first:
+            assert inside.acquire(timeout=30)
+        for headers in ({}, {'X-Forwarded-For': '192.0.2.9'}):
+            code, error = post('192.0.2.1', **headers)
+            assert code == 503 and 'other requests of yours' in error
+        others = [pool.submit(post, '192.0.2.2'), pool.submit(post, '2001:db8::1')]
+        for _ in others:
+            assert inside.acquire(timeout=30)
+        go.set()
+        assert {answer.result(30)[0] for answer in first + others} == {200}
+
+
+def test_a_form_needs_no_temporary_files(server, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('tempfile.TemporaryFile', full)
+    monkeypatch.setattr('tempfile.SpooledTemporaryFile', full)
+    large = encoded(photo(900, 900), 'BMP')
+    assert server.post('/classify', data={'image': (io.BytesIO(large), 'a.bmp')}).status_code == 200
+
+
+def test_the_default_limit_of_a_request_is_what_the_models_can_use(server):
+    small = useful_bytes(90, server.models)  # 32 pictures of 8 x 8 pixels in base64 are more
+    assert small == 32 * 8 * 8 * 3 * 4 // 3 + FRAME_BYTES
+    body = json.dumps({'instances': [b64(os.urandom(8 * 8 * 3)) for _ in range(32)]})
+    assert len(body) < small
+    picture = 3_000_000
+    assert len(json.dumps({'instances': [b64(bytes(picture))]})) < useful_bytes(picture, server.models)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from src.inference.server import batching
-from src.inference.server.batching import Batcher
+from src.inference.server.batching import Batcher, GivenUp
+from src.inference.server.fairness import clients
 
 
 def row(value: int) -> np.ndarray:
@@ -67,3 +68,48 @@ def test_close_answers_queued_rows_and_refuses_new_ones():
     assert all(future.done() for future in futures)
     with pytest.raises(RuntimeError):
         batcher.submit(row(0))
+
+
+def test_what_is_given_up_fails_though_its_run_never_ends():
+    never = threading.Event()
+
+    def run(rows: list) -> list:
+        never.wait(10)
+        return rows
+
+    batcher = Batcher(run, most=1, at_once=1)
+    futures = [batcher.submit(row(i)) for i in range(3)]
+    batcher.give_up()
+    for future in futures:
+        with pytest.raises(GivenUp):
+            future.result(10)
+    with pytest.raises(GivenUp):
+        batcher.submit(row(0))
+    never.set()
+    batcher.close()
+    assert not any(thread.is_alive() for thread in batcher._threads)
+
+
+def test_clients_take_turns():
+    """One has many rows queued; the next row of another client is in the next batch."""
+    go, batches = threading.Event(), []
+
+    def run(rows: list) -> list:
+        go.wait(10)
+        batches.append([int(row[0]) for row in rows])
+        return rows
+
+    batcher = Batcher(run, most=2, at_once=1)
+    with clients.serving('192.0.2.1'):
+        futures = [batcher.submit(row(0))]
+        while batcher._waiting:
+            pass
+        futures += [batcher.submit(row(1)) for _ in range(5)]
+    for number in (2, 3):
+        with clients.serving(f'192.0.2.{number}'):
+            futures += [batcher.submit(row(number)) for _ in range(2)]
+    go.set()
+    for future in futures:
+        future.result(10)
+    batcher.close()
+    assert batches == [[0], [1, 2], [3, 1], [2, 3], [1, 1], [1]]

@@ -19,7 +19,8 @@ from src.graph.graph_io import nodes_by_name, read_graph, renamed, write_graph
 from src.graph.lite.interpreters import Interpreters
 from src.images.faults import BadImage
 from src.inference import workers
-from src.inference.server.models import CORES, Models, NoSuchModel
+from src.inference.server.models import Models, NoSuchModel
+from src.inference.workers import CORES
 from tests.inference.models import SIDES, bright_above, brightest_side
 from tests.lite import endless
 from tests.pictures import encoded
@@ -43,7 +44,7 @@ def test_a_file_is_version_one_and_its_replacement_two(tmp_path):
     assert slot.refresh() and not slot.refresh()
     with models.use('side', 2) as served:
         assert served.labels == ['a', 'b', 'c', 'd']
-    with pytest.raises(NoSuchModel, match='version 2, not 1'), models.use('side', 1):
+    with pytest.raises(NoSuchModel, match='no version 1; its versions: 2'), models.use('side', 1):
         pass
     models.close()
 

@@ -37,3 +37,28 @@ def test_a_picture_is_classified_and_explained_where_there_are_gradients(
         assert page.locator('.card .why').count() == (4 if gradients else 0)
         assert not faults
         page.context.close()
+
+
+def test_the_page_asks_for_the_token_until_it_is_right(browser, lite_side, tmp_path):  # noqa: F811
+    (tmp_path / 'above.jpg').write_bytes(encoded(bright_above(), 'JPEG'))
+    token = 'a-token-of-a-test-0123'
+    (tmp_path / 'tokens').write_text(token)
+    with running(lite_side, '--token-file', str(tmp_path / 'tokens')) as server:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(1000 * SECONDS)
+        page.goto('http://{}:{}/'.format(*server.address))
+        dialog = page.locator('dialog[open]')
+        dialog.wait_for()  # for the list of classes, which is open as there are few
+        for text, note in (('a-wrong-token-012345', 'not valid'), (f' {token} ', None)):
+            page.fill('#token-text', text)
+            page.click('dialog button')
+            if note:
+                page.locator('#token-note', has_text=note).wait_for()
+        dialog.wait_for(state='hidden')
+        page.locator('#labels li').first.wait_for()
+        page.set_input_files('#files', tmp_path / 'above.jpg')
+        page.locator('.card[data-state=done]').wait_for()
+        page.reload()
+        page.locator('#labels li').first.wait_for()  # not asked again
+        assert not page.locator('dialog[open]').count()
+        page.context.close()

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from src.inference.server.tf_serving import BadRequest, parse_predict
+from src.inference.server.http.json_bodies import SMALL_BYTES, BadRequest
+from src.inference.server.tf_serving import parse_predict
 
 ONE, TWO = b'first picture', b'second \xff picture'
 
@@ -55,6 +56,8 @@ def test_base64_in_the_variants_of_common_programs(text):
     assert '=' in PLAIN and '+' in PLAIN and '/' in PLAIN
     body = json.dumps({'instances': [{'b64': text}]})
     assert parse_predict(body.encode()) == ([ODD], 'predictions')
+    large = json.dumps({'instances': [{'b64': text + ' ' * SMALL_BYTES}]})
+    assert parse_predict(large.encode()) == ([ODD], 'predictions')
     as_it_is = '{"instances": [{"b64": "' + text + '"}]}'  # line breaks not escaped, as a shell puts them
     assert parse_predict(as_it_is.encode()) == ([ODD], 'predictions')
 

@@ -1,5 +1,7 @@
 // Sends a picture to the server: scales it down if it is too large, and retries while the server is busy.
 
+import { fetchWithToken } from './token.js';
+
 const TRIES = 6;
 const LONGEST_WAIT = 30; // seconds
 const LONGEST_SIDE = 2000; // of a picture that is scaled down
@@ -48,7 +50,7 @@ async function bodyFor({ picture, url }) {
 
 async function post({ address, type, body }, signal) {
   try {
-    return await fetch(address, { method: 'POST', headers: { 'Content-Type': type }, body, signal });
+    return await fetchWithToken(address, { method: 'POST', headers: { 'Content-Type': type }, body, signal });
   } catch (error) {
     throw signal.aborted ? error : new Fault('The server cannot be reached.', true);
   }

@@ -1,5 +1,7 @@
 // The list of classes of the chosen model, fetched when it is opened.
 
+import { fetchWithToken } from './token.js';
+
 const FEW = 12; // up to this number the list is open at first
 const SEARCHED = 30; // above this number there is a search field
 
@@ -29,7 +31,7 @@ async function list() {
   listed = name;
   find('labels').replaceChildren();
   find('known-note').textContent = '';
-  const response = await fetch(`classes?${new URLSearchParams({ model: name })}`).catch(() => null);
+  const response = await fetchWithToken(`classes?${new URLSearchParams({ model: name })}`).catch(() => null);
   const answer = response?.ok ? await response.json().catch(() => null) : null;
   if (name !== model.name) return; // another model was chosen meanwhile
   if (!answer) {

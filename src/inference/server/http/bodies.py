@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from src.inference.server.admission import AdmissionLimit, TooMuch
-from src.inference.server.tf_serving import BadRequest
+from src.inference.server.http.json_bodies import BadRequest
 
 ENCODING = 'HTTP_CONTENT_ENCODING'  # key of a WSGI environment
 NAMES = ('gzip', 'x-gzip')

@@ -12,10 +12,12 @@ from http import HTTPStatus
 from src.common.errors import UserError
 from src.images.faults import BadImage
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
-from src.inference.server.bodies import ENCODING, UnknownEncoding, decompressed
+from src.inference.server.fairness import clients
+from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
+from src.inference.server.http.json_bodies import BadRequest
+from src.inference.server.http.tokens import Tokens, Unauthorized
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
-from src.inference.server.tf_serving import BadRequest
 from src.inference.workers import Failed
 
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
@@ -39,6 +41,7 @@ STATUSES = {
     BadRequest: HTTPStatus.BAD_REQUEST,
     BadImage: HTTPStatus.BAD_REQUEST,
     UserError: HTTPStatus.BAD_REQUEST,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
     NoSuchModel: HTTPStatus.NOT_FOUND,
     UnknownEncoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -50,11 +53,14 @@ REFUSALS = tuple(STATUSES)  # the errors that are answered with their text
 
 class Middleware:
     """A WSGI application around `app`: times and counts requests, adds HEADERS, and reads a body into memory
-    only while BODIES_BYTES allow it. A body of more than `max_bytes` is refused."""
+    only while BODIES_BYTES allow it, half of them for one client. A body of more than `max_bytes` is
+    refused, and with `tokens` a request without one of them."""
 
-    def __init__(self, app: Callable, metrics: Metrics, max_bytes: int):
-        self._app, self._metrics, self._max_bytes = app, metrics, max_bytes
-        self._bodies = AdmissionLimit(max(BODIES_BYTES, max_bytes))
+    def __init__(self, app: Callable, metrics: Metrics, max_bytes: int, tokens: Tokens | None = None):
+        self._app, self._metrics, self._max_bytes, self._tokens = app, metrics, max_bytes, tokens
+        self._bodies = AdmissionLimit(
+            max(BODIES_BYTES, max_bytes), per_client=max(BODIES_BYTES // 2, max_bytes)
+        )
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         begun = time.perf_counter()
@@ -66,10 +72,16 @@ class Middleware:
             return start_response(status, [*headers, *HEADERS, *store], exc_info)
 
         try:
+            if self._tokens:
+                self._tokens.check(environ)
             size = body_bytes(environ)
-            with self._admitted(size), self._uncompressed(environ, size):
+            with (
+                clients.serving(environ.get('REMOTE_ADDR', '')),
+                self._admitted(size),
+                self._uncompressed(environ, size),
+            ):
                 return self._app(environ, start)
-        except (Busy, TooMuch, BadRequest, UnknownEncoding) as error:
+        except (Busy, TooMuch, BadRequest, UnknownEncoding, Unauthorized) as error:
             return respond(environ, start, *refusal(error))
 
     def _admitted(self, size: int) -> AbstractContextManager:
@@ -96,6 +108,8 @@ def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
     headers = []
     if isinstance(error, Busy):
         headers = [('Retry-After', str(RETRY_SECONDS))]
+    elif isinstance(error, Unauthorized):
+        headers = [error.challenge]
     elif isinstance(error, UnknownEncoding):
         headers = [('Accept-Encoding', 'gzip')]  # RFC 9110, section 12.5.3: the encodings that are accepted
     return {'error': str(error)}, status, headers

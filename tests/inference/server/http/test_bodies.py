@@ -10,9 +10,9 @@ import zlib
 
 import pytest
 
-from src.inference.server import middleware
 from src.inference.server.admission import AdmissionLimit
-from src.inference.server.bodies import decompressed
+from src.inference.server.http import middleware
+from src.inference.server.http.bodies import decompressed
 from tests.inference.models import bright_above
 from tests.pictures import encoded
 

@@ -1,0 +1,135 @@
+"""Connections of clients, and which of them are closed so that there is room for others.
+
+A connection that sends nothing is cheap to make and holds a file. When there are too many, the server does
+not stop accepting: it closes a connection without a request in progress, of the client that has most of
+them, the one that has been silent for longest. So no client locks out others.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import Counter
+
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
+
+from src.inference.server.fairness.clients import client_of
+from src.inference.server.http.arriving import Parser
+
+HEAD_SECONDS = 20  # in which the head of a request must arrive
+STALLED_SECONDS = 3  # a request of which nothing arrives for so long is not waited for when the server stops
+QUIET_SECONDS = 1  # a client that keeps its connection may send its next request just when the server stops
+ACCEPTED_AT_ONCE = 64
+
+
+class Answer(WSGITask):
+    """The answer to a request; the last one of its connection while the server stops."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.stopping and len(self.channel.requests) == 1:
+            self.request.headers['CONNECTION'] = 'close'  # as if the client had asked for it
+        return super().build_response_header()
+
+
+class Connection(HTTPChannel):
+    """The connection of a client."""
+
+    task_class = Answer
+    parser_class = Parser
+    begun = 0.0  # when the first byte of the request that is arriving was read
+
+    def received(self, data: bytes) -> bool:
+        if self.request is None:
+            self.begun = time.time()
+        return super().received(data)
+
+    @property
+    def client(self) -> str:
+        return client_of(self.addr[0])
+
+    @property
+    def stopping(self) -> bool:
+        return not self.server.accepting
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is in progress, or its answer is not sent yet."""
+        return bool(self.requests or self.total_outbufs_len)
+
+    @property
+    def arriving(self) -> bool:
+        """Whether a part of a request has arrived."""
+        return self.request is not None and not self.busy
+
+    def slow(self, now: float) -> bool:
+        """Whether the head of a request takes too long to arrive."""
+        request = self.request
+        return (
+            request is not None
+            and not request.headers_finished
+            and not self.busy
+            and self.begun < now - HEAD_SECONDS
+        )
+
+    def done(self, stopped_at: float) -> bool:
+        """Whether it can be closed, given the time at which the server began to stop."""
+        if self.busy:
+            return False
+        quiet = time.time() - max(self.last_activity, stopped_at)
+        if quiet < (STALLED_SECONDS if self.request is not None else QUIET_SECONDS):
+            return False
+        return not _readable(self.socket)
+
+
+class Acceptor(TcpWSGIServer):
+    """Accepts the connections to a socket."""
+
+    channel_class = Connection
+
+    def readable(self) -> bool:
+        super().readable()  # looks for silent connections
+        return self.accepting
+
+    def handle_accept(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            before = len(self._map)
+            super().handle_accept()
+            if len(self._map) == before:
+                return
+            if len(self._map) > self.adj.connection_limit:
+                self._make_room()
+
+    def maintenance(self, now: float) -> None:
+        super().maintenance(now)
+        for connection in self.active_channels.values():
+            if connection.slow(now):
+                connection.will_close = True
+
+    def _make_room(self) -> None:
+        """Close a connection without a request in progress."""
+        idle = [
+            each
+            for each in self._map.values()
+            if isinstance(each, Connection) and not each.busy and not each.will_close
+        ]
+        if idle:
+            least_needed(idle).will_close = True  # the loop closes it
+
+
+def least_needed(connections: list[Connection]) -> Connection:
+    """Of the client with most of the connections, the one that has been silent for longest."""
+    number = Counter(each.client for each in connections)
+    most = max(number.values())
+    return min((each for each in connections if number[each.client] == most), key=lambda c: c.last_activity)
+
+
+def _readable(sock: socket.socket) -> bool:
+    """Whether bytes of a client have arrived that were not read."""
+    if hasattr(select, 'poll'):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([sock], [], [], 0)[0])

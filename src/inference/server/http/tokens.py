@@ -1,0 +1,74 @@
+"""Bearer tokens: who may ask the server (RFC 6750).
+
+The page itself and what load balancers ask stay open, so the names of the models are public. A token is sent
+in the clear unless a proxy in front of the server speaks TLS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from pathlib import Path
+
+from src.common import paths
+from src.common.errors import UserError
+
+OPEN = frozenset(['/', '/healthz', '/readyz', '/openapi.json'])
+OPEN_FOLDER = '/page/'
+TOKEN = re.compile(r'[A-Za-z0-9._~+/-]+=*')  # b64token of RFC 6750, section 2.1
+HEADER = re.compile(rf' *bearer +({TOKEN.pattern}) *', re.IGNORECASE | re.ASCII)
+LEAST = 16  # characters; shorter ones can be guessed
+NEW = "python -c 'import secrets; print(secrets.token_urlsafe())'"
+
+
+def is_open(path: str) -> bool:
+    """Whether requests for a path need no token."""
+    return path in OPEN or path.startswith(OPEN_FOLDER)
+
+
+class Unauthorized(Exception):
+    """A request without a token, or with one that is not valid. `challenge` is the header of its answer."""
+
+    def __init__(self, line: str, fault: str = ''):
+        super().__init__(line)
+        self.challenge = 'WWW-Authenticate', f'Bearer realm="rootstock"{fault}'
+
+
+class Tokens:
+    """The tokens in a file, one a line; empty lines are skipped. Raises UserError for a file without tokens,
+    and for lines that are no tokens."""
+
+    def __init__(self, path: Path):
+        try:
+            lines = path.read_text(encoding='utf-8').splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f'cannot read the tokens in {paths.shown(path)}: {getattr(error, "strerror", "no text")}'
+            ) from error
+        tokens = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+        for number, token in tokens:
+            if len(token) < LEAST or not TOKEN.fullmatch(token):
+                raise UserError(
+                    f'{paths.shown(path)}, line {number}: a token has at least {LEAST} letters, digits and '
+                    f'-._~+/, and = at its end; make one: {NEW}'
+                )
+        if not tokens:
+            raise UserError(f'there is no token in {paths.shown(path)}; make one: {NEW}')
+        self._digests = [_digest(token) for _, token in tokens]
+
+    def check(self, environ: dict) -> None:
+        """Raise Unauthorized unless the request has a valid token, or needs none."""
+        if is_open(environ.get('PATH_INFO', '')):
+            return
+        sent = HEADER.fullmatch(environ.get('HTTP_AUTHORIZATION', ''))
+        if not sent:
+            raise Unauthorized('this server needs a token: send it as "Authorization: Bearer TOKEN"')
+        digest = _digest(sent[1])
+        # All are compared, in a time that depends on none of them.
+        if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
+            raise Unauthorized('the token is not valid', ', error="invalid_token"')
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,88 @@
+"""Bearer tokens: which requests need one, and which files of tokens are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from src.common.errors import UserError
+from src.inference.server.http.tokens import Tokens
+from tests.inference.models import bright_above
+from tests.pictures import encoded
+
+JPEG = encoded(bright_above(), 'JPEG')
+ONE, TWO = 'first-token_0123456789', 'c2Vjb25kIHRva2VuIQ=='
+
+
+@pytest.fixture
+def guarded(make_server, tmp_path):
+    (tmp_path / 'tokens').write_text(f'\n{ONE}\n\n  {TWO}\r\n')
+    return make_server(tokens=Tokens(tmp_path / 'tokens'))
+
+
+def headers(token: str, scheme: str = 'Bearer') -> dict:
+    return {'Authorization': f'{scheme} {token}'}
+
+
+@pytest.mark.parametrize('sent', [headers(ONE), headers(TWO), headers(ONE, 'bearer'), headers(f' {TWO} ')])
+def test_requests_with_one_of_the_tokens_are_answered(guarded, sent):
+    assert guarded.client.post('/classify', data=JPEG, headers=sent).status_code == 200
+    assert guarded.client.get('/metrics', headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize(
+    'sent, fault',
+    [
+        ({}, False),
+        (headers(ONE, 'Basic'), False),
+        (headers(f'{ONE} {TWO}'), False),
+        (headers(''), False),
+        (headers('é' * 20), False),
+        (headers(ONE[:-1]), True),
+        (headers(ONE + 'x'), True),
+        (headers(ONE.upper()), True),
+    ],
+)
+def test_other_requests_are_401(guarded, sent, fault):
+    for address in ('/classify', '/explain', '/v1/models/side:predict'):
+        answer = guarded.client.post(address, data=JPEG, headers=sent)
+        assert answer.status_code == 401 and 'token' in answer.json['error']
+        challenge = 'Bearer realm="rootstock"' + (', error="invalid_token"' if fault else '')
+        assert answer.headers['WWW-Authenticate'] == challenge
+    for address in ('/classes', '/metrics', '/v1/models/side', '/nowhere', '//', '/healthz/', '/pages'):
+        assert guarded.client.get(address, headers=sent).status_code == 401
+
+
+def test_what_load_balancers_ask_and_the_page_need_no_token(guarded):
+    for address in ('/', '/healthz', '/readyz', '/page/page.js', '/page/token.js'):
+        assert guarded.get(address).status_code == 200
+    assert 'id="token"' in guarded.get('/').text
+    assert guarded.get('/page/../metrics').status_code == 404
+
+
+def test_without_tokens_the_page_has_no_dialog(server):
+    assert 'id="token"' not in server.get('/').text
+
+
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('', 'there is no token in'),
+        (' \n\n', 'there is no token in'),
+        (f'{ONE}\nshort', r'tokens, line 2: a token has at least 16 letters'),
+        (f'{ONE} # mine', 'line 1: a token has'),
+        ('ä' * 20, 'line 1: a token has'),
+    ],
+)
+def test_files_without_proper_tokens_are_refused(tmp_path, text, words):
+    (tmp_path / 'tokens').write_text(text, encoding='utf-8')
+    with pytest.raises(UserError, match=words) as refused:
+        Tokens(tmp_path / 'tokens')
+    assert 'short' not in str(refused.value)  # a token is not shown
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r'cannot read the tokens in .*: No such file'):
+        Tokens(tmp_path / 'missing')
+    (tmp_path / 'tokens').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(UserError, match=r'cannot read the tokens in .*: no text'):
+        Tokens(tmp_path / 'tokens')
