@@ -16,6 +16,7 @@ import numpy as np
 from src.common.tf1 import tf
 from src.engine import checkpoints, loop
 from src.engine.checkpoints import State
+from src.engine.optimizers import initialize
 from src.engine.sources import Source
 from src.graph.preprocessing.find import Preprocessing
 from src.models.dense import probabilities
@@ -120,7 +121,7 @@ class Learner:
         """Write what the learner sees to the summaries in `folder`, where there is anything to see."""
 
     def initialize(self, session: tf.Session) -> None:
-        session.run(tf.global_variables_initializer())
+        initialize(session)
 
     def train(self, session: tf.Session, folder: Path, summaries: Path) -> State:
         """Train, or go on training, with checkpoints in `folder` and TensorBoard's files in `summaries`.

@@ -88,3 +88,13 @@ def averaged(
     averages = tf.train.ExponentialMovingAverage(decay, step)
     with tf.control_dependencies([train_op]):
         return averages.apply(variables), averages.average
+
+
+def initialize(session: tf.Session) -> None:
+    """Initialize all variables of the default graph. Averages start as copies of other variables, which have
+    to be there first: TensorFlow may read them before in a single run."""
+    averaged_ones = tf.moving_average_variables()
+    names = {variable.name for variable in averaged_ones}
+    rest = [variable for variable in tf.global_variables() if variable.name not in names]
+    session.run(tf.variables_initializer(averaged_ones))
+    session.run(tf.variables_initializer(rest))

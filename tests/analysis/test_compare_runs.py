@@ -187,10 +187,8 @@ def test_the_terminal_table_fits_120_columns_and_long_recipes_wrap(home, capsys,
 def test_a_recipe_has_no_changes_and_every_other_value_is_one():
     for name, recipe in recipes().items():
         assert changes(recipe, name) == {}
-        assert changes(type(recipe)(**vars(recipe) | {'seed': 7, 'data_set': 'x'}), name) == {
-            'data_set': 'x',
-            'seed': 7,
-        }
+        other = {'seed': 7} | ({'data_set': 'x'} if hasattr(recipe, 'data_set') else {})
+        assert changes(type(recipe)(**vars(recipe) | other), name) == other
     assert changes(HeadRecipe(data_set='flowers', layers=[9, *consts.HEAD_MODEL_LAYERS[1:-1], 4]), '') == {}
     assert changes(HeadRecipe(layers=[9, 5, 4]), '') == {'layers': [9, 5, 4]}
     assert in_words('head', {'layers': [9, 5, 4]}) == 'head, changed: layers 9-5-4'

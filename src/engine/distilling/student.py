@@ -21,7 +21,7 @@ from src.engine import board
 from src.engine.batches import Batches
 from src.engine.distilling.answers import Answers
 from src.engine.loop import Task
-from src.engine.optimizers import averaged, learning_rate, minimize
+from src.engine.optimizers import averaged, initialize, learning_rate, minimize
 from src.images.views import render
 from src.models.layers import Mode, dense
 from src.models.students import SCOPE, bottleneck_of
@@ -105,7 +105,7 @@ class Distillation:
 
     def initialize(self, session: tf.Session) -> None:
         """Initial weights, and the statistics of the teacher's bottlenecks from the photos themselves."""
-        session.run(tf.global_variables_initializer())
+        initialize(session)
         targets = self._of_photos(self.train[:: -(-len(self.train) // 4096)]).astype(np.float32)
         deviation = targets.std(0)
         self.mean.load(targets.mean(0), session)

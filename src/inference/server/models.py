@@ -92,7 +92,7 @@ class Slot:
     def _refresh_labels(self) -> bool:
         """Serve the versions that have a label now, and no longer those that have none."""
         folder = self._source.path
-        if not folder.is_dir():
+        if self.served is None or not folder.is_dir():
             return False
         seen = version_labels.stamp(folder), self.served
         if seen == self._labels_seen:

@@ -271,7 +271,7 @@ def endless_graph(path):
         tf.import_graph_def(read_graph(brightest_side(path)), name='')
         begin = graph.get_tensor_by_name('pool_3:0')[0, 0]
         number = tf.while_loop(lambda i: i >= 0, lambda i: i * 0, [begin])
-        tf.add(graph.get_tensor_by_name('output_node:0'), number, 'waits')
+        tf.add(graph.get_tensor_by_name('output_node:0'), tf.reshape(number, []), 'waits')
         graph_def = graph.as_graph_def()
     return write_graph(renamed(graph_def, {'output_node': 'before', 'waits': 'output_node'}), path)
 

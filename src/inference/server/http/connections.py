@@ -128,8 +128,8 @@ def least_needed(connections: list[Connection]) -> Connection:
 
 def _readable(sock: socket.socket) -> bool:
     """Whether bytes of a client have arrived that were not read."""
-    if hasattr(select, 'poll'):
-        poll = select.poll()
+    if make := getattr(select, 'poll', None):  # which Windows lacks
+        poll = make()
         poll.register(sock, select.POLLIN)
         return bool(poll.poll(0))
     return bool(select.select([sock], [], [], 0)[0])
