@@ -49,7 +49,7 @@ def session(dial: Dial, trust_env: bool = True, **headers: str) -> requests.Sess
     trust_env: whether the environment names proxies, certificates and passwords (.netrc).
     headers: of all requests; underscores stand for hyphens.
     """
-    made = requests.Session()
+    made = _Session()
     made.trust_env = trust_env
     made.headers.update({'User-Agent': USER_AGENT, 'Accept-Encoding': 'identity'})
     made.headers.update({name.replace('_', '-'): value for name, value in headers.items()})
@@ -75,6 +75,13 @@ def follow(
         answer.close()
         url = urljoin(url, target)
     raise UserError(f'{shown_url(url)}: more than {MAX_REDIRECTS} redirects; give the last address itself')
+
+
+class _Session(requests.Session):
+    def resolve_redirects(self, *args, **kwargs):
+        """No request: requests would read the whole body of a redirect, however long it is, to find the next
+        one (https://github.com/psf/requests, sessions.py), also where redirects are not followed."""
+        return iter(())
 
 
 class _Adapter(HTTPAdapter):
