@@ -23,6 +23,14 @@ class DistillRecipe:
     side: int = setting(
         128, f'height and width of its input in pixels, a multiple of {BLOCK}', type=_side, metavar='PIXELS'
     )
+    final_side: int | None = setting(
+        None,
+        'height and width of the input of the finished backbone: crops show things larger than whole photos '
+        'do, so a larger side than in training gives better bottlenecks (Touvron et al. 2019)',
+        type=_side,
+        metavar='PIXELS',
+        default_text='--side',
+    )
     stored_side: int = setting(
         224,
         'photos are kept at this size (of their shorter side) to draw views from',

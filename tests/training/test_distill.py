@@ -208,3 +208,12 @@ def test_answers_of_another_teacher_are_not_used(given, tmp_path):
     before = set((paths.DATA_DIR / 'answers').iterdir())
     distill.main([*words, '--epochs', '1', '--model', 'other'])
     assert len(set((paths.DATA_DIR / 'answers').iterdir()) - before) == 1
+
+
+def test_the_finished_backbone_may_take_larger_pictures(distilled, given):
+    before = weights_of('small')
+    distill.main([*given, '--model', 'small', '--final-side', '24'])
+    backbone = load_tried(paths.frozen('small'))
+    assert (backbone.preprocessing.height, backbone.width) == (24, 32)
+    for name, value in weights_of('small').items():
+        np.testing.assert_array_equal(value, before[name])

@@ -35,7 +35,7 @@ from src.recipes.changes import changes
 from src.recipes.distill_recipe import DistillRecipe
 
 HELD_SHARE, MOST_HELD = 0.02, 1000  # photos that the student does not learn from
-NO_SETTINGS = ('precision',)  # a run may go on with another
+NO_SETTINGS = ('precision', 'final_side')  # a run may go on with others
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,11 @@ def _write(
     model: str, recipe: DistillRecipe, name: str, answers: Answers, state: State, scores: dict[str, float]
 ) -> Path:
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
+    side = recipe.final_side or recipe.side
     info = {
         'model': model,
         'bottleneck': consts.BOTTLENECK_TENSOR,
-        'input_size': [recipe.side, recipe.side],
+        'input_size': [side, side],
         'recipe': name,
         'settings': asdict(recipe),
         'teachers': [backbone.path.name for backbone in answers.teacher.backbones],
@@ -139,13 +140,13 @@ def _write(
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }
-    graph_def = student_graph(recipe.student, recipe.side, info, checkpoint)
+    graph_def = student_graph(recipe.student, side, info, checkpoint)
     path = paths.frozen(model)
     with files.atomic_path(path) as part:
         write_graph(graph_def, part)
         width = load_tried(part).width
     size = human_size(path.stat().st_size)
-    wrote(path, f'{size}: a backbone for {recipe.side} x {recipe.side} pixels, bottleneck [N, {width}]')
+    wrote(path, f'{size}: a backbone for {side} x {side} pixels, bottleneck [N, {width}]')
     next_step(
         'python -m src.data_preparation.image_folder_to_tfrecords DIR --name NAME --backbone '
         + shlex.quote(paths.shown(path))
