@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.backbones import Backbone, load_backbone
@@ -48,8 +47,7 @@ def class_tail(backbone: Backbone) -> ClassTail | None:
     needed = ancestors(whole.graph_def, [target], [cut])
     if cut not in needed or node_of(whole.preprocessing.pixels) in needed:
         return None
-    name = f'{paths.shown(backbone.path)}'
-    shape = inferred(whole.graph_def, f'{cut}:0', name).shape.as_list()[1:]
+    shape = inferred(whole.graph_def, f'{cut}:0', backbone.path).shape.as_list()[1:]
     if len(shape) == 3 and sorted(shape)[:2] != [1, 1]:  # `flat` averages a feature map
         return None
     start = tf.NodeDef(name=cut, op='Placeholder')

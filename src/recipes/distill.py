@@ -6,9 +6,9 @@ from src.recipes.distill_recipe import DistillRecipe
 
 
 def pocket() -> DistillRecipe:
-    """The backbone that ships with Rootstock.
+    """A backbone of 4 MB, to begin with.
 
-    python -m src.training.distill PHOTOS --teacher efficientnet_lite2_260.pb --recipe distill/pocket"""
+    python -m src.training.distill photos/ --teacher PB --recipe distill/pocket"""
     return DistillRecipe()
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 
 from src.common.cli import real_number, whole_number
-from src.graph import precision
 from src.models.students import BLOCK, STUDENTS
-from src.recipes.recipe import OPTIMIZERS, SCHEDULES, setting
+from src.recipes.recipe import PixelRecipe, as_in, setting
 
 
 def _side(text: str) -> int:
     """An argparse type: a whole number that is a multiple of BLOCK."""
-    return whole_number(BLOCK)(text) // BLOCK * BLOCK
+    side = whole_number(BLOCK)(text)
+    if side % BLOCK:
+        raise argparse.ArgumentTypeError(f'{text} is not a multiple of {BLOCK}')
+    return side
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,15 @@ class DistillRecipe:
     temperature: float = setting(1.0, 'temperature of both class probabilities', type=real_number(0.01, 100))
     epochs: float = setting(60, 'passes over the photos', type=real_number(0.001, 100_000))
     batch_size: int = setting(128, 'views in a step', type=whole_number(1))
-    optimiser: str = setting('muon', 'optimizer', choices=OPTIMIZERS)
-    learning_rate: float = setting(0.02, 'highest learning rate', type=real_number(1e-9, 1e9))
-    momentum: float = setting(0.9, 'momentum of sgd and muon', type=real_number(0, 1))
-    schedule: str = setting(
-        'linear', 'learning rate schedule; linear and cosine decay to zero', choices=SCHEDULES
-    )
-    warmup: float = setting(
-        0.02, 'share of the steps over which the learning rate rises from zero', type=real_number(0, 1)
-    )
-    weight_decay: float = setting(0.0, 'weight decay', type=real_number(0, 100))
-    averaging: float = setting(0.0, 'EMA decay of the weights; 0: no averaging', type=real_number(0, 1))
-    precision: str = setting('auto', 'precision of the training', choices=precision.CHOICES)
-    seed: int = setting(1, 'random seed', type=whole_number(0))
+    optimiser: str = as_in(PixelRecipe, 'optimiser', 'muon')
+    learning_rate: float = as_in(PixelRecipe, 'learning_rate', 0.02)
+    momentum: float = as_in(PixelRecipe, 'momentum')
+    schedule: str = as_in(PixelRecipe, 'schedule', 'linear')
+    warmup: float = as_in(PixelRecipe, 'warmup', 0.02)
+    weight_decay: float = as_in(PixelRecipe, 'weight_decay')
+    averaging: float = as_in(PixelRecipe, 'averaging')
+    precision: str = as_in(PixelRecipe, 'precision')
+    seed: int = as_in(PixelRecipe, 'seed')
 
     @property
     def view_settings(self) -> dict[str, float]:

@@ -44,9 +44,7 @@ def usual_recipe(data_set: str, otherwise: str) -> str:
 def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
     """The recipe of this name; the part behind the slash is enough where it is unique. Raises UserError when
     there is none, with similar names, or when it is of another kind."""
-    known = recipes()
-    ends = [whole for whole in known if whole.endswith(f'/{name}') and isinstance(known[whole], kind)]
-    name = ends[0] if len(ends) == 1 else name
+    known, name = recipes(), whole_name(name, kind)
     if name not in known:
         near = difflib.get_close_matches(name, known, 3, 0.4) or list(known)
         raise UserError(f'unknown recipe {name!r}; there is {", ".join(near)}')
@@ -55,12 +53,28 @@ def find_recipe(name: str, kind: type[Recipe]) -> Recipe:
     return known[name]
 
 
+def whole_name(name: str, kind: type[Recipe]) -> str:
+    """'cifar10/cnn_deep' of 'cnn_deep', where a single recipe of this kind ends so; else `name`."""
+    ends = [
+        whole
+        for whole, recipe in recipes().items()
+        if whole.endswith(f'/{name}') and isinstance(recipe, kind)
+    ]
+    return ends[0] if len(ends) == 1 else name
+
+
 def add_recipe(
     made: argparse.ArgumentParser, default: str, kind: type[Recipe], argv: list[str] | None
 ) -> Recipe:
     """Add the flag --recipe, and return the recipe that `argv` names: its values become the defaults of other
     flags. Raises UserError as `find_recipe` does."""
-    made.add_argument('--recipe', metavar='NAME', default=default, help='default: %(default)s')
+    made.add_argument(
+        '--recipe',
+        metavar='NAME',
+        type=lambda name: whole_name(name, kind),
+        default=default,
+        help='default: %(default)s',
+    )
     alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     alone.add_argument('--recipe', default=default)
     try:

@@ -31,6 +31,12 @@ def setting(default: Any, help_text: str, **flag: Any) -> Any:
     return field(default=default, metadata={'help': help_text, **flag})
 
 
+def as_in(recipe: type, name: str, default: Any = None) -> Any:
+    """The setting `name` of another kind of recipe, with its own `default` unless that is None."""
+    other = recipe.__dataclass_fields__[name]
+    return field(default=other.default if default is None else default, metadata=other.metadata)
+
+
 @dataclass(frozen=True)
 class HeadRecipe:
     """A head on the cached bottlenecks of a data set."""
@@ -223,17 +229,15 @@ class FineTuneRecipe:
     learning_rate: float = setting(
         0.0001, 'highest learning rate of Adam; cosine decay to zero', type=real_number(1e-9, 10)
     )
-    warmup: float = setting(
-        0.1, 'share of the steps over which the learning rate rises from zero', type=real_number(0, 1)
-    )
+    warmup: float = as_in(PixelRecipe, 'warmup', 0.1)
     dropout: float = setting(
         0.5, 'dropout rate of the inputs of each layer of the head', type=real_number(0, 1)
     )
-    label_smoothing: float = setting(0.0, 'label smoothing', type=real_number(0, 1))
+    label_smoothing: float = as_in(PixelRecipe, 'label_smoothing')
     weight_decay: float = setting(
         0.0, 'decoupled weight decay of the kernels of the backbone', type=real_number(0, 100)
     )
-    averaging: float = setting(0.0, 'EMA decay of the weights; 0: no averaging', type=real_number(0, 1))
+    averaging: float = as_in(PixelRecipe, 'averaging')
     patience: int = setting(
         5,
         'evaluations without a better validation log loss before training stops; 0: never',

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from src.common import cli, errors, paths
 from src.common.locks import at_work
-from src.engine.distilling.run import Assignment, distill
+from src.engine.distilling.run import Inputs, distill
 from src.graph.backbone_flags import add_teacher, asked
 from src.recipes.distill_recipe import DistillRecipe
 from src.recipes.find import USUAL_STUDENT, add_recipe
@@ -49,9 +49,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     recipe = DistillRecipe(**{field.name: getattr(args, field.name) for field in fields(DistillRecipe)})
     model = args.model.name if args.model else args.recipe.rpartition('/')[2]
-    task = Assignment(args.photos, asked(args, 'teacher'), args.leave_out)
+    inputs = Inputs(args.photos, asked(args, 'teacher'), args.leave_out)
     with at_work(paths.checkpoints(model)):
-        distill(task, model, recipe, args.recipe, args.fresh)
+        distill(inputs, model, recipe, args.recipe, args.fresh)
 
 
 if __name__ == '__main__':

@@ -217,3 +217,41 @@ def test_the_finished_backbone_may_take_larger_pictures(distilled, given):
     assert (backbone.preprocessing.height, backbone.width) == (24, 32)
     for name, value in weights_of('small').items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_three_photos_are_enough_to_try_it(given, tmp_path, capsys):
+    few = tmp_path / 'few'
+    few.mkdir()
+    for place, name in enumerate(['dark/0.png', 'dark/1.png', 'light/0.png']):
+        shutil.copy(f'{given[0]}/{name}', few / f'{place}.png')
+    distill.main([str(few), *given[1:], '--epochs', '1', '--model', 'few'])
+    out = capsys.readouterr().out
+    assert '3 photos to learn from, 0 to evaluate on' in out and 'train loss' in out
+    (few / '1.png').unlink()
+    (few / '2.png').unlink()
+    with pytest.raises(UserError, match='1 photo to learn from: give more photos'):
+        distill.main([str(few), *given[1:], '--model', 'one'])
+
+
+@pytest.mark.parametrize('spoil', [lambda data: data[:100], lambda data: b'', lambda data: data[:-64]])
+def test_damaged_answers_are_named(distilled, given, spoil):
+    folder = max((paths.DATA_DIR / 'answers').iterdir(), key=lambda path: len([*path.iterdir()]))
+    file = next(folder.glob('view-0000-*.npy'))
+    data = file.read_bytes()
+    file.write_bytes(spoil(data))
+    try:
+        with pytest.raises(UserError, match=r'view-0000-\d+\.npy is damaged: delete it, then'):
+            distill.main([*given, '--epochs', '1', '--model', 'damaged', '--fresh'])
+    finally:
+        file.write_bytes(data)
+
+
+def test_the_last_part_of_a_recipe_s_name_is_enough(given):
+    distill.main([*given, '--epochs', '1', '--recipe', 'pocket', '--model', 'short'])
+    assert read_info(read_graph(paths.frozen('short')))['recipe'] == 'distill/pocket'
+
+
+def test_a_side_that_is_no_multiple_of_4_is_refused(given, capsys):
+    with pytest.raises(SystemExit):
+        distill.main([*given, '--side', '18'])
+    assert '18 is not a multiple of 4' in capsys.readouterr().err

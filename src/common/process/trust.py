@@ -22,6 +22,6 @@ def set_trusted(trusted: bool) -> None:
     _Process.trusted = trusted
 
 
-def decided(trusted: bool | None = None) -> bool:
+def is_trusted(trusted: bool | None = None) -> bool:
     """`trusted`, or what holds for the process if it is None."""
     return _Process.trusted if trusted is None else trusted

@@ -19,6 +19,7 @@ import numpy as np
 
 from src.common import files, paths
 from src.common.ahead import ahead
+from src.common.errors import UserError
 from src.common.files import count, human_size
 from src.common.progress import progress, say
 from src.engine.distilling.photos import Photos
@@ -99,7 +100,13 @@ class Answers:
     def _stored(self, view: int, first: int) -> np.ndarray:
         path = self._file(view, first)
         if path.name not in self._opened:
-            self._opened[path.name] = np.load(path, mmap_mode='r')
+            try:
+                found = np.load(path, mmap_mode='r')
+            except (OSError, ValueError, EOFError) as error:
+                raise _damaged(path) from error
+            if found.shape != (min(CHUNK, len(self.photos) - first), self.teacher.width):
+                raise _damaged(path)
+            self._opened[path.name] = found
         return self._opened[path.name]
 
     def _file(self, view: int, first: int) -> Path:
@@ -114,3 +121,7 @@ class Answers:
             end = min(first + CHUNK, len(self.photos))
             for begin in range(first, end, AT_ONCE):
                 yield np.arange(begin, min(begin + AT_ONCE, end)), view
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f'{paths.shown(path)} is damaged: delete it, then the same command computes it again')

@@ -40,7 +40,7 @@ class PhotoSource:
         if self.kind == 'records':
             return [self.kind, open_records(self.place).manifest['fingerprint']]
         path = Path(self.place).resolve()
-        files = pictures_below(path)[0] if self.kind == 'folder' else [str(path)]
+        files = _pictures_below(path) if self.kind == 'folder' else [str(path)]
         stats = ((file, Path(file).stat()) for file in files)
         return [self.kind, str(path), [(file, found.st_size, found.st_mtime_ns) for file, found in stats]]
 
@@ -69,23 +69,25 @@ def source_of(word: str) -> PhotoSource:
     raise UserError(f'there is no folder, archive or data set {word}')
 
 
-def _in_folder(place: str) -> Iterator[Picture]:
+def _pictures_below(folder: Path | str) -> list[str]:
     try:
-        files = pictures_below(place)[0]
+        return pictures_below(folder)[0]
     except OSError as error:
-        raise UserError(f'cannot read the folder {paths.shown(place)}: {error.strerror}') from error
-    for file in files:
+        raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
+
+
+def _in_folder(place: str) -> Iterator[Picture]:
+    for file in _pictures_below(place):
         yield Path(file).relative_to(place).as_posix(), _read(lambda file=file: read_picture(file))
 
 
 def _in_tar(place: str) -> Iterator[Picture]:
-    try:
-        with tarfile.open(place) as opened:
-            for member in opened:
-                if member.isfile() and _wanted(member.name):
-                    yield member.name, _read(lambda member=member: _read_all(opened.extractfile(member)))
-    except archives.DAMAGED as error:
-        raise _damaged(place, error) from error
+    # To its end first, where the checksum is.
+    archives.check(Path(place), 'download it again')
+    with tarfile.open(place) as opened:
+        for member in opened:
+            if member.isfile() and _wanted(member.name):
+                yield member.name, _read(lambda member=member: _read_all(opened.extractfile(member)))
 
 
 def _in_zip(place: str) -> Iterator[Picture]:
@@ -96,7 +98,9 @@ def _in_zip(place: str) -> Iterator[Picture]:
                 if not info.is_dir() and _wanted(name) and not info.flag_bits & zips.ENCRYPTED:
                     yield name, _read(lambda info=info: _read_all(opened.open(info)))
     except zips.DAMAGED as error:
-        raise _damaged(place, error) from error
+        raise UserError(
+            f'{paths.shown(place)} is damaged ({first_line(error)}): download it again'
+        ) from error
 
 
 def _in_records(name: str) -> Iterator[Picture]:
@@ -122,7 +126,3 @@ def _read(read) -> bytes | BadImage:
         return fault
     except OSError as error:
         return BadImage(f'cannot be read: {error.strerror}')
-
-
-def _damaged(place: str, error: Exception) -> UserError:
-    return UserError(f'{paths.shown(place)} is damaged ({first_line(error)}): download it again')

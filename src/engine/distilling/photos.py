@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,28 +144,39 @@ def _shrunk(data: bytes, side: int) -> np.ndarray:
 
 
 def _opened(source: PhotoSource, folder: Path) -> Stored:
-    names, digests, sizes, skipped = [], [], [], {}
-    for row in _rows(folder / TABLE):
-        if row['skipped']:
-            skipped[row['name']] = row['skipped']
-        else:
-            names.append(row['name'])
-            digests.append(row['sha256'])
-            sizes.append((int(row['height']), int(row['width'])))
-    if not names:
+    rows = _rows(folder)
+    photos = [row for row in rows if not row['skipped']]
+    skipped = {row['name']: row['skipped'] for row in rows if row['skipped']}
+    if not photos:
         reasons = f': {next(iter(skipped.values()))}' if skipped else ''
         raise UserError(f'{source.place} holds no photos that can be read{reasons}')
-    sizes = np.array(sizes, np.int64)
+    try:
+        sizes = np.array([(row['height'], row['width']) for row in photos]).astype(np.int64)
+    except (ValueError, TypeError) as error:
+        raise _damaged(folder) from error
     ends = np.cumsum(CHANNELS * sizes.prod(1))
+    if files.size_of(folder / PIXELS) != ends[-1]:
+        raise _damaged(folder)
     pixels = np.memmap(folder / PIXELS, np.uint8, 'r')
-    if len(pixels) != ends[-1]:
-        raise UserError(f'{paths.shown(folder)} is damaged: delete it, then repeat the command')
+    names, digests = ([row[column] for row in photos] for column in ('name', 'sha256'))
     return Stored(names, digests, sizes, ends - CHANNELS * sizes.prod(1), skipped, pixels)
 
 
-def _rows(table: Path) -> Iterator[dict[str, str]]:
-    with table.open(encoding='utf-8', errors='surrogateescape', newline='') as stream:
-        yield from csv.DictReader(stream)
+def _rows(folder: Path) -> list[dict[str, str]]:
+    """The table of a folder. Raises UserError for a damaged one."""
+    try:
+        with (folder / TABLE).open(encoding='utf-8', errors='surrogateescape', newline='') as stream:
+            reader = csv.DictReader(stream)
+            columns, rows = reader.fieldnames, list(reader)
+    except (OSError, csv.Error) as error:
+        raise _damaged(folder) from error
+    if tuple(columns or ()) != COLUMNS or any(None in row.values() for row in rows):
+        raise _damaged(folder)
+    return rows
+
+
+def _damaged(folder: Path) -> UserError:
+    return UserError(f'{paths.shown(folder)} is damaged: delete it, then repeat the command')
 
 
 def left_out(listed: Path) -> tuple[Callable[[str], bool], set[str]]:

@@ -39,7 +39,7 @@ NO_SETTINGS = ('precision', 'final_side')  # a run may go on with others
 
 
 @dataclass(frozen=True)
-class Assignment:
+class Inputs:
     """The photos (as `photo_sources.source_of` takes them) and teachers of a distillation; `left_out` is a
     file with names of photos that are not used."""
 
@@ -48,15 +48,15 @@ class Assignment:
     left_out: Path | None = None
 
 
-def distill(task: Assignment, model: str, recipe: DistillRecipe, name: str, fresh: bool = False) -> Path:
+def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh: bool = False) -> Path:
     """Train the student, or go on training it, and write frozen/<model>.pb, which is returned.
 
     Raises UserError for teachers that are no backbones, without photos, and when checkpoints/<model> was
     begun with other photos, teachers or settings, unless `fresh`.
     """
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
-    teacher = Teacher([tried(teacher) for teacher in task.teachers], settled.precision)
-    photos = _photos(task, settled)
+    teacher = Teacher([tried(teacher) for teacher in inputs.teachers], settled.precision)
+    photos = _photos(inputs, settled)
     # The lowest hashes: the same photos in every run.
     held, train = np.split(np.arange(len(photos)), [min(MOST_HELD, int(HELD_SHARE * len(photos)))])
     say(f'{count(len(train), "photo")} to learn from, {len(held):,} to evaluate on')
@@ -69,13 +69,13 @@ def distill(task: Assignment, model: str, recipe: DistillRecipe, name: str, fres
     return _write(model, settled, name, answers, state, scores)
 
 
-def _photos(task: Assignment, recipe: DistillRecipe) -> Photos:
-    sources = [source_of(word) for word in task.photos]
+def _photos(inputs: Inputs, recipe: DistillRecipe) -> Photos:
+    sources = [source_of(word) for word in inputs.photos]
     opened = [stored(source, recipe.stored_side) for source in sources]
-    keep, unmet = left_out(task.left_out) if task.left_out else (lambda name: True, set())
+    keep, unmet = left_out(inputs.left_out) if inputs.left_out else (lambda name: True, set())
     photos = Photos(opened, keep)
-    if task.left_out:
-        say(f'left out by {paths.shown(task.left_out)}: {count(photos.refused, "photo")}')
+    if inputs.left_out:
+        say(f'left out by {paths.shown(inputs.left_out)}: {count(photos.refused, "photo")}')
         if unmet:
             say(f'not among the photos: {listed(sorted(unmet))}')
     if photos.skipped:

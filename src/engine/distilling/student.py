@@ -76,9 +76,9 @@ class Distillation:
         self.histograms = tf.summary.merge(histograms)
 
     def _loss(self, bottleneck: tf.Tensor, mean: bool = True) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """The loss, a scalar or [N], and for teachers with classes whether the most probable one is the same,
-        [N] float32."""
-        r, agreement = self.recipe, None
+        """The loss, a scalar or [N]; and the share of the teachers with classes whose most probable class is
+        found, [N] float32, None without any."""
+        r, agreements = self.recipe, []
         with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
             predicted = dense(bottleneck, self.answers.teacher.width, 'projection')
         targets = tf.cast(self.targets, tf.float32)
@@ -91,7 +91,8 @@ class Distillation:
             entropy = tf.nn.softmax_cross_entropy_with_logits_v2(truth, wanted)
             divergence = tf.nn.softmax_cross_entropy_with_logits_v2(truth, found) - entropy
             losses += r.class_weight * r.temperature**2 * divergence / len(self.answers.teacher.tails)
-            agreement = tf.cast(tf.equal(tf.argmax(wanted, 1), tf.argmax(found, 1)), tf.float32)
+            agreements.append(tf.cast(tf.equal(tf.argmax(wanted, 1), tf.argmax(found, 1)), tf.float32))
+        agreement = tf.add_n(agreements) / len(agreements) if agreements else None
         return (tf.reduce_mean(losses) if mean else losses), agreement
 
     @property
@@ -138,7 +139,7 @@ class Distillation:
     def evaluate(self, session: tf.Session) -> dict[str, float]:
         """Scalars for TensorBoard: on photos that the student does not learn from, and as many of the others,
         the loss, and how often the most probable class is the teacher's."""
-        parts = {'train': self.train[: len(self.held)], 'validation': self.held}
+        parts = {'train': self.train[: len(self.held) or AT_ONCE], 'validation': self.held}
         found = {}
         for part, rows in parts.items():
             chunks = [rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE)]

@@ -101,8 +101,8 @@ def effect_of(op: str) -> str:
 
 def refuse_side_effects(graph_def: tf.GraphDef, path: Path, trusted: bool | None = None) -> None:
     """Raise UserError, which names the nodes, for a graph with an op that acts outside of it, also in its
-    functions; for one with variables that it is not frozen. `trusted`: as in `trust.decided`."""
-    if trust.decided(trusted):
+    functions; for one with variables that it is not frozen. `trusted`: as in `trust.is_trusted`."""
+    if trust.is_trusted(trusted):
         return
     found = list(_effects(graph_def))
     if not found:

@@ -36,7 +36,7 @@ class Worker:
         self.name, self.ready, self.late = name, False, False  # `late`: it was killed for that
         self.begun: float | None = None  # the time at which it got a picture that it has not answered yet
         self.pipe, there = CONTEXT.Pipe()
-        args = there, path, name, views, trust.decided()
+        args = there, path, name, views, trust.is_trusted()
         self.process = CONTEXT.Process(target=_run, args=args, daemon=True)
         try:
             self.process.start()

@@ -124,3 +124,27 @@ def test_a_folder_of_pixels_that_was_cut_off_is_refused(folder):
     place.write_bytes(place.read_bytes()[:-1])
     with pytest.raises(UserError, match='is damaged: delete it'):
         stored(source_of(str(folder)), 24)
+
+
+@pytest.mark.parametrize('text', ['', 'other,columns\n1,2\n', 'name,height,width,sha256,skipped\na,x,y,z,\n'])
+def test_a_damaged_table_is_named(folder, text):
+    stored(source_of(str(folder)), 20)
+    table = next((paths.DATA_DIR / 'photos').glob('*-20')) / 'photos.csv'
+    before = table.read_text()
+    table.write_text(text)
+    try:
+        with pytest.raises(UserError, match='is damaged: delete it'):
+            stored(source_of(str(folder)), 20)
+    finally:
+        table.write_text(before)
+
+
+def test_an_archive_with_a_flipped_bit_is_refused(folder, tmp_path):
+    path = tmp_path / 'photos.tar.gz'
+    with tarfile.open(path, 'w:gz') as made:
+        made.add(folder, 'all')
+    data = bytearray(path.read_bytes())
+    data[-6] ^= 1  # of gzip's checksum
+    path.write_bytes(data)
+    with pytest.raises(UserError, match='is damaged'):
+        stored(source_of(str(path)), SIDE)
