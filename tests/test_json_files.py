@@ -80,8 +80,8 @@ def read_manifest() -> None:
     job.require_same(records.manifest, records.manifest, records.folder)
 
 
-def read_model() -> None:
-    facts = run_files.read_model(MODEL)
+def read_model(model: str = MODEL) -> None:
+    facts = run_files.read_model(model)
     assert learner_of(facts).kind
     run_files.scores_of(MODEL, best())
     run_files.claim(MODEL, facts, fresh=False)
@@ -194,6 +194,31 @@ SPOILED = [
     ('compare', 'metrics.json', ('seconds',), 'x', "seconds is 'x', not a number"),
     ('compare', 'metrics.json', ('scores', 'validation'), [1], 'scores.validation is a list, not an object'),
 ]
+
+
+NETWORK = 'earlier_network'
+SETTINGS = [
+    ('side', None, 'settings.side is null, not a whole number'),
+    ('side', 0, 'settings.side is 0, less than 1'),
+    ('network', 7, 'settings.network is 7, not text'),
+    ('network', 'cnn_imagined', "unknown network 'cnn_imagined'"),
+    ('views', 3, 'settings.views is 3, not one of 1, 2, 6'),
+    ('side', 20, 'does not fit this network'),
+]
+
+
+@pytest.mark.parametrize(('key', 'value', 'fault'), SETTINGS)
+def test_freeze_refuses_settings_of_another_network(project, key, value, fault):
+    path = paths.checkpoints(NETWORK) / 'model.json'
+    whole = json.loads(path.read_text())
+    whole['settings'][key] = value
+    path.write_text(json.dumps(whole))
+    with pytest.raises(UserError, match=re.escape(fault)):
+        freeze.main(['--name', NAME, '--model', NETWORK])
+    del whole['settings'][key]
+    path.write_text(json.dumps(whole))
+    with pytest.raises(UserError, match=f"settings has no '{key}'"):
+        freeze.main(['--name', NAME, '--model', NETWORK])
 
 
 @pytest.mark.parametrize(('command', 'name', 'keys', 'value', 'fault'), SPOILED)

@@ -8,9 +8,10 @@
     fault_of([], Note)                                   # 'it is a list, not an object'
 
 Takes int (a whole number), float (any number), str, bool, None, Any, lists (`list[str]`, `Sequence[int]`),
-objects with any keys (`dict[str, int]`) and with known ones (TypedDicts and dataclasses), unions, and
-`Annotated[int, 1]`, a number of at least 1. Keys that a TypedDict does not require and fields with a default
-may be missing; further keys are ignored, as later versions may have some.
+objects with any keys (`dict[str, int]`) and with known ones (TypedDicts and dataclasses), unions,
+`Annotated[int, 1]`, a number of at least 1, and `Literal[1, 2]`, one of some values. Keys that a TypedDict
+does not require and fields with a default may be missing; further keys are ignored, as later versions may
+have some.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import json
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 Count = Annotated[int, 0]
 
@@ -55,6 +56,9 @@ def _faults(value: Any, kind: Any, place: str) -> Iterator[str]:
         yield from _faults(value, arguments[0], place)
         if isinstance(value, int | float) and value < arguments[1]:
             yield f'{place or "it"} is {value}, less than {arguments[1]}'
+    elif origin is Literal:
+        if value not in arguments or not _is(value, type(arguments[0])):
+            yield f'{place or "it"} is {_shown(value)}, not one of {", ".join(map(str, arguments))}'
     elif origin in (Union, types.UnionType):
         if all(fault_of(value, one, place) for one in arguments):
             yield _of_union(value, arguments, place)
@@ -122,6 +126,8 @@ def _kind_of(kind: Any) -> type:
     """The plain kind of a hint."""
     if typing.get_origin(kind) is Annotated:
         return _kind_of(typing.get_args(kind)[0])
+    if typing.get_origin(kind) is Literal:
+        return type(typing.get_args(kind)[0])
     return dict if _keys(kind) else _plain(typing.get_origin(kind) or kind)
 
 

@@ -21,7 +21,7 @@ from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
 from src.records.next_commands import MODEL_FILE, how_to_train, similar_to
-from src.records.run_notes import Metrics, ModelNotes, TrainedModel
+from src.records.run_notes import Metrics, ModelNotes, learner_in, trained
 from src.scoring.calibrated import Calibration, calibration_lines
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table
@@ -121,8 +121,7 @@ def claim(model: str, description: dict[str, Any], fresh: bool) -> None:
 
 def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     """The first difference, as words that follow 'trained'; '' when there is none."""
-    # Early versions did not note the learner.
-    learner = earlier.get('learner') or ('head' if earlier.get('backbone') else 'network')
+    learner = learner_in(earlier)
     if learner != now.get('learner', learner):
         return f'with another command ({COMMANDS.get(learner, learner)})'
     for key, words in (
@@ -162,7 +161,7 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
             f'{model} is a distilled backbone, not a classifier: convert photos with --backbone '
             f'{shlex.quote(paths.shown(paths.frozen(model)))}, then train a head'
         )
-    files.require_kind(facts, TrainedModel, path, remedy)
+    files.require_kind(facts, trained(facts), path, remedy)
     return facts
 
 

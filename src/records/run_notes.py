@@ -5,10 +5,12 @@ Only what commands cannot do without is required: files of earlier versions lack
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict, get_type_hints
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 
 from src.common.shapes import Count
 from src.graph.joined.facts import BackboneNotes, JoinedBackbones, OneBackbone
+from src.models.test_time_augmentation import VIEWS
 from src.recipes.distill_recipe import DistillRecipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
@@ -46,6 +48,38 @@ class TrainedModel(ModelNotes):
     settings: Settings
     backbone: OneBackbone | JoinedBackbones | None
     precision: str | None
+
+
+class NetworkSettings(Settings):
+    """The settings from which the network of a checkpoint is built again."""
+
+    network: str
+    side: Annotated[int, 1]
+    views: Literal[VIEWS]
+
+
+class TrainedNetwork(TrainedModel):
+    """model.json of a network that was trained from pixels."""
+
+    settings: NetworkSettings
+
+
+class TrainedTail(TrainedModel):
+    """model.json of a fine-tuned backbone."""
+
+    backbone: OneBackbone
+    thawed: list[str]
+
+
+def learner_in(notes: Mapping[str, Any]) -> str:
+    """The kind of learner that a model.json names. Early versions did not note it: only heads had a
+    backbone."""
+    return notes.get('learner') or ('head' if notes.get('backbone') else 'network')
+
+
+def trained(notes: Mapping[str, Any]) -> type:
+    """The shape that the model.json of a classifier must have, by its learner."""
+    return {'network': TrainedNetwork, 'tail': TrainedTail}.get(learner_in(notes), TrainedModel)
 
 
 class Metrics(ModelNotes, total=False):

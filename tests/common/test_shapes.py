@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 
@@ -40,7 +40,8 @@ GOOD = [
     ('a', str), (1, int), (1, float), (1.5, float), (True, bool), (None, None), ([], list), ({}, dict),
     ([1, 'a', None], Any), ([1, 2], list[int]), ([[1], []], list[list[int]]), ({'a': 1}, dict[str, int]),
     ({'a': None}, Mapping[str, int | None]), (3, Annotated[int, 3]), (0, Count), (None, Count | None),
-    ({'name': 'a'}, Note), ({'name': 'a', 'more': 1}, Note), ({'name': 'a', 'sizes': None}, Note),
+    (2, Literal[1, 2]), (None, Literal[1, 2] | None), ({'name': 'a'}, Note),
+    ({'name': 'a', 'more': 1}, Note), ({'name': 'a', 'sizes': None}, Note),
     ({'name': 'a', 'sizes': [1], 'counts': {}, 'inner': {'name': 'b', 'members': []}}, Note),
     ({'step': 3}, State), ({'step': 3, 'best': 1, 'later': 2, 'facts': {'a': []}}, State),
 ]  # fmt: skip
@@ -57,6 +58,9 @@ FAULTS = [
     (1, str, 'it is 1, not text'),
     ('x' * 99, bool, f"it is '{'x' * 36}..., not true or false"),
     (-1, Count, 'it is -1, less than 0'),
+    (3, Literal[1, 2], 'it is 3, not one of 1, 2'),
+    (True, Literal[1, 2], 'it is true, not one of 1, 2'),
+    ([1], Literal[1, 2] | None, 'it is a list, not a whole number or null'),
     ([1, 'a'], list[int], "entry 2 is 'a', not a whole number"),
     ({}, Note, "it has no 'name'"),
     ({'name': 1}, Note, 'name is 1, not text'),
