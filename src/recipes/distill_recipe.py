@@ -9,6 +9,8 @@ from src.common.cli import real_number, whole_number
 from src.models.students import BLOCK, STUDENTS
 from src.recipes.recipe import PixelRecipe, as_in, setting
 
+GROWTH = 16  # pixels
+
 
 def _side(text: str) -> int:
     """An argparse type: a whole number that is a multiple of BLOCK."""
@@ -25,6 +27,14 @@ class DistillRecipe:
     student: str = setting('resnet_small', 'network of the student', choices=sorted(STUDENTS))
     side: int = setting(
         128, f'height and width of its input in pixels, a multiple of {BLOCK}', type=_side, metavar='PIXELS'
+    )
+    first_side: int | None = setting(
+        None,
+        f'side in the first steps; it grows to --side in steps of {GROWTH} pixels over the training, which '
+        'makes the earlier steps faster (Tan and Le 2021, arXiv:2104.00298)',
+        type=_side,
+        metavar='PIXELS',
+        default_text='--side',
     )
     final_side: int | None = setting(
         None,
@@ -74,6 +84,12 @@ class DistillRecipe:
     averaging: float = as_in(PixelRecipe, 'averaging')
     precision: str = as_in(PixelRecipe, 'precision')
     seed: int = as_in(PixelRecipe, 'seed')
+
+    def side_at(self, progress: float) -> int:
+        """The side of the student's input after a share of the training, from 0 to 1; each side has the same
+        number of steps."""
+        sides = [*range(self.first_side or self.side, self.side, GROWTH), self.side]
+        return sides[min(int(progress * len(sides)), len(sides) - 1)]
 
     @property
     def view_settings(self) -> dict[str, float]:

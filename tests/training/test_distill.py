@@ -18,6 +18,7 @@ from src.graph.backbones import load_backbone, load_tried
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_info
 from src.models import students
+from src.recipes.distill_recipe import DistillRecipe
 from src.training import distill, train
 from tests.graph.residual import SIDE, WIDTH, with_residual_block
 from tests.training.test_fine_tune import write_photos
@@ -72,6 +73,16 @@ def test_the_student_learns_and_becomes_a_backbone(distilled, capsys):
     stored = sum(node.attr['value'].tensor.ByteSize() for node in read_graph(distilled).node)
     weights = sum(v.size for v in weights_of('small').values())
     assert stored < 2.5 * weights  # two bytes each
+
+
+def test_the_side_may_grow_during_training(given, distilled):
+    grows = DistillRecipe(first_side=32, side=64)
+    assert [grows.side_at(step / 9) for step in range(9)] == [32] * 3 + [48] * 3 + [64] * 3
+    distill.main([*given, '--model', 'grown', '--side', '32', '--first-side', '16', '--epochs', '4'])
+    assert losses('grown')[-1] < losses('grown')[0]
+    assert load_backbone(paths.frozen('grown')).preprocessing.height == 32
+    with pytest.raises(UserError, match='--first-side 32 is above --side 16'):
+        distill.main([*given, '--model', 'shrunk', '--first-side', '32'])
 
 
 def weights_of(model):

@@ -51,9 +51,11 @@ class Inputs:
 def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh: bool = False) -> Path:
     """Train the student, or go on training it, and write frozen/<model>.pb, which is returned.
 
-    Raises UserError for teachers that are no backbones, without photos, and when checkpoints/<model> was
-    begun with other photos, teachers or settings, unless `fresh`.
+    Raises UserError for teachers that are no backbones, without photos, for a first side above the last one,
+    and when checkpoints/<model> was begun with other photos, teachers or settings, unless `fresh`.
     """
+    if (recipe.first_side or 0) > recipe.side:
+        raise UserError(f'--first-side {recipe.first_side} is above --side {recipe.side}')
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     teacher = Teacher([tried(teacher) for teacher in inputs.teachers], settled.precision)
     photos = _photos(inputs, settled)

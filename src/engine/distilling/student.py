@@ -50,7 +50,7 @@ class Distillation:
 
     def _build(self) -> None:
         r, width = self.recipe, self.answers.teacher.width
-        self.pixels = tf.placeholder(tf.uint8, [None, r.side, r.side, 3], 'pixels')
+        self.pixels = tf.placeholder(tf.uint8, [None, None, None, 3], 'pixels')
         self.targets = tf.placeholder(tf.float16, [None, width], 'targets')
         with tf.variable_scope(TARGET):
             self.mean = tf.get_variable('mean', [width], trainable=False)
@@ -120,17 +120,17 @@ class Distillation:
         return dict(zip((self.pixels, self.targets), next(self._stream), strict=True))
 
     def _batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels [size, side, side, 3] uint8 and the teacher's bottlenecks [size, width] float16. Each epoch
-        shows another view of each photo."""
+        """Pixels [size, side, side, 3] uint8, of the side in this step, and the teacher's bottlenecks
+        [size, width] float16. Each epoch shows another view of each photo."""
         rows, epoch = self._batches.rows(step), step // self.epoch
+        side = self.recipe.side_at(step / self.steps)
         if self.recipe.fresh_views:
             views = self.answers.views(rows, epoch)
-            return self._pixels(views), self.answers.teacher.answers(self.answers.photos, views)
-        view = epoch % self.answers.number
-        return self._pixels(self.answers.views(rows, view)), self.answers.of(rows, view)
-
-    def _pixels(self, views) -> np.ndarray:
-        return render(self.answers.photos, views, self.recipe.side)
+            answers = self.answers.teacher.answers(self.answers.photos, views)
+        else:
+            view = epoch % self.answers.number
+            views, answers = self.answers.views(rows, view), self.answers.of(rows, view)
+        return render(self.answers.photos, views, side), answers
 
     def _of_photos(self, rows: np.ndarray) -> np.ndarray:
         """The teacher's bottlenecks of the photos themselves."""
@@ -151,7 +151,7 @@ class Distillation:
     def _scores(self, session: tf.Session, rows: np.ndarray) -> list[np.ndarray]:
         """Loss [N] and agreement [N], if the teacher has classes, for the photos themselves."""
         wanted = [self.losses] if self.agreement is None else [self.losses, self.agreement]
-        pixels = self._pixels(self.answers.views(rows, 0))
+        pixels = render(self.answers.photos, self.answers.views(rows, 0), self.recipe.side)
         return session.run(wanted, {self.pixels: pixels, self.targets: self._of_photos(rows)})
 
     def show_inputs(self, session: tf.Session, folder: Path) -> None:
