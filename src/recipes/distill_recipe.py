@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+import numpy as np
+
 from src.common.cli import real_number, whole_number
 from src.models.students import BLOCK, STUDENTS
 from src.recipes.recipe import PixelRecipe, as_in, setting
@@ -30,8 +32,8 @@ class DistillRecipe:
     )
     first_side: int | None = setting(
         None,
-        f'side in the first steps; it grows to --side in steps of {GROWTH} pixels over the training, which '
-        'makes the earlier steps faster (Tan and Le 2021, arXiv:2104.00298)',
+        f'side in the first steps; it grows to --side by {GROWTH} pixels at a time, each side for about as '
+        'long, so that most steps are fast (Tan and Le 2021, arXiv:2104.00298)',
         type=_side,
         metavar='PIXELS',
         default_text='--side',
@@ -86,10 +88,11 @@ class DistillRecipe:
     seed: int = as_in(PixelRecipe, 'seed')
 
     def side_at(self, progress: float) -> int:
-        """The side of the student's input after a share of the training, from 0 to 1; each side has the same
-        number of steps."""
-        sides = [*range(self.first_side or self.side, self.side, GROWTH), self.side]
-        return sides[min(int(progress * len(sides)), len(sides) - 1)]
+        """The side of the student's input after a share of the steps, from 0 to 1. Each side is trained with
+        for about as long, so that small ones have more steps."""
+        sides = np.array([*range(self.first_side or self.side, self.side, GROWTH), self.side])
+        ends = np.cumsum(1 / sides**2)
+        return int(sides[np.searchsorted(ends[:-1], progress * ends[-1], 'right')])
 
     @property
     def view_settings(self) -> dict[str, float]:

@@ -77,7 +77,10 @@ def test_the_student_learns_and_becomes_a_backbone(distilled, capsys):
 
 def test_the_side_may_grow_during_training(given, distilled):
     grows = DistillRecipe(first_side=32, side=64)
-    assert [grows.side_at(step / 9) for step in range(9)] == [32] * 3 + [48] * 3 + [64] * 3
+    sides = [grows.side_at(step / 1000) for step in range(1000)]
+    assert sides == sorted(sides) and {DistillRecipe(side=64).side_at(step / 9) for step in range(9)} == {64}
+    costs = [sides.count(side) * side**2 for side in (32, 48, 64)]
+    assert costs == pytest.approx([sum(costs) / 3] * 3, rel=0.02)  # as long with each
     distill.main([*given, '--model', 'grown', '--side', '32', '--first-side', '16', '--epochs', '4'])
     assert losses('grown')[-1] < losses('grown')[0]
     assert load_backbone(paths.frozen('grown')).preprocessing.height == 32
