@@ -86,7 +86,7 @@ STUDENTS: dict[str, Student] = {
     'resnet_tiny': _residual_network([(48, 1), (96, 1), (192, 1)], 512),
     'resnet_small': _residual_network([(64, 1), (128, 1), (256, 1)], 512),
     'resnet_wide': _residual_network([(32, 1), (96, 1), (256, 1)], 512),
-    'resnet_deep': _residual_network([(64, 2), (128, 2), (224, 1)], 512),
+    'resnet_deep': _residual_network([(32, 1), (96, 2), (192, 2)], 512),
     'mobilenet_v2': _mobilenet_v2,
 }
 
