@@ -39,16 +39,23 @@ def orthogonal(matrix: tf.Tensor) -> tf.Tensor:
     """An approximation of the orthogonal matrix nearest to `matrix` [m, n], by Newton-Schulz iteration.
 
     Large singular values become 0.7 to 1.2; those below some hundredths of the norm are only raised. The
-    iteration needs only products and sums, so bfloat16 is accurate enough.
+    iteration needs only products and sums, so bfloat16 is accurate enough. Each step multiplies x with a
+    polynomial of its Gram matrix. These are multiplied first, as they are smaller than x, which halves the
+    time where a side of the matrix is several times the other.
     """
     rows, columns = matrix.shape.as_list()
     tall = rows >= columns
     x = matrix if tall else tf.transpose(matrix)
     x /= tf.norm(x) + 1e-7  # zeros stay zeros
     a, b, c = COEFFICIENTS
-    for _ in range(STEPS):
-        square = tf.matmul(x, x, transpose_a=True)
-        x = a * x + tf.matmul(x, b * square + c * tf.matmul(square, square))
+    gram = tf.matmul(x, x, transpose_a=True)
+    product = identity = tf.eye(min(rows, columns), dtype=x.dtype)
+    for step in range(STEPS):
+        factor = a * identity + b * gram + c * tf.matmul(gram, gram)
+        product = tf.matmul(product, factor) if step else factor
+        if step < STEPS - 1:  # the Gram matrix of the next x
+            gram = tf.matmul(factor, tf.matmul(gram, factor))
+    x = tf.matmul(x, product)
     return x if tall else tf.transpose(x)
 
 
