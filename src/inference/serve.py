@@ -83,7 +83,7 @@ def serve(
     if not limits.request_bytes:
         limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
     app = create_app(models, admission, metrics, limits, tokens)
-    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes)
+    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes, tokens)
     stopping = threading.Event()
 
     def stop(*_) -> None:

@@ -15,13 +15,13 @@ from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.fairness import clients
 from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.http.json_bodies import BadRequest
+from src.inference.server.http.refusals import RETRY_SECONDS
 from src.inference.server.http.tokens import Tokens, Unauthorized
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
 from src.inference.workers import Failed
 
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
-RETRY_SECONDS = 1
 ROUTE = 'rootstock.route'  # key of a WSGI environment: the request's route in the metrics
 
 HEADERS = [
@@ -73,7 +73,7 @@ class Middleware:
 
         try:
             if self._tokens:
-                self._tokens.check(environ)
+                self._tokens.check(environ.get('PATH_INFO', ''), environ.get('HTTP_AUTHORIZATION', ''))
             size = body_bytes(environ)
             with (
                 clients.serving(environ.get('REMOTE_ADDR', '')),

@@ -57,11 +57,11 @@ class Tokens:
             raise UserError(f'there is no token in {paths.shown(path)}; make one: {NEW}')
         self._digests = [_digest(token) for _, token in tokens]
 
-    def check(self, environ: dict) -> None:
-        """Raise Unauthorized unless the request has a valid token, or needs none."""
-        if is_open(environ.get('PATH_INFO', '')):
+    def check(self, path: str, authorization: str) -> None:
+        """Raise Unauthorized unless a request for a path has a valid token in its header, or needs none."""
+        if is_open(path):
             return
-        sent = HEADER.fullmatch(environ.get('HTTP_AUTHORIZATION', ''))
+        sent = HEADER.fullmatch(authorization)
         if not sent:
             raise Unauthorized('this server needs a token: send it as "Authorization: Bearer TOKEN"')
         digest = _digest(sent[1])

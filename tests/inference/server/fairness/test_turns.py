@@ -113,6 +113,7 @@ def test_one_client_gets_its_part_and_others_theirs():
         ('2001:db8:1:2::9', '2001:db8:1:2::/64'),
         ('fe80::1%eth0', 'fe80::/64'),
         ('::1', '::/64'),
+        ('::ffff:192.0.2.7', '192.0.2.7'),
         ('', ''),
         ('no:address', 'no:address'),
     ],
