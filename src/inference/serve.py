@@ -68,8 +68,9 @@ def serve(
 
     sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
-    from src.inference.server.admission import AdmissionLimit
-    from src.inference.server.app import create_app
+    from src.images.decode import DECODING
+    from src.inference.server.admission import WAIT_SECONDS, AdmissionLimit
+    from src.inference.server.app import SERVICE, create_app
     from src.inference.server.http.listening import Listener
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
@@ -77,6 +78,7 @@ def serve(
     from src.inference.workers import CORES
 
     memory.keep_freed()
+    DECODING.patience = WAIT_SECONDS
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
     admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client)
@@ -101,7 +103,7 @@ def serve(
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes, {served.file}')
     say(f'open {url_of(host, sockets)}  (Ctrl-C ends)')
-    outcome = listener.run(models.give_up)
+    outcome = listener.run(app.extensions[SERVICE].give_up)
     models.close()
     say(f'stopped; {outcome}')
 

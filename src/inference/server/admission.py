@@ -9,6 +9,10 @@ from contextlib import contextmanager
 
 from src.inference.server.fairness import clients
 
+# A request waits so long for the memory that decoding takes, and for its turn to decode; then it is answered
+# 503.
+WAIT_SECONDS = 30
+
 
 class Busy(Exception):
     """The limit is reached now; a later request may succeed."""

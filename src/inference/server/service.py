@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.images.decode import charged
+from src.images.decode import DECODING, charged
 from src.images.faults import BadImage
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.printers import best_classes
 from src.inference.server import tf_serving
-from src.inference.server.admission import AdmissionLimit, Busy
+from src.inference.server.admission import WAIT_SECONDS, AdmissionLimit, Busy
 from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
 from src.inference.server.fairness.turns import Shared
@@ -52,8 +52,8 @@ def useful_bytes(picture_bytes: int, models: Models) -> int:
 
 
 class Service:
-    """Answers about pictures, by the models that are served. The methods also raise NoSuchModel, Busy and
-    TooMuch."""
+    """Answers about pictures, by the models that are served. The methods also raise NoSuchModel, Busy,
+    TooMuch and Unavailable."""
 
     def __init__(self, models: Models, admission: AdmissionLimit, limits: Limits):
         self.limits = limits
@@ -114,6 +114,13 @@ class Service:
                 raise BadRequest(f'picture {i}: {answer}')
         return tf_serving.predictions(answers, key)
 
+    def give_up(self) -> None:
+        """Let the requests fail that are not answered yet."""
+        self._models.give_up()
+        self._classifier.give_up()
+        self._explainer.give_up()
+        DECODING.give_up()
+
     def _check_bytes(self, data: bytes) -> None:
         if len(data) > self.limits.picture_bytes:
             raise BadRequest(f'a picture has more than {self.limits.picture_bytes:,} bytes: send it smaller')
@@ -137,8 +144,8 @@ class Classifier:
         self._decoding = Shared(*range(os.cpu_count() or 1))
 
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
-        """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
-        TooMuch."""
+        """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy,
+        TooMuch and Unavailable."""
         with self._admission.enter(len(pictures)):
             try:
                 if served.one_by_one and len(pictures) == 1:
@@ -149,6 +156,10 @@ class Classifier:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
             except GivenUp as error:
                 raise Busy('the server is stopping') from error
+
+    def give_up(self) -> None:
+        """Let the requests fail that wait for their turn to decode."""
+        self._decoding.give_up()
 
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
         submitted: list[Future | BadImage] = []
@@ -166,5 +177,5 @@ class Classifier:
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture
         # The memory first: large pictures wait for it without holding up others.
-        with charged(header, reader.ratio(header)), self._decoding.one():
+        with charged(header, reader.ratio(header)), self._decoding.one(WAIT_SECONDS):
             return reader.read(picture, header)

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 from src.common.errors import UserError
+from src.common.process.budget import Unavailable
 from src.images.faults import BadImage
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.fairness import clients
@@ -46,6 +47,7 @@ STATUSES = {
     UnknownEncoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Busy: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Failed: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 REFUSALS = tuple(STATUSES)  # the errors that are answered with their text
@@ -106,7 +108,7 @@ def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
     """The response to one of REFUSALS: JSON object, status, and headers of its own."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
     headers = []
-    if isinstance(error, Busy):
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers = [('Retry-After', str(RETRY_SECONDS))]
     elif isinstance(error, Unauthorized):
         headers = [error.challenge]
