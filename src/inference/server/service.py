@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,9 @@ from src.inference.workers import ANSWER_SECONDS
 TOP = 5
 BATCH = 32  # pictures of a request, if they are as small as the model takes them
 FRAME_BYTES = 1 << 16  # of a request besides its pictures
+# Bytes of a JSON body. Larger ones are parsed one at a time: each of their threads would hold up all other
+# requests.
+LARGE_BODY = 1 << 20
 QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay the others of its batch
 
 
@@ -59,6 +63,7 @@ class Service:
         self.limits = limits
         self._models, self._classifier = models, Classifier(admission)
         self._explainer = Explainer(admission)
+        self._parsing = Shared(None)
 
     def classify(
         self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
@@ -103,7 +108,8 @@ class Service:
 
     def predict(self, body: bytes, name: str, version: int | None = None, label: str | None = None) -> dict:
         """The response to a request in TensorFlow Serving's format. Raises BadRequest."""
-        pictures, key = tf_serving.parse_predict(body)
+        with self._parsing.one(WAIT_SECONDS) if len(body) > LARGE_BODY else nullcontext():
+            pictures, key = tf_serving.parse_predict(body)
         del body  # it may be large, and its pictures are copies
         for data in pictures:
             self._check_bytes(data)
@@ -119,6 +125,7 @@ class Service:
         self._models.give_up()
         self._classifier.give_up()
         self._explainer.give_up()
+        self._parsing.give_up()
         DECODING.give_up()
 
     def _check_bytes(self, data: bytes) -> None:

@@ -3,6 +3,8 @@ the server stops."""
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from src.inference.server import explain, service
 from tests.inference.models import bright_above
 from tests.pictures import encoded
 
+SMALL = encoded(bright_above(), 'JPEG')
 LARGE = encoded(bright_above(2400, 1800), 'PNG')
 
 
@@ -70,3 +73,14 @@ def test_requests_that_wait_for_memory_end_with_the_server(server, budget):
             time.sleep(0.005)
         server.service.give_up()
         assert refused(answer.result(60), 'no memory for this picture now')
+
+
+def test_large_json_bodies_are_parsed_one_at_a_time_and_do_not_hold_up_small_ones(server, monkeypatch):
+    monkeypatch.setattr(service, 'WAIT_SECONDS', 0.05)
+    small = json.dumps({'instances': [{'b64': base64.b64encode(SMALL).decode()}]})
+    large = small.replace('{', '{' + ' ' * service.LARGE_BODY, 1)
+    path = '/v1/models/side:predict'
+    with server.service._parsing.one():
+        assert refused(server.post(path, data=large), 'no time for this picture now')
+        assert server.post(path, data=small).status_code == 200
+    assert 'besides pictures' in server.post(path, data=large).json['error']
