@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +27,8 @@ GOOD, BAD, FAILED = b'+', b'-', b'!'  # the first byte of an answer
 END_SECONDS = 2  # a process that has not ended by then is killed
 # A process is started anew, not forked: threads of the server may hold locks, and Windows has no fork.
 CONTEXT = multiprocessing.get_context('spawn')
+
+_ends: list[Callable[[], None]] = []
 
 
 class Worker:
@@ -72,6 +75,22 @@ class Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join(END_SECONDS)
+
+
+@contextlib.contextmanager
+def loading(end: Callable[[], None]) -> Iterator[None]:
+    """Inside, `end_loading` calls `end`."""
+    _ends.append(end)
+    try:
+        yield
+    finally:
+        _ends.remove(end)
+
+
+def end_loading() -> None:
+    """End the processes that load a model now, as the server stops: their loading fails."""
+    for end in list(_ends):
+        end()
 
 
 def warm_up(predictor: Predictor) -> None:

@@ -184,6 +184,8 @@ class Models:
         """Look for new versions every `seconds` until `stop` is set."""
         while not stop.wait(seconds):
             for slot in self._slots.values():
+                if stop.is_set():
+                    return
                 try:
                     if slot.refresh():
                         say(f'{slot.name}: now serving version {slot.served.version}, {slot.served.file}')
@@ -191,6 +193,8 @@ class Models:
                             versions = ', '.join(f'{label} {number}' for label, number in slot.labels.items())
                             say(f'{slot.name}: versions by label: {versions}')
                 except Exception as error:  # of any kind: the other models are still watched
+                    if stop.is_set():
+                        return
                     say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
 
     @property

@@ -23,7 +23,8 @@ from src.common import paths
 from src.inference.server.http.listening import STOP_SECONDS
 from src.inference.workers import CORES
 from tests.inference.models import bright_above, brightest_side
-from tests.lite import tflite_of
+from tests.inference.server.test_models import endless_graph
+from tests.lite import endless, tflite_of
 from tests.pictures import encoded
 
 JPEG = encoded(bright_above(), 'JPEG')
@@ -200,6 +201,39 @@ def test_a_process_that_hangs_with_a_picture_does_not_hold_up_the_end(lite_side)
         assert {answer.result().status_code for answer in answers} == {503}
     assert process.returncode == 0 and 'Traceback' not in output
     assert output.strip().endswith('stopped; all requests that had arrived were answered')
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize('runtime', ['tensorflow', 'litert'])
+def test_a_new_version_that_never_answers_holds_up_neither_requests_nor_the_end(tmp_path, request, runtime):
+    if not Path('/proc/self/stat').exists():
+        pytest.skip('no /proc to find the processes')
+    folder, temporary = tmp_path / 'side', tmp_path / 'tmp'
+    folder.mkdir()
+    temporary.mkdir()
+    if runtime == 'litert':
+        endless(request.getfixturevalue('lite_side'), tmp_path / 'new.tmp')
+        name = '2.tflite'
+    else:
+        endless_graph(tmp_path / 'new.tmp')
+        name = '2.pb'
+    brightest_side(folder / '1.pb')
+    flags = '--model', str(folder), '--watch-seconds', '0.1'
+    with running(*flags, TMPDIR=str(temporary)) as (process, address):
+        (tmp_path / 'new.tmp').rename(folder / name)
+        end = time.monotonic() + 60
+        while not (trial := workers_of(process.pid)):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(1)  # for it to load
+        answer = requests.post(f'{address}/classify', data=JPEG, timeout=30)
+        assert (answer.status_code, answer.json()['version']) == (200, '1')
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=STOP_SECONDS + 30)
+        assert not any(map(alive, trial))
+    assert process.returncode == 0
+    assert output.strip().splitlines()[-1] == 'stopped; all requests that had arrived were answered'
+    assert 'still serving' not in output and not list(temporary.glob('rootstock-*'))
 
 
 @pytest.mark.posix
