@@ -57,6 +57,7 @@ class Workers:
 
     def __init__(self, found: Found, number: int = CORES):
         self._name, self._number = paths.shown(found.path), number
+        self._file = found.path.name  # for clients, whom its folder does not concern
         self._contents = _contents(found)
         self._changed = threading.Condition()
         self._all: list[Worker] = []
@@ -98,7 +99,7 @@ class Workers:
             worker.begun = None
             self._free.put(worker)
         if answer[:1] == FAILED:
-            raise Failed(f'{self._name}: {answer[1:].decode()}')
+            raise Failed(f'{self._file}: {answer[1:].decode()}')
         if answer[:1] == BAD:
             return BadImage(answer[1:].decode())
         return np.frombuffer(answer, np.float32, offset=1)
@@ -136,7 +137,7 @@ class Workers:
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
             if self._closed or (self._failed and not self.ready):
-                raise NoneLeft(f'no process of {self._name} runs')
+                raise NoneLeft(f'no process of {self._file} runs')
             try:
                 return self._free.get(timeout=max(0.0, min(CHECK_SECONDS, deadline - time.monotonic())))
             except Empty:
@@ -155,8 +156,8 @@ class Workers:
         if worker.late:
             return TimeoutError(f'no answer in {ANSWER_SECONDS} seconds')
         if self._closed:
-            return NoneLeft(f'{self._name} is closed')
-        return Failed(f'a process of {self._name} ended')
+            return NoneLeft(f'{self._file} is closed')
+        return Failed(f'a process of {self._file} ended')
 
     def _add(self, number: int) -> None:
         """Start so many workers. Raises UserError and OSError; then there are none of them."""

@@ -122,7 +122,7 @@ def _run(pipe: Connection, path: Path, name: str, views: int, trusted: bool) -> 
                 bad = isinstance(answer, BadImage)
                 reply = BAD + str(answer).encode() if bad else GOOD + answer.tobytes()
             except Exception as error:  # of this picture; the next one may be answered
-                reply = FAILED + first_line(error).encode()
+                reply = FAILED + first_line(error).replace(paths.shown(path), path.name).encode()
             pipe.send_bytes(reply)
 
 

@@ -18,7 +18,7 @@ from src.common.errors import UserError, first_line
 from src.common.progress import say
 from src.inference.server import version_labels
 from src.inference.server.served import Observer, Options, Served
-from src.inference.versions import Found, Source
+from src.inference.versions import Found, Source, for_clients
 
 
 class NoSuchModel(Exception):
@@ -78,7 +78,7 @@ class Slot:
         try:
             fresh = Served(self.name, version, found, self._options, replaces=self.served is not None)
         except Exception as error:
-            self.failure = version, first_line(error)
+            self.failure = version, for_clients(first_line(error), found.path)
             raise
         old = self.served
         keep = old and old.version in self.labels.values() and old.version != version

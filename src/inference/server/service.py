@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.common.errors import UserError
 from src.images.decode import DECODING, charged
 from src.images.faults import BadImage
 from src.images.headers import read_header
@@ -25,6 +26,7 @@ from src.inference.server.fairness.turns import Shared
 from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.models import Models
 from src.inference.server.served import Served
+from src.inference.versions import for_clients
 from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
@@ -103,7 +105,10 @@ class Service:
             raise BadRequest('the request is empty: send an encoded picture as its body')
         self._check_bytes(data)
         with self._models.use(model) as served:
-            found = self._explainer.explain(served, data, label)
+            try:
+                found = self._explainer.explain(served, data, label)
+            except UserError as error:
+                raise UserError(for_clients(str(error), served.path)) from error
         return {'model': served.name, 'version': str(served.version), **found}
 
     def predict(self, body: bytes, name: str, version: int | None = None, label: str | None = None) -> dict:

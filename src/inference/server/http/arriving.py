@@ -73,6 +73,9 @@ class Parser(HTTPRequestParser):
         self._client = client
 
     def parse_header(self, header_plus: bytes) -> None:
+        if refusal := framing.too_costly(header_plus):
+            self._fail(refusal)
+            return
         try:
             super().parse_header(header_plus)
         except ValueError:  # of more digits than `int` takes

@@ -12,8 +12,20 @@ from waitress.parser import HTTPRequestParser
 from src.inference.server.http.refusals import Refusal
 
 VERSIONS = ('1.0', '1.1')
+MOST_HEADERS = 100  # as in Apache: https://httpd.apache.org/docs/2.4/mod/core.html#limitrequestfields
+# A pattern of waitress (3.0.2, HEADER_FIELD_RE) takes a time that grows with the square of the spaces.
+SPACES = re.compile(rb'[ \t]{64}')
 FOLDED = re.compile(rb'\r\n[ \t]')
 TRANSFER_ENCODING = re.compile(rb'^transfer-encoding:[ \t]*(.*?)[ \t]*\r?$', re.IGNORECASE | re.MULTILINE)
+
+
+def too_costly(head: bytes) -> Refusal | None:
+    """Why a head is refused before waitress parses it; None if it is not."""
+    if head.count(b'\n') > MOST_HEADERS + 1:
+        return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f'more than {MOST_HEADERS} headers')
+    if SPACES.search(head):
+        return Refusal(HTTPStatus.BAD_REQUEST, 'too many spaces in a row')
+    return None
 
 
 def fault(head: bytes, request: HTTPRequestParser) -> Refusal | None:

@@ -152,7 +152,7 @@ class Listener:
         left = self._connections()
         return Outcome(
             sum(len(each.requests) for each in left),
-            self._cut_off + sum(each.arriving for each in left),
+            self._cut_off + sum(each.request is not None for each in left),
             sum(bool(each.total_outbufs_len) and not each.requests for each in left),
         )
 

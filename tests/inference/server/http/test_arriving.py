@@ -7,9 +7,10 @@ import socket
 import threading
 
 import pytest
+from waitress.parser import HTTPRequestParser
 
 from src.inference.server.http import connections, listening
-from src.inference.server.http.arriving import FRAME_BYTES
+from src.inference.server.http.arriving import FRAME_BYTES, Parser
 from src.inference.server.http.tokens import Tokens
 from tests.inference.server.http.test_listening import GET, connect, hello, listen, received, wait_until
 
@@ -53,6 +54,8 @@ def noting(paths: list):
         (POST + CHUNKED + b'\r\n2\r\nabc\r\n0\r\n\r\n', 400),
         (POST + CHUNKED + b'\r\n-1\r\n\r\n', 400),
         (POST + CHUNKED + b'\r\n0x5\r\nhello\r\n0\r\n\r\n', 400),
+        (b'GET / HTTP/1.1\r\nHost: x\r\n' + b'X: y\r\n' * 101 + b'\r\n', 431),
+        (b'GET / HTTP/1.1\r\nHost: x\r\nX:' + b' ' * 20_000 + b'\0\r\n\r\n', 400),
         (b'GET / HTTP/1.1\r\nHost: x\r\nX: ' + b'y' * 40_000 + b'\r\n\r\n', 431),
     ],
 )
@@ -92,6 +95,16 @@ def test_bodies_end_where_they_say(listen, sent):
         connection.shutdown(socket.SHUT_WR)
         assert received(connection).count(b'HTTP/1.') == 2
     assert bodies == [b'hello', b''] * 2
+
+
+def test_the_spaces_of_a_head_cost_nothing(monkeypatch):
+    """waitress would take seconds for them, in which the server answers nobody."""
+    parsed = []
+    monkeypatch.setattr(HTTPRequestParser, 'parse_header', lambda self, head: parsed.append(head))
+    for spaces in (b' ', b'\t', b' \t'):
+        parser = Parser(None)
+        parser.parse_header(b'GET / HTTP/1.1\r\nHost: x\r\nX:' + spaces * 15_000 + b'\0\r\n\r\n')
+        assert parser.error.code == 400 and not parsed
 
 
 @pytest.mark.parametrize(
