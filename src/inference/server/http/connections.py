@@ -55,7 +55,7 @@ class Connection(HTTPChannel):
             with self.requests_lock:
                 waiting, self.request = self.request, None
             self.received(waiting.data)
-        return super().readable()
+        return self.connected and super().readable()
 
     def received(self, data: bytes) -> bool:
         if self.request is None:
@@ -121,6 +121,7 @@ class Acceptor(TcpWSGIServer):
     """Accepts the connections to a socket."""
 
     channel_class = Connection
+    looked = 0.0  # for slow connections
 
     def readable(self) -> bool:
         super().readable()  # looks for silent connections
@@ -135,10 +136,14 @@ class Acceptor(TcpWSGIServer):
             if len(self._map) > self.adj.connection_limit:
                 self._make_room()
 
-    def maintenance(self, now: float) -> None:
-        super().maintenance(now)  # marks those that are silent
+    def close_slow(self) -> None:
+        """Close the connections that are silent or slow. Not called by the loop, which has a list of them."""
+        now = time.time()
+        if now < self.looked + self.adj.cleanup_interval:
+            return
+        self.looked = now
         for connection in list(self.active_channels.values()):
-            # waitress would wait until the client takes some bytes.
+            # One that waitress marks would be closed only once its client takes some bytes.
             if connection.slow(now) or (connection.will_close and not connection.requests):
                 connection.handle_close()
 

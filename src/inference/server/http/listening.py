@@ -102,6 +102,8 @@ class Listener:
         try:
             while self._stopped_at is None:
                 wasyncore.loop(LOOP_SECONDS, use_poll=True, map=self._map, count=1)
+                for acceptor in self._acceptors:
+                    acceptor.close_slow()
             self._stop_accepting()
             self._finish(give_up)
         except KeyboardInterrupt:
