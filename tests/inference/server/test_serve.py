@@ -98,7 +98,7 @@ def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path, lite_side, 
     versions, codes = set(), set()
     with running('--model', str(folder), '--watch-seconds', '0.1') as (_, address):
         with requests.Session() as session:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 150
             while len(versions) < 2 and time.monotonic() < end:
                 answer = session.post(f'{address}/classify', data=JPEG, timeout=10)
                 codes.add(answer.status_code)
