@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -47,11 +48,12 @@ def schemathesis(address: tuple[str, int], examples: int = 50, seed: int = 1) ->
     if command is None:
         return None
     host, port = address
-    done = subprocess.run(
-        [command, '--no-color', 'run', f'http://{host}:{port}/openapi.json', '--checks', ','.join(CHECKS),
-         '--max-examples', str(examples), '--seed', str(seed), '--phases', 'examples,coverage,fuzzing'],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:  # it writes a cache to the working folder
+        done = subprocess.run(
+            [command, '--no-color', 'run', f'http://{host}:{port}/openapi.json', '--checks', ','.join(CHECKS),
+             '--max-examples', str(examples), '--seed', str(seed), '--phases', 'examples,coverage,fuzzing'],
+            capture_output=True, text=True, cwd=scratch,
+        )  # fmt: skip
     return '' if done.returncode == 0 else done.stdout + done.stderr
 
 

@@ -19,12 +19,16 @@ from src.common.errors import UserError
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its address, process id, model, and seconds until it answered."""
+    """A running server: its address, process, model, and seconds until it answered."""
 
     address: tuple[str, int]
-    pid: int
+    process: subprocess.Popen
     model: str
     start_seconds: float = 0.0
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     def status(self, key: str) -> int:
         """The sum over its processes of a number from /proc/<pid>/status, such as Threads, VmRSS or VmHWM
@@ -59,7 +63,7 @@ def running(model: Path, *flags: str) -> Iterator[Server]:
         for line in process.stdout:
             if found := re.match(r'open http://127.0.0.1:(\d+)/', line):
                 address = '127.0.0.1', int(found[1])
-                yield Server(address, process.pid, model.stem, time.perf_counter() - begun)
+                yield Server(address, process, model.stem, time.perf_counter() - begun)
                 break
         else:
             raise UserError(f'the server does not start: try {" ".join(command[1:])}')

@@ -59,6 +59,10 @@ PICTURE_SECONDS = 5
 # stop at 500 (https://github.com/libjpeg-turbo/libjpeg-turbo/blob/main/fuzz/decompress.cc).
 MAX_SCANS = 500
 
+# Bytes of request bodies that a server holds until they are answered, in memory and in temporary files; half
+# of them for one client.
+RECEIVED_BYTES = 500_000_000
+
 # About so many records in one TFRecord file: what a conversion redoes at most after it was killed.
 SHARD_SIZE = 512
 # Images that go through a backbone at once.

@@ -7,7 +7,7 @@
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
 without losing a request. Ctrl-C or SIGTERM ends the server as soon as all requests that have arrived are
-answered, and after 30 seconds in any case.
+answered, and after 30 seconds in any case. The files of labels and tokens are read again when they change.
 
 A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
 For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
@@ -45,6 +45,7 @@ MB = 1_000_000
 PACKAGES = ('flask', 'waitress', 'prometheus_client')  # of the extra `serve`
 # Threads beyond the pictures that may be in progress: they answer 503.
 SPARE_THREADS = 16
+LOADING_SECONDS = 3  # for a new version that is being loaded when the server ends
 
 
 def serve(
@@ -58,7 +59,7 @@ def serve(
 ) -> None:
     """Load the models and answer requests until SIGINT or SIGTERM.
 
-    `sources` are checked for new versions every `watch_every` seconds.
+    `sources`, and the file of `tokens`, are checked for changes every `watch_every` seconds.
     The probabilities are averaged over `views` views. With `tokens` only requests with one of them are
     answered.
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
@@ -68,8 +69,10 @@ def serve(
 
     sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
-    from src.inference.server.admission import AdmissionLimit
-    from src.inference.server.app import create_app
+    from src.images.decode import DECODING
+    from src.inference.runtimes.worker import end_loading
+    from src.inference.server.admission import WAIT_SECONDS, AdmissionLimit
+    from src.inference.server.app import SERVICE, create_app
     from src.inference.server.http.listening import Listener
     from src.inference.server.metrics import Metrics
     from src.inference.server.models import Models
@@ -77,13 +80,14 @@ def serve(
     from src.inference.workers import CORES
 
     memory.keep_freed()
+    DECODING.patience = WAIT_SECONDS
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
     admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client)
     if not limits.request_bytes:
         limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
     app = create_app(models, admission, metrics, limits, tokens)
-    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes)
+    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes, tokens)
     stopping = threading.Event()
 
     def stop(*_) -> None:
@@ -96,12 +100,21 @@ def serve(
 
     for number in _ending_signals():
         signal.signal(number, stop)
-    threading.Thread(target=models.watch, args=[watch_every, stopping], daemon=True).start()
+    watchers = [
+        threading.Thread(target=each.watch, args=[watch_every, stopping], daemon=True)
+        for each in (models, tokens)
+        if each
+    ]
+    for watcher in watchers:
+        watcher.start()
     for name in models.names:
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes, {served.file}')
     say(f'open {url_of(host, sockets)}  (Ctrl-C ends)')
-    outcome = listener.run(models.give_up)
+    outcome = listener.run(app.extensions[SERVICE].give_up)
+    end_loading()
+    for watcher in watchers:
+        watcher.join(LOADING_SECONDS)
     models.close()
     say(f'stopped; {outcome}')
 
@@ -134,8 +147,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--token-file',
         type=Path,
         metavar='FILE',
-        help='answer only requests with one of the bearer tokens in this file, one a line '
-        '(default: answer all)',
+        help='answer only requests with one of the bearer tokens in this file, one a line, which is '
+        'read again when it changes (default: answer all)',
     )
     add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
     made.add_argument(
@@ -153,7 +166,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='most pictures in progress of one client, which is an IP address, or a proxy with all that is '
         'behind it (default: half of --queue)',
     )
-    add('--watch-seconds', cli.real_number(0.1, 86400), 'S', 2, 'time between checks for new versions')
+    add(
+        '--watch-seconds',
+        cli.real_number(0.1, 86400),
+        'S',
+        2,
+        'time between checks for new versions and tokens',
+    )
     add_views(made)
     return made.parse_args(argv)
 

@@ -36,6 +36,11 @@ def check_same(found: Found) -> None:
         raise UserError(f'{paths.shown(found.path)} was replaced while it was loaded')
 
 
+def for_clients(text: str, file: Path) -> str:
+    """A message about a file without the path of its folder, which does not concern clients."""
+    return text.replace(paths.shown(file.parent / 'x')[:-1], '')
+
+
 @dataclass(frozen=True)
 class Source:
     """A frozen file, or a folder of versions (1.pb, 2.tflite, ...). `beside`: the .tflite file that was made

@@ -6,8 +6,8 @@ half of the time of two cores is lost. A worker gets an encoded picture through 
 probabilities. Labels and facts are those of the model in the server itself.
 
 A model that crashes or never ends does so in these processes, and the server goes on. A frozen graph is run
-by the server itself; a new version of one is tried in a process first. A process that ended
-is replaced, from the bytes of the model in memory: the file may be another one by then.
+by the server itself; a new version of one is tried in a process first (server/loading.py). A process that
+ended is replaced, from the bytes of the model in memory: the file may be another one by then.
 """
 
 from __future__ import annotations
@@ -27,19 +27,15 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError, first_line
 from src.common.progress import say
-from src.graph.lite.package import SUFFIX
 from src.images.decode import charged
 from src.images.faults import BadImage, or_fault
 from src.images.headers import read_header
-from src.inference.predictor import load_model
-from src.inference.runtimes.base import Predictor
-from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, warm_up
+from src.inference.runtimes.worker import BAD, END_SECONDS, FAILED, Worker, loading
 from src.inference.server.fairness.turns import Shared
 from src.inference.versions import Found, check_same
 
 CORES = os.cpu_count() or 1
 START_SECONDS = ANSWER_SECONDS = 60
-TRIAL_SECONDS = 180  # for a frozen graph, which TensorFlow takes long to load on a busy machine
 CHECK_SECONDS, RETRY_SECONDS = 1, 10  # between looks at the processes; between attempts to start one
 
 
@@ -61,6 +57,7 @@ class Workers:
 
     def __init__(self, found: Found, number: int = CORES):
         self._name, self._number = paths.shown(found.path), number
+        self._file = found.path.name  # for clients, whom its folder does not concern
         self._contents = _contents(found)
         self._changed = threading.Condition()
         self._all: list[Worker] = []
@@ -71,7 +68,8 @@ class Workers:
         # Before multiprocessing's own, which would wait without end for a process that was stopped.
         atexit.register(self.close)
         try:
-            self._add(number)
+            with loading(self.close):
+                self._add(number)
         except BaseException:
             self.close()
             raise
@@ -101,7 +99,7 @@ class Workers:
             worker.begun = None
             self._free.put(worker)
         if answer[:1] == FAILED:
-            raise Failed(f'{self._name}: {answer[1:].decode()}')
+            raise Failed(f'{self._file}: {answer[1:].decode()}')
         if answer[:1] == BAD:
             return BadImage(answer[1:].decode())
         return np.frombuffer(answer, np.float32, offset=1)
@@ -139,7 +137,7 @@ class Workers:
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
             if self._closed or (self._failed and not self.ready):
-                raise NoneLeft(f'no process of {self._name} runs')
+                raise NoneLeft(f'no process of {self._file} runs')
             try:
                 return self._free.get(timeout=max(0.0, min(CHECK_SECONDS, deadline - time.monotonic())))
             except Empty:
@@ -158,8 +156,8 @@ class Workers:
         if worker.late:
             return TimeoutError(f'no answer in {ANSWER_SECONDS} seconds')
         if self._closed:
-            return NoneLeft(f'{self._name} is closed')
-        return Failed(f'a process of {self._name} ended')
+            return NoneLeft(f'{self._file} is closed')
+        return Failed(f'a process of {self._file} ended')
 
     def _add(self, number: int) -> None:
         """Start so many workers. Raises UserError and OSError; then there are none of them."""
@@ -231,47 +229,3 @@ def _contents(found: Found) -> dict[str, bytes]:
         raise UserError(f'cannot read {paths.shown(found.path)}: {error.strerror or error}') from error
     check_same(found)
     return contents
-
-
-def try_apart(found: Found, views: int) -> None:
-    """Let a process of its own load a file and answer a picture, and end it. Raises UserError if it crashes,
-    refuses the file or does not answer in TRIAL_SECONDS, or the file was replaced; OSError if no process can
-    be started."""
-    begun = time.monotonic()
-    worker = Worker(found.path, paths.shown(found.path), views)
-    atexit.register(worker.end)  # as for `Workers.close`
-    try:
-        worker.wait(begun, TRIAL_SECONDS)
-    finally:
-        atexit.unregister(worker.end)
-        worker.pipe.close()
-        worker.end(time.monotonic() + END_SECONDS)
-    check_same(found)
-
-
-def load_served(
-    found: Found, views: int, number: int, replaces: bool = False
-) -> tuple[Predictor, Workers | None]:
-    """A model that has answered a picture; a .tflite file with `number` workers (0: None).
-
-    A .tflite file that crashes or never ends does so in the workers, before it is loaded here; a frozen graph
-    that `replaces` one that is served, in a process that tries it first. Raises UserError, or TensorFlow's
-    error.
-    """
-    if number and replaces and found.path.suffix != SUFFIX:
-        try_apart(found, views)
-    workers = Workers(found, number) if found.path.suffix == SUFFIX and number else None
-    try:
-        if workers:
-            check_same(found)
-        predictor = load_model(found.path, weights_as_variables=False, views=views)
-        if workers:
-            workers.ratio = predictor.reader.ratio
-            check_same(found)
-        else:
-            warm_up(predictor)
-    except BaseException:
-        if workers:
-            workers.close()
-        raise
-    return predictor, workers

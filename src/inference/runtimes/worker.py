@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +27,8 @@ GOOD, BAD, FAILED = b'+', b'-', b'!'  # the first byte of an answer
 END_SECONDS = 2  # a process that has not ended by then is killed
 # A process is started anew, not forked: threads of the server may hold locks, and Windows has no fork.
 CONTEXT = multiprocessing.get_context('spawn')
+
+_ends: list[Callable[[], None]] = []
 
 
 class Worker:
@@ -74,6 +77,22 @@ class Worker:
             self.process.join(END_SECONDS)
 
 
+@contextlib.contextmanager
+def loading(end: Callable[[], None]) -> Iterator[None]:
+    """Inside, `end_loading` calls `end`."""
+    _ends.append(end)
+    try:
+        yield
+    finally:
+        _ends.remove(end)
+
+
+def end_loading() -> None:
+    """End the processes that load a model now, as the server stops: their loading fails."""
+    for end in list(_ends):
+        end()
+
+
 def warm_up(predictor: Predictor) -> None:
     """Let a model answer a picture: the first run is slow, and shows whether it can be run."""
     predictor.from_mixed([encode_jpeg(np.zeros((8, 8, 3), np.uint8))])
@@ -103,7 +122,7 @@ def _run(pipe: Connection, path: Path, name: str, views: int, trusted: bool) -> 
                 bad = isinstance(answer, BadImage)
                 reply = BAD + str(answer).encode() if bad else GOOD + answer.tobytes()
             except Exception as error:  # of this picture; the next one may be answered
-                reply = FAILED + first_line(error).encode()
+                reply = FAILED + first_line(error).replace(paths.shown(path), path.name).encode()
             pipe.send_bytes(reply)
 
 

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 
 from src.inference.server.fairness import clients
 
+# A request waits so long for the memory that decoding takes, and for its turn to decode; then it is answered
+# 503.
+WAIT_SECONDS = 30
+
 
 class Busy(Exception):
     """The limit is reached now; a later request may succeed."""
@@ -39,9 +43,17 @@ class AdmissionLimit:
 
     @contextmanager
     def enter(self, size: int) -> Iterator[None]:
-        """Counts `size` as inside while the body runs. Raises Busy at once where the limit is reached, and
-        TooMuch for a `size` above the limit."""
+        """Counts `size` as inside while the body runs. Raises as `take` does."""
         client = clients.current()
+        self.take(size, client)
+        try:
+            yield
+        finally:
+            self.put(size, client)
+
+    def take(self, size: int, client: str) -> None:
+        """Counts `size` of a client as inside, until `put`. Raises Busy at once where the limit is reached,
+        and TooMuch for a `size` above the limit."""
         with self._lock:
             if size > self.per_client:
                 raise TooMuch(
@@ -52,13 +64,16 @@ class AdmissionLimit:
             if self._of_clients[client] + size > self.per_client:
                 raise Busy('the server is busy with other requests of yours: try again in a second')
             self._count(client, size)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._count(client, -size)
-                if not self._of_clients[client]:
-                    del self._of_clients[client]
+
+    def put(self, size: int, client: str) -> None:
+        with self._lock:
+            self._count(client, -size)
+            if not self._of_clients[client]:
+                del self._of_clients[client]
+
+    @property
+    def inside(self) -> int:
+        return self._inside
 
     def close(self) -> None:
         self.open = False

@@ -28,6 +28,7 @@ from src.inference.server.models import Models
 from src.inference.server.service import Limits, Service
 
 PAGE = Path(__file__).with_name('page')
+SERVICE = 'rootstock'
 TEXT = 'text/plain; charset=utf-8'
 
 
@@ -38,7 +39,8 @@ def create_app(
     limits: Limits,
     tokens: Tokens | None = None,
 ) -> Flask:
-    """The whole application; call its `wsgi_app`, which includes fast routes and middleware."""
+    """The whole application; call its `wsgi_app`, which includes fast routes and middleware. Its `Service` is
+    `extensions[SERVICE]`."""
     app = Flask(__name__, static_folder=str(PAGE), static_url_path='/page', template_folder=str(PAGE))
     app.json.sort_keys = False
     _name_routes(app)
@@ -48,7 +50,8 @@ def create_app(
     _add_models(app, models)
     _add_health(app, models, admission, metrics)
     _add_description(app, tokens is not None)
-    routes = FastRoutes(app.wsgi_app, Service(models, admission, limits))
+    service = app.extensions[SERVICE] = Service(models, admission, limits)
+    routes = FastRoutes(app.wsgi_app, service)
     app.wsgi_app = middleware.Middleware(routes, metrics, limits.request_bytes, tokens)
     return app
 

@@ -17,7 +17,8 @@ import base64
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -34,7 +35,9 @@ CLASSIFY, EXPLAIN = '/classify', '/explain'
 TOP_NUMBER = re.compile('0*[1-9][0-9]{0,999}')
 PREDICT = re.compile(r'/v1/models/([^/]+?)(?:/versions/([0-9]{1,18})|/labels/([^/]+?))?:predict')
 FETCH_SECONDS = 10
-FETCHES = 32  # pictures that are fetched at once: a slow address holds a thread
+# Of pictures that are fetched, until they are answered; each counts as the largest that is taken. A slow
+# address holds a thread.
+FETCHED_BYTES = 256_000_000
 JSON = 'application/json'
 
 # From a WSGI environment to the JSON object, or the PNG, of the response.
@@ -46,7 +49,8 @@ class FastRoutes:
 
     def __init__(self, app: Callable, service: Service):
         self._app, self._service = app, service
-        self._fetches = AdmissionLimit(FETCHES, per_client=FETCHES // 4)
+        most = service.limits.picture_bytes
+        self._fetches = AdmissionLimit(max(FETCHED_BYTES, most), per_client=max(FETCHED_BYTES // 4, most))
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         path = environ['PATH_INFO'].encode('latin-1').decode('utf-8', 'replace')  # WSGI has bytes as text
@@ -91,32 +95,37 @@ class FastRoutes:
 
     def _classify(self, environ: dict) -> dict:
         options = classify_options(environ.get('QUERY_STRING', ''))
-        return self._service.classify(self._pictures(environ), *options)
+        with self._pictures(environ) as pictures:
+            return self._service.classify(pictures, *options)
 
     def _explain(self, environ: dict) -> dict | bytes:
         values = _parameters(environ.get('QUERY_STRING', ''), ('model', 'class'))
-        pictures = self._pictures(environ)
-        if len(pictures) > 1:
-            raise BadRequest(f'{EXPLAIN} takes one picture, not {len(pictures)}')
-        found = self._service.explain(pictures[0][1], values.get('model'), values.get('class'))
+        with self._pictures(environ) as pictures:
+            if len(pictures) > 1:
+                raise BadRequest(f'{EXPLAIN} takes one picture, not {len(pictures)}')
+            found = self._service.explain(pictures[0][1], values.get('model'), values.get('class'))
         if JSON in environ.get('HTTP_ACCEPT', ''):
             return found | {'png': base64.b64encode(found['png']).decode()}
         return found['png']
 
-    def _pictures(self, environ: dict) -> list[tuple[str, bytes]]:
+    @contextmanager
+    def _pictures(self, environ: dict) -> Iterator[list[tuple[str, bytes]]]:
         """(name, encoded picture) of a request to /classify; '' where a picture has no name. Raises
         BadRequest, Busy, and UserError when an address cannot be fetched."""
         kind = environ.get('CONTENT_TYPE', '').partition(';')[0].strip().lower()
         if kind == JSON:
-            with self._fetches.enter(1):
-                return [('', _fetched(parse_json(_body(environ)), self._service.limits))]
+            limits = self._service.limits
+            with self._fetches.enter(limits.picture_bytes):
+                yield [('', _fetched(parse_json(_body(environ)), limits))]
+            return
         if kind != 'multipart/form-data':
-            return [('', _body(environ))]
+            yield [('', _body(environ))]
+            return
         files = Form(environ).files.items(multi=True)
         pictures = [(file.filename or '', file.read()) for _, file in files]
         if not pictures:
             raise BadRequest('the request holds no file: send pictures as files of a multipart form')
-        return pictures
+        yield pictures
 
 
 class Form(Request):

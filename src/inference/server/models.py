@@ -18,7 +18,7 @@ from src.common.errors import UserError, first_line
 from src.common.progress import say
 from src.inference.server import version_labels
 from src.inference.server.served import Observer, Options, Served
-from src.inference.versions import Found, Source
+from src.inference.versions import Found, Source, for_clients
 
 
 class NoSuchModel(Exception):
@@ -78,7 +78,7 @@ class Slot:
         try:
             fresh = Served(self.name, version, found, self._options, replaces=self.served is not None)
         except Exception as error:
-            self.failure = version, first_line(error)
+            self.failure = version, for_clients(first_line(error), found.path)
             raise
         old = self.served
         keep = old and old.version in self.labels.values() and old.version != version
@@ -184,6 +184,8 @@ class Models:
         """Look for new versions every `seconds` until `stop` is set."""
         while not stop.wait(seconds):
             for slot in self._slots.values():
+                if stop.is_set():
+                    return
                 try:
                     if slot.refresh():
                         say(f'{slot.name}: now serving version {slot.served.version}, {slot.served.file}')
@@ -191,6 +193,8 @@ class Models:
                             versions = ', '.join(f'{label} {number}' for label, number in slot.labels.items())
                             say(f'{slot.name}: versions by label: {versions}')
                 except Exception as error:  # of any kind: the other models are still watched
+                    if stop.is_set():
+                        return
                     say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
 
     @property

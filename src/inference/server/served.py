@@ -15,8 +15,9 @@ from src.images.faults import BadImage
 from src.inference.server.admission import Busy
 from src.inference.server.batching import Batcher
 from src.inference.server.fairness.turns import Shared
+from src.inference.server.loading import load_served
 from src.inference.versions import Found
-from src.inference.workers import CORES, NoneLeft, load_served
+from src.inference.workers import CORES, NoneLeft
 
 Observer = Callable[[str, int], None]  # called with a model's name and the size of each batch
 
@@ -37,7 +38,7 @@ class Served:
     its own thread, which saves handing it to another one, and `batcher` spreads several over the cores. It
     runs in `options.workers` processes (workers.py), or with 0 in the calling thread.
 
-    `replaces`: whether another version is served already, which a crash would end (workers.py).
+    `replaces`: whether another version is served already, which a crash would end (loading.py).
 
     Raises UserError, or TensorFlow's error, if it cannot be loaded or run.
     """

@@ -7,28 +7,34 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
-from src.images.decode import charged
+from src.common.errors import UserError
+from src.images.decode import DECODING, charged
 from src.images.faults import BadImage
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.printers import best_classes
 from src.inference.server import tf_serving
-from src.inference.server.admission import AdmissionLimit, Busy
+from src.inference.server.admission import WAIT_SECONDS, AdmissionLimit, Busy
 from src.inference.server.batching import GivenUp
 from src.inference.server.explain import Explainer
 from src.inference.server.fairness.turns import Shared
 from src.inference.server.http.json_bodies import BadRequest
 from src.inference.server.models import Models
 from src.inference.server.served import Served
+from src.inference.versions import for_clients
 from src.inference.workers import ANSWER_SECONDS
 
 TOP = 5
 BATCH = 32  # pictures of a request, if they are as small as the model takes them
 FRAME_BYTES = 1 << 16  # of a request besides its pictures
+# Bytes of a JSON body. Larger ones are parsed one at a time: each of their threads would hold up all other
+# requests.
+LARGE_BODY = 1 << 20
 QUICK_PIXELS = 1_000_000  # a larger picture decoded in the graph would delay the others of its batch
 
 
@@ -52,13 +58,14 @@ def useful_bytes(picture_bytes: int, models: Models) -> int:
 
 
 class Service:
-    """Answers about pictures, by the models that are served. The methods also raise NoSuchModel, Busy and
-    TooMuch."""
+    """Answers about pictures, by the models that are served. The methods also raise NoSuchModel, Busy,
+    TooMuch and Unavailable."""
 
     def __init__(self, models: Models, admission: AdmissionLimit, limits: Limits):
         self.limits = limits
         self._models, self._classifier = models, Classifier(admission)
         self._explainer = Explainer(admission)
+        self._parsing = Shared(None)
 
     def classify(
         self, pictures: Sequence[tuple[str, bytes]], model: str | None = None, top: int = TOP
@@ -98,12 +105,16 @@ class Service:
             raise BadRequest('the request is empty: send an encoded picture as its body')
         self._check_bytes(data)
         with self._models.use(model) as served:
-            found = self._explainer.explain(served, data, label)
+            try:
+                found = self._explainer.explain(served, data, label)
+            except UserError as error:
+                raise UserError(for_clients(str(error), served.path)) from error
         return {'model': served.name, 'version': str(served.version), **found}
 
     def predict(self, body: bytes, name: str, version: int | None = None, label: str | None = None) -> dict:
         """The response to a request in TensorFlow Serving's format. Raises BadRequest."""
-        pictures, key = tf_serving.parse_predict(body)
+        with self._parsing.one(WAIT_SECONDS) if len(body) > LARGE_BODY else nullcontext():
+            pictures, key = tf_serving.parse_predict(body)
         del body  # it may be large, and its pictures are copies
         for data in pictures:
             self._check_bytes(data)
@@ -113,6 +124,14 @@ class Service:
             if isinstance(answer, BadImage):
                 raise BadRequest(f'picture {i}: {answer}')
         return tf_serving.predictions(answers, key)
+
+    def give_up(self) -> None:
+        """Let the requests fail that are not answered yet."""
+        self._models.give_up()
+        self._classifier.give_up()
+        self._explainer.give_up()
+        self._parsing.give_up()
+        DECODING.give_up()
 
     def _check_bytes(self, data: bytes) -> None:
         if len(data) > self.limits.picture_bytes:
@@ -137,8 +156,8 @@ class Classifier:
         self._decoding = Shared(*range(os.cpu_count() or 1))
 
     def classify(self, served: Served, pictures: Sequence[bytes]) -> list[np.ndarray | BadImage]:
-        """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy and
-        TooMuch."""
+        """For each picture its probabilities [classes] float32, or why it cannot be read. Raises Busy,
+        TooMuch and Unavailable."""
         with self._admission.enter(len(pictures)):
             try:
                 if served.one_by_one and len(pictures) == 1:
@@ -149,6 +168,10 @@ class Classifier:
                 raise Busy(f'no answer in {ANSWER_SECONDS} seconds: try again later') from error
             except GivenUp as error:
                 raise Busy('the server is stopping') from error
+
+    def give_up(self) -> None:
+        """Let the requests fail that wait for their turn to decode."""
+        self._decoding.give_up()
 
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
         submitted: list[Future | BadImage] = []
@@ -166,5 +189,5 @@ class Classifier:
         if reader.as_in_graph(header, QUICK_PIXELS):
             return picture
         # The memory first: large pictures wait for it without holding up others.
-        with charged(header, reader.ratio(header)), self._decoding.one():
+        with charged(header, reader.ratio(header)), self._decoding.one(WAIT_SECONDS):
             return reader.read(picture, header)

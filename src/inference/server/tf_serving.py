@@ -8,18 +8,17 @@ alphabet (RFC 4648, section 5), and line breaks inside JSON strings, which the `
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
 
 from src.common.consts import SERVING_INPUT, SERVING_OUTPUT
+from src.inference.server.http.base64_text import decoded
 from src.inference.server.http.json_bodies import BadRequest, LongString, parse_json
 from src.inference.server.models import Slot
 from src.inference.server.served import Served
 
 SIGNATURE = 'serving_default'
-STANDARD_ALPHABET, WHITE_SPACE = bytes.maketrans(b'-_', b'+/'), b' \t\r\n\v\f'
 ROWS, COLUMNS = ('instances', 'predictions'), ('inputs', 'outputs')  # keys of requests and their responses
 
 
@@ -57,21 +56,11 @@ def _picture(value: Any, place: str) -> bytes:
     if not isinstance(text, str | LongString):
         raise BadRequest(f'{place} is not {{"b64": "..."}} with a picture in base64')
     try:
-        encoded = text.encode('ascii') if isinstance(text, str) else text.encoded()
-        return _decoded(encoded)
+        return decoded(text.encode('ascii')) if isinstance(text, str) else text.from_base64()
     except ValueError:  # binascii.Error is one
-        start = text[:5].encode() if isinstance(text, str) else encoded[:5]
-        cure = ': send only what follows "base64,"' if start == b'data:' else ''
+        with_type = text.startswith('data:') if isinstance(text, str) else text.starts_with(b'data:')
+        cure = ': send only what follows "base64,"' if with_type else ''
         raise BadRequest(f'{place} is not valid base64{cure}') from None
-
-
-def _decoded(text: bytes) -> bytes:
-    """Base64 in either alphabet, with or without padding and white space. Raises ValueError."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        plain = text.translate(STANDARD_ALPHABET, WHITE_SPACE).rstrip(b'=')
-        return base64.b64decode(plain + b'=' * (-len(plain) % 4), validate=True)
 
 
 def predictions(rows: list[np.ndarray], key: str) -> dict[str, Any]:

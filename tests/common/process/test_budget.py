@@ -8,7 +8,7 @@ import time
 import pytest
 
 from src.common.process import budget, memory
-from src.common.process.budget import GIVEN_BACK, Budget
+from src.common.process.budget import GIVEN_BACK, Budget, Unavailable
 
 WAIT = 60  # seconds; only a test that fails takes them
 
@@ -125,3 +125,45 @@ def test_memory_is_given_back_after_the_last_large_task(monkeypatch):
 
 def test_freed_memory_can_be_given_back():
     memory.give_back()
+
+
+def test_a_task_waits_as_long_as_its_budget_has_patience():
+    shared = Budget(140, 100)
+    shared.patience = 0.05
+    first = Task(shared, 90)
+    assert first.inside.wait(WAIT)
+    for number in (95, 20):  # the second would wait behind the first one
+        with pytest.raises(Unavailable, match='no memory for this picture now'), shared.held(number):
+            pass
+    assert waiting(shared) == 0
+    first.release()
+    with shared.held(95):
+        assert shared.free == 45
+    assert shared.free == 140
+
+
+def test_tasks_that_wait_can_be_given_up():
+    shared, faults = Budget(140, 100), []
+
+    def wait() -> None:
+        try:
+            with shared.held(95):
+                pass
+        except Unavailable as fault:
+            faults.append(fault)
+
+    first = Task(shared, 90)
+    assert first.inside.wait(WAIT)
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: waiting(shared) == 2)
+    shared.give_up()
+    for thread in threads:
+        thread.join(WAIT)
+    assert len(faults) == 2
+    with pytest.raises(Unavailable), shared.held(95):
+        pass
+    first.release()
+    with shared.held(95):  # what is free is still given
+        assert shared.free == 45

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 
 from src.common import paths
 from src.inference.server.admission import AdmissionLimit
-from src.inference.server.app import create_app
+from src.inference.server.app import SERVICE, create_app
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import Models
-from src.inference.server.service import Limits
+from src.inference.server.service import Limits, Service
 from tests.inference.models import brightest_side
 from tests.interpret.networks import color_classifier
 from tests.lite import tflite_of
@@ -27,6 +27,10 @@ class Server:
     admission: AdmissionLimit
     metrics: Metrics
     path: Path
+
+    @property
+    def service(self) -> Service:
+        return self.client.application.extensions[SERVICE]
 
     def get(self, address: str):
         return self.client.get(address)

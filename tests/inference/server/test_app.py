@@ -290,6 +290,30 @@ def test_only_public_addresses_are_fetched_and_only_if_allowed(make_server):
         assert server.post('/classify', json=body).status_code == 400
 
 
+def test_pictures_that_are_fetched_count_until_they_are_answered(make_server, monkeypatch):
+    server, statuses = make_server(urls=True, picture_bytes=200_000_000), []
+    classify, ask = server.service.classify, {'url': 'https://example.org/dog.jpg'}
+
+    def also_ask() -> None:
+        if len(statuses) < 2:
+            statuses.append(None)
+            statuses[-1] = server.post('/classify', json=ask).status_code
+
+    def fetch(*args, **options) -> bytes:
+        also_ask()
+        return JPEG
+
+    def classified(*args) -> dict:
+        also_ask()
+        return classify(*args)
+
+    monkeypatch.setattr('src.downloads.picture.fetch_image', fetch)
+    monkeypatch.setattr(server.service, 'classify', classified)
+    assert server.post('/classify', json=ask).status_code == 200
+    assert statuses == [503, 503]
+    assert server.post('/classify', json=ask).status_code == 200
+
+
 def test_at_the_admission_limit_the_answer_is_503_with_retry_after(make_server):
     server = make_server(limit=2)
     with server.admission.enter(2):

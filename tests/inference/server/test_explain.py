@@ -102,6 +102,7 @@ def test_a_network_without_feature_maps_or_gradients_is_a_line(server):
     answer = server.post('/explain', data=GREEN)
     missing = 'Grad-CAM needs one' if server.path.suffix == '.pb' else 'no gradients, which Grad-CAM needs'
     assert answer.status_code == 400 and missing in answer.json['error']
+    assert str(server.path.parent) not in answer.json['error']
 
 
 def test_classifying_goes_on_while_the_gradients_are_built(colors):

@@ -18,7 +18,7 @@ from src.common.tf1 import tf
 from src.graph.graph_io import nodes_by_name, read_graph, renamed, write_graph
 from src.graph.lite.interpreters import Interpreters
 from src.images.faults import BadImage
-from src.inference import workers
+from src.inference.server import loading
 from src.inference.server.models import Models, NoSuchModel
 from src.inference.workers import CORES
 from tests.inference.models import SIDES, bright_above, brightest_side
@@ -78,7 +78,7 @@ def test_a_broken_new_version_leaves_the_old_one_served(tmp_path):
     slot = models.slot('side')
     with pytest.raises(UserError, match='not a TensorFlow GraphDef'):
         slot.refresh()
-    assert slot.failure[0] == 2 and 'not a TensorFlow GraphDef' in slot.failure[1]
+    assert slot.failure[0] == 2 and slot.failure[1].startswith('2.pb is not a TensorFlow GraphDef')
     assert not slot.refresh()  # reported once, until the file changes
     with models.use('side') as served:
         assert served.version == 1
@@ -279,7 +279,7 @@ def endless_graph(path):
 @pytest.mark.parametrize(
     ('spoiled', 'seconds', 'words'),
     [
-        (aborting, workers.TRIAL_SECONDS, 'ended its process at a first picture'),
+        (aborting, loading.TRIAL_SECONDS, 'ended its process at a first picture'),
         (endless_graph, 5, 'did not answer a first picture in 5 seconds'),
     ],
 )
@@ -294,7 +294,7 @@ def test_a_frozen_graph_that_ends_or_holds_its_process_does_so_in_another_one(
     slot = models.slot('side')
     spoiled(folder / '2.pb')
     with monkeypatch.context() as patch, pytest.raises(UserError, match=rf'2\.pb {words}'):
-        patch.setattr(workers, 'TRIAL_SECONDS', seconds)
+        patch.setattr(loading, 'TRIAL_SECONDS', seconds)
         slot.refresh()
     assert slot.failure[0] == 2 and slot.served.version == 1
     assert slot.served.predictor.from_pixels(PICTURE[None]).shape == (1, len(SIDES))

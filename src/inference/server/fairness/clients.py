@@ -1,8 +1,8 @@
 """Who a client is: what one of them may use is limited, so that there is room for others.
 
-A client is an IP address; in IPv6 the first 64 bits, as a network gives a host so many addresses. Behind a
-proxy all requests come from one address, and are of one client: headers such as X-Forwarded-For can be
-written by anybody, and are not read.
+A client is an IPv4 address, also where IPv6 carries it, or the first 64 bits of an IPv6 address, as a network
+gives a host so many addresses. Behind a proxy all requests come from one address, and are of one client:
+headers such as X-Forwarded-For can be written by anybody, and are not read.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ def client_of(address: str) -> str:
     if ':' not in address:
         return address
     try:
-        network = int(IPv6Address(address.partition('%')[0])) >> HOST_BITS << HOST_BITS
+        whole = IPv6Address(address.partition('%')[0])
     except ValueError:
         return address
+    if whole.ipv4_mapped:
+        return str(whole.ipv4_mapped)
+    network = int(whole) >> HOST_BITS << HOST_BITS
     return f'{IPv6Address(network)}/{128 - HOST_BITS}'
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from queue import Empty
 from typing import Generic, TypeVar
 
+from src.common.process.budget import Unavailable
 from src.inference.server.fairness import clients
 
 T = TypeVar('T')
@@ -67,6 +68,7 @@ class Shared(Generic[T]):
         self._things = deque(things)
         self._waiting: Turns[_Waiter] = Turns()
         self._lock = threading.Lock()
+        self._given_up = False
 
     def put(self, thing: T) -> None:
         """Give it to the next thread that waits."""
@@ -80,18 +82,31 @@ class Shared(Generic[T]):
             self._things.append(thing)
 
     def get(self, timeout: float = -1) -> T:
-        """Take one as soon as it is this thread's turn. Raises Empty after `timeout` seconds (-1: never)."""
+        """Take one as soon as it is this thread's turn. Raises Empty after `timeout` seconds (-1: never), and
+        after `give_up`."""
         with self._lock:
             if self._things:
                 return self._things.popleft()
+            if self._given_up:
+                raise Empty
             waiter = _Waiter()
             self._waiting.put(waiter)
         if not waiter.lock.acquire(timeout=timeout):
             with self._lock:
                 if waiter.thing is None:
                     waiter.left = True
-                    raise Empty
+        if waiter.left:
+            raise Empty
         return waiter.thing
+
+    def give_up(self) -> None:
+        """Let the threads fail that wait, now and later."""
+        with self._lock:
+            self._given_up = True
+            for waiter in self._waiting.get_all():
+                if not waiter.left:
+                    waiter.left = True
+                    waiter.lock.release()
 
     def get_all(self) -> list[T]:
         """Take all that no thread has."""
@@ -104,9 +119,12 @@ class Shared(Generic[T]):
         return len(self._things)
 
     @contextmanager
-    def one(self) -> Iterator[T]:
-        """Inside, one of them is this thread's."""
-        thing = self.get()
+    def one(self, timeout: float = -1) -> Iterator[T]:
+        """Inside, one of them is this thread's. Raises Unavailable where `get` raises Empty."""
+        try:
+            thing = self.get(timeout)
+        except Empty:
+            raise Unavailable('the server has no time for this picture now: try again later') from None
         try:
             yield thing
         finally:

@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from src.inference.server.http.base64_text import decoded_in_pieces
+
 LONG_BYTES = 100
 SMALL_BYTES = 1 << 18  # of a body without its long strings
 ESCAPED_QUOTES = 1000  # base64 has none
@@ -31,10 +33,14 @@ class LongString:
 
     def encoded(self) -> bytes:
         """The string in UTF-8. Raises ValueError for an invalid escape."""
-        text = self._body[self._start : self._end]
-        if b'\\' not in text:
-            return text
-        return json.loads(b'"%b"' % text, strict=False).encode()
+        return json.loads(b'"%b"' % self._body[self._start : self._end], strict=False).encode()
+
+    def starts_with(self, text: bytes) -> bool:
+        return self._body.startswith(text, self._start, self._end)
+
+    def from_base64(self) -> bytes:
+        """What the string says in base64. Raises ValueError."""
+        return decoded_in_pieces(self._body, self._start, self._end)
 
 
 def parse_json(body: bytes) -> Any:

@@ -20,8 +20,11 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from src.common.consts import RECEIVED_BYTES
+from src.inference.server.admission import AdmissionLimit
 from src.inference.server.http.connections import Acceptor, Connection
 from src.inference.server.http.sockets import cannot_listen
+from src.inference.server.http.tokens import Tokens
 
 CONNECTIONS = 1000
 # Windows has no poll, and its select takes 512 sockets.
@@ -34,7 +37,8 @@ RECEIVED_AT_ONCE = 1 << 17
 SENT_AT_ONCE = 1 << 16
 # An answer waits in memory: its size follows from the number of pictures and classes.
 ANSWER_BYTES = 1 << 30
-BODY_IN_MEMORY = 1 << 19  # bytes; a larger one waits in a temporary file
+BODY_IN_MEMORY = 1 << 17  # bytes; a larger one waits in a temporary file
+HEAD_BYTES = 1 << 15  # as in nginx: https://nginx.org/en/docs/http/ngx_http_core_module.html
 LOOP_SECONDS = 1  # between checks whether to stop, if nothing wakes the loop
 # Kubernetes kills a process 30 seconds after SIGTERM; the processes of the models need a few to end.
 STOP_SECONDS = 25
@@ -67,17 +71,20 @@ class Outcome(NamedTuple):
 
 
 class Listener:
-    """Runs a WSGI application on `sockets` with `threads` threads; a request body has up to `max_bytes`.
+    """Runs a WSGI application on `sockets` with `threads` threads; a request body has up to `max_bytes`. A
+    body without a token that `tokens` needs is refused.
 
     Raises UserError if a socket cannot be listened to."""
 
-    def __init__(self, app: Callable, sockets: list, threads: int, max_bytes: int):
+    def __init__(
+        self, app: Callable, sockets: list, threads: int, max_bytes: int, tokens: Tokens | None = None
+    ):
         self._map: dict = {}
         self._stopped_at: float | None = None
         self._cut_off = 0  # requests
         self._threads = ThreadedTaskDispatcher()
         self._threads.set_thread_count(threads)
-        settings = _settings(sockets, threads, max_bytes)
+        settings = _settings(sockets, threads, max_bytes, tokens)
         try:
             self._acceptors = [self._acceptor(app, each, settings) for each in sockets]
         except OSError as error:  # another process bound it at the same moment, and listens first
@@ -95,6 +102,8 @@ class Listener:
         try:
             while self._stopped_at is None:
                 wasyncore.loop(LOOP_SECONDS, use_poll=True, map=self._map, count=1)
+                for acceptor in self._acceptors:
+                    acceptor.close_slow()
             self._stop_accepting()
             self._finish(give_up)
         except KeyboardInterrupt:
@@ -145,12 +154,12 @@ class Listener:
         left = self._connections()
         return Outcome(
             sum(len(each.requests) for each in left),
-            self._cut_off + sum(each.arriving for each in left),
+            self._cut_off + sum(each.request is not None for each in left),
             sum(bool(each.total_outbufs_len) and not each.requests for each in left),
         )
 
 
-def _settings(sockets: list, threads: int, max_bytes: int) -> Adjustments:
+def _settings(sockets: list, threads: int, max_bytes: int, tokens: Tokens | None) -> Adjustments:
     limit = most_connections()
     made = Adjustments(
         sockets=sockets,
@@ -160,12 +169,16 @@ def _settings(sockets: list, threads: int, max_bytes: int) -> Adjustments:
         cleanup_interval=CHECK_SECONDS,
         recv_bytes=RECEIVED_AT_ONCE,
         send_bytes=SENT_AT_ONCE,
+        max_request_header_size=HEAD_BYTES,
         inbuf_overflow=BODY_IN_MEMORY,
         outbuf_overflow=ANSWER_BYTES,
         ident='',
         clear_untrusted_proxy_headers=True,
     )
-    made.body_bytes = max_bytes  # for arriving.Parser
+    # For arriving.Parser.
+    total, of_client = (max(number, max_bytes) for number in (RECEIVED_BYTES, RECEIVED_BYTES // 2))
+    made.body_bytes, made.tokens = max_bytes, tokens
+    made.bodies = AdmissionLimit(total, per_client=of_client)
     return made
 
 

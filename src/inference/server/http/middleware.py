@@ -10,18 +10,19 @@ from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 from src.common.errors import UserError
+from src.common.process.budget import Unavailable
 from src.images.faults import BadImage
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.fairness import clients
 from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.http.json_bodies import BadRequest
+from src.inference.server.http.refusals import RETRY_SECONDS
 from src.inference.server.http.tokens import Tokens, Unauthorized
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
 from src.inference.workers import Failed
 
 BODIES_BYTES = 256_000_000  # of all requests that are in memory
-RETRY_SECONDS = 1
 ROUTE = 'rootstock.route'  # key of a WSGI environment: the request's route in the metrics
 
 HEADERS = [
@@ -46,6 +47,7 @@ STATUSES = {
     UnknownEncoding: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Busy: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Failed: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 REFUSALS = tuple(STATUSES)  # the errors that are answered with their text
@@ -73,7 +75,7 @@ class Middleware:
 
         try:
             if self._tokens:
-                self._tokens.check(environ)
+                self._tokens.check(environ.get('PATH_INFO', ''), environ.get('HTTP_AUTHORIZATION', ''))
             size = body_bytes(environ)
             with (
                 clients.serving(environ.get('REMOTE_ADDR', '')),
@@ -106,7 +108,7 @@ def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:
     """The response to one of REFUSALS: JSON object, status, and headers of its own."""
     status = next(status for kind, status in STATUSES.items() if isinstance(error, kind))
     headers = []
-    if isinstance(error, Busy):
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers = [('Retry-After', str(RETRY_SECONDS))]
     elif isinstance(error, Unauthorized):
         headers = [error.challenge]

@@ -9,6 +9,7 @@ from queue import Empty
 
 import pytest
 
+from src.common.process.budget import Unavailable
 from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.fairness import clients
 from src.inference.server.fairness.turns import Shared, Turns
@@ -64,6 +65,32 @@ def test_a_thread_that_no_longer_waits_is_passed_over():
     assert shared.get(timeout=0) == 'thing' and shared.get_all() == []
 
 
+def test_threads_that_wait_can_be_given_up():
+    shared, faults = Shared('thing'), []
+
+    def wait() -> None:
+        try:
+            with shared.one():
+                pass
+        except Unavailable as fault:
+            faults.append(fault)
+
+    with shared.one():
+        threads = [threading.Thread(target=wait) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        while len(shared._waiting) < 2:
+            time.sleep(0.001)
+        shared.give_up()
+        for thread in threads:
+            thread.join(30)
+        assert len(faults) == 2
+        with pytest.raises(Unavailable, match='no time for this picture'), shared.one():
+            pass
+    with shared.one() as thing:
+        assert thing == 'thing'
+
+
 def test_no_thing_is_lost_or_doubled_among_many_threads():
     shared, inside, most = Shared(0, 1, 2), set(), []
 
@@ -113,6 +140,7 @@ def test_one_client_gets_its_part_and_others_theirs():
         ('2001:db8:1:2::9', '2001:db8:1:2::/64'),
         ('fe80::1%eth0', 'fe80::/64'),
         ('::1', '::/64'),
+        ('::ffff:192.0.2.7', '192.0.2.7'),
         ('', ''),
         ('no:address', 'no:address'),
     ],

@@ -79,9 +79,9 @@ def listen():
     outcome is added when it ends."""
     started = []
 
-    def run(app, **options):
+    def run(app, tokens=None, **options):
         sockets = bind('127.0.0.1', 0)
-        listener, outcomes = Listener(app, sockets, 8, 100_000), []
+        listener, outcomes = Listener(app, sockets, 8, 100_000, tokens), []
         thread = threading.Thread(target=lambda: outcomes.append(listener.run(**options)))
         thread.start()
         started.append((listener, thread))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from src.common.errors import UserError
@@ -86,3 +89,45 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / 'tokens').write_bytes(b'\xff\xfe\x00')
     with pytest.raises(UserError, match=r'cannot read the tokens in .*: no text'):
         Tokens(tmp_path / 'tokens')
+
+
+def replace(path, text: str) -> None:
+    path.with_name('new.tmp').write_text(text)
+    path.with_name('new.tmp').replace(path)
+
+
+def test_a_file_that_changes_is_read_again_and_a_damaged_one_is_not_taken(make_server, tmp_path, capsys):
+    path, stop = tmp_path / 'tokens', threading.Event()
+    path.write_text(ONE)
+    tokens = Tokens(path)
+    client = make_server(tokens=tokens).client
+
+    def status(token: str) -> int:
+        return client.get('/metrics', headers=headers(token)).status_code
+
+    def wait_for_lines(number: int) -> list[str]:
+        end = time.monotonic() + 30
+        while len(lines := ''.join(printed).splitlines()) < number:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+            printed.append(capsys.readouterr().out)
+        return lines
+
+    printed = []
+    watch = threading.Thread(target=tokens.watch, args=[0.01, stop], daemon=True)
+    watch.start()
+    assert (status(ONE), status(TWO)) == (200, 401)
+    replace(path, f'{TWO}\n')
+    assert wait_for_lines(1)[0].endswith('tokens: read again, 1 token')
+    assert (status(ONE), status(TWO)) == (401, 200)
+    replace(path, f'{ONE}\nshort')
+    assert 'line 2: a token has at least 16' in wait_for_lines(2)[1]
+    path.unlink()
+    assert 'cannot read the tokens' in wait_for_lines(3)[2]
+    assert (status(ONE), status(TWO)) == (401, 200)
+    replace(path, f'{ONE}\n{TWO}\n')
+    assert wait_for_lines(4)[3].endswith('read again, 2 tokens')
+    assert (status(ONE), status(TWO)) == (200, 200)
+    stop.set()
+    watch.join(10)
+    assert all('; the tokens from before are still' in line for line in ''.join(printed).splitlines()[1:3])
