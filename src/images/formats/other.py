@@ -18,7 +18,6 @@ MOST_WEBP_CHUNKS = 64  # before the first frame
 
 NANOSECONDS = {'GIF': 10, 'WEBP': 30, 'BMP': 5, 'AVIF': 60}  # for a pixel
 RLE_NANOSECONDS = 120  # Pillow decodes it in Python
-TIFF_BYTE_NANOSECONDS = 8
 DATA_NANOSECONDS = {'GIF': 20, 'WEBP': 20, 'BMP': 5, 'TIFF': 5, 'AVIF': 40}  # for a byte of the file
 RLE_BYTE_NANOSECONDS = 500
 
@@ -38,8 +37,8 @@ def read(image: Image.Image, data: bytes) -> Header:
         if image.info['compression'] in (1, 2):  # run-length encoding
             kept, pixel, byte = RLE_BMP, RLE_NANOSECONDS, RLE_BYTE_NANOSECONDS
     elif kind == 'TIFF':
-        size, buffers = tiff.stored(image)
-        kept, pixel = own + buffers, size * TIFF_BYTE_NANOSECONDS
+        buffers, pixel = tiff.stored(image, data)
+        kept = own + buffers
     seconds = (width * height * pixel + len(data) * byte) * 1e-9
     # Pillow rotates TIFF by itself, and gives the size after that.
     exif = image.info.get('exif', b'') if kind != 'TIFF' else b''
