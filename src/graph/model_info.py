@@ -109,7 +109,9 @@ def views_in(info: dict[str, Any]) -> int:
 
 
 def _constant(graph_def: tf.GraphDef, name: str):
-    from src.graph.graph_io import nodes_by_name  # reading a file of labels does without
+    # Reading a file of labels does without these.
+    from src.graph.checks.constants import array_of
+    from src.graph.graph_io import nodes_by_name
 
     node = nodes_by_name(graph_def).get(name)
-    return tf.make_ndarray(node.attr['value'].tensor) if node and node.op == 'Const' else None
+    return array_of(node) if node and node.op == 'Const' else None
