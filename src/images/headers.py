@@ -33,7 +33,7 @@ from src.images.faults import (
     only_bad_image,
     reads_avif,
 )
-from src.images.formats import gif, jpeg, other, png, tiff
+from src.images.formats import avif, gif, jpeg, other, png, tiff
 from src.images.formats.header import Header
 
 # Only these: Pillow also opens formats for which it starts other programs (EPS).
@@ -104,6 +104,8 @@ def opened(data: bytes, heavy: bool = False) -> Image.Image:
         data = gif.without_extensions(data)
     elif data.startswith((b'II', b'MM')):
         tiff.check(data)
+    elif data[4:8] == b'ftyp':
+        data = avif.without_exif(data)
     try:
         return Image.open(io.BytesIO(data), formats=(*FORMATS, *(('AVIF',) if reads_avif() else ())))
     except UnidentifiedImageError as error:

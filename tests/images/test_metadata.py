@@ -13,7 +13,8 @@ from PIL import Image
 
 from src.common import consts
 from src.images.decode import decode_with_pillow
-from src.images.faults import BadImage, or_fault
+from src.images.faults import BadImage, or_fault, reads_avif
+from src.images.formats.avif import frame_pixels
 from src.images.formats.rgb import upright_rgb
 from src.images.headers import opened, read_header
 from tests.pictures import encoded, photo, png_chunk, raw_png, with_segment, without_segment
@@ -73,6 +74,53 @@ def test_values_in_a_directory_inside_a_tiff_are_counted(tag, kind):
         with pytest.raises(BadImage, match=reason):
             read_header(with_directory(number))
         assert peak(or_fault, read_header, with_directory(number)) < MOST
+
+
+def test_a_big_endian_tiff_is_checked_as_pillow_reads_it():
+    """Of a version that others take for BigTIFF, with offsets of other sizes."""
+    entries = b''.join(struct.pack('>HHII', 60_000 + place, 7, EACH, 8) for place in range(900))
+    data = b'MM\0+' + struct.pack('>I', 8 + EACH) + bytes(EACH) + struct.pack('>H', 900) + entries + bytes(4)
+    assert peak(or_fault, read_header, data) < MOST
+
+
+avif = pytest.mark.skipif(not reads_avif(), reason='this Pillow does not read AVIF')
+
+
+@avif
+@pytest.mark.parametrize('options', [{}, {'subsampling': '4:4:4', 'quality': 100}, {'range': 'limited'}])
+@pytest.mark.parametrize('size', [(64, 48), (301, 200)])
+def test_the_frame_of_an_avif_has_its_size(size, options):
+    data = encoded(photo(*size), 'AVIF', **options)
+    assert frame_pixels(data) == size[0] * size[1]
+    rgba = np.dstack([photo(*size), photo(*size)[..., 0]])
+    assert frame_pixels(encoded(rgba, 'AVIF', **options)) == size[0] * size[1]
+    frames = [Image.fromarray(photo(*size, seed=seed)) for seed in range(3)]
+    animated = encoded(frames[0], 'AVIF', save_all=True, append_images=frames[1:])
+    assert frame_pixels(animated) == size[0] * size[1]
+    assert read_header(animated).kept == read_header(data).kept == 30
+
+
+@avif
+def test_a_frame_larger_than_its_avif_says_is_refused(monkeypatch):
+    data = encoded(photo(400, 300), 'AVIF')
+    place = data.index(b'ispe') + 8
+    small = data[:place] + struct.pack('>II', 40, 30) + data[place + 8 :]
+    header = read_header(small)
+    assert (header.width, header.height) == (40, 30)
+    assert header.memory() >= 30 * 400 * 300
+    monkeypatch.setattr(consts, 'PICTURE_BYTES', header.memory() // 2)
+    with pytest.raises(BadImage, match='40×30 pixels as AVIF take more than'):
+        read_header(small)
+    with pytest.raises(BadImage, match='damaged'):
+        frame_pixels(data.replace(b'iloc', b'free', 1))
+
+
+@avif
+def test_values_in_the_exif_of_an_avif_are_not_read():
+    block = b'Exif\0\0II*\0' + struct.pack('<I', 8) + directory(2_000)
+    data = encoded(PHOTO, 'AVIF', exif=block + bytes(EACH))
+    assert peak(decode_with_pillow, data) < MOST
+    np.testing.assert_array_equal(decode_with_pillow(data), decode_with_pillow(encoded(PHOTO, 'AVIF')))
 
 
 def test_an_animated_png_is_read_as_its_first_picture():

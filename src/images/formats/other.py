@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from src.images.formats import tiff
+from src.images.formats import avif, tiff
 from src.images.formats.exif import orientation_of
 from src.images.formats.header import Header, header
 
@@ -32,7 +32,8 @@ def read(image: Image.Image, data: bytes) -> Header:
     elif kind == 'WEBP':
         kept = WEBP_LOSSLESS if _is_lossless(data) else WEBP
     elif kind == 'AVIF':
-        kept = AVIF
+        larger = max(1.0, avif.frame_pixels(data) / (width * height))
+        kept, pixel = AVIF * larger, pixel * larger
     elif kind == 'BMP' and image.info.get('compression'):
         if image.info['compression'] in (1, 2):  # run-length encoding
             kept, pixel, byte = RLE_BMP, RLE_NANOSECONDS, RLE_BYTE_NANOSECONDS

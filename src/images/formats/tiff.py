@@ -37,7 +37,7 @@ class _Entry(NamedTuple):
 def check(data: bytes) -> None:
     """Raise BadImage for directories that take long to read. Damage is left to the decoder."""
     order = '<' if data[:2] == b'II' else '>'
-    large = data[2:4] in (b'+\0', b'\0+')  # BigTIFF
+    large = data[2:4] == b'+\0'  # BigTIFF, which Pillow reads in this order of bytes only
     try:
         (begin,) = struct.unpack_from(order + ('Q' if large else 'I'), data, 8 if large else 4)
     except struct.error:
