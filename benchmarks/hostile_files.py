@@ -87,6 +87,56 @@ def float_tiff() -> bytes:
     )
 
 
+def same_values(number: int, size: int) -> bytes:
+    """A directory of TIFF and EXIF with so many values, all of them the same bytes, from the 8th on."""
+    entries = b''.join(struct.pack('<HHII', 1_000 + place, 7, size, 8) for place in range(number))
+    return struct.pack('<H', number) + entries + bytes(4)
+
+
+def exif_values() -> bytes:
+    """A JPEG of 700 kB whose EXIF names the same 300 kB 60,000 times."""
+    data, block = small_jpeg(), b'II*\0' + struct.pack('<I', 8) + same_values(60_000, 300_000)
+    parts = (block[at : at + 65_000] for at in range(0, len(block), 65_000))
+    segments = b''.join(struct.pack('>BBH', 255, 0xE1, len(part) + 8) + b'Exif\0\0' + part for part in parts)
+    return data[:2] + segments + data[20:]  # without JFIF, as Pillow then looks for the resolution in EXIF
+
+
+def directory_in_a_tiff() -> bytes:
+    """A TIFF whose EXIF names the same 10 MB 900 times."""
+    data = encoded(Image.new('L', (64, 64)), 'TIFF')
+    (begin,) = struct.unpack_from('<I', data, 4)
+    (count,) = struct.unpack_from('<H', data, begin)
+    entries = data[begin + 2 : begin + 2 + 12 * count]
+    inner = len(data) + 10_000_000
+    body = data + bytes(10_000_000) + same_values(900, 10_000_000)
+    pointer = struct.pack('<HHII', 34665, 4, 1, inner)
+    first = struct.pack('<H', count + 1) + entries + pointer + bytes(4)
+    return body[:4] + struct.pack('<I', len(body)) + body[8:] + first
+
+
+def animation() -> bytes:
+    """A PNG of 120 million pixels that says to be an animation, for which Pillow holds two pictures."""
+    data = encoded(flat('RGBA'), 'PNG', compress_level=1)
+    frame = struct.pack('>IIIIIHHBB', 0, SIDE, SIDE, 0, 0, 1, 1, 1, 1)
+    return data[:33] + chunk(b'acTL', struct.pack('>II', 2, 0)) + chunk(b'fcTL', frame) + data[33:]
+
+
+def lossless() -> bytes:
+    """A gray JPEG by prediction, of 144 million pixels that are all the same (ITU T.81, annex H)."""
+    side = 12_000
+    frame = struct.pack('>BHHB', 8, side, side, 1) + b'\1\x11\0'
+    parts = (0xC3, frame), (0xC4, b'\0\1' + bytes(15) + b'\0'), (0xDA, b'\1\1\0\1\0\0')
+    segments = b''.join(struct.pack('>BBH', 255, kind, len(body) + 2) + body for kind, body in parts)
+    return b'\xff\xd8' + segments + bytes(side * side // 8 + 1) + b'\xff\xd9'
+
+
+def frame_in_an_avif() -> bytes:
+    """An AVIF that says to have 64 x 64 pixels, with a frame of 81 million."""
+    data = encoded(flat(side=9_000), 'AVIF', speed=10)
+    at = data.index(b'ispe') + 8
+    return data[:at] + struct.pack('>II', 64, 64) + data[at + 8 :]
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     'padding.jpg': lambda: (b := small_jpeg())[:2] + b'\xff' * BODY + b[2:],
     'scans_1mb.jpg': lambda: scans(80_000, refining=False),
@@ -94,6 +144,8 @@ FILES: dict[str, Callable[[], bytes]] = {
     'scans_480.jpg': lambda: scans(480, refining=True),
     'photoshop.jpg': lambda: segments(0xED, b'Photoshop 3.0\0' + b'8BIM\0\0\0\0\0\0\0\0' * 5_000),
     'exif.jpg': lambda: segments(0xE1, b'Exif\0\0' + bytes(2_000)),
+    'exif_values.jpg': exif_values,
+    'lossless.jpg': lossless,
     'progressive.jpg': lambda: encoded(flat(), 'JPEG', progressive=True),
     'gray_400_megapixels.jpg': lambda: encoded(flat('L', 20_000), 'JPEG'),
     'tiny_chunks.png': lambda: chunks(b'tEXt', b'k\0v'),
@@ -101,11 +153,15 @@ FILES: dict[str, Callable[[], bytes]] = {
     'texts.png': lambda: chunks(b'zTXt', b'k\0\0' + zlib.compress(bytes(7_900_000), 9)),
     'rgb.png': lambda: encoded(flat(), 'PNG', compress_level=1),
     'rgba.png': lambda: encoded(flat('RGBA'), 'PNG', compress_level=1),
+    'animation.png': animation,
+    'wide.png': lambda: encoded(Image.new('RGB', (65_500, 1)), 'PNG'),
     'canvas.gif': lambda: gif(SIDE),
     'comment.gif': lambda: gif(64, b'!\xfe' + (b'\xff' + b'x' * 255) * (BODY // 256) + b'\0'),
     'float.tif': float_tiff,
     'values.tif': values_of_a_tiff,
+    'directory.tif': directory_in_a_tiff,
     'run_length.bmp': run_length_bmp,
     'large.webp': lambda: encoded(flat(), 'WEBP', method=0),
+    'frame.avif': frame_in_an_avif,
     'medium.webp': lambda: encoded(flat(side=4_400), 'WEBP', lossless=True, method=0, quality=0),
 }

@@ -3,9 +3,10 @@
     python -m benchmarks.mutated
     python -m benchmarks.mutated --graphs 100 --first 500 --keep folder
 
-Each graph is loaded as a backbone and tried, as a backbone in inference mode, and as a classifier that is
-given a picture. A child process does it, so that its end is seen. Prints how many of these ended how; those
-that did not end well are listed with their seeds, and `--keep` writes their graphs.
+Each graph is loaded as a backbone and tried, as a backbone in inference mode, as a classifier that is given a
+picture, as a table of layers, and as a network to look inside. A child process does it, so that its end is
+seen. Prints how many of these ended how; those that did not end well are listed with their seeds, and
+`--keep` writes their graphs.
 """
 
 from __future__ import annotations

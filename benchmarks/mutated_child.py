@@ -14,10 +14,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.mutated_bases import base
+from src.analysis.layer_table import rows_of_graph
 from src.common import errors
 from src.common.errors import UserError
+from src.common.tf1 import tf
 from src.graph.backbone_flags import Changes
 from src.graph.backbones import load_tried
+from src.graph.checks.accepted import faults_named
+from src.graph.frozen import load_network
+from src.graph.gradients.imported import feature_maps, import_network
 from src.images.decode import encode_jpeg
 from src.inference.predictor import load_model
 
@@ -30,6 +35,8 @@ def steps(path: Path, bottleneck: str) -> dict[str, Callable[[], object]]:
         'backbone': partial(load_tried, path, bottleneck),
         'inference': partial(load_tried, path, bottleneck, None, Changes(inference_mode=True)),
         'classify': partial(_classify, path),
+        'layers': partial(rows_of_graph, path),
+        'network': partial(_look_inside, path),
     }
 
 
@@ -55,6 +62,17 @@ def _classify(path: Path) -> None:
                 raise UserError(str(answer))
     finally:
         predictor.close()
+
+
+def _look_inside(path: Path) -> None:
+    """As the commands of `interpret` do: all layers of the network, and its output."""
+    model = load_network(path)
+    with tf.Graph().as_default(), tf.Session() as session:
+        layer = import_network(model)
+        pixels, output = layer(model.preprocessing.pixels), layer(model.output)
+        height, width = model.preprocessing.height, model.preprocessing.width
+        with faults_named(path):
+            session.run([output, *feature_maps(pixels, output)], {pixels: np.zeros((1, height, width, 3))})
 
 
 def _limit_memory() -> None:

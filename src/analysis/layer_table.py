@@ -21,6 +21,7 @@ from src.common.names import Model, resolve_model
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.batching import feed_batches
+from src.graph.checks.accepted import names_faults
 from src.graph.frozen import output_of
 from src.graph.graph_io import ancestors, inferred, read_graph, require_tensor, subgraph
 from src.graph.layer_list import Row, layer_rows
@@ -42,6 +43,7 @@ def rows_of_network(name: str, side: int, classes: int) -> list[Row]:
         return layer_rows(pixels, probabilities(logits_of(name, pixels, classes)))
 
 
+@names_faults
 def rows_of_graph(path: Path, start: str | None = None, end: str | None = None) -> list[Row]:
     """The layers of a frozen graph, from the tensor `start` (default: the resized pixels) to `end` (default:
     its output). Raises UserError for a file that is no graph, and for missing or unconnected tensors."""

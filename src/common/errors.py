@@ -18,6 +18,7 @@ DEBUG_FLAG = '--debug'
 # Flags that discard finished work: to resume, the next call has to leave them out.
 BEGIN_ANEW = ('--fresh', '--overwrite')
 LONGEST_REASON = 300  # characters
+LONGEST_LINE = 2_000  # characters of an error line
 LONGEST_SEARCHED = 5_000  # of an error's text, in which TensorFlow may quote all weights of a graph
 
 # Disk and permission errors, which the user can fix. TensorFlow's errors end in the same words.
@@ -162,9 +163,18 @@ def _resuming() -> str:
     return f'; finished work is kept, the same command{without} continues from there'
 
 
+def _one_line(text: str) -> str:
+    """The text as a line of some LONGEST_LINE characters, whose middle is left out. Parts of it come from
+    files of others: what is not printable, such as escape sequences of terminals, is escaped."""
+    line = ' '.join(text.split())
+    if len(line) > LONGEST_LINE:
+        line = f'{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}'
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in line)
+
+
 def _complain(line: str, code: int) -> int:
     with contextlib.suppress(OSError):  # if standard error cannot be written, there is still the exit code
         if debugging():
             traceback.print_exc()
-        print(' '.join(commands.as_typed(line).split()), file=sys.stderr)
+        print(_one_line(commands.as_typed(line)), file=sys.stderr)
     return code

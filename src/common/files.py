@@ -17,6 +17,8 @@ from src.common.errors import UserError, disk_fault
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MOST_TEXT = 500_000_000  # bytes of a text file: a list of some million photos
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -94,6 +96,17 @@ def write_json(path: Path, value: Any) -> None:
         stream.write('\n')
 
 
+def read_text(path: Path, errors: str = 'surrogateescape') -> str:
+    """The text in a UTF-8 file, without its byte order mark. `errors`: of decoding; file names on Linux may
+    be any bytes. Raises OSError, UnicodeError, and UserError for more than MOST_TEXT bytes, as devices have.
+    """
+    with Path(path).open('rb') as stream:
+        data = stream.read(MOST_TEXT + 1)
+    if len(data) > MOST_TEXT:
+        raise UserError(f'{paths.shown(path)} has more than {human_size(MOST_TEXT)}, which is no such text')
+    return io.TextIOWrapper(io.BytesIO(data), encoding='utf-8-sig', errors=errors).read()
+
+
 def read_json(path: Path, kind: Any = Any, remedy: str = '') -> Any:
     """The value in a JSON file, which is to be of a kind (`shapes.fault_of`).
 
@@ -101,7 +114,7 @@ def read_json(path: Path, kind: Any = Any, remedy: str = '') -> Any:
     and if it cannot be read.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding='utf-8', errors='surrogateescape'))
+        value = json.loads(read_text(path))
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     except (ValueError, RecursionError) as error:

@@ -61,13 +61,16 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
 def read_findings(path: Path) -> list[Finding]:
     """The findings in a CSV file. Raises UserError if it is missing or not such a file."""
     try:
-        text = Path(path).read_text(encoding='utf-8-sig', errors='surrogateescape')
+        text = files.read_text(path)
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     rows = csv.DictReader(io.StringIO(text, newline=''))
     if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
         raise UserError(f'{paths.shown(path)} is not a list of findings: the column {missing[0]} is missing')
-    return [_finding(row, rows.line_num, path) for row in rows]
+    try:
+        return [_finding(row, rows.line_num, path) for row in rows]
+    except csv.Error as error:
+        raise UserError(f'{paths.shown(path)} is not a list of findings: {error}') from error
 
 
 def _text(value: str | float) -> str:

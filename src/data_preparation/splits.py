@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from src.common import consts, paths
+from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import progress
@@ -138,8 +138,7 @@ def read_list(path: Path) -> set[str]:
     """The paths in a list of photos, one a line; './a/b.jpg', as `find` writes it, is 'a/b.jpg'. Raises
     UserError when the list cannot be read."""
     try:
-        # File names on Linux may be any bytes, and editors on Windows write a byte order mark.
-        lines = Path(path).read_text(encoding='utf-8-sig', errors='surrogateescape').split('\n')
+        lines = files.read_text(path).split('\n')
     except OSError as error:
         raise UserError(f'cannot read the list {paths.shown(path)}: {error.strerror}') from error
     return {PurePosixPath(line.strip()).as_posix() for line in lines if line.strip()}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from src.common.tf1 import tf
 from src.graph.checks.accepted import import_graph
+from src.graph.checks.constants import array_of
 from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
 from src.graph.preprocessing.find import Preprocessing
 
@@ -74,7 +75,7 @@ def _free_batch(reshape: tf.NodeDef, nodes: dict[str, tf.NodeDef]) -> list[tf.No
     shape = nodes.get(node_of(reshape.input[1]))
     if shape is None or shape.op != 'Const':
         return []
-    sizes = tf.make_ndarray(shape.attr['value'].tensor).ravel()
+    sizes = array_of(shape).ravel()
     if len(sizes) < 2 or sizes[0] != 1 or -1 in sizes:
         return []
     sizes = sizes.copy()

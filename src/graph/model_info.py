@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from src.common import paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.shapes import Count, fault_of
 from src.common.tf1 import tf
@@ -82,7 +82,7 @@ def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
 def labels_in(path: Path) -> list[str]:
     """The class names in a text file, one a line in output order. Raises UserError when it cannot be read."""
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        lines = files.read_text(path, 'strict').splitlines()
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror}') from error
     except UnicodeError as error:
@@ -109,7 +109,9 @@ def views_in(info: dict[str, Any]) -> int:
 
 
 def _constant(graph_def: tf.GraphDef, name: str):
-    from src.graph.graph_io import nodes_by_name  # reading a file of labels does without
+    # Reading a file of labels does without these.
+    from src.graph.checks.constants import array_of
+    from src.graph.graph_io import nodes_by_name
 
     node = nodes_by_name(graph_def).get(name)
-    return tf.make_ndarray(node.attr['value'].tensor) if node and node.op == 'Const' else None
+    return array_of(node) if node and node.op == 'Const' else None

@@ -20,7 +20,7 @@ from PIL import Image
 from src.common import consts
 from src.common.process.budget import Budget
 from src.images.faults import BadImage, only_bad_image
-from src.images.formats.header import Header
+from src.images.formats.header import COLUMN, Header
 from src.images.formats.rgb import upright_rgb
 from src.images.headers import opened, read_header
 
@@ -32,7 +32,8 @@ DECODING = Budget(consts.DECODING_BYTES, consts.PICTURE_BYTES)
 def charged(header: Header, ratio: int = 1) -> AbstractContextManager[None]:
     """Inside, the memory that the picture takes at a ratio is held in the budget of this process; waits for
     others to give theirs back. Inside another `charged` of the same thread it does nothing."""
-    return DECODING.held(header.memory(max(ratio, header.least_ratio)), header.seconds)
+    ratio = max(ratio, header.least_ratio)
+    return DECODING.held(max(header.memory(ratio), COLUMN * header.width // ratio), header.seconds)
 
 
 def decode_with_pillow(data: bytes, ratio: int = 1, header: Header | None = None) -> np.ndarray:

@@ -33,13 +33,14 @@ from src.images.faults import (
     only_bad_image,
     reads_avif,
 )
-from src.images.formats import gif, jpeg, other, png, tiff
+from src.images.formats import avif, gif, jpeg, other, png, tiff
 from src.images.formats.header import Header
 
 # Only these: Pillow also opens formats for which it starts other programs (EPS).
 # JPEG includes MPO, several JPEGs in one file, which many phones write as .jpg: the first is taken.
 FORMATS = ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP', 'TIFF')  # and AVIF, if this Pillow reads it
 
+MAX_SIDE = 65_500  # libjpeg's limit; resizing holds rows of the full width of all other pictures too
 LARGE_JPEG = 4  # a JPEG may have so many times the pixels of other pictures, as libjpeg divides its sides
 
 # Pillow warns on standard error about every malformed tag, and about large pictures, for which
@@ -69,14 +70,17 @@ def read_header(data: bytes) -> Header:
 
 
 def check(header: Header) -> None:
-    """Raise BadImage for a picture without pixels, with more than consts.MAX_IMAGE_PIXELS (LARGE_JPEG times
-    as many for a JPEG), or that takes more than consts.PICTURE_BYTES or consts.PICTURE_SECONDS to decode."""
+    """Raise BadImage for a picture without pixels, with a side of more than MAX_SIDE, with more than
+    consts.MAX_IMAGE_PIXELS (LARGE_JPEG times as many for a JPEG), or that takes more than
+    consts.PICTURE_BYTES or consts.PICTURE_SECONDS to decode."""
     width, height = header.width, header.height
     if width < 1 or height < 1:
         raise BadImage('damaged')
     most = consts.MAX_IMAGE_PIXELS * (LARGE_JPEG if header.format == 'JPEG' else 1)
     if width * height > most:
         raise BadImage(f'{width:,}×{height:,} pixels, more than the limit of {most:,}: make it smaller')
+    if max(width, height) > MAX_SIDE:
+        raise BadImage(f'{width:,}×{height:,} pixels, a side of more than {MAX_SIDE:,}: make it smaller')
     if header.memory(header.least_ratio) > consts.PICTURE_BYTES:
         megabytes = consts.PICTURE_BYTES // 1_000_000
         raise BadImage(
@@ -93,13 +97,15 @@ def opened(data: bytes, heavy: bool = False) -> Image.Image:
     A JPEG or PNG is not checked here: `read_header` does that.
     """
     if data.startswith(JPEG_START):  # `Image.open` imports five plugins, and has its own limit of pixels
-        return JpegImageFile(io.BytesIO(jpeg.without_metadata(data) if heavy else data))
+        return JpegImageFile(io.BytesIO(jpeg.without_metadata(data)))
     if data.startswith(PNG_START):
         data = png.without_metadata(data) if heavy else data
     elif data.startswith(b'GIF'):
         data = gif.without_extensions(data)
     elif data.startswith((b'II', b'MM')):
         tiff.check(data)
+    elif data[4:8] == b'ftyp':
+        data = avif.without_exif(data)
     try:
         return Image.open(io.BytesIO(data), formats=(*FORMATS, *(('AVIF',) if reads_avif() else ())))
     except UnidentifiedImageError as error:

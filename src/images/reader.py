@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ import numpy as np
 from src.common import consts
 from src.common.tf1 import tf
 from src.graph.batching import pixels_of_many
-from src.graph.checks.accepted import import_graph
+from src.graph.checks.accepted import import_graph, said
 from src.graph.graph_io import node_of, subgraph
 from src.graph.preprocessing.find import Preprocessing, parts_of
 from src.graph.preprocessing.pictures import as_pixels
@@ -94,12 +94,13 @@ class ImageReader:
 
     def resize(self, pixels: np.ndarray) -> np.ndarray:
         """Preprocess a decoded picture [h, w, 3] uint8 as the graph does. Returns [height, width, 3] float32.
-        Raises BadImage for a picture of which consts.PICTURE_BYTES
-        would not hold the pixels as float32."""
+        Raises BadImage for a picture of which consts.PICTURE_BYTES would not hold the pixels as float32, and
+        for one of a size that the graph does not take."""
         most = consts.PICTURE_BYTES // RESIZED
         if pixels.size > 3 * most:
             raise BadImage(f'more than {most:,} pixels')
-        return self._from_pixels(pixels)[0]
+        with _refusals():
+            return self._from_pixels(pixels)[0]
 
     def as_in_graph(self, header: Header, most_pixels: int = consts.MAX_IMAGE_PIXELS) -> bool:
         """Whether the graph, fed with the encoded picture itself, computes the pixels that `read` returns,
@@ -158,7 +159,17 @@ class ImageReader:
                 return self._session.run(names, {scope + self._preprocessing.image: data})
             ratio = 1  # as `read` does
         decoded = decode_with_pillow(data, ratio, header)
-        return self._session.run(tensors, {self._preprocessing.decoded: decoded})
+        with _refusals():
+            return self._session.run(tensors, {self._preprocessing.decoded: decoded})
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Inside, a graph's refusal of a decoded picture is raised as BadImage."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise BadImage(f'the graph does not take it: {said(error)}') from error
 
 
 class _Part(NamedTuple):

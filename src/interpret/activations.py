@@ -27,7 +27,7 @@ from src.common.tf1 import tf
 from src.drawing.grids import Cell, grid
 from src.drawing.overlays import heat_colors
 from src.graph.gradients.imported import feature_maps, import_network, main_layers
-from src.interpret.opened import Opened, Picture, add_model, add_out, folder_of, open_network
+from src.interpret.opened import Opened, Picture, add_model, add_out, folder_of, names_faults, open_network
 from src.interpret.page import Section, write_page
 
 CHANNELS = 64  # drawn of each layer, without --channels
@@ -97,6 +97,7 @@ def draw_layer(
     return note
 
 
+@names_faults
 def activations(opened: Opened, image: Path, patterns: Sequence[str], most: int, folder: Path) -> list[Path]:
     """Write a PNG for each layer, and the page. Returns their paths, the page last. Raises UserError as
     `layers_of` does, and for a file that is no picture."""

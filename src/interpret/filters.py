@@ -24,12 +24,13 @@ from src.common.tf1 import tf
 from src.graph.gradients.imported import import_network, is_feature_map
 from src.interpret.ascent import PIXEL_STEPS, SPECTRUM_STEPS, from_pixels, from_spectrum
 from src.interpret.channel_report import Channel, summary, write_report
-from src.interpret.opened import Opened, add_model, add_out, folder_of, open_network
+from src.interpret.opened import Opened, add_model, add_out, folder_of, names_faults, open_network
 
 MOST_CHANNELS = 64  # without --channels
 LARGEST_SIDE = 128  # without --side
 
 
+@names_faults
 def channels_of(
     opened: Opened, layer: str, wanted: Sequence[int] | None = None, side: int | None = None
 ) -> list[Channel]:

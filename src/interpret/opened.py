@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from src.common import paths
 from src.common.errors import UserError
 from src.common.names import Model, resolve_model
+from src.graph.checks.accepted import faults_named
 from src.graph.frozen import FrozenGraph, load_network
 from src.graph.joined.facts import members
 from src.images.decode import decode_with_pillow
@@ -20,6 +24,7 @@ from src.images.reader import ImageReader
 from src.records.age import remark_on_age
 from src.records.next_commands import frozen_model
 
+Seen = TypeVar('Seen')
 MODEL_HELP = 'name of a model, or path of a frozen graph: a classifier, or a backbone'
 
 
@@ -75,8 +80,27 @@ def open_network(model: Model) -> Opened:
             'its own .pb file'
         )
     reader = ImageReader(network.graph_def, network.preprocessing)
-    black, white = (float(reader.resize(np.full((8, 8, 3), value, np.uint8)).mean()) for value in (0, 255))
+    try:
+        black, white = (
+            float(reader.resize(np.full((8, 8, 3), value, np.uint8)).mean()) for value in (0, 255)
+        )
+    except BadImage as fault:
+        raise UserError(
+            f'{paths.shown(frozen)} does not run on a picture of 8 x 8 pixels: {fault}'
+        ) from fault
     return Opened(model.name, network, reader, black, white)
+
+
+def names_faults(look: Callable[..., Seen]) -> Callable[..., Seen]:
+    """Decorator of functions whose first argument is an Opened: what TensorFlow says when its network does
+    not run is raised as a UserError."""
+
+    @wraps(look)
+    def looking(opened: Opened, *args, **options) -> Seen:
+        with faults_named(opened.model.path):
+            return look(opened, *args, **options)
+
+    return looking
 
 
 def add_model(made: argparse.ArgumentParser) -> None:

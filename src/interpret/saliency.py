@@ -24,7 +24,7 @@ from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import next_step, progress, say, wrote
 from src.interpret.attribution import Attributions
-from src.interpret.opened import Opened, Picture, add_model, add_out, folder_of, open_network
+from src.interpret.opened import Opened, Picture, add_model, add_out, folder_of, names_faults, open_network
 from src.interpret.perturbation import Verdict, judge
 
 
@@ -103,6 +103,7 @@ def _plain(label: str) -> str:
     return ' '.join(label.replace('_', ' ').lower().split())
 
 
+@names_faults
 def saliency(opened: Opened, path: Path, wanted: str | None, folder: Path) -> list[Path]:
     """Write the pictures and the page about one picture. Returns the paths. Raises UserError for a network
     without class probabilities, and for a class that it does not have."""

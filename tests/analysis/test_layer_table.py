@@ -130,3 +130,15 @@ def test_what_is_neither_a_network_nor_a_model_is_refused():
         layer_table.main(['nowhere.pb'])
     with pytest.raises(SystemExit):
         layer_table.main([])
+
+
+def test_what_tensorflow_says_names_the_file(tmp_path):
+    with tf.Graph().as_default() as graph:
+        given = tf.placeholder(tf.float32, [None, 4], 'given')
+        tf.nn.softmax(tf.matmul(given, tf.ones([4, 3])), name='softmax')
+        graph_def = graph.as_graph_def()
+    weights = next(node for node in graph_def.node if node.op == 'Const')
+    weights.attr['value'].tensor.tensor_shape.dim[0].size = 5
+    path = write_graph(graph_def, tmp_path / 'five.pb')
+    with pytest.raises(UserError, match=r'TensorFlow does not accept .*five\.pb: '):
+        rows_of_graph(path, 'given:0')

@@ -12,7 +12,7 @@ from benchmarks.mutated_bases import NAMES, base
 from benchmarks.mutations import MUTATIONS
 from benchmarks.mutations import mutated as mutated_bytes
 
-STEPS = ('backbone', 'inference', 'classify')
+STEPS = ('backbone', 'inference', 'classify', 'layers', 'network')
 SMALL = tuple(name for name in NAMES if name != 'pocket')
 
 
@@ -22,6 +22,14 @@ def test_fifty_mutated_graphs_answer_or_are_refused_in_one_line():
     assert [one for one in found if one.kind not in GOOD] == []
     assert {one.kind for one in found} == set(GOOD)
     assert all(one.text and '\n' not in one.text for one in found if one.kind == 'refused')
+
+
+def test_graphs_that_were_once_unexpected():
+    """An image that no tensor depends on, a predicate of several values, and weights of another size than
+    their shape."""
+    found = list(outcomes([443, 706, 832, 971]))
+    assert len(found) == 4 * len(STEPS)
+    assert [one for one in found if one.kind not in GOOD] == []
 
 
 def test_the_same_seed_gives_the_same_bytes_and_others_others():
@@ -68,4 +76,6 @@ def test_the_graphs_answer_before_they_are_mutated(name, tmp_path):
         'backbone': 'refused' if training else 'answers',
         'inference': 'answers' if training else 'refused',
         'classify': 'answers',
+        'layers': 'answers',
+        'network': 'answers',
     }

@@ -125,3 +125,19 @@ def test_many_pictures_at_once_equal_those_read_one_by_one():
             else:
                 np.testing.assert_allclose(answer, reader.read(data), atol=1e-3)
     reader.close()
+
+
+def test_a_picture_of_a_size_that_the_graph_does_not_take_is_a_bad_image():
+    """A graph that was frozen with the decoder behind a Reshape, for pictures of one size."""
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.string, [], 'DecodeJpeg/contents')
+        decoded = tf.image.decode_jpeg(image, channels=3, name='DecodeJpeg')
+        fixed = tf.reshape(tf.cast(decoded, tf.float32), [1, 40, 60, 3])
+        tf.image.resize_bilinear(fixed, [20, 30], name='ResizeBilinear')
+    names = 'DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0'
+    reader = ImageReader(graph.as_graph_def(), Preprocessing(*names, 20, 30))
+    assert reader.read(encoded(photo(60, 40))).shape == (20, 30, 3)
+    for data in (encoded(photo(50, 40)), encoded(photo(50, 40), 'GIF')):
+        with pytest.raises(BadImage, match='the graph does not take it: '):
+            reader.read(data)
+    reader.close()

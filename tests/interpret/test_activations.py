@@ -11,6 +11,7 @@ from PIL import Image
 from src.common import paths
 from src.common.errors import UserError
 from src.common.names import resolve_model
+from src.graph.graph_io import nodes_by_name, read_graph, write_graph
 from src.interpret import activations
 from src.interpret.opened import open_network
 from tests.interpret.networks import color_classifier, spot
@@ -85,3 +86,16 @@ def test_a_layer_that_does_not_exist_names_similar_ones(tmp_path, picture):
         activations.main([str(paths.POCKET_DOGS), str(picture), '--layers', 'conv5/Relu'])
     with pytest.raises(UserError, match=r"no feature map 'nothing\*'; similar: "):
         activations.main([str(paths.POCKET_DOGS), str(picture), '--layers', 'conv_5/*', 'nothing*'])
+
+
+def test_a_network_that_does_not_run_is_named(tmp_path, picture):
+    path = color_classifier(tmp_path / 'broken.pb')
+    graph_def = read_graph(path)
+    nodes = nodes_by_name(graph_def)
+    nodes['kernel'].attr['value'].tensor.tensor_content = np.full((4, 4, 3, 4), np.nan, np.float32).tobytes()
+    nodes['Relu'].op = 'CheckNumerics'
+    nodes['Relu'].attr['message'].s = b'no numbers'
+    write_graph(graph_def, path)
+    opened = open_network(resolve_model(str(path)))
+    with pytest.raises(UserError, match=r'broken\.pb does not run: .*no numbers'):
+        activations.activations(opened, picture, ['Relu'], 3, tmp_path / 'out')

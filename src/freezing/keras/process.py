@@ -42,6 +42,11 @@ def ask(folder: Path, **request: Any) -> dict[str, Any]:
         )
         log.seek(0)
         text = log.read().decode('utf-8', 'replace')
+    if ended.returncode < 0:
+        raise UserError(
+            f'the process of Keras was ended by signal {-ended.returncode}: the file is damaged, or there is '
+            'not enough memory'
+        )
     if ended.returncode:
         last = next(
             (line for line in reversed(text.splitlines()) if line.strip()), f'exit code {ended.returncode}'

@@ -1,6 +1,6 @@
 """A classifier that a user saved with Keras: .keras or .h5. Runs in the process of Keras (child.py).
 
-Code in such a file is never run: Lambda layers are refused.
+Code in such a file is never run: Lambda layers, and others that hold programs, are refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from src.common.shapes import fault_of
 from src.common.tf1 import tf
 from src.freezing.keras.tracing import concrete, ending, layers_of
 
+MOST_CONFIG = 50_000_000  # bytes
+# Layers that hold Python, a pickled module of PyTorch, or a graph in a file elsewhere.
+WITH_CODE = ('Lambda', 'TorchModuleWrapper', 'TFSMLayer', 'JaxLayer', 'FlaxLayer')
 HDF5 = b'\x89HDF\r\n\x1a\n'  # https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html
 
 
@@ -99,7 +102,7 @@ def _config(file: Path) -> dict[str, Any]:
             text = _config_of_hdf5(file)
         elif zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
-                text = archive.read('config.json') if 'config.json' in archive.namelist() else None
+                text = _text(archive) if 'config.json' in archive.namelist() else None
         else:
             raise UserError(f'{shown} is no Keras model: neither a .keras file (zip) nor HDF5')
         if text is None:
@@ -115,6 +118,12 @@ def _config(file: Path) -> dict[str, Any]:
         raise UserError(f'{shown} is damaged: {first_line(error)}') from error
 
 
+def _text(archive: zipfile.ZipFile) -> bytes:
+    if archive.getinfo('config.json').file_size > MOST_CONFIG:
+        raise ValueError(f'its configuration has more than {MOST_CONFIG:,} bytes')
+    return archive.read('config.json')
+
+
 def _config_of_hdf5(file: Path) -> str | bytes | None:
     import h5py
 
@@ -123,20 +132,20 @@ def _config_of_hdf5(file: Path) -> str | bytes | None:
 
 
 def _with_code(config: Any) -> Iterator[str]:
-    """The names of Lambda layers, and of other parts of a configuration that hold Python code."""
-    if isinstance(config, dict):
-        if config.get('class_name') in ('Lambda', '__lambda__'):
-            inner = config.get('config')
-            yield (
-                f'the Lambda layer {inner.get("name", "")}'.strip()
-                if isinstance(inner, dict)
-                else 'a function'
-            )
-        for value in config.values():
-            yield from _with_code(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _with_code(value)
+    """The names of layers that hold Python code or other programs, and of other parts of a configuration that
+    do."""
+    waiting = [config]
+    for value in waiting:
+        if isinstance(value, dict):
+            kind, inner = value.get('class_name'), value.get('config')
+            if kind == '__lambda__':
+                yield 'a function'
+            elif kind in WITH_CODE:
+                name = inner.get('name', '') if isinstance(inner, dict) else ''
+                yield f'the {kind} layer {name}'.strip()
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 def _require_classifier(model: Any, file: Path) -> None:

@@ -9,11 +9,16 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import numpy as np
+
+from src.common.errors import first_line
 from src.common.tf1 import tf
+from src.graph.checks.accepted import NotAccepted
 
 # A constant may be larger than its values in the file, as the last one is repeated: up to so many bytes.
 MOST_REPEATED = 1 << 28
 LARGE = 16_384  # bytes
+TEXT_BYTES = 24  # that TensorFlow holds for a text, beside its characters
 # Fields of TensorProto for the values of dtypes; all other dtypes are in `int_val` (tensor.proto).
 FIELDS = {
     'float32': 'float_val',
@@ -43,6 +48,15 @@ def fault_of_constant(node: tf.NodeDef) -> str:
     return _fault_of_size(tensor, size, field)
 
 
+def array_of(node: tf.NodeDef) -> np.ndarray:
+    """The value of a Const node. Raises NotAccepted if the file does not hold as many numbers as its shape
+    says, which `fault_of_constant` leaves open for weights."""
+    try:
+        return tf.make_ndarray(node.attr['value'].tensor)
+    except (ValueError, TypeError) as error:
+        raise NotAccepted(f'the constant {node.name} is damaged: {first_line(error)}') from error
+
+
 @cache
 def _kind(number: int) -> tuple[int, str | None]:
     """The bytes of a value of a dtype, and the field for values; (0, None) for what no constant can be."""
@@ -53,7 +67,7 @@ def _kind(number: int) -> tuple[int, str | None]:
     if dtype in (tf.resource, tf.variant) or dtype._is_ref_dtype:
         return 0, None
     if dtype == tf.string:
-        return 1, 'string_val'
+        return TEXT_BYTES, 'string_val'
     field = 'float8_val' if dtype.name.startswith('float8') else FIELDS.get(dtype.name, 'int_val')
     return dtype.size, field
 

@@ -10,6 +10,7 @@ as many threads. Each thread that calls `run` takes a free interpreter; they are
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import threading
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from src.common import errors, paths
 from src.common.errors import UserError, first_line
 from src.graph.lite.package import read_model
+from src.graph.lite.trial import require_running
 
 EXTRA, PACKAGE = 'lite', 'ai_edge_litert'
 CORES = os.cpu_count() or 1
@@ -49,15 +51,17 @@ class Interpreters:
 
     `shape` is that of the pixels of one picture, and `width` the number of values for each.
 
-    Raises UserError when LiteRT is missing, for a damaged file (`package.read_model`), and for a file that
-    LiteRT does not accept or whose model is not one from pixels [1, height, width, 3] float32 to [1, width]
-    float32.
+    Raises UserError when LiteRT is missing, for a damaged file (`package.read_model`, `trial`), and for one
+    that LiteRT does not accept or whose model is not one from pixels [1, height, width, 3] float32 to
+    [1, width] float32.
     """
 
     def __init__(self, model: Path, most: int = CORES):
         errors.require_packages(EXTRA, PACKAGE)
         self._path = Path(model)
-        self._model = read_model(self._path)  # once for all interpreters
+        self._model, known = read_model(self._path)  # once for all interpreters
+        if not known and multiprocessing.parent_process() is None:  # a process of a server may end
+            require_running(self._path)
         self._free: list = []
         self._places = threading.Semaphore(most)
         first = self._new()

@@ -100,8 +100,9 @@ def read_package(path: Path) -> Package:
     return Package(path, labels or (labels_in(beside) if beside.exists() else []), info)
 
 
-def read_model(path: Path) -> bytes:
-    """The content of a .tflite file, for LiteRT, which crashes on some damaged models.
+def read_model(path: Path) -> tuple[bytes, bool]:
+    """The content of a .tflite file, for LiteRT, which crashes on some damaged models; and whether the
+    SHA-256 in its facts says that it is not damaged.
 
     Raises UserError when the file cannot be read, its facts are damaged, or its model is not the one whose
     SHA-256 they have. Files of other makers have none.
@@ -115,7 +116,7 @@ def read_model(path: Path) -> bytes:
     noted = _of_lite(info).get(MODEL_SHA256)
     if noted is not None and hashlib.sha256(memoryview(content)[:size]).hexdigest() != noted:
         raise UserError(f'{paths.shown(path)} is damaged: export it again')
-    return content
+    return content, noted is not None
 
 
 def _of_lite(info: dict[str, Any]) -> dict[str, Any]:

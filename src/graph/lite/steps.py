@@ -21,6 +21,7 @@ import numpy as np
 from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph.checks.constants import array_of
 from src.graph.graph_io import node_of, nodes_by_name
 from src.graph.lite.package import PREPROCESSING
 from src.graph.preprocessing.find import Preprocessing, parts_of
@@ -108,7 +109,7 @@ def _step(nodes: dict[str, tf.NodeDef], node: tf.NodeDef, path: Path) -> tuple[l
 def _is_partial(nodes: dict[str, tf.NodeDef], inputs: list[str]) -> bool:
     """Whether ScaleAndTranslate has a fixed scale or moves the picture. `tf.image.resize` does neither."""
     scale, translation = (nodes[node_of(name)] for name in inputs[2:4])
-    moves = translation.op == 'Const' and tf.make_ndarray(translation.attr['value'].tensor).any()
+    moves = translation.op == 'Const' and array_of(translation).any()
     return scale.op == 'Const' or bool(moves)
 
 
@@ -131,7 +132,7 @@ def _constant(node: tf.NodeDef) -> float | list[float] | None:
     """The value of a constant: a number, or one for each channel."""
     if node.op != 'Const':
         return None
-    value = tf.make_ndarray(node.attr['value'].tensor)
+    value = array_of(node)
     if value.dtype != np.float32 or value.size not in (1, 3):
         return None
     return value.item() if value.size == 1 else value.ravel().tolist()

@@ -145,7 +145,7 @@ class _Probe:
         """The values of the tensors that are uint8 or floating point, for one encoded picture. Raises
         UserError when the graph does not run on it."""
         with tf.Graph().as_default() as graph, tf.Session() as session:
-            import_graph(subgraph(self.graph_def, tensors), name='')
+            import_graph(subgraph(self.graph_def, [*tensors, self.image.name]), name='')
             found = [graph.get_tensor_by_name(tensor) for tensor in tensors]
             found = [t for t in found if t.dtype == tf.uint8 or t.dtype.is_floating]
             image = graph.get_tensor_by_name(f'{self.image.name}:0')

@@ -49,7 +49,7 @@ def _predicate(nodes: dict[str, tf.NodeDef], tensor: str) -> bool | None:
         if None in given:
             return None
         return {'LogicalNot': not given[0], 'LogicalAnd': all(given), 'LogicalOr': any(given)}[node.op]
-    return None if value is None or value.dtype != bool else bool(value)
+    return None if value is None or value.dtype != bool or value.size != 1 else bool(value)
 
 
 def _dead(graph_def: tf.GraphDef, taken: dict[str, int]) -> set[str]:

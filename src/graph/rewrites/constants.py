@@ -6,17 +6,18 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.graph.checks.accepted import import_graph
+from src.graph.checks.constants import array_of
 from src.graph.graph_io import node_of, subgraph, with_nodes
 
 MAX_GROWTH = 16_384  # bytes by which folding one node may enlarge the graph: a vector of 4,096 numbers
 
 
 def value_of(nodes: dict[str, tf.NodeDef], tensor: str) -> np.ndarray | None:
-    """The value of a constant tensor; None for any other tensor."""
+    """The value of a constant tensor; None for any other tensor. Raises NotAccepted for a damaged one."""
     node = nodes.get(node_of(tensor))
     if node is None or node.op != 'Const' or tensor.startswith('^'):
         return None
-    return tf.make_ndarray(node.attr['value'].tensor)
+    return array_of(node)
 
 
 def constant(name: str, value: np.ndarray) -> tf.NodeDef:

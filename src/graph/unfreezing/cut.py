@@ -16,6 +16,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 from src.graph.backbones import Backbone, flat
+from src.graph.checks.constants import array_of
 from src.graph.graph_io import free_name, inferred, node_of, nodes_by_name, subgraph, with_nodes
 from src.graph.unfreezing.choice import KINDS, PASS_ON, constant_behind, reached
 
@@ -160,7 +161,7 @@ def import_with_weights(
 
 def weight_of(node: tf.NodeDef) -> np.ndarray:
     """The value of a constant as float32."""
-    return tf.make_ndarray(node.attr['value'].tensor).astype(np.float32)
+    return array_of(node).astype(np.float32)
 
 
 def _constant(nodes: dict[str, tf.NodeDef], node: tf.NodeDef) -> str | None:

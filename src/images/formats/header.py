@@ -9,6 +9,7 @@ from src.common import consts
 RATIOS = (1, 2, 4, 8)  # by which the sides can be divided: libjpeg does it while it decodes
 RESIZED = 15  # bytes for each decoded pixel: 3 of uint8, and 12 of float32, which TensorFlow resizes
 DECODED = 3
+COLUMN = 7_200  # bytes for each pixel of the width: resizing first makes 300 rows of float32, and a copy
 
 
 class Header(NamedTuple):
@@ -25,7 +26,7 @@ class Header(NamedTuple):
     kept: float = 4  # bytes that a decoder holds for each pixel of the picture, whatever the ratio
     made: float = 0  # bytes for each pixel that is left at a ratio, beside the result
     seconds: float = 0  # CPU time that decoding takes
-    heavy: bool = False  # there is more metadata than decoders can pass over fast
+    heavy: bool = False  # a PNG with more metadata than decoders can pass over fast, or an animation
 
     def memory(self, ratio: int = 1) -> int:
         """Bytes that it takes to decode the picture with its sides divided by `ratio`, and to resize it."""

@@ -22,13 +22,11 @@ MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]')
 # Bytes between two segments of the header; encoders write none, or some bytes of padding.
 MOST_STRAY = 1 << 16
 MOST_SEGMENTS = 5_000  # 65 kB each; those of a phone's photo with a depth map are some hundreds
-# Pillow goes through the segments in Python, and copies some of them many times.
-LIGHT_SEGMENTS, LIGHT_BYTES = 64, 1 << 20
 
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame; holds the size
 _HUFFMAN_SOF_MARKERS = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive; some decoders read no others
 _PROGRESSIVE_SOF_MARKERS = (0xC2, 0xC6, 0xCA, 0xCE)
-_ARITHMETIC_SOF_MARKERS = (0xC9, 0xCA, 0xCB)
+_ARITHMETIC_SOF_MARKERS = (0xC9, 0xCA)
 _EOI, _SOS, _APP0, _APP1, _APP14, _APP15, _COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 
 PIXEL_SECONDS, BYTE_SECONDS = 12e-9, 12e-9  # of inverse DCT and colors; of the entropy coding
@@ -41,11 +39,11 @@ def read(data: bytes) -> Header:
     TensorFlow and Pillow use the same library for JPEG and leave the color space of three components to it,
     so they agree on all of them. Four components they invert by different rules.
     """
-    frame, orientation, scans, number = None, None, 0, 0
+    frame, orientation, scans = None, None, 0
     try:
         for marker, at in segments(data):
             if marker == _SOS and not scans:
-                in_first_scan, heavy = data[at + 4], number > LIGHT_SEGMENTS or at > LIGHT_BYTES
+                in_first_scan = data[at + 4]
                 scans = 1
                 if frame and frame[0] not in _PROGRESSIVE_SOF_MARKERS and in_first_scan == frame[4]:
                     break  # decoders take no second scan
@@ -58,7 +56,6 @@ def read(data: bytes) -> Header:
                 factors = data[at + 11 : at + 10 + 3 * frame[4] : 3]
             elif marker == _APP1 and orientation is None and data[at + 4 : at + 10] == b'Exif\0\0':
                 orientation = orientation_of(data[at + 10 : at + 2 + (data[at + 2] << 8 | data[at + 3])])
-            number += 1
     except (IndexError, struct.error):
         raise BadImage('truncated') from None
     if frame is None or not scans:
@@ -66,6 +63,10 @@ def read(data: bytes) -> Header:
     if scans > consts.MAX_SCANS:
         raise BadImage(f'a JPEG of more than {consts.MAX_SCANS:,} scans: save it anew')
     sof, bits, height, width, components = frame
+    if sof not in _HUFFMAN_SOF_MARKERS + _ARITHMETIC_SOF_MARKERS:
+        # Hierarchical ones are read by no decoder. Pillow decodes lossless ones, and writes beyond its memory
+        # for one whose sides are to be divided.
+        raise BadImage('a JPEG of a kind that is not read (lossless or hierarchical): save it anew')
     pixels = width * height
     multiple = sof in _PROGRESSIVE_SOF_MARKERS or in_first_scan < components
     slower = 4 if sof in _ARITHMETIC_SOF_MARKERS else 1
@@ -78,7 +79,6 @@ def read(data: bytes) -> Header:
         kept=2 * _samples(factors) if multiple else 0,  # all coefficients
         made=4,
         seconds=slower * (pixels * (PIXEL_SECONDS + scans * SCAN_SECONDS) + len(data) * BYTE_SECONDS),
-        heavy=heavy,
     )
 
 
@@ -106,7 +106,8 @@ def segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 def without_metadata(data: bytes) -> bytes:
     """The JPEG without stray bytes, comments and application data, except what decides its colors (JFIF,
-    Adobe)."""
+    Adobe). Pillow goes through all of these in Python, and copies a value of EXIF as often as it is named: of
+    700 kB that took 10 GB."""
     parts = [data[:2]]
     for marker, at in segments(data):
         if marker == _SOS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from src.images.formats import tiff
+from src.images.formats import avif, tiff
 from src.images.formats.exif import orientation_of
 from src.images.formats.header import Header, header
 
@@ -18,7 +18,6 @@ MOST_WEBP_CHUNKS = 64  # before the first frame
 
 NANOSECONDS = {'GIF': 10, 'WEBP': 30, 'BMP': 5, 'AVIF': 60}  # for a pixel
 RLE_NANOSECONDS = 120  # Pillow decodes it in Python
-TIFF_BYTE_NANOSECONDS = 8
 DATA_NANOSECONDS = {'GIF': 20, 'WEBP': 20, 'BMP': 5, 'TIFF': 5, 'AVIF': 40}  # for a byte of the file
 RLE_BYTE_NANOSECONDS = 500
 
@@ -33,13 +32,14 @@ def read(image: Image.Image, data: bytes) -> Header:
     elif kind == 'WEBP':
         kept = WEBP_LOSSLESS if _is_lossless(data) else WEBP
     elif kind == 'AVIF':
-        kept = AVIF
+        larger = max(1.0, avif.frame_pixels(data) / (width * height))
+        kept, pixel = AVIF * larger, pixel * larger
     elif kind == 'BMP' and image.info.get('compression'):
         if image.info['compression'] in (1, 2):  # run-length encoding
             kept, pixel, byte = RLE_BMP, RLE_NANOSECONDS, RLE_BYTE_NANOSECONDS
     elif kind == 'TIFF':
-        size, buffers = tiff.stored(image)
-        kept, pixel = own + buffers, size * TIFF_BYTE_NANOSECONDS
+        buffers, pixel = tiff.stored(image, data)
+        kept = own + buffers
     seconds = (width * height * pixel + len(data) * byte) * 1e-9
     # Pillow rotates TIFF by itself, and gives the size after that.
     exif = image.info.get('exif', b'') if kind != 'TIFF' else b''

@@ -1,7 +1,7 @@
 """The header of a PNG, with a look at all of its chunks.
 
-Decoders inflate texts and color profiles of up to 8 MB each, and Pillow goes through the chunks in Python. A
-PNG with much of either is decoded without them.
+Decoders inflate texts and color profiles of up to 8 MB each. Pillow goes through the chunks in Python, and
+holds two pictures for an animation. A PNG with much of these, or an animation, is decoded without them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read(data: bytes) -> Header:
         )
         if (length, name) != (13, b'IHDR') or depth not in _DEPTHS.get(color, ()):
             raise BadImage('damaged')
-        transparent, orientation, in_pixels, others, inflated = False, 1, False, 0, 0
+        transparent, animated, orientation, in_pixels, others, inflated = False, False, 1, False, 0, 0
         for name, at, length in chunks(data):
             if name == b'IDAT':
                 in_pixels = True
@@ -43,6 +43,8 @@ def read(data: bytes) -> Header:
             others += 1
             if name in _DEFLATED:
                 inflated += min(length * INFLATION, MOST_INFLATED)
+            elif name == b'acTL':
+                animated = True
             elif name == b'tRNS':
                 transparent |= not in_pixels
             elif name == b'eXIf' and not in_pixels:
@@ -51,18 +53,18 @@ def read(data: bytes) -> Header:
         raise BadImage('truncated') from None
     if not in_pixels:
         raise BadImage('truncated')
-    heavy = others > LIGHT_CHUNKS or inflated > LIGHT_BYTES
+    much = others > LIGHT_CHUNKS or inflated > LIGHT_BYTES
     pixels = width * height
     return header(
         'PNG',
         width,
         height,
-        depth == 8 and color in (0, 2) and not transparent and not heavy,
+        depth == 8 and color in (0, 2) and not transparent and not much,
         orientation,
         kept=SAMPLES[color] * depth // 8 if color == 0 and depth >= 8 else 1 if color in (0, 3) else 4,
         seconds=(pixels * SAMPLES[color] * depth / 8) * BYTE_SECONDS * (1.5 if interlaced else 1)
         + pixels * PIXEL_SECONDS,
-        heavy=heavy,
+        heavy=much or animated,
     )
 
 

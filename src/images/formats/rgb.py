@@ -10,7 +10,7 @@ from PIL import Image
 
 from src.images.faults import BadImage
 
-TILE_PIXELS, TILE_WIDTH = 1 << 22, 1 << 15  # at most, for one tile; its sides are multiples of all ratios
+TILE_PIXELS, TILE_WIDTH = 1 << 18, 1 << 15  # at most, for one tile; its sides are multiples of all ratios
 
 Converter = Callable[[Image.Image], Image.Image]
 

@@ -26,7 +26,7 @@ def scale(picture: np.ndarray, height: int, width: int, kernel_type: str, antial
     return summed_columns(rows, _spans(picture.shape[1], width, kernel_type, antialias))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # of up to 1.5 MB
 def _spans(old: int, new: int, kernel_type: str, antialias: bool) -> Taps:
     """The taps that resize a side of `old` pixels to `new`."""
     kernel, one = KERNELS[kernel_type], np.float32(1)

@@ -75,15 +75,15 @@ class TensorFlowPredictor(Predictor):
         self._from_images = self._session.make_callable(self._output, [images])
 
     def from_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        return self._from_pixels(pixels)
+        with faults_named(self._path):
+            return self._from_pixels(pixels)
 
     def from_pictures(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray | BadImage]:
         """Works in batches; threads decode the next batch while the graph runs."""
         rows = ahead(partial(or_fault, self.reader.read), pictures, self.batch, os.cpu_count() or 1)
-        while batch := list(islice(rows, self.batch)):
-            with faults_named(self._path):
-                answers = list(map_good(self._from_rows, batch))
-            yield from answers
+        with faults_named(self._path):
+            while batch := list(islice(rows, self.batch)):
+                yield from map_good(self._from_rows, batch)
 
     def from_mixed(self, rows: Sequence[bytes | np.ndarray]) -> list[np.ndarray | BadImage]:
         return map_good(self._from_encoded, map_good(self._from_rows, rows), bytes)
@@ -101,10 +101,11 @@ class TensorFlowPredictor(Predictor):
             )
         tensor = self._session.graph.get_tensor_by_name(name)
         middle = [1] * (tensor.shape.rank - 2)  # without `vector` a feature map may be fed
-        chunks = [
-            self._session.run(self._of_views, {tensor: part.reshape(-1, *middle, width)})
-            for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
-        ]
+        with faults_named(self._path):
+            chunks = [
+                self._session.run(self._of_views, {tensor: part.reshape(-1, *middle, width)})
+                for part in np.array_split(bottlenecks, max(1, -(-len(bottlenecks) // 1024)))
+            ]
         return np.concatenate(chunks)
 
     def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:
@@ -136,7 +137,7 @@ class TensorFlowPredictor(Predictor):
             return map_good(self._from_rows, [or_fault(self.reader.read, data) for data in pictures])
 
     def _from_rows(self, pixels: list[np.ndarray]) -> np.ndarray:
-        return self.from_pixels(np.stack(pixels))
+        return self._from_pixels(np.stack(pixels))
 
 
 @names_faults

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ CLASSIFIERS = {
 REFUSED = {
     'lambda.keras': 'has Python code in the Lambda layer twice, which is never run: rebuild the model',
     'lambda.h5': 'has Python code in the Lambda layer twice, which is never run: rebuild the model',
+    'graph.keras': 'has Python code in the TFSMLayer layer',
+    'large.keras': 'is damaged: its configuration has more than 50,000,000 bytes',
     'own_layer.keras': 'Keras cannot load .*: the class Own is not in Keras: rebuild the model from',
     'labels.keras': 'ends in 3 sigmoid units, for several labels of one image',
     'diverged.keras': r'gives outputs that are no numbers \(NaN or infinite\) in Keras too',
@@ -49,6 +52,14 @@ def saved(tmp_path_factory):
     folder = files_of_keras(tmp_path_factory.mktemp('models'), 'models', sides=(SIDE,))
     (folder / 'text.keras').write_text('a text')
     whole = (folder / 'softmax.keras').read_bytes()
+    with zipfile.ZipFile(folder / 'softmax.keras') as archive:
+        config = archive.read('config.json')
+    for name, changed in (
+        ('graph.keras', config.replace(b'"Rescaling"', b'"TFSMLayer"')),
+        ('large.keras', config + b' ' * 50_000_000),
+    ):
+        with zipfile.ZipFile(folder / name, 'w', zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr('config.json', changed)
     (folder / 'broken.keras').write_bytes(whole.replace(b'"class_name"', b'"class_name!'))
     (folder / 'broken.h5').write_bytes((folder / 'sigmoid.h5').read_bytes()[:3000])
     return folder

@@ -8,6 +8,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.frozen import load_graph
 from src.graph.graph_io import nodes_by_name, read_graph, write_graph
+from src.graph.rewrites.constants import value_of
 from tests.graph.graphs import graph_of_2015
 
 
@@ -103,6 +104,33 @@ WORDS = {
     'too many values': 'the constant conv/batchnorm/mean holds 99 values, which is not',
     'calls itself': 'the function f calls itself',
 }
+
+
+def large(graph_def, kind):
+    """Makes a constant of 12 million values that are not in the file."""
+    value = node(graph_def, 'conv/batchnorm/mean').attr
+    value['dtype'].type = kind.as_datatype_enum
+    tensor = constant(graph_def, tensor_content=b'', dtype=kind.as_datatype_enum)
+    shape(graph_def, 12_000_000)
+    return tensor
+
+
+def test_a_text_takes_more_than_its_characters(tmp_path):
+    graph_def = graph_of_2015()
+    large(graph_def, tf.string)
+    with pytest.raises(UserError, match=r'would take 0\.3 GB for 0 values'):
+        read_graph(write_graph(graph_def, tmp_path / 'graph.pb'))
+    large(graph_def, tf.bool)
+    read_graph(write_graph(graph_def, tmp_path / 'graph.pb'))
+
+
+def test_weights_of_another_size_than_their_shape(tmp_path):
+    graph_def = graph_of_2015()
+    large(graph_def, tf.float32).tensor_content = bytes(10)
+    path = write_graph(graph_def, tmp_path / 'graph.pb')
+    nodes = nodes_by_name(read_graph(path))  # reading does not copy weights to see their size
+    with pytest.raises(UserError, match='the constant conv/batchnorm/mean is damaged'):
+        value_of(nodes, 'conv/batchnorm/mean')
 
 
 @pytest.mark.parametrize('case', CASES)

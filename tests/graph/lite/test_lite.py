@@ -101,7 +101,7 @@ def test_a_model_with_a_changed_byte_is_refused_before_litert_opens_it(tmp_path,
     content = bytearray(SHIPPED.read_bytes())
     path = tmp_path / 'a.tflite'
     path.write_bytes(content)
-    assert read_model(path) == content
+    assert read_model(path) == (content, True)
     content[int(share * content.index(b'PK\x03\x04'))] ^= 0x10
     path.write_bytes(content)
     with pytest.raises(UserError, match=r'a\.tflite is damaged: export it again$'):
@@ -112,10 +112,10 @@ def test_a_model_of_other_makers_has_no_sha256_and_is_read(tmp_path):
     path = tmp_path / 'a.tflite'
     model = SHIPPED.read_bytes().partition(b'PK\x03\x04')[0]
     path.write_bytes(model)
-    assert read_model(path) == model
+    assert read_model(path) == (model, False)
     with zipfile.ZipFile(path, 'a') as archive:
         archive.writestr('labels.txt', 'cat\n')
-    assert read_model(path) == path.read_bytes()
+    assert read_model(path) == (path.read_bytes(), False)
 
 
 @pytest.mark.parametrize('method', [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
