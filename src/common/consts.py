@@ -59,6 +59,9 @@ PICTURE_SECONDS = 5
 # stop at 500 (https://github.com/libjpeg-turbo/libjpeg-turbo/blob/main/fuzz/decompress.cc).
 MAX_SCANS = 500
 
+# Bytes of encoded pictures that a conversion reads ahead; as many again are in batches of half the size.
+ENCODED_BYTES = 128_000_000
+
 # Bytes of request bodies that a server holds until they are answered, in memory and in temporary files; half
 # of them for one client.
 RECEIVED_BYTES = 500_000_000

@@ -72,9 +72,9 @@ def test_calls_that_have_not_started_are_canceled_when_the_caller_stops(monkeypa
     called, last_canceled = [], threading.Event()
 
     class Pool(ThreadPoolExecutor):
-        def submit(self, function, item):
-            future = super().submit(function, item)
-            if item == 20:
+        def submit(self, function, numbered):
+            future = super().submit(function, numbered)
+            if numbered[0] == 20:
                 future.add_done_callback(lambda _: last_canceled.set())
             return future
 
@@ -99,3 +99,40 @@ def test_an_iterator_is_advanced_one_batch_ahead_in_another_thread():
 
     assert list(ahead(next, itertools.repeat(batches()), window=1, threads=1)) == [0, 1, 2, 3, 4]
     assert len(threads) == 1 and threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize('threads', [1, 3])
+def test_bytes_that_wait_for_the_caller_are_limited(threads):
+    computed = []
+
+    def compute(n):
+        computed.append(n)
+        return bytes(10)
+
+    results = ahead(compute, range(50), 40, threads, size=len, most=30)
+    for taken in range(1, 50):
+        next(results)
+        held = len(computed) - taken + 1  # with the one that the caller has
+        assert 10 * held < 30 + 10 * threads
+    assert len(list(results)) == 1 and sorted(computed) == list(range(50))
+
+
+def test_a_result_larger_than_the_limit_is_computed_in_its_turn():
+    sizes = [5, 100, 5, 100, 100, 5]
+    assert [len(found) for found in ahead(bytes, sizes, 6, 2, size=len, most=10)] == sizes
+
+
+def test_threads_that_wait_for_room_end_when_the_caller_stops_or_a_call_fails():
+    results = ahead(bytes, [100] * 20, 10, 3, size=len, most=50)
+    next(results)
+    results.close()
+
+    def fails(n):
+        if n == 1:
+            raise ValueError('of item 1')
+        return bytes(100)
+
+    results = ahead(fails, range(20), 10, 3, size=len, most=50)
+    next(results)
+    with pytest.raises(ValueError, match='of item 1'):
+        list(results)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -139,7 +139,8 @@ def computed(
     """Yield in order what `load` makes of each item, a tuple that ends with pixels or a BadImage, and the
     bottlenecks of these pixels or the BadImage.
 
-    Works a limited number of batches ahead of the caller, so memory does not grow.
+    Works a limited number of batches and bytes of encoded pictures ahead of the caller, so memory does not
+    grow.
     """
 
     def compute(batch: list[Row]) -> list[tuple[Row, np.ndarray | BadImage]]:
@@ -150,7 +151,8 @@ def computed(
         return map(_finite, extractor.vectors(pixels))
 
     size = consts.EXTRACTION_BATCH_SIZE
-    loaded = ahead(load, items, window=2 * BATCHES_AT_ONCE * size, threads=CORES)
+    window = 2 * BATCHES_AT_ONCE * size
+    loaded = ahead(load, items, window, CORES, _encoded_bytes, consts.ENCODED_BYTES)
     for batch in ahead(compute, _batches(loaded, size), BATCHES_AT_ONCE, BATCHES_AT_ONCE):
         yield from batch
 
@@ -181,9 +183,21 @@ def checked(items: Iterable[Planned], crop_to_box: bool = False) -> Iterator[Loa
         decode_with_pillow(data)
 
     load = partial(_loaded, crop_to_box=crop_to_box, value=check)
-    yield from ahead(load, items, window=64 * CORES, threads=CORES)
+    yield from ahead(load, items, 64 * CORES, CORES, _encoded_bytes, consts.ENCODED_BYTES)
 
 
-def _batches(items: Iterator, size: int) -> Iterator[list]:
-    while batch := list(islice(items, size)):
+def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Batches of `size` rows, and of fewer where encoded pictures are large."""
+    batch, held = [], 0
+    for row in rows:
+        batch.append(row)
+        held += _encoded_bytes(row)
+        if len(batch) == size or held >= consts.ENCODED_BYTES // 2:
+            yield batch
+            batch, held = [], 0
+    if batch:
         yield batch
+
+
+def _encoded_bytes(row: tuple) -> int:
+    return sum(len(part) for part in row if isinstance(part, bytes))
