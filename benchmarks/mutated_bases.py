@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -25,16 +27,24 @@ def base(name: str) -> tuple[bytes, str, str]:
     def weights(*shape: int) -> tf.Tensor:
         return tf.constant(draw.normal(0, 0.3, shape).astype(np.float32))
 
-    with tf.Graph().as_default() as graph:
-        tf.disable_control_flow_v2()  # a cond becomes Switch and Merge, as in TensorFlow 1
-        try:
-            _classifier(name, weights)
-        finally:
-            tf.enable_control_flow_v2()
+    with tf.Graph().as_default() as graph, control_flow_of_tensorflow_1():
+        _classifier(name, weights)
         graph_def = graph.as_graph_def()
     if name == 'old':
         _as_of_2015(graph_def)
     return graph_def.SerializeToString(deterministic=True), 'pool_3', LABELS
+
+
+@contextlib.contextmanager
+def control_flow_of_tensorflow_1() -> Iterator[None]:
+    """Inside, a cond becomes Switch and Merge."""
+    was = tf.control_flow_v2_enabled()
+    tf.disable_control_flow_v2()
+    try:
+        yield
+    finally:
+        if was:
+            tf.enable_control_flow_v2()
 
 
 def _as_of_2015(graph_def: tf.GraphDef) -> None:

@@ -96,7 +96,7 @@ def write_json(path: Path, value: Any) -> None:
         stream.write('\n')
 
 
-def read_text(path: Path, errors: str = 'surrogateescape') -> str:
+def utf8_text(path: Path, errors: str = 'surrogateescape') -> str:
     """The text in a UTF-8 file, without its byte order mark. `errors`: of decoding; file names on Linux may
     be any bytes. Raises OSError, UnicodeError, and UserError for more than MOST_TEXT bytes, as devices have.
     """
@@ -114,7 +114,7 @@ def read_json(path: Path, kind: Any = Any, remedy: str = '') -> Any:
     and if it cannot be read.
     """
     try:
-        value = json.loads(read_text(path))
+        value = json.loads(utf8_text(path))
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     except (ValueError, RecursionError) as error:

@@ -61,7 +61,7 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
 def read_findings(path: Path) -> list[Finding]:
     """The findings in a CSV file. Raises UserError if it is missing or not such a file."""
     try:
-        text = files.read_text(path)
+        text = files.utf8_text(path)
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     rows = csv.DictReader(io.StringIO(text, newline=''))

@@ -138,7 +138,7 @@ def read_list(path: Path) -> set[str]:
     """The paths in a list of photos, one a line; './a/b.jpg', as `find` writes it, is 'a/b.jpg'. Raises
     UserError when the list cannot be read."""
     try:
-        lines = files.read_text(path).split('\n')
+        lines = files.utf8_text(path).split('\n')
     except OSError as error:
         raise UserError(f'cannot read the list {paths.shown(path)}: {error.strerror}') from error
     return {PurePosixPath(line.strip()).as_posix() for line in lines if line.strip()}

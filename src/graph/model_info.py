@@ -82,7 +82,7 @@ def read_labels(graph_def: tf.GraphDef) -> list[str] | None:
 def labels_in(path: Path) -> list[str]:
     """The class names in a text file, one a line in output order. Raises UserError when it cannot be read."""
     try:
-        lines = files.read_text(path, 'strict').splitlines()
+        lines = files.utf8_text(path, 'strict').splitlines()
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror}') from error
     except UnicodeError as error:

@@ -71,7 +71,7 @@ def write_decisions(path: Path, data_set: str, decisions: Iterable[Decision]) ->
 def _rows(path: Path) -> tuple[csv.DictReader, float]:
     """The rows of the file, and when it was written."""
     try:
-        text = files.read_text(path)
+        text = files.utf8_text(path)
         at = Path(path).stat().st_mtime
     except OSError as error:
         raise UserError(

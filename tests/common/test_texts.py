@@ -77,9 +77,9 @@ def test_a_cell_of_megabytes(read, columns, tmp_path):
 def test_texts_are_read_as_editors_write_them(tmp_path):
     path = tmp_path / 'given.txt'
     path.write_bytes(b'\xef\xbb\xbfa\r\nb\xff\n')
-    assert files.read_text(path) == 'a\nb\udcff\n'
+    assert files.utf8_text(path) == 'a\nb\udcff\n'
     with pytest.raises(UnicodeError):
-        files.read_text(path, 'strict')
+        files.utf8_text(path, 'strict')
     path.write_bytes(b'\xef\xbb\xbf' + json.dumps({'a': 1}).encode())
     assert files.read_json(path) == {'a': 1}
 

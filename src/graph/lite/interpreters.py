@@ -10,7 +10,6 @@ as many threads. Each thread that calls `run` takes a free interpreter; they are
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import threading
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from src.common import errors, paths
 from src.common.errors import UserError, first_line
 from src.graph.lite.package import read_model
-from src.graph.lite.trial import require_running
+from src.graph.lite.trial import may_end, require_running
 
 EXTRA, PACKAGE = 'lite', 'ai_edge_litert'
 CORES = os.cpu_count() or 1
@@ -60,7 +59,7 @@ class Interpreters:
         errors.require_packages(EXTRA, PACKAGE)
         self._path = Path(model)
         self._model, known = read_model(self._path)  # once for all interpreters
-        if not known and multiprocessing.parent_process() is None:  # a process of a server may end
+        if not known and not may_end():
             require_running(self._path)
         self._free: list = []
         self._places = threading.Semaphore(most)

@@ -13,13 +13,20 @@ SECONDS = 60  # for loading it and one run
 # `python -c` would also import from the working folder.
 RUN = """
 import sys
-sys.path.remove('')
+sys.path[:] = filter(None, sys.path)
 from ai_edge_litert.interpreter import Interpreter
 network = Interpreter(model_path=sys.argv[1], num_threads=1)
 network.allocate_tensors()
 network.invoke()
 """
 FAILED = 1  # Python's exit code for an exception, which the caller of `require_running` gets too
+
+
+def may_end() -> bool:
+    """Whether this is a process of `multiprocessing`, such as those of a server: the one that started it goes
+    on without it."""
+    module = sys.modules.get('multiprocessing.process')  # importing it takes time
+    return module is not None and module.parent_process() is not None
 
 
 def require_running(path: Path) -> None:

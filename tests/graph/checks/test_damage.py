@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.mutated_bases import control_flow_of_tensorflow_1
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.frozen import load_graph
@@ -143,11 +144,21 @@ def test_damage_is_named(tmp_path, case):
             read(path)
 
 
+@pytest.mark.parametrize('before', [True, False])
+def test_bases_of_mutations_leave_the_control_flow_as_it_was(before):
+    was = tf.control_flow_v2_enabled()
+    try:
+        (tf.enable_control_flow_v2 if before else tf.disable_control_flow_v2)()
+        with control_flow_of_tensorflow_1():
+            assert not tf.control_flow_v2_enabled()
+        assert tf.control_flow_v2_enabled() == before
+    finally:
+        (tf.enable_control_flow_v2 if was else tf.disable_control_flow_v2)()
+
+
 def test_loops_of_tensorflow_1_are_no_cycles(tmp_path):
-    with tf.Graph().as_default() as graph:
-        tf.disable_control_flow_v2()
+    with tf.Graph().as_default() as graph, control_flow_of_tensorflow_1():
         tf.while_loop(lambda i: i < 3, lambda i: i + 1, [tf.constant(0)])
-        tf.enable_control_flow_v2()
         graph_def = graph.as_graph_def()
     assert any(node.op == 'NextIteration' for node in graph_def.node)
     path = write_graph(graph_def, tmp_path / 'loop.pb')

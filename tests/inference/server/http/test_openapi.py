@@ -10,6 +10,7 @@ import re
 import jsonschema
 import pytest
 
+from src.inference.server.app import SERVICE
 from src.inference.server.fast_routes import FastRoutes
 from src.inference.server.http.middleware import ROUTE
 from src.inference.server.http.openapi import description
@@ -81,7 +82,7 @@ def test_every_route_is_described_and_no_other(server):
     for rule in app.url_map.iter_rules():
         path = re.sub('<(?:[a-z]+:)?([a-z]+)>', r'{\1}', rule.rule)
         routes |= {(method.lower(), path) for method in rule.methods - {'HEAD', 'OPTIONS'}}
-    fast = FastRoutes(app, None)
+    fast = FastRoutes(app, app.extensions[SERVICE])
     posted = []
     for of in ('classify', 'explain', *(f'v1/models/m{w}:predict' for w in ('', '/versions/1', '/labels/x'))):
         environ = {}
