@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache
 
-LARGE = 16 << 20  # bytes
+LARGE = 8 << 20  # bytes
+# https://man7.org/linux/man-pages/man3/mallopt.3.html
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
+@cache
 def keep_freed() -> None:
-    """Make the process keep freed memory of up to twice LARGE, instead of returning it at once.
+    """Make the process keep freed blocks of less than LARGE, and return larger ones at once.
 
     A decoded picture and its resizing take some hundreds of kB, which glibc would return to the system after
     each picture and request again for the next: nearly 200 page faults, a fifth of the time of a small
-    network. glibc raises its limits when a large block is freed (M_MMAP_THRESHOLD in
-    https://man7.org/linux/man-pages/man3/mallopt.3.html). Other allocators are not affected.
+    network. After large pictures glibc would keep blocks of up to 32 MB in the heap of each thread, some
+    hundreds of MB in all. Other allocators are not affected.
     """
-    bytes(LARGE)  # allocated by `calloc`, never touched, and freed
+    set_limit = _function('mallopt')
+    if set_limit:
+        set_limit(_M_MMAP_THRESHOLD, LARGE)
+        set_limit(_M_TRIM_THRESHOLD, 2 * LARGE)
 
 
 def give_back() -> None:
@@ -25,15 +32,15 @@ def give_back() -> None:
     What was allocated in pieces below glibc's limits (of `keep_freed`) stays in its heaps otherwise, one for
     each thread: https://man7.org/linux/man-pages/man3/malloc_trim.3.html.
     """
-    trim = _malloc_trim()
+    trim = _function('malloc_trim')
     if trim:
         trim(0)
 
 
-@lru_cache(maxsize=1)
-def _malloc_trim():
-    """The function of glibc; None elsewhere."""
+@cache
+def _function(name: str) -> Callable[..., int] | None:
+    """A function of glibc; None elsewhere."""
     try:
-        return ctypes.CDLL(None).malloc_trim
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):  # macOS, musl; Windows has no such handle
         return None

@@ -17,6 +17,7 @@ import numpy as np
 
 from src.common import consts
 from src.common.ahead import ahead
+from src.common.process import memory
 from src.common.tf1 import tf
 from src.data_preparation.samples import Planned, bytes_of
 from src.graph.backbones import Backbone
@@ -57,6 +58,7 @@ class Extractor:
         widths: Mapping[str, int] | None = None,
         models: Sequence[Path] = (),
     ):
+        memory.keep_freed()
         widths = widths or widths_of(backbone.facts())
         self._fields = [field + end for end in ends for field in widths]
         self._places = np.cumsum([width for _ in ends for width in widths.values()])[:-1]
