@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -15,6 +16,23 @@ from pathlib import Path
 from benchmarks.clients import Answer
 from src.common import paths
 from src.common.errors import UserError
+from src.graph.lite.package import SUFFIX
+
+
+def add_models(made: argparse.ArgumentParser) -> None:
+    """The flag for the models to serve, `shipped` by default."""
+    made.add_argument(
+        '--model',
+        type=Path,
+        action='append',
+        metavar='FILE',
+        help='.pb or .tflite, may be repeated (default: the one that ships, as both)',
+    )
+
+
+def shipped() -> list[Path]:
+    """The files of the model that ships: a frozen graph, and a .tflite."""
+    return [path for path in (paths.POCKET_DOGS, paths.POCKET_DOGS.with_suffix(SUFFIX)) if path.exists()]
 
 
 @dataclass(frozen=True)

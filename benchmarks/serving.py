@@ -34,12 +34,11 @@ from benchmarks.machine import add_rounds, machine_line, rounds
 from benchmarks.malformed import schemathesis
 from benchmarks.overload import overload, send_malformed
 from benchmarks.photos import add_photos, photos_for
-from benchmarks.served import Server, require_all, running
+from benchmarks.served import Server, add_models, require_all, running, shipped
 from benchmarks.table import add_output, show
-from src.common import cli, errors, paths
+from src.common import cli, errors
 from src.common.files import human_size
 from src.common.progress import say
-from src.graph.lite.package import SUFFIX
 from src.inference.predictor import load_model
 from src.inference.runtimes.base import Predictor
 from src.inference.serve import PACKAGES
@@ -151,21 +150,10 @@ def stress(
     require_all(ask(contender.server.address, [post('/classify', pictures[0])], 1, 0.5), 200)
 
 
-def shipped() -> list[Path]:
-    """The files of the model that ships: a frozen graph, and a .tflite."""
-    return [path for path in (paths.POCKET_DOGS, paths.POCKET_DOGS.with_suffix(SUFFIX)) if path.exists()]
-
-
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.serving', __doc__)
     add_photos(made)
-    made.add_argument(
-        '--model',
-        type=Path,
-        action='append',
-        metavar='FILE',
-        help='.pb or .tflite, may be repeated (default: the one that ships, as both)',
-    )
+    add_models(made)
     add_rounds(made, 5)
     made.add_argument(
         '--seconds', type=cli.real_number(0.5, 600), default=5, help='of each measurement (default: 5)'

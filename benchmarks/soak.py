@@ -23,8 +23,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine, machine_line
 from benchmarks.photos import add_photos, photos_for
-from benchmarks.served import Server, running
-from benchmarks.serving import shipped
+from benchmarks.served import Server, add_models, running, shipped
 from benchmarks.soak_clients import Client, Question, questions
 from benchmarks.table import add_output, show
 from src.common import cli, errors
@@ -114,13 +113,7 @@ def row(name: str, found: dict) -> list[str]:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('benchmarks.soak', __doc__)
     add_photos(made)
-    made.add_argument(
-        '--model',
-        type=Path,
-        action='append',
-        metavar='FILE',
-        help='.pb or .tflite, may be repeated (default: the one that ships, as both)',
-    )
+    add_models(made)
     made.add_argument(
         '--minutes', type=cli.real_number(0.01, 100_000), default=60, help='of each model (default: 60)'
     )

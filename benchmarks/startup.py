@@ -25,11 +25,11 @@ from typing import NamedTuple
 from PIL import Image
 
 from benchmarks.machine import add_rounds, machine_line, rounds
+from benchmarks.served import shipped
 from src.common import cli, errors, paths
 from src.common.progress import say
 from src.drawn_dogs.draw import draw_sample
 from src.graph.lite.interpreters import installed
-from src.graph.lite.package import SUFFIX
 
 LITERT = 'import numpy, PIL, ai_edge_litert.interpreter'
 
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
         used: dict[str, list[Usage]] = {}
         contenders = {
             name: partial(_run, command, environment, used.setdefault(name, []))
-            for name, command in _commands(args.models or _shipped(), picture).items()
+            for name, command in _commands(args.models or shipped(), picture).items()
         }
         for warm_up in contenders.values():
             warm_up()
@@ -76,11 +76,6 @@ def main(argv: list[str] | None = None) -> None:
         ratio = f'{middle / beside:>7.2f} x' if beside else ''
         spread = f'({min(took):.2f} to {max(took):.2f})'
         say(f'{name:<46}{middle:>7.2f} s  {spread:<16}{cpu:>7.2f} s of CPU{memory:>7.0f} MB{ratio}')
-
-
-def _shipped() -> list[Path]:
-    """The files of the model that ships."""
-    return [path for path in (paths.POCKET_DOGS, paths.POCKET_DOGS.with_suffix(SUFFIX)) if path.exists()]
 
 
 def _commands(models: list[Path], picture: Path) -> dict[str, list]:
