@@ -1,7 +1,7 @@
-"""What a client of a server notices of hostile pictures that others send.
+"""How long a normal client of a server waits while others send hostile pictures, and the memory it takes.
 
-    python -m benchmarks.beside
-    python -m benchmarks.beside PHOTOS_DIR --model frozen/dogs.pb --seconds 60 --attackers 8 --json found.json
+    python -m benchmarks.attackers
+    python -m benchmarks.attackers PHOTOS_DIR --model frozen/dogs.pb --seconds 60 --json found.json
 
 Starts `python -m src.inference.serve` for each model. A client sends photos one by one and measures its
 answers: first alone, then while so many attackers send the pictures of hostile_files.py, each its next one as
@@ -122,7 +122,7 @@ def row(name: str, found: dict) -> list[str]:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    made = cli.parser('benchmarks.beside', __doc__)
+    made = cli.parser('benchmarks.attackers', __doc__)
     add_photos(made)
     add_models(made)
     made.add_argument(
