@@ -14,6 +14,7 @@ from src.graph.checks.accepted import import_graph
 from src.graph.checks.constants import array_of
 from src.graph.graph_io import ancestors, node_of, nodes_by_name, subgraph
 from src.graph.preprocessing.find import Preprocessing
+from src.graph.rewrites.casts import without_cast_before_resizing
 
 
 def feed_batches(graph_def: tf.GraphDef, preprocessing: Preprocessing) -> tf.GraphDef:
@@ -53,6 +54,7 @@ def pixels_of_many(
     `decode`, from an encoded image to [h, w, 3] uint8, replaces the decoder of the graph.
     """
     whole = subgraph(graph_def, [preprocessing.pixels])
+    whole = without_cast_before_resizing(whole, preprocessing.decoded)
 
     def one(image: tf.Tensor) -> tf.Tensor:
         given = {preprocessing.decoded: decode(image)} if decode else {preprocessing.image: image}

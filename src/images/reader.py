@@ -28,6 +28,7 @@ from src.graph.checks.accepted import import_graph, said
 from src.graph.graph_io import node_of, subgraph
 from src.graph.preprocessing.find import Preprocessing, parts_of
 from src.graph.preprocessing.pictures import as_pixels
+from src.graph.rewrites.casts import without_cast_before_resizing
 from src.images.decode import DECODING, charged, decode_with_pillow
 from src.images.faults import BadImage, map_good, or_fault
 from src.images.formats.header import RESIZED
@@ -47,7 +48,8 @@ class ImageReader:
     def __init__(self, graph_def: tf.GraphDef, preprocessing: Preprocessing):
         self.shape = (preprocessing.height, preprocessing.width, 3)
         self._preprocessing, self._session_of_many = preprocessing, None
-        self._whole = whole = subgraph(graph_def, [preprocessing.pixels])
+        whole = subgraph(graph_def, [preprocessing.pixels])
+        self._whole = whole = without_cast_before_resizing(whole, preprocessing.decoded)
         self._parts = _parts(whole, preprocessing)
         ratios = RATIOS if any(part.target.scalable for part in self._parts) else ()
         with tf.Graph().as_default() as graph:
