@@ -51,8 +51,8 @@ MAX_IMAGE_PIXELS = 120_000_000
 # Memory for decoding and resizing pictures, in all threads of a process together, and for one picture, both
 # estimated from its header. The rest is kept for small pictures, which never wait for large ones. A picture
 # that needs more is decoded at a fraction of its size, or refused.
-DECODING_BYTES = 640_000_000
-PICTURE_BYTES = 540_000_000  # 120 million pixels of 4 bytes, and what is left of them
+DECODING_BYTES = 600_000_000
+PICTURE_BYTES = 520_000_000  # 120 million pixels of 4 bytes, and what is left of them
 # CPU time for one picture, estimated from its header. Decoding cannot be interrupted.
 PICTURE_SECONDS = 5
 # Scans of a JPEG. Encoders write 10, and optimizers some tens; libjpeg-turbo's own tests with hostile files

@@ -55,7 +55,14 @@ def or_fault(function: Callable, *arguments: Any) -> Any | BadImage:
     try:
         return function(*arguments)
     except BadImage as fault:
-        return fault
+        return kept(fault)
+
+
+def kept(fault: BadImage) -> BadImage:
+    """The same fault, to be kept beside results: without its traceback and its cause, which hold the
+    picture."""
+    fault.__cause__ = fault.__context__ = None
+    return fault.with_traceback(None)
 
 
 def map_good(

@@ -26,7 +26,7 @@ from src.common.files import count, human_size
 from src.common.progress import progress, say
 from src.engine.distilling.photo_sources import PhotoSource, Picture
 from src.images.decode import decode_with_pillow
-from src.images.faults import BadImage
+from src.images.faults import BadImage, or_fault
 from src.images.headers import read_header
 from src.images.ratios import Target
 
@@ -126,10 +126,7 @@ def _decoded(picture: Picture, side: int) -> tuple[str, str, np.ndarray | BadIma
     name, data = picture
     if isinstance(data, BadImage):
         return name, '', data
-    try:
-        return name, hashlib.sha256(data).hexdigest(), _shrunk(data, side)
-    except BadImage as fault:
-        return name, '', fault
+    return name, hashlib.sha256(data).hexdigest(), or_fault(_shrunk, data, side)
 
 
 def _shrunk(data: bytes, side: int) -> np.ndarray:

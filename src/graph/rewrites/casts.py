@@ -15,7 +15,6 @@ from src.graph.graph_io import consumers, node_of
 
 RESIZERS = ('ResizeBilinear', 'ResizeBicubic', 'ResizeArea', 'ScaleAndTranslate')  # their results are float32
 PASSING = ('ExpandDims', 'Identity', 'Reshape', 'StridedSlice')
-UINT8, FLOAT32 = tf.uint8.as_datatype_enum, tf.float32.as_datatype_enum
 
 
 def without_cast_before_resizing(graph_def: tf.GraphDef, decoded: str) -> tf.GraphDef:
@@ -28,13 +27,14 @@ def without_cast_before_resizing(graph_def: tf.GraphDef, decoded: str) -> tf.Gra
             typed = _before_resizing(cast, users)
             found = found or bool(typed)
             for node in typed:
-                node.attr['T'].type = UINT8
+                node.attr['T'].type = cast.attr['SrcT'].type
                 node.input[:] = [cast.input[0] if _names(given, cast) else given for given in node.input]
     return changed if found else graph_def
 
 
 def _is_to_float(node: tf.NodeDef) -> bool:
-    return node.op == 'Cast' and node.attr['SrcT'].type == UINT8 and node.attr['DstT'].type == FLOAT32
+    types = [node.attr[name].type for name in ('SrcT', 'DstT')]
+    return node.op == 'Cast' and types == [tf.uint8.as_datatype_enum, tf.float32.as_datatype_enum]
 
 
 def _before_resizing(cast: tf.NodeDef, users: dict[str, list[tf.NodeDef]]) -> list[tf.NodeDef]:

@@ -81,20 +81,27 @@ class Batcher:
         _fail(futures, GivenUp('the server is stopping'))
 
     def _work(self) -> None:
-        while batch := self._next():
-            rows, futures, of_clients = zip(*batch, strict=True)
-            try:
-                with clients.serving(of_clients[0]):
-                    answers = self._run(list(rows))
-                self._observe(len(rows))
-            except Exception as error:  # raised again where the futures are read; the thread goes on
-                _fail(futures, error)
-            else:
-                for future, answer in zip(futures, answers, strict=True):
-                    with suppress(InvalidStateError):  # it was given up
-                        future.set_result(answer)
-            with self._changed:
-                self._running.difference_update(futures)
+        while self._answer(self._next()):
+            pass  # and no name holds the rows while the thread waits
+
+    def _answer(self, batch: list[tuple[Any, Future, str]]) -> bool:
+        """Answer some rows. Returns whether there were any."""
+        if not batch:
+            return False
+        rows, futures, of_clients = zip(*batch, strict=True)
+        try:
+            with clients.serving(of_clients[0]):
+                answers = self._run(list(rows))
+            self._observe(len(rows))
+        except Exception as error:  # raised again where the futures are read; the thread goes on
+            _fail(futures, error)
+        else:
+            for future, answer in zip(futures, answers, strict=True):
+                with suppress(InvalidStateError):  # it was given up
+                    future.set_result(answer)
+        with self._changed:
+            self._running.difference_update(futures)
+        return True
 
     def _next(self) -> list[tuple[Any, Future, str]]:
         """Up to `most` queued rows, as soon as there is one; empty when closed and all is answered."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from src.common.errors import UserError
 from src.images.decode import DECODING, charged
-from src.images.faults import BadImage
+from src.images.faults import BadImage, or_fault
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.inference.printers import best_classes
@@ -83,7 +83,7 @@ class Service:
         with self._models.use(model) as served:
             answers = self._classifier.classify(served, [data for _, data in pictures])
         if len(answers) == 1 and isinstance(answers[0], BadImage):
-            raise answers[0]
+            raise answers.pop()  # a name for it would make a cycle, which keeps the picture for long
         return {
             'model': served.name,
             'version': str(served.version),
@@ -176,11 +176,8 @@ class Classifier:
     def _submit(self, served: Served, pictures: Sequence[bytes]) -> list[Future | BadImage]:
         submitted: list[Future | BadImage] = []
         for picture in pictures:
-            try:
-                row = picture if served.one_by_one else self._row(served.predictor.reader, picture)
-                submitted.append(served.batcher.submit(row))
-            except BadImage as fault:
-                submitted.append(fault)
+            row = picture if served.one_by_one else or_fault(self._row, served.predictor.reader, picture)
+            submitted.append(row if isinstance(row, BadImage) else served.batcher.submit(row))
         return submitted
 
     def _row(self, reader: ImageReader, picture: bytes) -> bytes | np.ndarray:
