@@ -55,12 +55,12 @@ def or_fault(function: Callable, *arguments: Any) -> Any | BadImage:
     try:
         return function(*arguments)
     except BadImage as fault:
-        return kept(fault)
+        return without_traceback(fault)
 
 
-def kept(fault: BadImage) -> BadImage:
-    """The same fault, to be kept beside results: without its traceback and its cause, which hold the
-    picture."""
+def without_traceback(fault: BadImage) -> BadImage:
+    """The same fault without its traceback and its cause, whose frames refer to the encoded picture: for a
+    fault that is stored."""
     fault.__cause__ = fault.__context__ = None
     return fault.with_traceback(None)
 

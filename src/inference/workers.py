@@ -130,8 +130,11 @@ class Workers:
                 return worker
             except OSError as error:
                 fault = self._lose(worker)
-                if worker.late:
-                    raise fault from error
+                try:
+                    if worker.late:
+                        raise fault from error
+                finally:
+                    del fault  # else its traceback and this frame refer to each other, and keep the picture
 
     def _take(self) -> Worker:
         deadline = time.monotonic() + ANSWER_SECONDS

@@ -28,7 +28,7 @@ from src.graph.lite.interpreters import Interpreters
 from src.graph.preprocessing.pictures import mirrored, pictures_in
 from src.images.copies import COPIES
 from src.images.decode import charged, crop, decode_with_pillow, encode_jpeg
-from src.images.faults import BadImage, kept, map_good
+from src.images.faults import BadImage, map_good, without_traceback
 from src.images.headers import read_header
 from src.images.reader import ImageReader
 from src.records.fields import MIRRORED
@@ -165,7 +165,7 @@ def _loaded(item: Planned, crop_to_box: bool, value: Callable[[bytes], np.ndarra
         data = training_image(item, crop_to_box)
         return item, data, value(data)
     except BadImage as fault:
-        return item, b'', kept(fault)
+        return item, b'', without_traceback(fault)
     except OSError as error:
         return item, b'', BadImage(f'cannot be read: {error.strerror}')
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from src.common import paths
 from src.common.errors import UserError, first_line
 from src.downloads import archives, zips
-from src.images.faults import BadImage, kept
+from src.images.faults import BadImage, without_traceback
 from src.images.files import ignored, named_like_picture, pictures_below, read_if_picture, read_picture
 from src.records import dataset
 from src.records.dataset import open_records
@@ -123,6 +123,6 @@ def _read(read) -> bytes | BadImage:
     try:
         return read()
     except BadImage as fault:
-        return kept(fault)
+        return without_traceback(fault)
     except OSError as error:
         return BadImage(f'cannot be read: {error.strerror}')

@@ -47,7 +47,7 @@ def _before_resizing(cast: tf.NodeDef, users: dict[str, list[tf.NodeDef]]) -> li
             picture, *others = user.input
             if not _names(picture, at) or any(node_of(given) == at.name for given in others):
                 return []
-            if user.op in PASSING:
+            if user.op in PASSING and user.name in users:  # without a consumer it is a result of the graph
                 waiting.append(user)
             elif user.op in RESIZERS:
                 resized = True

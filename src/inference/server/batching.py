@@ -82,7 +82,7 @@ class Batcher:
 
     def _work(self) -> None:
         while self._answer(self._next()):
-            pass  # and no name holds the rows while the thread waits
+            pass  # `_answer` has returned when the thread waits, so that it refers to no rows
 
     def _answer(self, batch: list[tuple[Any, Future, str]]) -> bool:
         """Answer some rows. Returns whether there were any."""

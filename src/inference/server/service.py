@@ -83,7 +83,9 @@ class Service:
         with self._models.use(model) as served:
             answers = self._classifier.classify(served, [data for _, data in pictures])
         if len(answers) == 1 and isinstance(answers[0], BadImage):
-            raise answers.pop()  # a name for it would make a cycle, which keeps the picture for long
+            # Taken out of the list: else the traceback refers to this frame, its list to the exception, and
+            # the picture stays in memory until Python's collector of cycles runs.
+            raise answers.pop()
         return {
             'model': served.name,
             'version': str(served.version),
