@@ -12,6 +12,7 @@ import numpy as np
 
 from src.common.tf1 import tf
 
+EPSILON = 1e-3  # added to variances by batch norm
 GELU_SLOPE, GELU_CUBE = (2 / np.pi) ** 0.5, 0.044715  # constants of the tanh approximation
 
 
@@ -126,7 +127,7 @@ def max_pool(x: tf.Tensor, size: int = 2) -> tf.Tensor:
 
 
 def batch_norm(
-    x: tf.Tensor, name: str, mode: Mode, momentum: float = 0.99, epsilon: float = 1e-3, scale: bool = True
+    x: tf.Tensor, name: str, mode: Mode, momentum: float = 0.99, epsilon: float = EPSILON, scale: bool = True
 ) -> tf.Tensor:
     """Batch normalization (Ioffe and Szegedy 2015, arXiv:1502.03167); `scale` says whether gamma is trained.
 

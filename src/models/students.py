@@ -37,13 +37,13 @@ def _residual_block(x: tf.Tensor, name: str, mode: Mode) -> tf.Tensor:
     filters = x.shape.as_list()[-1]
     y = _unit(x, filters, 3, f'{name}/a', mode)
     y = batch_norm(conv(y, filters, 3, f'{name}/b', bias=False), f'{name}/b/norm', mode, MOMENTUM)
-    return tf.nn.relu(x + y)
+    return tf.nn.relu(tf.add(x, y, f'{name}/add'), f'{name}/Relu')
 
 
 def _unit(x: tf.Tensor, filters: int, size: int, name: str, mode: Mode, stride: int = 1) -> tf.Tensor:
     """Convolution, batch norm, ReLU."""
     y = conv(x, filters, size, name, bias=False, stride=stride)
-    return tf.nn.relu(batch_norm(y, f'{name}/norm', mode, MOMENTUM))
+    return tf.nn.relu(batch_norm(y, f'{name}/norm', mode, MOMENTUM), f'{name}/Relu')
 
 
 # Expansion, filters, blocks and stride of the first one (Sandler et al. 2018, arXiv:1801.04381, table 2).
@@ -74,9 +74,9 @@ def _inverted_block(
     channels = x.shape.as_list()[-1]
     y = _unit(x, channels * expansion, 1, f'{name}/expand', mode) if expansion > 1 else x
     y = depthwise(y, 3, f'{name}/depthwise', stride)
-    y = tf.nn.relu(batch_norm(y, f'{name}/depthwise/norm', mode, MOMENTUM))
+    y = tf.nn.relu(batch_norm(y, f'{name}/depthwise/norm', mode, MOMENTUM), f'{name}/depthwise/Relu')
     y = batch_norm(conv(y, filters, 1, f'{name}/project', bias=False), f'{name}/project/norm', mode, MOMENTUM)
-    return x + y if stride == 1 and channels == filters else y
+    return tf.add(x, y, f'{name}/add') if stride == 1 and channels == filters else y
 
 
 Student = Callable[['tf.Tensor', Mode], 'tf.Tensor']

@@ -6,7 +6,7 @@ from src.recipes.distill_recipe import DistillRecipe
 
 
 def pocket() -> DistillRecipe:
-    """A backbone of 4 MB, to begin with.
+    """A backbone of 4 MB for 144 x 144 pixels, to begin with.
 
     python -m src.training.distill photos/ --teacher PB --recipe distill/pocket"""
     return DistillRecipe()

@@ -2,7 +2,8 @@
 
     python -m src.training.distill photos/ --teacher mobilenet_v2.pb --model small
     python -m src.training.distill images.tar train.zip --teacher efficientnet_lite2.pb --model small
-    python -m src.training.distill flowers --teacher a.pb b.pb --views 12 --epochs 30 --model flowers_small
+    python -m src.training.distill flowers --teacher a.pb b.pb --views 8 --epochs 30 --model flowers_small
+    python -m src.training.distill cars/ --teacher mobilenet_v2.pb --from frozen/small.pb --model cars
 
 The photos need no labels: folders (with all that is below them), tar and zip archives, and names of converted
 data sets may be given together. Student and teacher see the same random views of each photo. The teacher's
@@ -37,6 +38,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         metavar='FILE',
         help='text file with the names of photos that must not be used, one a line: folder/file.jpg',
     )
+    made.add_argument(
+        '--from',
+        dest='start',
+        type=Path,
+        metavar='PB',
+        help='distilled backbone whose weights the student starts with (default: random weights)',
+    )
     recipe = add_recipe(made, USUAL_STUDENT, DistillRecipe, argv)
     cli.add_model(made, default='the name of the recipe, such as pocket')
     cli.add_fresh(made)
@@ -49,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     recipe = DistillRecipe(**{field.name: getattr(args, field.name) for field in fields(DistillRecipe)})
     model = args.model.name if args.model else args.recipe.rpartition('/')[2]
-    inputs = Inputs(args.photos, asked(args, 'teacher'), args.leave_out)
+    inputs = Inputs(args.photos, asked(args, 'teacher'), args.leave_out, args.start)
     with at_work(paths.checkpoints(model)):
         distill(inputs, model, recipe, args.recipe, args.fresh)
 

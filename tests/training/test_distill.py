@@ -12,18 +12,22 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.data_preparation import image_folder_to_tfrecords
 from src.engine.distilling import answers, run, student
+from src.engine.distilling.backbone import student_graph
+from src.engine.distilling.start import read_start
 from src.engine.distilling.teacher import Teacher
 from src.freezing import freeze
 from src.graph.backbones import load_backbone, load_tried
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_info
 from src.models import students
+from src.models.layers import Mode
 from src.recipes.distill_recipe import DistillRecipe
 from src.training import distill, train
 from tests.graph.residual import SIDE, WIDTH, with_residual_block
 from tests.training.test_fine_tune import write_photos
 
-FLAGS = ['--side', '16', '--views', '3', '--epochs', '8', '--batch-size', '8', '--precision', 'float32']
+FLAGS = ['--student', 'resnet_small', '--side', '16', '--final-side', '16', '--views', '3', '--epochs', '8']
+FLAGS += ['--batch-size', '8', '--learning-rate', '0.02', '--precision', 'float32']
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -78,14 +82,11 @@ def test_the_student_learns_and_becomes_a_backbone(distilled, capsys):
 def test_the_side_may_grow_during_training(given, distilled):
     grows = DistillRecipe(first_side=32, side=64)
     sides = [grows.side_at(step / 1000) for step in range(1000)]
-    assert sides == sorted(sides) and {DistillRecipe(side=64).side_at(step / 9) for step in range(9)} == {64}
+    assert sides == sorted(sides) and {DistillRecipe(side=48).side_at(step / 9) for step in range(9)} == {48}
     costs = [sides.count(side) * side**2 for side in (32, 48, 64)]
     assert costs == pytest.approx([sum(costs) / 3] * 3, rel=0.02)  # as long with each
     distill.main([*given, '--model', 'grown', '--side', '32', '--first-side', '16', '--epochs', '4'])
     assert losses('grown')[-1] < losses('grown')[0]
-    assert load_backbone(paths.frozen('grown')).preprocessing.height == 32
-    with pytest.raises(UserError, match='--first-side 32 is above --side 16'):
-        distill.main([*given, '--model', 'shrunk', '--first-side', '32'])
 
 
 def weights_of(model):
@@ -105,6 +106,52 @@ def test_the_file_gives_the_bottlenecks_of_the_checkpoint(distilled):
         tf.train.Saver(tf.global_variables('student/')).restore(session, best)
         wanted = session.run(wanted)
     np.testing.assert_allclose(found, wanted, atol=0.02 * np.abs(wanted).max())
+
+
+def test_a_student_starts_with_the_weights_of_a_distilled_backbone(distilled, given, capsys):
+    onward = [*given, '--model', 'onward', '--epochs', '2', '--learning-rate', '0.001']
+    distill.main([*onward, '--from', str(distilled)])
+    assert losses('onward')[0] < 0.7 * losses('small')[0]
+    info = read_info(read_graph(paths.frozen('onward')))
+    assert info['start'] == {'file': 'small.pb', 'sha256': files.sha256(distilled)}
+    with pytest.raises(UserError, match=r'another value of --from \(small.pb\)'):
+        distill.main(onward)
+
+
+def test_the_start_gives_the_bottlenecks_of_its_file(distilled, monkeypatch):
+    backbone = load_backbone(distilled)
+    pixels = np.random.default_rng(1).integers(0, 255, (9, 16, 16, 3), np.uint8)
+    with tf.Graph().as_default(), tf.Session() as session:
+        wanted = session.run(backbone.attach(), {backbone.preprocessing.pixels: pixels.astype(np.float32)})
+    values = read_start(distilled, 'resnet_small').values(pixels)
+    for training in (False, True):  # with the averages of these photos, and with those of the batch
+        with tf.Graph().as_default(), tf.Session() as session:
+            found = students.bottleneck_of('resnet_small', tf.constant(pixels), Mode(training))
+            for variable in tf.global_variables('student/'):
+                variable.load(values[variable.op.name], session)
+            np.testing.assert_allclose(session.run(found), wanted, atol=1e-3 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize(
+    ('file', 'message'),
+    [
+        ('teacher.pb', r'teacher\.pb is no distilled backbone: --from takes a file of this command'),
+        ('tiny.pb', r'tiny\.pb is a resnet_tiny: add --student resnet_tiny'),
+        ('other.pb', r'other\.pb is not a resnet_small of this version: .* has the shape'),
+    ],
+)
+def test_a_start_of_another_student_is_refused(given, tmp_path, monkeypatch, file, message):
+    path = tmp_path / file
+    if file == 'teacher.pb':
+        shutil.copy(given[2], path)
+    else:
+        network = students._residual_network([(12, 1), (24, 0)], 32)
+        with monkeypatch.context() as patch:
+            patch.setitem(students.STUDENTS, 'other', network)
+            name = {'tiny.pb': 'resnet_tiny', 'other.pb': 'resnet_small'}[file]
+            write_graph(student_graph('other', 16, {'settings': {'student': name}}), path)
+    with pytest.raises(UserError, match=message):
+        distill.main([*given, '--from', str(path), '--model', 'refused', '--epochs', '1'])
 
 
 def test_a_head_is_trained_on_it_like_on_any_backbone(distilled, given):
@@ -225,6 +272,7 @@ def test_answers_of_another_teacher_are_not_used(given, tmp_path):
 
 
 def test_the_finished_backbone_may_take_larger_pictures(distilled, given):
+    assert DistillRecipe(side=112).side_of_backbone == 144
     before = weights_of('small')
     distill.main([*given, '--model', 'small', '--final-side', '24'])
     backbone = load_tried(paths.frozen('small'))

@@ -23,6 +23,7 @@ from src.engine.distilling.answers import Answers
 from src.engine.distilling.backbone import student_graph
 from src.engine.distilling.photo_sources import source_of
 from src.engine.distilling.photos import Photos, left_out, stored
+from src.engine.distilling.start import Start, read_start
 from src.engine.distilling.student import Distillation
 from src.engine.distilling.teacher import Teacher
 from src.engine.run_files import STUDENT, claim, ended_line
@@ -41,34 +42,47 @@ NO_SETTINGS = ('precision', 'final_side')  # a run may go on with others
 @dataclass(frozen=True)
 class Inputs:
     """The photos (as `photo_sources.source_of` takes them) and teachers of a distillation; `left_out` is a
-    file with names of photos that are not used."""
+    file with names of photos that are not used, `start` a distilled backbone whose weights the student starts
+    with."""
 
     photos: Sequence[str]
     teachers: Sequence[Asked]
     left_out: Path | None = None
+    start: Path | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A distillation of `recipe`, whose precision is settled; `name` is that of the recipe."""
+
+    model: str
+    recipe: DistillRecipe
+    name: str
+    answers: Answers
+    start: Start | None
 
 
 def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh: bool = False) -> Path:
     """Train the student, or go on training it, and write frozen/<model>.pb, which is returned.
 
-    Raises UserError for teachers that are no backbones, without photos, for a first side above the last one,
-    and when checkpoints/<model> was begun with other photos, teachers or settings, unless `fresh`.
+    Raises UserError for teachers that are no backbones, for a start that is none of this student, without
+    photos, and when checkpoints/<model> was begun with other photos, teachers or settings, unless `fresh`.
     """
-    if (recipe.first_side or 0) > recipe.side:
-        raise UserError(f'--first-side {recipe.first_side} is above --side {recipe.side}')
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
+    start = read_start(inputs.start, recipe.student) if inputs.start else None
     teacher = Teacher([tried(teacher) for teacher in inputs.teachers], settled.precision)
     photos = _photos(inputs, settled)
     # The lowest hashes: the same photos in every run.
     held, train = np.split(np.arange(len(photos)), [min(MOST_HELD, int(HELD_SHARE * len(photos)))])
     say(f'{count(len(train), "photo")} to learn from, {len(held):,} to evaluate on')
-    claim(model, _description(settled, recipe, name, teacher, photos), fresh)
     number = 1 if settled.fresh_views else settled.views
     answers = Answers(teacher, photos, settled.view_settings, settled.seed, number)
+    run = Run(model, settled, name, answers, start)
+    claim(model, _description(run, recipe), fresh)
     answers.compute()
-    state, scores = _train(model, settled, answers, train, held)
+    state, scores = _train(run, train, held)
     teacher.close()
-    return _write(model, settled, name, answers, state, scores)
+    return _write(run, state, scores)
 
 
 def _photos(inputs: Inputs, recipe: DistillRecipe) -> Photos:
@@ -88,19 +102,19 @@ def _photos(inputs: Inputs, recipe: DistillRecipe) -> Photos:
     return photos
 
 
-def _description(
-    settled: DistillRecipe, recipe: DistillRecipe, name: str, teacher: Teacher, photos: Photos
-) -> dict[str, Any]:
-    settings = {key: value for key, value in asdict(settled).items() if key not in NO_SETTINGS}
-    return {
+def _description(run: Run, recipe: DistillRecipe) -> dict[str, Any]:
+    settings = {key: value for key, value in asdict(run.recipe).items() if key not in NO_SETTINGS}
+    photos, backbones = run.answers.photos, run.answers.teacher.backbones
+    started = {'start_sha256': run.start.sha256} if run.start else {}
+    return started | {
         'learner': STUDENT,
-        'recipe': name,
-        'changed': changes(recipe, name),
+        'recipe': run.name,
+        'changed': changes(recipe, run.name),
         'records': photos.fingerprint,
         'classes': [],
         'counts': {'train': len(photos)},
-        'backbone': joined([_without_path(backbone.facts()) for backbone in teacher.backbones]),
-        'settings': settings,
+        'backbone': joined([_without_path(backbone.facts()) for backbone in backbones]),
+        'settings': settings | {'start': run.start.path.name if run.start else ''},
     }
 
 
@@ -108,14 +122,12 @@ def _without_path(facts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if key != 'path'}
 
 
-def _train(
-    model: str, recipe: DistillRecipe, answers: Answers, train: np.ndarray, held: np.ndarray
-) -> tuple[State, dict[str, float]]:
-    folder, summaries = paths.checkpoints(model), paths.summaries(model)
+def _train(run: Run, train: np.ndarray, held: np.ndarray) -> tuple[State, dict[str, float]]:
+    folder, summaries = paths.checkpoints(run.model), paths.summaries(run.model)
     with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(recipe.seed)
-        student = Distillation(recipe, answers, train, held)
-        student.initialize(session)
+        tf.set_random_seed(run.recipe.seed)
+        student = Distillation(run.recipe, run.answers, train, held)
+        student.initialize(session, run.start)
         student.show_inputs(session, summaries)
         state = loop.fit(session, student.task(), folder, summaries)
         scores = student.evaluate(session)
@@ -124,17 +136,16 @@ def _train(
     return state, scores
 
 
-def _write(
-    model: str, recipe: DistillRecipe, name: str, answers: Answers, state: State, scores: dict[str, float]
-) -> Path:
-    checkpoint = checkpoints.best_checkpoint(paths.checkpoints(model))
-    side = recipe.final_side or recipe.side
-    info = {
-        'model': model,
+def _write(run: Run, state: State, scores: dict[str, float]) -> Path:
+    checkpoint = checkpoints.best_checkpoint(paths.checkpoints(run.model))
+    side, answers = run.recipe.side_of_backbone, run.answers
+    started = {'start': {'file': run.start.path.name, 'sha256': run.start.sha256}} if run.start else {}
+    info = started | {
+        'model': run.model,
         'bottleneck': consts.BOTTLENECK_TENSOR,
         'input_size': [side, side],
-        'recipe': name,
-        'settings': asdict(recipe),
+        'recipe': run.name,
+        'settings': asdict(run.recipe),
         'teachers': [backbone.path.name for backbone in answers.teacher.backbones],
         'photos': len(answers.photos),
         'steps': state.best_step,
@@ -142,8 +153,8 @@ def _write(
         'made': datetime.now(timezone.utc).date().isoformat(),
         'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
     }
-    graph_def = student_graph(recipe.student, side, info, checkpoint)
-    path = paths.frozen(model)
+    graph_def = student_graph(run.recipe.student, side, info, checkpoint)
+    path = paths.frozen(run.model)
     with files.atomic_path(path) as part:
         write_graph(graph_def, part)
         width = load_tried(part).width

@@ -20,6 +20,7 @@ from src.common.tf1 import tf
 from src.engine import board
 from src.engine.batches import Batches
 from src.engine.distilling.answers import Answers
+from src.engine.distilling.start import Start, regression
 from src.engine.loop import Task
 from src.engine.optimizers import averaged, initialize, learning_rate, minimize
 from src.images.views import render
@@ -27,6 +28,7 @@ from src.models.layers import Mode, dense
 from src.models.students import SCOPE, bottleneck_of
 from src.recipes.distill_recipe import DistillRecipe
 
+PROJECTION = f'{SCOPE}/projection'  # the layer behind the bottleneck
 TARGET = 'target'  # scope of the mean and standard deviation of the teacher's bottlenecks
 LEAST_DEVIATION = 1e-3  # of a value, as a share of the mean deviation: constant values are not amplified
 AHEAD = 4  # batches
@@ -80,7 +82,7 @@ class Distillation:
         found, [N] float32, None without any."""
         r, agreements = self.recipe, []
         with tf.variable_scope(SCOPE, reuse=tf.AUTO_REUSE):
-            predicted = dense(bottleneck, self.answers.teacher.width, 'projection')
+            predicted = dense(bottleneck, self.answers.teacher.width, PROJECTION.rpartition('/')[2])
         targets = tf.cast(self.targets, tf.float32)
         standardized = (targets - self.mean) / self.deviation
         losses = tf.reduce_mean(tf.square(predicted - standardized), 1)
@@ -104,13 +106,35 @@ class Distillation:
     def steps(self) -> int:
         return max(1, round(self.recipe.epochs * len(self.train) / self.recipe.batch_size))
 
-    def initialize(self, session: tf.Session) -> None:
-        """Initial weights, and the statistics of the teacher's bottlenecks from the photos themselves."""
+    def initialize(self, session: tf.Session, start: Start | None = None) -> None:
+        """Initial weights, random ones or those of `start`, and the statistics of the teacher's bottlenecks
+        from the photos themselves."""
         initialize(session)
-        targets = self._of_photos(self.train[:: -(-len(self.train) // 4096)]).astype(np.float32)
-        deviation = targets.std(0)
-        self.mean.load(targets.mean(0), session)
-        self.deviation.load(np.maximum(deviation, LEAST_DEVIATION * deviation.mean() + 1e-12), session)
+        rows = self.train[:: -(-len(self.train) // 4096)]
+        targets = self._of_photos(rows).astype(np.float32)
+        mean, deviation = targets.mean(0), targets.std(0)
+        deviation = np.maximum(deviation, LEAST_DEVIATION * deviation.mean() + 1e-12)
+        self.mean.load(mean, session)
+        self.deviation.load(deviation, session)
+        if start:
+            self._load(session, start.values(self._pixels(rows[:AT_ONCE])))
+            chunks = (rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE))
+            found = [session.run(self.bottleneck, {self.pixels: self._pixels(some)}) for some in chunks]
+            layer = regression(np.concatenate(found), (targets - mean) / deviation)
+            self._load(session, dict(zip((f'{PROJECTION}/W', f'{PROJECTION}/b'), layer, strict=True)))
+
+    def _load(self, session: tf.Session, values: Mapping[str, np.ndarray]) -> None:
+        """Set variables of the student, by name, and their averages."""
+        for variable in tf.global_variables(f'{SCOPE}/'):
+            name = variable.op.name
+            if name in values:
+                variable.load(values[name], session)
+                if self.weights[name] is not variable:
+                    self.weights[name].load(values[name], session)
+
+    def _pixels(self, rows: np.ndarray) -> np.ndarray:
+        """The photos themselves, at the side with which the training begins."""
+        return render(self.answers.photos, self.answers.views(rows, 0), self.recipe.side_at(0))
 
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         """The views and answers of a step, prepared in a thread while earlier steps run."""
