@@ -83,7 +83,7 @@ def serve(
     DECODING.patience = WAIT_SECONDS
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
-    admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client)
+    admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client, 'pictures')
     if not limits.request_bytes:
         limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
     app = create_app(models, admission, metrics, limits, tokens)
