@@ -97,7 +97,7 @@ def _add_page(app: Flask, models: Models, limits: Limits, needs_token: bool) -> 
             models=[entry(name) for name in models.names],
             urls_allowed=limits.urls,
             needs_token=needs_token,
-            max_bytes=limits.picture_bytes,
+            max_bytes=min(limits.picture_bytes, limits.request_bytes),
             examples=drawn_dogs,
         )
 

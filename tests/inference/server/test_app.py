@@ -281,6 +281,12 @@ def test_large_pictures_and_requests_are_refused(make_server):
     assert answer.status_code == 413 and 'send smaller pictures, or fewer' in answer.json['error']
 
 
+@pytest.mark.parametrize('picture, request_, shown', [(900, 700, 700), (700, 900, 700)])
+def test_the_page_sends_no_picture_that_is_larger_than_a_request(make_server, picture, request_, shown):
+    page = make_server(picture_bytes=picture, request_bytes=request_).get('/').text
+    assert f'data-max-bytes="{shown}"' in page
+
+
 def test_only_public_addresses_are_fetched_and_only_if_allowed(make_server):
     ask = {'url': 'http://127.0.0.1:1/dog.jpg'}
     refused = make_server().post('/classify', json=ask)
