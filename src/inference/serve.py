@@ -7,8 +7,9 @@
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
 without losing a request. Ctrl-C or SIGTERM ends the server as soon as all requests that have arrived are
-answered, and after 30 seconds in any case. version_labels.json in a folder of versions, {"stable": 1}, keeps a
-version served beside the newest; it and the file of tokens are read again when they change.
+answered, and after 30 seconds in any case. The file version_labels.json in a folder of versions, such as
+{"stable": 1}, keeps a version served beside the newest. It is read again when it changes, and so is the file
+of tokens.
 
 A frozen classifier that was made elsewhere, and takes encoded pictures, is served too: put its class names
 beside it, old.txt beside old.pb, one a line. /openapi.json describes all routes.
