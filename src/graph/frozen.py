@@ -13,7 +13,7 @@ from src.common.tf1 import tf
 from src.graph.batching import feed_batches
 from src.graph.checks.accepted import names_faults
 from src.graph.checks.frozen_check import frozen_part
-from src.graph.graph_io import inferred, node_of, nodes_by_name, read_graph, require_tensor, subgraph
+from src.graph.graph_io import inferred, node_of, nodes_by_name, read_graph, subgraph
 from src.graph.model_info import labels_in, read_info, read_labels
 from src.graph.preprocessing.find import Preprocessing, find_preprocessing
 from src.graph.preprocessing.hidden_decoders import with_plain_decoder
@@ -150,7 +150,10 @@ def output_of(graph_def: tf.GraphDef, path: Path) -> str:
         return consts.OUTPUT_TENSOR_NAME
     softmaxes = [node.name for node in graph_def.node if node.op == 'Softmax']
     if not softmaxes:
-        require_tensor(graph_def, consts.OUTPUT_TENSOR_NAME, path)
+        raise UserError(
+            f'{paths.shown(path)} gives no probabilities: it has neither {consts.OUTPUT_TENSOR_NAME} nor a '
+            'Softmax; train a head on it (python -m src.graph.backbones PB names the flags)'
+        )
     return softmaxes[-1] + ':0'
 
 

@@ -7,7 +7,12 @@
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
 without losing a request. Ctrl-C or SIGTERM ends the server as soon as all requests that have arrived are
-answered, and after 30 seconds in any case. The files of labels and tokens are read again when they change.
+answered, and after 30 seconds in any case. The file version_labels.json in a folder of versions, such as
+{"stable": 1}, keeps a version served beside the newest. It is read again when it changes, and so is the file
+of tokens.
+
+A frozen classifier that was made elsewhere, and takes encoded pictures, is served too: put its class names
+beside it, old.txt beside old.pb, one a line. /openapi.json describes all routes.
 
 A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
 For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
@@ -65,7 +70,7 @@ def serve(
     Raises UserError if a model cannot be loaded or was not validated with so many views, the host is unknown
     or the port is taken.
     """
-    from src.inference.server.http.sockets import bind, url_of
+    from src.inference.server.http.sockets import bind, url_for_others, url_of
 
     sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
@@ -83,11 +88,12 @@ def serve(
     DECODING.patience = WAIT_SECONDS
     metrics = Metrics()
     models = Models(sources, metrics.ran, views, workers=CORES)
-    admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client)
+    admission = AdmissionLimit(limits.queue, metrics.queued, limits.per_client, 'pictures')
     if not limits.request_bytes:
         limits = replace(limits, request_bytes=useful_bytes(limits.picture_bytes, models))
     app = create_app(models, admission, metrics, limits, tokens)
-    listener = Listener(app, sockets, limits.queue + SPARE_THREADS, limits.request_bytes, tokens)
+    threads = limits.queue + SPARE_THREADS
+    listener = Listener(app, sockets, threads, limits.request_bytes, tokens, metrics.refused)
     stopping = threading.Event()
 
     def stop(*_) -> None:
@@ -111,6 +117,8 @@ def serve(
         with models.use(name) as served:
             say(f'{name}: version {served.version}, {len(served.labels):,} classes, {served.file}')
     say(f'open {url_of(host, sockets)}  (Ctrl-C ends)')
+    if others := url_for_others(host, sockets):
+        say(f'on other machines of its network: {others}')
     outcome = listener.run(app.extensions[SERVICE].give_up)
     end_loading()
     for watcher in watchers:

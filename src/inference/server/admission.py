@@ -25,6 +25,7 @@ class TooMuch(Exception):
 class AdmissionLimit:
     """Admits up to `limit` pictures or bytes at once, up to `per_client` (default: `limit`) of one client.
 
+    `unit`: what messages call them.
     `open`: False once the server stops; what arrives until then on open connections is still admitted.
     `observe` is called with the number inside whenever it changes.
     """
@@ -34,8 +35,9 @@ class AdmissionLimit:
         limit: int,
         observe: Callable[[int], None] = lambda inside: None,
         per_client: int | None = None,
+        unit: str = 'bytes',
     ):
-        self.limit, self.open = limit, True
+        self.limit, self.unit, self.open = limit, unit, True
         self.per_client = min(limit, per_client or limit)
         self._observe, self._inside = observe, 0
         self._of_clients: Counter[str] = Counter()
@@ -57,7 +59,8 @@ class AdmissionLimit:
         with self._lock:
             if size > self.per_client:
                 raise TooMuch(
-                    f'{size:,} at once exceed the limit {self.per_client:,}: send less in one request'
+                    f'{size:,} {self.unit} at once are more than the limit of {self.per_client:,}: '
+                    'send fewer in one request'
                 )
             if self._inside + size > self.limit:
                 raise Busy('the server is busy: try again in a second')

@@ -72,6 +72,8 @@ def _handle_errors(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         response = error.get_response()
         line = f'{error.name}: {request.method} {request.path[:200]}'
+        if error.code in (404, 405):
+            line += middleware.see_routes(response.headers.get('Allow'))
         response.data, response.content_type = jsonify(error=line).data, 'application/json'
         return response
 
@@ -95,7 +97,7 @@ def _add_page(app: Flask, models: Models, limits: Limits, needs_token: bool) -> 
             models=[entry(name) for name in models.names],
             urls_allowed=limits.urls,
             needs_token=needs_token,
-            max_bytes=limits.picture_bytes,
+            max_bytes=min(limits.picture_bytes, limits.request_bytes),
             examples=drawn_dogs,
         )
 

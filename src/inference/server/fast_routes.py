@@ -28,17 +28,19 @@ from werkzeug.wrappers import Request
 
 from src.inference.server.admission import AdmissionLimit
 from src.inference.server.http.json_bodies import BadRequest, parse_json
-from src.inference.server.http.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond
+from src.inference.server.http.middleware import REFUSALS, ROUTE, body_bytes, refusal, respond, see_routes
 from src.inference.server.service import TOP, Limits, Service
 
 CLASSIFY, EXPLAIN = '/classify', '/explain'
 TOP_NUMBER = re.compile('0*[1-9][0-9]{0,999}')
 PREDICT = re.compile(r'/v1/models/([^/]+?)(?:/versions/([0-9]{1,18})|/labels/([^/]+?))?:predict')
+ADDRESS = '{"url": "https://..."}'
 FETCH_SECONDS = 10
 # Of pictures that are fetched, until they are answered; each counts as the largest that is taken. A slow
 # address holds a thread.
 FETCHED_BYTES = 256_000_000
-JSON = 'application/json'
+JSON, URL_FORM = 'application/json', 'application/x-www-form-urlencoded'
+REMOVED = b'\0\r\n'  # bytes that `curl -d @FILE` leaves out; every picture has one of them
 
 # From a WSGI environment to the JSON object, or the PNG, of the response.
 Handler = Callable[[dict], dict | bytes]
@@ -59,13 +61,12 @@ class FastRoutes:
             return self._app(environ, start_response)
         request_line = f'{environ["REQUEST_METHOD"]} {path[:200]}'
 
-        def fail(status: HTTPStatus, *headers: tuple[str, str]) -> list[bytes]:
-            return respond(
-                environ, start_response, {'error': f'{status.phrase}: {request_line}'}, status, headers
-            )
+        def fail(status: HTTPStatus, cure: str = '', headers: Iterable[tuple[str, str]] = ()) -> list[bytes]:
+            line = f'{status.phrase}: {request_line}{cure}'
+            return respond(environ, start_response, {'error': line}, status, headers)
 
         if environ['REQUEST_METHOD'] != 'POST':
-            return fail(HTTPStatus.METHOD_NOT_ALLOWED, ('Allow', 'POST'))
+            return fail(HTTPStatus.METHOD_NOT_ALLOWED, see_routes('POST'), [('Allow', 'POST')])
         try:
             return respond(environ, start_response, handler(environ))
         except REFUSALS as error:
@@ -116,10 +117,13 @@ class FastRoutes:
         if kind == JSON:
             limits = self._service.limits
             with self._fetches.enter(limits.picture_bytes):
-                yield [('', _fetched(parse_json(_body(environ)), limits))]
+                yield [('', _fetched(parse_json(_body(environ), ADDRESS), limits))]
             return
         if kind != 'multipart/form-data':
-            yield [('', _body(environ))]
+            body = _body(environ)
+            if body and kind == URL_FORM and not any(byte in body for byte in REMOVED):
+                raise BadRequest('not an image; with curl send it by --data-binary, as -d removes some bytes')
+            yield [('', body)]
             return
         files = Form(environ).files.items(multi=True)
         pictures = [(file.filename or '', file.read()) for _, file in files]
@@ -163,7 +167,7 @@ def _fetched(payload: Any, limits: Limits) -> bytes:
     if not limits.urls:
         raise BadRequest('this server does not fetch addresses: send the picture itself')
     if not isinstance(payload, dict) or not isinstance(payload.get('url'), str):
-        raise BadRequest('the body is not {"url": "https://..."}')
+        raise BadRequest(f'the body is not {ADDRESS}')
     from src.downloads.picture import fetch_image
 
     return fetch_image(payload['url'], limits.picture_bytes, FETCH_SECONDS, public_only=True)

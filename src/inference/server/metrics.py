@@ -41,6 +41,10 @@ class Metrics:
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
+    def refused(self, status: int) -> None:
+        """Count a request that the application did not see."""
+        self._requests.labels('none', str(status)).inc()
+
     def ran(self, model: str, size: int) -> None:
         self._batches.labels(model).observe(size)
 

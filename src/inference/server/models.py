@@ -30,7 +30,8 @@ class Slot:
 
     def __init__(self, source: Source, options: Options):
         self.name, self._source, self._options = source.name, source, options
-        self._found: Found | None = None
+        self._found: Found | None = None  # what is served
+        self._refused: Found | None = None  # what could not be loaded
         self.served: Served | None = None
         self.failure: tuple[int, str] | None = None  # a version that could not be loaded, and why
         self.labels: dict[str, int] = {}
@@ -69,22 +70,26 @@ class Slot:
 
     def _refresh_newest(self) -> bool:
         found = self._source.look()
-        if found is None or found == self._found:
+        if found is None or found == self._refused:
             return False
-        old_found, self._found = self._found, found
+        if found == self._found:  # also when one that could not be loaded is gone: this one is open still
+            gone, self.failure, self._refused = self.failure, None, None
+            return gone is not None
         version = found.version
         if version is None:
             version = self.served.version + 1 if self.served else 1
         try:
             fresh = Served(self.name, version, found, self._options, replaces=self.served is not None)
         except Exception as error:
+            self._refused = found
             self.failure = version, for_clients(first_line(error), found.path)
             raise
-        old = self.served
+        old, old_found = self.served, self._found
         keep = old and old.version in self.labels.values() and old.version != version
         if keep:
             self._others = {**self._others, old.version: (old_found, old)}
-        self.served, self.failure = fresh, None
+        self.served, self._found = fresh, found
+        self.failure = self._refused = None
         if old and not keep:
             old.retire()
         return True

@@ -19,12 +19,13 @@ from src.inference.server.models import Slot
 from src.inference.server.served import Served
 
 SIGNATURE = 'serving_default'
+FORM = '{"instances": [{"b64": "..."}]} (a picture that is not in base64 goes to /classify)'
 ROWS, COLUMNS = ('instances', 'predictions'), ('inputs', 'outputs')  # keys of requests and their responses
 
 
 def parse_predict(body: bytes) -> tuple[list[bytes], str]:
     """The encoded pictures of a predict request, and the key of its response. Raises BadRequest."""
-    request = parse_json(body)
+    request = parse_json(body, FORM)
     if not isinstance(request, dict):
         raise BadRequest('the request is not a JSON object')
     signature = request.get('signature_name') or SIGNATURE

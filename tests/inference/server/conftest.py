@@ -64,7 +64,7 @@ def make_server(side):
         path = side
         metrics = Metrics()
         models = Models([path], metrics.ran)
-        admission = AdmissionLimit(limit, metrics.queued, per_client)
+        admission = AdmissionLimit(limit, metrics.queued, per_client, 'pictures')
         app = create_app(models, admission, metrics, Limits(**limits), tokens)
         made.append(models)
         return Server(app.test_client(), models, admission, metrics, path)

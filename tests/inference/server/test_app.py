@@ -152,7 +152,7 @@ def test_predictions_by_version(server, address, code):
 def test_predictions_are_posted(server):
     answer = server.get('/v1/models/side:predict')
     assert answer.status_code == 405 and answer.headers['Allow'] == 'POST'
-    assert answer.json['error'] == 'Method Not Allowed: GET /v1/models/side:predict'
+    assert answer.json['error'].startswith('Method Not Allowed: GET /v1/models/side:predict; allowed: POST (')
     for address in ('/classify', '/v1/models/side:predict', '/nowhere'):
         head = server.client.head(address)
         assert head.status_code in (404, 405) and head.data == b''  # else the next answer would begin with it
@@ -235,7 +235,7 @@ def test_a_version_that_failed_is_in_the_status(server):
         ('/classify', 405, 'Method Not Allowed'),
         ('/page/../app.py', 404, 'Not Found'),
         ('/page/%2e%2e/app.py', 404, 'Not Found'),
-        ('/nowhere', 404, 'Not Found'),
+        ('/docs', 404, 'Not Found: GET /docs (GET /openapi.json lists the routes)'),
     ],
 )
 def test_unknown_addresses(server, address, code, words):
@@ -262,12 +262,29 @@ def test_bad_pictures_are_400_in_one_line(server, data, words):
         )
 
 
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'GIF', 'BMP', 'WEBP', 'TIFF'])
+def test_what_curl_leaves_of_a_picture_is_named(server, kind):
+    sent = encoded(np.full([7, 9, 3], 253, np.uint8), kind)
+    form = 'application/x-www-form-urlencoded'  # what curl says of any body
+    assert server.post('/classify', data=sent, content_type=form).status_code == 200
+    left = sent.translate(None, b'\0\r\n')
+    for path in ('/classify', '/explain'):
+        answer = server.post(path, data=left, content_type=form)
+        assert answer.status_code == 400 and 'by --data-binary' in answer.json['error']
+
+
 def test_large_pictures_and_requests_are_refused(make_server):
     server = make_server(picture_bytes=len(JPEG) - 1, request_bytes=3 * len(JPEG))
     assert 'bytes: send it smaller' in server.post('/classify', data=JPEG).json['error']
     assert predict(server, {'instances': [b64(JPEG)]}).status_code == 400
     answer = server.post('/classify', data=JPEG * 4)
-    assert answer.status_code == 413 and answer.json['error'] == 'the request is too large'
+    assert answer.status_code == 413 and 'send smaller pictures, or fewer' in answer.json['error']
+
+
+@pytest.mark.parametrize('picture, request_, shown', [(900, 700, 700), (700, 900, 700)])
+def test_the_page_sends_no_picture_that_is_larger_than_a_request(make_server, picture, request_, shown):
+    page = make_server(picture_bytes=picture, request_bytes=request_).get('/').text
+    assert f'data-max-bytes="{shown}"' in page
 
 
 def test_only_public_addresses_are_fetched_and_only_if_allowed(make_server):
@@ -322,7 +339,8 @@ def test_at_the_admission_limit_the_answer_is_503_with_retry_after(make_server):
         assert 'busy' in answer.json['error']
     assert server.post('/classify', data=JPEG).status_code == 200
     never = predict(server, {'instances': [b64(JPEG)] * 3})
-    assert never.status_code == 413 and '3 at once exceed the limit 2' in never.json['error']
+    assert never.status_code == 413
+    assert '3 pictures at once are more than the limit of 2' in never.json['error']
     server.admission.close()  # what still arrives is answered
     assert server.get('/readyz').status_code == 503 and server.get('/healthz').status_code == 200
     assert server.post('/classify', data=JPEG).status_code == 200

@@ -87,6 +87,26 @@ def test_a_broken_new_version_leaves_the_old_one_served(tmp_path):
     models.close()
 
 
+def test_without_a_broken_new_version_the_served_one_is_not_loaded_again(tmp_path):
+    folder = tmp_path / 'side'
+    folder.mkdir()
+    brightest_side(folder / '1.pb')
+    models = Models([folder])
+    slot = models.slot('side')
+    served = slot.served
+    (folder / '2.pb').write_bytes(b'half a file')
+    with pytest.raises(UserError, match='not a TensorFlow GraphDef'):
+        slot.refresh()
+    (folder / '2.pb').unlink()
+    assert slot.refresh() and slot.failure is None
+    assert slot.served is served and not slot.refresh()
+    (folder / '2.pb').write_bytes(b'half a file again')
+    with pytest.raises(UserError, match='not a TensorFlow GraphDef'):
+        slot.refresh()
+    assert slot.failure[0] == 2
+    models.close()
+
+
 def test_versions_of_both_runtimes_follow_each_other(tmp_path, lite_side):
     folder = tmp_path / 'side'
     folder.mkdir()

@@ -16,7 +16,7 @@ from collections import Counter
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
 
 from src.inference.server.fairness.clients import client_of
 from src.inference.server.http.arriving import Parser, Waiting
@@ -40,10 +40,18 @@ class Answer(WSGITask):
         return super().build_response_header()
 
 
+class Refused(ErrorTask):
+    """The answer to a request that the application does not see."""
+
+    def execute(self) -> None:
+        self.channel.adj.refused(self.request.error.code)
+        super().execute()
+
+
 class Connection(HTTPChannel):
     """The connection of a client."""
 
-    task_class = Answer
+    task_class, error_task_class = Answer, Refused
     begun = 0.0  # when the request began to arrive, or its answer to be sent
 
     def parser_class(self, adj: Adjustments) -> Parser:

@@ -43,14 +43,15 @@ class LongString:
         return decoded_in_pieces(self._body, self._start, self._end)
 
 
-def parse_json(body: bytes) -> Any:
-    """The value of a JSON text. Strings may hold line breaks. Raises BadRequest."""
+def parse_json(body: bytes, form: str) -> Any:
+    """The value of a JSON text. Strings may hold line breaks. Raises BadRequest, which shows the `form` that
+    the body should have."""
     try:
         if len(body) <= SMALL_BYTES:
             return json.loads(body, strict=False)
         return _parsed_in_place(body)
     except (ValueError, RecursionError):
-        raise BadRequest('the body is not valid JSON') from None
+        raise BadRequest(f'the body is not valid JSON such as {form}') from None
 
 
 def _parsed_in_place(body: bytes) -> Any:

@@ -72,12 +72,19 @@ class Outcome(NamedTuple):
 
 class Listener:
     """Runs a WSGI application on `sockets` with `threads` threads; a request body has up to `max_bytes`. A
-    body without a token that `tokens` needs is refused.
+    body without a token that `tokens` needs is refused. `refused` is called with the status of each answer
+    that the application does not give.
 
     Raises UserError if a socket cannot be listened to."""
 
     def __init__(
-        self, app: Callable, sockets: list, threads: int, max_bytes: int, tokens: Tokens | None = None
+        self,
+        app: Callable,
+        sockets: list,
+        threads: int,
+        max_bytes: int,
+        tokens: Tokens | None = None,
+        refused: Callable[[int], None] = lambda status: None,
     ):
         self._map: dict = {}
         self._stopped_at: float | None = None
@@ -85,6 +92,7 @@ class Listener:
         self._threads = ThreadedTaskDispatcher()
         self._threads.set_thread_count(threads)
         settings = _settings(sockets, threads, max_bytes, tokens)
+        settings.refused = refused  # for connections.Refused
         try:
             self._acceptors = [self._acceptor(app, each, settings) for each in sockets]
         except OSError as error:  # another process bound it at the same moment, and listens first

@@ -16,7 +16,7 @@ from src.inference.server.admission import AdmissionLimit, Busy, TooMuch
 from src.inference.server.fairness import clients
 from src.inference.server.http.bodies import ENCODING, UnknownEncoding, decompressed
 from src.inference.server.http.json_bodies import BadRequest
-from src.inference.server.http.refusals import RETRY_SECONDS
+from src.inference.server.http.refusals import RETRY_SECONDS, too_large
 from src.inference.server.http.tokens import Tokens, Unauthorized
 from src.inference.server.metrics import Metrics
 from src.inference.server.models import NoSuchModel
@@ -88,7 +88,7 @@ class Middleware:
 
     def _admitted(self, size: int) -> AbstractContextManager:
         if size > self._max_bytes:
-            raise TooMuch('the request is too large')
+            raise TooMuch(too_large(self._max_bytes).body)
         return self._bodies.enter(size) if size else nullcontext()
 
     def _uncompressed(self, environ: dict, size: int) -> AbstractContextManager:
@@ -102,6 +102,11 @@ def body_bytes(environ: dict) -> int:
     """The size of the body; 0 where none is given."""
     size = environ.get('CONTENT_LENGTH') or '0'
     return int(size) if size.isdecimal() else 0
+
+
+def see_routes(allowed: str | None = None) -> str:
+    """The end of the line about a wrong address, or about a method that is none of those `allowed` there."""
+    return f'{f"; allowed: {allowed}" if allowed else ""} (GET /openapi.json lists the routes)'
 
 
 def refusal(error: Exception) -> tuple[dict, HTTPStatus, list[tuple[str, str]]]:

@@ -36,7 +36,10 @@ def in_json(error: Error) -> Refusal:
 
 
 def too_large(most: int) -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f'the request is too large: more than {most:,} bytes')
+    return Refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f'the request is too large: more than {most:,} bytes; send smaller pictures, or fewer',
+    )
 
 
 def no_room(error: OSError) -> Refusal:

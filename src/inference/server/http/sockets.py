@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import suppress
 
 from src.common.errors import UserError
 
@@ -45,6 +46,19 @@ def url_of(host: str, sockets: list[socket.socket]) -> str:
     host = _without_brackets(host)
     host = LOCAL.get(host, host)
     return f'http://{f"[{host}]" if ":" in host else host}:{sockets[0].getsockname()[1]}/'
+
+
+def url_for_others(host: str, sockets: list[socket.socket]) -> str:
+    """The address to open on other machines of the network, if `host` is all networks; '' if it is not, or
+    this machine is in no network."""
+    host = _without_brackets(host)
+    if host not in LOCAL:
+        return ''
+    family, far = (socket.AF_INET6, '2001:db8::1') if ':' in host else (socket.AF_INET, '192.0.2.1')
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((far, 9))  # sends nothing: the system chooses the address that it would send from
+        return url_of(probe.getsockname()[0], sockets)
+    return ''
 
 
 def _without_brackets(host: str) -> str:

@@ -90,6 +90,10 @@ def _read(path: Path) -> list[bytes]:
     """The digests of the tokens in a file. Raises UserError."""
     try:
         lines = path.read_text(encoding='utf-8').splitlines()
+    except FileNotFoundError as error:
+        raise UserError(
+            f'there is no file {paths.shown(path)} with tokens; make one: {NEW} > FILE'
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f'cannot read the tokens in {paths.shown(path)}: {getattr(error, "strerror", "no text")}'

@@ -58,6 +58,7 @@ async function post({ address, type, body }, signal) {
 
 async function faultIn(response) {
   const { error } = await response.json().catch(() => ({}));
+  if (response.status === 401) return new Fault('A valid token is needed.', true);
   return new Fault(error || `The server answered ${response.status}.`, response.status >= 500);
 }
 

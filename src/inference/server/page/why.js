@@ -39,11 +39,14 @@ function draw(card, address, label) {
   picture.className = 'explanation';
   picture.src = address;
   picture.alt = `Bright: where the model looks for ${label.replaceAll('_', ' ')}`;
-  card.part('figure').append(picture);
+  const caption = document.createElement('figcaption');
+  caption.textContent = picture.alt;
+  caption.ariaHidden = 'true'; // a screen reader reads it from the picture
+  card.part('figure').append(picture, caption);
 }
 
 /** Shows the picture itself again. */
 function release(card) {
-  card.part('.explanation')?.remove();
+  for (const shown of card.element.querySelectorAll('.explanation, figcaption')) shown.remove();
   for (const other of card.element.querySelectorAll('.why')) other.setAttribute('aria-pressed', 'false');
 }

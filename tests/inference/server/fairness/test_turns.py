@@ -118,7 +118,7 @@ def test_one_client_gets_its_part_and_others_theirs():
     with clients.serving('192.0.2.1'), limit.enter(3):
         with pytest.raises(Busy, match='other requests of yours'), limit.enter(2):
             pass
-        with pytest.raises(TooMuch, match='5 at once exceed the limit 4'), limit.enter(5):
+        with pytest.raises(TooMuch, match='5 bytes at once are more than the limit of 4'), limit.enter(5):
             pass
         with (
             clients.serving('192.0.2.2'),

@@ -15,7 +15,7 @@ from src.common.errors import UserError
 from src.inference.server.http import connections, listening
 from src.inference.server.http.connections import Acceptor
 from src.inference.server.http.listening import Listener, Outcome
-from src.inference.server.http.sockets import bind, url_of
+from src.inference.server.http.sockets import bind, url_for_others, url_of
 from tests.inference.server.http.test_sockets import bound
 
 IPV6 = socket.has_ipv6
@@ -53,7 +53,10 @@ def test_the_address_that_is_printed_can_be_opened(host, shown, monkeypatch):
     try:
         with requests.Session() as session:
             session.trust_env = False
-            assert session.get(url_of(host, sockets), timeout=10).text == 'hello'
+            others = url_for_others(host, sockets)
+            assert not others or host in ('0.0.0.0', '::')
+            for address in filter(None, (url_of(host, sockets), others)):
+                assert session.get(address, timeout=10).text == 'hello'
     finally:
         listener.stop()
         thread.join(30)
@@ -79,9 +82,9 @@ def listen():
     outcome is added when it ends."""
     started = []
 
-    def run(app, tokens=None, **options):
+    def run(app, tokens=None, refused=lambda status: None, **options):
         sockets = bind('127.0.0.1', 0)
-        listener, outcomes = Listener(app, sockets, 8, 100_000, tokens), []
+        listener, outcomes = Listener(app, sockets, 8, 100_000, tokens, refused), []
         thread = threading.Thread(target=lambda: outcomes.append(listener.run(**options)))
         thread.start()
         started.append((listener, thread))
@@ -246,7 +249,8 @@ def test_a_head_that_does_not_end_is_cut_off(listen, monkeypatch):
 
 
 def test_a_body_that_is_too_large_is_refused_with_an_answer(listen):
-    _, address, _ = listen(hello)
+    refused = []
+    _, address, _ = listen(hello, refused=refused.append)
     head = b'POST / HTTP/1.1\r\nHost: x\r\n'
     size = 2_000_000
     chunk = b'%x\r\n' % size + b'x' * size + b'\r\n0\r\n\r\n'
@@ -258,6 +262,7 @@ def test_a_body_that_is_too_large_is_refused_with_an_answer(listen):
         answer = received(connect(address, sent))
         assert answer.startswith(b'HTTP/1.1 413 ') and b'more than 100,000 bytes' in answer
     assert connect(address, GET).recv(1000).endswith(b'hello')
+    assert refused == [413, 413, 413]  # for the metrics
 
 
 @pytest.mark.parametrize('chunked', [False, True])
