@@ -23,7 +23,8 @@ def without_cast_before_resizing(graph_def: tf.GraphDef, decoded: str) -> tf.Gra
     changed = copy.deepcopy(graph_def)
     users, found = consumers(changed), False
     for cast in users.get(node_of(decoded), ()):
-        if _is_to_float(cast) and decoded in (cast.input[0], f'{cast.input[0]}:0'):
+        # With control inputs it is kept, as they may be checks of the picture.
+        if _is_to_float(cast) and list(cast.input) in ([decoded], [decoded.removesuffix(':0')]):
             typed = _before_resizing(cast, users)
             found = found or bool(typed)
             for node in typed:

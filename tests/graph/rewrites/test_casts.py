@@ -85,8 +85,15 @@ def with_control_input(picture):
         return tf.image.resize_bilinear(values[None], [20, 30]) + tf.zeros([1])
 
 
+def checked_first(picture):
+    with tf.control_dependencies([tf.debugging.assert_greater(tf.shape(picture)[0], 10)]):
+        values = tf.cast(picture, tf.float32)
+    return tf.image.resize_bilinear(values[None], [20, 30])
+
+
 @pytest.mark.parametrize(
-    'build', [scaled_first, used_twice, resized_to_its_own_type, not_resized, with_control_input]
+    'build',
+    [scaled_first, used_twice, resized_to_its_own_type, not_resized, with_control_input, checked_first],
 )
 def test_a_graph_that_uses_the_copy_otherwise_stays_as_it_is(build):
     graph_def = to_graph_def(build)
