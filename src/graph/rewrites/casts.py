@@ -34,8 +34,10 @@ def without_cast_before_resizing(graph_def: tf.GraphDef, decoded: str) -> tf.Gra
 
 
 def _is_to_float(node: tf.NodeDef) -> bool:
+    if node.op != 'Cast':  # protobuf would add the attributes that are asked for to any other op
+        return False
     types = [node.attr[name].type for name in ('SrcT', 'DstT')]
-    return node.op == 'Cast' and types == [tf.uint8.as_datatype_enum, tf.float32.as_datatype_enum]
+    return types == [tf.uint8.as_datatype_enum, tf.float32.as_datatype_enum]
 
 
 def _before_resizing(cast: tf.NodeDef, users: dict[str, list[tf.NodeDef]]) -> list[tf.NodeDef]:
