@@ -56,6 +56,15 @@ def chunks(name: bytes, body: bytes, size: int = BODY) -> bytes:
     return data[:33] + one * (size // len(one)) + data[33:]
 
 
+def surplus(number: int = 1_100) -> bytes:
+    """A PNG of 8 x 8 pixels whose compressed data goes on after the last row, for so many blocks of 16 MB."""
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(bytes(1 << 24)) for _ in range(number)]
+    data = b''.join([*parts, packer.flush()])
+    head = chunk(b'IHDR', struct.pack('>IIBBBBB', 8, 8, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + head + chunk(b'IDAT', data) + chunk(b'IEND', b'')
+
+
 def gif(side: int, extension: bytes = b'') -> bytes:
     """35 bytes: a canvas of side x side with a frame of one pixel."""
     size, frame = struct.pack('<HH', side, side), b',\0\0\0\0\1\0\1\0\0\2\2D\1\0;'
@@ -151,6 +160,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     'tiny_chunks.png': lambda: chunks(b'tEXt', b'k\0v'),
     'profiles.png': lambda: chunks(b'iCCP', b'k\0\0' + zlib.compress(bytes(1 << 20), 9)),
     'texts.png': lambda: chunks(b'zTXt', b'k\0\0' + zlib.compress(bytes(7_900_000), 9)),
+    'surplus.png': surplus,
     'rgb.png': lambda: encoded(flat(), 'PNG', compress_level=1),
     'rgba.png': lambda: encoded(flat('RGBA'), 'PNG', compress_level=1),
     'animation.png': animation,

@@ -72,6 +72,8 @@ def serve(
     """
     from src.inference.server.http.sockets import bind, url_for_others, url_of
 
+    for number in _ending_signals():  # `kill` also ends the loading so that no temporary file is left
+        signal.signal(number, signal.default_int_handler)
     sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
     from src.images.decode import DECODING

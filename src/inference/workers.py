@@ -96,8 +96,7 @@ class Workers:
                 answer = worker.pipe.recv_bytes()
             except (EOFError, OSError) as error:
                 raise self._lose(worker) from error
-            worker.begun = None
-            self._free.put(worker)
+            self._put_back(worker)
         if answer[:1] == FAILED:
             raise Failed(f'{self._file}: {answer[1:].decode()}')
         if answer[:1] == BAD:
@@ -135,6 +134,15 @@ class Workers:
                         raise fault from error
                 finally:
                     del fault  # else its traceback and this frame refer to each other, and keep the picture
+
+    def _put_back(self, worker: Worker) -> None:
+        """Let a worker that has answered get the next picture, unless `_tend` has just killed it as late."""
+        with self._changed:
+            worker.begun = None
+            if not worker.late:
+                self._free.put(worker)
+                return
+        self._lose(worker)
 
     def _take(self) -> Worker:
         deadline = time.monotonic() + ANSWER_SECONDS

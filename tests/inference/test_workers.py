@@ -104,6 +104,33 @@ def test_processes_that_end_are_replaced_also_when_the_file_is_another_one(model
 
 
 @pytest.mark.posix
+def test_a_process_that_answered_as_it_was_killed_for_being_late_gets_no_other_picture(model):
+    workers = Workers(Source(model).look(), 1)
+    (worker,) = workers._all
+    pipe = worker.pipe
+
+    class Late:
+        """A pipe whose answer arrives in the moment in which the process is killed."""
+
+        def __getattr__(self, name):
+            return getattr(pipe, name)
+
+        def recv_bytes(self):
+            answer = pipe.recv_bytes()
+            worker.late = True
+            worker.process.kill()
+            worker.process.join(10)
+            return answer
+
+    worker.pipe = Late()
+    picture = encoded(bright_above(), 'JPEG')
+    assert workers.answer(picture).argmax() == 0
+    assert workers.answer(picture).argmax() == 0  # of another process
+    assert worker not in workers._all
+    workers.close()
+
+
+@pytest.mark.posix
 def test_a_process_that_ends_at_a_picture_fails_this_one_only(model):
     workers = Workers(Source(model).look(), 1)
     picture = encoded(bright_above(), 'JPEG')

@@ -65,8 +65,8 @@ class Budget:
         finally:
             if slow:
                 self._slow.put(slow)
-        if number >= GIVEN_BACK and self._large.idle:
-            memory.give_back()
+            if number >= GIVEN_BACK and self._large.idle:
+                memory.give_back()
 
     def give_up(self) -> None:
         """Let the tasks fail that wait, now and later."""

@@ -1,11 +1,26 @@
-"""Ctrl-C between two steps of work instead of within one."""
+"""Ctrl-C between two steps of work instead of within one, and while modules are imported."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+
+
+def say_stopped() -> None:
+    """Say in one line, without --debug, that Ctrl-C ended the process before `errors.run` began, as while
+    modules are imported."""
+    before = sys.excepthook
+
+    def say(kind, error, trace) -> None:
+        if issubclass(kind, KeyboardInterrupt) and '--debug' not in sys.argv:
+            print('stopped', file=sys.stderr)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = say
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ MODEL_SHA256 = 'model_sha256'  # in `lite`: of the bytes before the zip
 IDENTIFIER = b'TFL3'  # bytes 4 to 8 of every .tflite file
 MADE = (1980, 1, 1, 0, 0, 0)  # the date of all entries: the same model gives the same bytes
 MOST_FACTS = 50_000_000  # bytes of an entry
+END_BYTES = 1 << 20  # of a damaged file, which hold its facts
+_FACTS_BEGIN = re.compile(
+    b'PK\3\4.{26}(?:%s|%s)' % (re.escape(LABELS.encode()), re.escape(INFO.encode())), re.DOTALL
+)
 
 
 class Package(NamedTuple):
@@ -128,6 +133,8 @@ def _facts(path: Path, stream: IO[bytes]) -> tuple[list[str], dict[str, Any], in
     """The labels and `model_info` in a file, and the size of the model before them; None without a zip."""
     try:
         if not zipfile.is_zipfile(stream):
+            if _begins_facts(stream):
+                raise ValueError('its end is missing')
             return [], {}, None
         with zipfile.ZipFile(stream) as archive:
             texts = {name: _text(archive, name) for name in (LABELS, INFO) if name in archive.namelist()}
@@ -139,6 +146,12 @@ def _facts(path: Path, stream: IO[bytes]) -> tuple[list[str], dict[str, Any], in
         raise UserError(f'{paths.shown(path)} is damaged: in its {INFO} {fault}; export it again')
     lines = (line.strip() for line in texts.get(LABELS, '').splitlines())
     return [line for line in lines if line], info, size
+
+
+def _begins_facts(stream: IO[bytes]) -> bool:
+    """Whether a zip with facts begins near the end of a file, which does not end as a zip does."""
+    stream.seek(max(0, stream.seek(0, io.SEEK_END) - END_BYTES))
+    return _FACTS_BEGIN.search(stream.read()) is not None
 
 
 def _text(archive: zipfile.ZipFile, name: str) -> str:

@@ -23,7 +23,8 @@ def without_cast_before_resizing(graph_def: tf.GraphDef, decoded: str) -> tf.Gra
     changed = copy.deepcopy(graph_def)
     users, found = consumers(changed), False
     for cast in users.get(node_of(decoded), ()):
-        if _is_to_float(cast) and decoded in (cast.input[0], f'{cast.input[0]}:0'):
+        # With control inputs it is kept, as they may be checks of the picture.
+        if _is_to_float(cast) and list(cast.input) in ([decoded], [decoded.removesuffix(':0')]):
             typed = _before_resizing(cast, users)
             found = found or bool(typed)
             for node in typed:
@@ -33,8 +34,10 @@ def without_cast_before_resizing(graph_def: tf.GraphDef, decoded: str) -> tf.Gra
 
 
 def _is_to_float(node: tf.NodeDef) -> bool:
+    if node.op != 'Cast':  # protobuf would add the attributes that are asked for to any other op
+        return False
     types = [node.attr[name].type for name in ('SrcT', 'DstT')]
-    return node.op == 'Cast' and types == [tf.uint8.as_datatype_enum, tf.float32.as_datatype_enum]
+    return types == [tf.uint8.as_datatype_enum, tf.float32.as_datatype_enum]
 
 
 def _before_resizing(cast: tf.NodeDef, users: dict[str, list[tf.NodeDef]]) -> list[tf.NodeDef]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from src.images.formats import avif, tiff
+from src.images.formats import avif, tiff, webp
 from src.images.formats.exif import orientation_of
 from src.images.formats.header import Header, header
 
@@ -14,7 +14,6 @@ MODE_BYTES = {'1': 1, 'L': 1, 'P': 1, 'I;16': 2, 'I;16L': 2, 'I;16B': 2, 'I;16N'
 # the picture, and what the codec holds; AVIF: frames of 16-bit samples, and the same copies.
 WEBP, WEBP_LOSSLESS, AVIF = 18, 27, 30
 RLE_BMP = 3
-MOST_WEBP_CHUNKS = 64  # before the first frame
 
 NANOSECONDS = {'GIF': 10, 'WEBP': 30, 'BMP': 5, 'AVIF': 60}  # for a pixel
 RLE_NANOSECONDS = 120  # Pillow decodes it in Python
@@ -27,10 +26,12 @@ def read(image: Image.Image, data: bytes) -> Header:
     kind, (width, height) = image.format, image.size
     own = MODE_BYTES.get(image.mode, 4)
     kept, pixel, byte = own, NANOSECONDS.get(kind, 0), DATA_NANOSECONDS[kind]
+    codes = False
     if kind == 'GIF':
         kept = 2 * own
     elif kind == 'WEBP':
-        kept = WEBP_LOSSLESS if _is_lossless(data) else WEBP
+        lossless, codes = webp.frame_kinds(data)
+        kept = WEBP_LOSSLESS if lossless else WEBP
     elif kind == 'AVIF':
         larger = max(1.0, avif.frame_pixels(data) / (width * height))
         kept, pixel = AVIF * larger, pixel * larger
@@ -44,17 +45,5 @@ def read(image: Image.Image, data: bytes) -> Header:
     # Pillow rotates TIFF by itself, and gives the size after that.
     exif = image.info.get('exif', b'') if kind != 'TIFF' else b''
     orientation = orientation_of(exif.removeprefix(b'Exif\0\0'))
-    return header(kind, width, height, False, orientation, kept=kept, seconds=seconds)
-
-
-def _is_lossless(webp: bytes) -> bool:
-    """Whether the first frame of a WebP is lossless; also True where it is not found among its chunks
-    (https://developers.google.com/speed/webp/docs/riff_container)."""
-    at = 12
-    for _ in range(MOST_WEBP_CHUNKS):
-        name = webp[at : at + 4]
-        if name in (b'VP8 ', b'VP8L', b''):
-            return name != b'VP8 '
-        size = int.from_bytes(webp[at + 4 : at + 8], 'little')
-        at += 24 if name == b'ANMF' else 8 + size + size % 2  # a frame of an animation holds chunks
-    return True
+    made = header(kind, width, height, False, orientation, kept=kept, seconds=seconds)
+    return webp.with_codes(made, data) if codes and width and height else made

@@ -2,6 +2,9 @@
 
 Decoders inflate texts and color profiles of up to 8 MB each. Pillow goes through the chunks in Python, and
 holds two pictures for an animation. A PNG with much of these, or an animation, is decoded without them.
+
+Compressed pixels may go on after the last row: of 18 MB, libpng in TensorFlow inflated 18 GB, as it does not
+stop there. Pillow does, and decodes a PNG that may hold much more than its pixels.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ _DEFLATED = (b'zTXt', b'iTXt', b'iCCP')
 MOST_CHUNKS, CHUNK_BYTES = 20_000, 4096
 LIGHT_CHUNKS, LIGHT_BYTES = 64, 64 << 20  # beside the pixels; inflated
 MOST_INFLATED, INFLATION = 8_000_000, 1032  # libpng's limit for a chunk; bytes from one byte at most
+MOST_SURPLUS = 1 << 30  # bytes after the last row, which take libpng 2 seconds
 
 BYTE_SECONDS, PIXEL_SECONDS = 8e-9, 5e-9  # of inflating and undoing filters; of the conversion to RGB
 
@@ -36,9 +40,11 @@ def read(data: bytes) -> Header:
         if (length, name) != (13, b'IHDR') or depth not in _DEPTHS.get(color, ()):
             raise BadImage('damaged')
         transparent, animated, orientation, in_pixels, others, inflated = False, False, 1, False, 0, 0
+        compressed = 0
         for name, at, length in chunks(data):
             if name == b'IDAT':
                 in_pixels = True
+                compressed += length
                 continue
             others += 1
             if name in _DEFLATED:
@@ -55,11 +61,12 @@ def read(data: bytes) -> Header:
         raise BadImage('truncated')
     much = others > LIGHT_CHUNKS or inflated > LIGHT_BYTES
     pixels = width * height
+    surplus = compressed * INFLATION - pixels * SAMPLES[color] * depth / 8  # at most
     return header(
         'PNG',
         width,
         height,
-        depth == 8 and color in (0, 2) and not transparent and not much,
+        depth == 8 and color in (0, 2) and not transparent and not much and surplus <= MOST_SURPLUS,
         orientation,
         kept=SAMPLES[color] * depth // 8 if color == 0 and depth >= 8 else 1 if color in (0, 3) else 4,
         seconds=(pixels * SAMPLES[color] * depth / 8) * BYTE_SECONDS * (1.5 if interlaced else 1)

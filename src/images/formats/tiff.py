@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 MOST_ENTRIES = 1_000  # of a directory; cameras write some tens
-MOST_NUMBERS = 1_000_000  # in all values: two for each strip or tile
+MOST_NUMBERS = 400_000  # in all values: two for each strip or tile, as of 65,500 rows in 3 planes
 # By type, the bytes of a number (TIFF 6.0, section 2; BigTIFF has 16 to 18); texts and bytes have one.
 _SIZES = {3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4, 5: 8, 10: 8, 12: 8, 16: 8, 17: 8, 18: 8}
 _COMPRESSION, _ORIENTATION, _SAMPLES, _BITS = 259, 274, 277, 258
@@ -22,6 +22,9 @@ _PARTS = ((273, 279), (324, 325))  # tags of where strips and tiles begin, and o
 _JPEG = (6, 7)  # compressions
 MOST_SCANS = 100  # of a strip: libtiff refuses more (LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER)
 BYTE_NANOSECONDS, SCAN_NANOSECONDS = 8, 1  # for a byte of the uncompressed picture
+SLOWER_NANOSECONDS = {34925: 25, 50000: 12}  # LZMA, Zstandard
+# For each strip or tile: Pillow lists all, and runs a decoder of its own for each that is not compressed.
+PART_BYTES, LISTED_NANOSECONDS, PART_NANOSECONDS = 400, 2_500, 8_500
 _DIRECTORIES = (34665, 34853, 40965)  # tags of directories inside the first: EXIF, GPS, interoperability
 
 
@@ -88,7 +91,11 @@ def stored(image: TiffImageFile, data: bytes) -> tuple[float, float]:
     else:
         share = min(1, tags.get(_ROWS_PER_STRIP, height) / min(width, height))
     kind = tags.get(_COMPRESSION, 1)
-    buffers, nanoseconds = (max(size, 4) * share if kind != 1 else 0), size * BYTE_NANOSECONDS
+    buffers = max(size, 4) * share if kind != 1 else 0
+    nanoseconds = size * SLOWER_NANOSECONDS.get(kind, BYTE_NANOSECONDS)
+    parts = max(len(tags.get(places, ())) for places, _ in _PARTS) / (width * height)
+    buffers += parts * PART_BYTES
+    nanoseconds += parts * (LISTED_NANOSECONDS + (PART_NANOSECONDS if kind == 1 else 0))
     if kind in _JPEG:
         buffers += 2 * size * share  # the coefficients of a strip of several scans
         nanoseconds += size * SCAN_NANOSECONDS * _scans(tags, data)

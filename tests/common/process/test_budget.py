@@ -121,6 +121,9 @@ def test_memory_is_given_back_after_the_last_large_task(monkeypatch):
     assert not calls
     second.release()
     assert calls == [1]
+    with pytest.raises(ValueError, match='damaged'), shared.held(GIVEN_BACK):
+        raise ValueError('damaged')
+    assert calls == [1, 1]
 
 
 def test_freed_memory_can_be_given_back():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from src.common import paths
 from src.common.process.interrupts import interrupts_held
 
 
@@ -77,3 +80,14 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize('flags', [[], ['--debug']])
+def test_an_interrupt_while_modules_are_imported_is_one_line(flags):
+    code = "import sys; sys.argv[0] = 'rootstock'; import src; raise KeyboardInterrupt"
+    ended = subprocess.run(
+        [sys.executable, '-c', code, *flags], cwd=paths.CHECKOUT, capture_output=True, text=True
+    )
+    assert ended.returncode not in (0, 1)
+    assert ('Traceback' in ended.stderr) == bool(flags)
+    assert flags or ended.stderr == 'stopped\n'

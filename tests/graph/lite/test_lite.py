@@ -198,3 +198,13 @@ def test_a_part_of_the_picture_is_refused(scale, translation):
     preprocessing = Preprocessing('DecodeJpeg/contents:0', 'DecodeJpeg:0', 'ResizeBilinear:0', 8, 8)
     with pytest.raises(UserError, match='resizes a part of the picture'):
         steps_of(graph.as_graph_def(), preprocessing, paths.POCKET_DOGS)
+
+
+@pytest.mark.parametrize('missing', [1, 20, 200, 1_000])
+def test_a_model_whose_end_is_missing_is_damaged(tmp_path, missing):
+    """It is not taken for a model of other makers, which holds no facts."""
+    path = tmp_path / 'a.tflite'
+    path.write_bytes(SHIPPED.read_bytes()[:-missing])
+    for read in read_package, read_model:
+        with pytest.raises(UserError, match=r'a\.tflite is damaged: its end is missing$'):
+            read(path)

@@ -62,6 +62,16 @@ def test_the_pixels_are_the_same_without_the_copy(build):
     assert without_cast_before_resizing(changed, DECODED) is changed
 
 
+def test_other_consumers_of_the_picture_stay_as_they_are():
+    def of_its_own_size(picture):
+        return tf.image.resize_bilinear(tf.cast(picture, tf.float32)[None], tf.shape(picture)[:2] // 2)
+
+    graph_def = to_graph_def(of_its_own_size)
+    changed = without_cast_before_resizing(graph_def, DECODED)
+    (shape,), (was,) = ([node for node in graph.node if node.op == 'Shape'] for graph in (changed, graph_def))
+    assert shape == was and not casts_used(changed)
+
+
 def scaled_first(picture):
     return tf.image.resize_bilinear((tf.cast(picture, tf.float32) / 255)[None], [20, 30])
 
@@ -85,8 +95,15 @@ def with_control_input(picture):
         return tf.image.resize_bilinear(values[None], [20, 30]) + tf.zeros([1])
 
 
+def checked_first(picture):
+    with tf.control_dependencies([tf.debugging.assert_greater(tf.shape(picture)[0], 10)]):
+        values = tf.cast(picture, tf.float32)
+    return tf.image.resize_bilinear(values[None], [20, 30])
+
+
 @pytest.mark.parametrize(
-    'build', [scaled_first, used_twice, resized_to_its_own_type, not_resized, with_control_input]
+    'build',
+    [scaled_first, used_twice, resized_to_its_own_type, not_resized, with_control_input, checked_first],
 )
 def test_a_graph_that_uses_the_copy_otherwise_stays_as_it_is(build):
     graph_def = to_graph_def(build)

@@ -167,6 +167,29 @@ def test_the_processes_of_a_server_that_is_killed_end(lite_side):
 
 
 @pytest.mark.posix
+def test_a_server_that_is_ended_while_it_loads_leaves_no_files(tmp_path, lite_side):
+    model = endless(lite_side, tmp_path / 'endless.tflite')
+    temporary = tmp_path / 'tmp'
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [*COMMAND, '--port', '0', '--model', str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=paths.CHECKOUT,
+        env=os.environ | {'TMPDIR': str(temporary)},
+    )
+    end = time.monotonic() + 60
+    while not list(temporary.glob('rootstock-*/*.tflite')):
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.splitlines()[-1]) == (130, 'stopped')
+    assert not list(temporary.glob('rootstock-*'))
+
+
+@pytest.mark.posix
 def test_the_server_ends_though_its_processes_are_stopped(lite_side):
     if not Path('/proc/self/stat').exists():
         pytest.skip('no /proc to find the processes')
