@@ -118,15 +118,20 @@ def test_a_student_starts_with_the_weights_of_a_distilled_backbone(distilled, gi
         distill.main(onward)
 
 
-def test_the_start_gives_the_bottlenecks_of_its_file(distilled, monkeypatch):
-    backbone = load_backbone(distilled)
-    pixels = np.random.default_rng(1).integers(0, 255, (9, 16, 16, 3), np.uint8)
+@pytest.mark.parametrize('name', ['resnet_small', 'mobilenet_v2'])
+def test_the_start_gives_the_bottlenecks_of_its_file(tmp_path, distilled, name):
+    path = distilled
+    if name == 'mobilenet_v2':  # depthwise convolutions too; random weights
+        path = write_graph(student_graph(name, 32, {'settings': {'student': name}}), tmp_path / 'random.pb')
+    backbone = load_backbone(path)
+    side = backbone.preprocessing.height
+    pixels = np.random.default_rng(1).integers(0, 255, (9, side, side, 3), np.uint8)
     with tf.Graph().as_default(), tf.Session() as session:
         wanted = session.run(backbone.attach(), {backbone.preprocessing.pixels: pixels.astype(np.float32)})
-    values = read_start(distilled, 'resnet_small').values(pixels)
+    values = read_start(path, name).values(pixels)
     for training in (False, True):  # with the averages of these photos, and with those of the batch
         with tf.Graph().as_default(), tf.Session() as session:
-            found = students.bottleneck_of('resnet_small', tf.constant(pixels), Mode(training))
+            found = students.bottleneck_of(name, tf.constant(pixels), Mode(training))
             for variable in tf.global_variables('student/'):
                 variable.load(values[variable.op.name], session)
             np.testing.assert_allclose(session.run(found), wanted, atol=1e-3 * np.abs(wanted).max())
