@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 SHIPPED = [
     Path('frozen/pocket_dogs.pb'),
     Path('frozen/pocket_dogs.tflite'),
-    *sorted(Path('frozen/pocket').glob('pocket_96.*')),
+    *sorted(Path('frozen/pocket').glob('pocket.*')),
 ]
 
 

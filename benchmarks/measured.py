@@ -27,9 +27,7 @@ from src.records.dataset import Records, open_records
 from src.training import train
 
 HEADER = '| backbone | test photos | head | top-1 | top-5 | log loss |\n|---|---|---|---|---|---|'
-POCKET_HEAD = (
-    '--layers 512,120 --steps 3000 --learning-rate 0.001 --l2 0.0003 --dropout 0 --mixup 0 --patience 0'
-)
+POCKET_HEAD = '--solver lbfgs'
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ MOBILENET = 'MobileNet V2 1.0 224, ImageNet'
 ROWS = (
     Row(MOBILENET, None, 0, 'defaults', ''),
     Row(MOBILENET, None, 5, 'defaults, `--patience 0`', '--patience 0'),
-    Row('pocket, 96 × 96', paths.POCKET_GRAPH_DEF, 5, f'`{POCKET_HEAD}`', POCKET_HEAD),
+    Row('pocket, 144 × 144', paths.POCKET_GRAPH_DEF, 5, f'`{POCKET_HEAD}`', POCKET_HEAD),
 )
 
 

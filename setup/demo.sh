@@ -6,7 +6,7 @@ sh setup/install.sh
 . setup/python.sh
 run() { echo; echo "\$ python -m $*"; "$PYTHON" -m "$@"; }
 run src.drawn_dogs.draw
-run src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample --backbone frozen/pocket/pocket_96.pb
+run src.data_preparation.stanford_ds_to_tfrecords --data data/sample --name sample --backbone frozen/pocket/pocket.pb
 run src.training.train --name sample
 run src.freezing.freeze --name sample
 run src.inference.classify data/sample/Images/*/*_0001.jpg --name sample --top 2

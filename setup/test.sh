@@ -6,4 +6,4 @@ sh setup/install.sh dev,notebook,scale,serve,tensorboard
 . setup/python.sh
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
-exec "$PYTHON" -m pytest -n 2 --dist loadfile "$@"
+exec "$PYTHON" -m pytest -n 3 --dist loadfile "$@"

@@ -114,7 +114,7 @@ def test_the_sample_has_its_own_photos_and_a_backbone_that_is_there(shown):
     assert steps[0][1] == 'draw the sample'
     assert following == 'python -m src.drawn_dogs.draw'
     words = shlex.split(commands[1])
-    assert words[words.index('--backbone') + 1] == 'frozen/pocket/pocket_96.pb'
+    assert words[words.index('--backbone') + 1] == 'frozen/pocket/pocket.pb'
     assert words[words.index('--data') + 1] == str(paths.SAMPLE_DS_DIR)
 
 
@@ -173,7 +173,7 @@ POCKET = {'path': str(paths.POCKET_GRAPH_DEF), 'bottleneck': 'mixed:0', 'pixel_r
         (
             'photos',
             {**FOLDER, 'backbone': POCKET},
-            "image_folder_to_tfrecords '/my photos' --name photos --backbone frozen/pocket/pocket_96.pb "
+            "image_folder_to_tfrecords '/my photos' --name photos --backbone frozen/pocket/pocket.pb "
             '--bottleneck mixed:0 --pixel-range=-1,1',
             'train --name photos',
         ),
@@ -187,7 +187,7 @@ POCKET = {'path': str(paths.POCKET_GRAPH_DEF), 'bottleneck': 'mixed:0', 'pixel_r
         (
             'cifar10',
             {**FOLDER, 'backbone': POCKET},
-            "image_folder_to_tfrecords '/my photos' --name cifar10 --backbone frozen/pocket/pocket_96.pb "
+            "image_folder_to_tfrecords '/my photos' --name cifar10 --backbone frozen/pocket/pocket.pb "
             '--bottleneck mixed:0 --pixel-range=-1,1',
             'train --name cifar10',
         ),

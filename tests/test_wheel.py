@@ -84,8 +84,8 @@ def test_the_wheel_holds_models_page_and_examples_but_no_user_files(wheel):
     models = {
         'src/frozen/pocket_dogs.pb',
         'src/frozen/pocket_dogs.tflite',
-        'src/frozen/pocket/pocket_96.pb',
-        'src/frozen/pocket/pocket_96.md',
+        'src/frozen/pocket/pocket.pb',
+        'src/frozen/pocket/pocket.md',
     }
     assert {name for name in held if not name.startswith('rootstock-')} == ours | models
 
@@ -155,7 +155,7 @@ def test_a_picture_is_classified_by_the_model_that_ships(run):
 
 
 def test_the_backbone_that_ships_is_found_by_its_path_in_a_checkout(run):
-    done = run('backbone', 'frozen/pocket/pocket_96.pb')
+    done = run('backbone', 'frozen/pocket/pocket.pb')
     assert done.returncode == 0, done.stderr
     assert 'is a backbone' in done.stdout
 

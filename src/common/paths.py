@@ -36,7 +36,7 @@ BEST = 'best_checkpoint'  # the file that names the best checkpoint of a model
 
 # The models that ship with Rootstock, wherever ROOT is.
 SHIPPED = PACKAGE if INSTALLED else CHECKOUT
-POCKET_GRAPH_DEF = SHIPPED / 'frozen' / 'pocket' / 'pocket_96.pb'
+POCKET_GRAPH_DEF = SHIPPED / 'frozen' / 'pocket' / 'pocket.pb'
 POCKET_DOGS = SHIPPED / 'frozen' / 'pocket_dogs.pb'
 
 WORK_DIRS = (DATA_DIR, FROZEN_MODELS_DIR / 'inception', CHECKPOINTS_DIR, SUMMARY_DIR, METRICS_DIR)
@@ -103,7 +103,7 @@ def from_root(path: str | Path) -> str:
 
 def located(path: str | Path) -> Path:
     """`path`, or the shipped file of this path if nothing is at `path`. Takes paths as `from_root` returns
-    them, and as they read in a checkout (`frozen/pocket/pocket_96.pb`)."""
+    them, and as they read in a checkout (`frozen/pocket/pocket.pb`)."""
     path = Path(path)
     shipped = SHIPPED / (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
     return shipped if shipped.exists() and not path.exists() else path

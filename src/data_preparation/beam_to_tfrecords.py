@@ -1,7 +1,7 @@
 """A folder of class folders to TFRecords with cached bottlenecks, on many processes or machines.
 
     python -m src.data_preparation.beam_to_tfrecords photos --name flowers \\
-        --backbone frozen/pocket/pocket_96.pb --direct_running_mode=multi_processing --direct_num_workers=2
+        --backbone frozen/pocket/pocket.pb --direct_running_mode=multi_processing --direct_num_workers=2
 
 Writes the same records as image_folder_to_tfrecords, with an Apache Beam pipeline. DIR, --backbone and
 --output may be URLs that Beam reads (gs://, s3://, hdfs://). Options of Beam, such as

@@ -3,7 +3,7 @@
     python -m src.data_preparation.dogs_vs_cats_to_tfrecords --data train.zip --no-backbone \\
         --train-per-class 1000 --validation-per-class 500 --test-per-class 500
     python -m src.data_preparation.dogs_vs_cats_to_tfrecords --data PetImages --name pets \\
-        --backbone frozen/pocket/pocket_96.pb
+        --backbone frozen/pocket/pocket.pb
 
 --data is a folder or a zip archive with the photos of Kaggle (cat.0.jpg, dog.0.jpg, ... in any folder;
 https://www.kaggle.com/c/dogs-vs-cats/data) or of Microsoft (PetImages/Cat/0.jpg, PetImages/Dog/0.jpg, ...;

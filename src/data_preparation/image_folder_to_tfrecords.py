@@ -2,7 +2,7 @@
 
     photos/daisy/1.jpg
     photos/daisy/2.jpg            python -m src.data_preparation.image_folder_to_tfrecords \\
-    photos/rose/1.jpg                 photos --name flowers --backbone frozen/pocket/pocket_96.pb
+    photos/rose/1.jpg                 photos --name flowers --backbone frozen/pocket/pocket.pb
 
 Several backbones make the bottlenecks side by side, and others may be added to records that stand:
 

@@ -1,6 +1,6 @@
 """Load a frozen graph as a backbone: a pretrained network, cut at the bottleneck.
 
-    python -m src.graph.backbones frozen/pocket/pocket_96.pb
+    python -m src.graph.backbones frozen/pocket/pocket.pb
 
 prints the facts of a graph, and fails when it cannot be used as a backbone. The graph is run on three test
 pictures, one by one and as a batch.

@@ -1,7 +1,7 @@
 """Draw each channel's output for one picture, layer by layer.
 
     python -m src.interpret.activations frozen/pocket_dogs.pb my_dog.jpg
-    python -m src.interpret.activations frozen/pocket_dogs.pb my_dog.jpg --layers 'conv_*/Relu' --channels 16
+    python -m src.interpret.activations frozen/pocket_dogs.pb my_dog.jpg --layers '*/stage2/*' --channels 16
 
 Without --layers these are the feature maps behind activation functions. Each channel has its own contrast,
 from the 1st to the 99th percentile of its values. Writes a PNG for each layer, and one HTML page with all.

@@ -1,7 +1,7 @@
 """Draw the input that excites each channel of a layer most, in two ways side by side.
 
-    python -m src.interpret.filters frozen/pocket_dogs.pb conv_4/Relu
-    python -m src.interpret.filters frozen/pocket_dogs.pb conv_5/Relu --channels 0-15,40
+    python -m src.interpret.filters frozen/pocket_dogs.pb student/stage2/Relu
+    python -m src.interpret.filters frozen/pocket_dogs.pb student/last/Relu --channels 0-15,40
 
 Left: 40 steps of normalized gradient ascent from gray noise. Right: a Fourier image with decorrelated colors,
 seen shifted, rotated and scaled at random (Olah et al. 2017). Many channels of deep layers stay noise at the

@@ -94,7 +94,7 @@ def test_a_table_adds_up():
 
 def test_a_frozen_graph_from_any_tensor_to_any_tensor():
     rows = rows_of_graph(paths.POCKET_GRAPH_DEF, end='pool_3:0')
-    assert rows[0].size == (96, 96, 3) and rows[-1].size[-1] == 512
+    assert rows[0].size == (144, 144, 3) and rows[-1].size[-1] == 512
     assert sum(row.operation.startswith('conv') for row in rows) >= 9
     assert any('/ 2' in row.operation for row in rows) and any(row.operation == 'add' for row in rows)
     whole = rows_of_graph(paths.POCKET_DOGS)

@@ -277,8 +277,8 @@ def test_one_pass_over_the_photos_gives_the_vectors_of_single_passes(photos, tmp
     pocket, small, _ = several(tmp_path)
     found = joined.measure(photos, [pocket, small], 'float32', 2)
     by_name = {row['name']: row for row in found['rows']}
-    assert list(by_name) == [joined.TOGETHER, 'pocket_96', 'small', joined.DECODING]
-    assert by_name['pocket_96']['difference'] == by_name['small']['difference'] == 0
+    assert list(by_name) == [joined.TOGETHER, 'pocket', 'small', joined.DECODING]
+    assert by_name['pocket']['difference'] == by_name['small']['difference'] == 0
     whole, *singles, decoding = (row['seconds'] for row in found['rows'])
     assert found['ratio'] == pytest.approx(whole / (sum(singles) - decoding))
     assert joined.cells(by_name['small'])[0] == 'small'

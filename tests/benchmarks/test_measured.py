@@ -38,7 +38,7 @@ def test_it_converts_trains_and_prints_markdown(tmp_path, monkeypatch, capsys):
     measured.main([str(folder), '--backbone', str(paths.POCKET_GRAPH_DEF), '--test-list', str(listed)])
     first, second = capsys.readouterr().out.splitlines()[-2:]
     figures = r'\d+\.\d % \(\d+\.\d\) \| – \| \d\.\d{3} \(\d\.\d{3}\) \|'
-    number = open_records('measured_pocket_96_hash').counts['test']
+    number = open_records('measured_pocket_hash').counts['test']
     tested = rf'{number} \(hash split\)'
     assert re.fullmatch(rf'\| {by_hash.name} \| {tested} \| `{flags}` \| {figures}', first), first
     assert re.fullmatch(rf'\| {by_list.name} \| 12 \(3 folds\) \| .* \| {figures}', second), second

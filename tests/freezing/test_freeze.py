@@ -229,7 +229,7 @@ def test_what_a_killed_process_left_is_removed():
 
 
 def test_a_head_of_other_sizes_is_refused(small):
-    with pytest.raises(UserError, match=r'head of layers 6-4-2, but .*pocket_96\.pb is 512 wide.*--fresh'):
+    with pytest.raises(UserError, match=r'head of layers 6-4-2, but .*pocket\.pb is 512 wide.*--fresh'):
         join(HeadGraph(load_backbone(paths.POCKET_GRAPH_DEF), checkpoint()), CLASSES, {})
     with pytest.raises(UserError, match='there are 3 classes: train anew'):
         join(HeadGraph(load_backbone(small / 'backbone.pb'), checkpoint()), [*CLASSES, 'cat'], {})

@@ -94,9 +94,9 @@ def test_a_fine_tuned_model_computes_in_float32(photos, capsys):
 @pytest.mark.parametrize('damage', ['missing', 'changed'])
 def test_another_int8_backbone_is_refused(photos, damage):
     records = trained(photos, damage, *POCKET)
-    model = records.folder / 'pocket_96.tflite'
+    model = records.folder / 'pocket.tflite'
     model.unlink() if damage == 'missing' else model.write_bytes(b'another')
-    with pytest.raises(UserError, match=r'pocket_96\.tflite, which computed .* repeat the conversion'):
+    with pytest.raises(UserError, match=r'pocket\.tflite, which computed .* repeat the conversion'):
         freeze.main(['--name', damage])
     assert not paths.frozen(damage).exists()
 

@@ -166,7 +166,7 @@ def test_the_command_prints_the_facts(capsys):
     backbones.main([str(paths.POCKET_GRAPH_DEF)])
     out = capsys.readouterr().out
     assert 'pool_3:0  [N, 512]' in out
-    assert '[N, 96, 96, 3]' in out
+    assert '[N, 144, 144, 3]' in out
     assert files.sha256(paths.POCKET_GRAPH_DEF) in out
 
 
@@ -181,7 +181,7 @@ def test_a_malformed_pixel_range_is_refused(text, capsys):
 def test_the_command_line_ends_with_one_line_and_code_2():
     command = [sys.executable, '-m', 'src.graph.backbones', paths.POCKET_GRAPH_DEF, '--bottleneck', 'pol_3']
     ended = subprocess.run(command, cwd=paths.CHECKOUT, capture_output=True, text=True)
-    line = 'error: frozen/pocket/pocket_96.pb has no tensor pol_3:0; similar names: pool_3:0\n'
+    line = 'error: frozen/pocket/pocket.pb has no tensor pol_3:0; similar names: pool_3:0\n'
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, '', line)
 
 

@@ -41,7 +41,7 @@ def test_choices_are_resolved(monkeypatch):
 @pytest.mark.skipif(not precision.cpu_has_bfloat16(), reason='this CPU has no instructions for bfloat16')
 def test_bfloat16_is_used_and_close_to_float32():
     backbone = load_backbone(paths.POCKET_GRAPH_DEF)
-    pixels = np.random.default_rng(0).uniform(0, 255, (4, 96, 96, 3)).astype(np.float32)
+    pixels = np.random.default_rng(0).uniform(0, 255, (4, 144, 144, 3)).astype(np.float32)
     got, types = {}, {}
     for name in ('float32', 'bfloat16'):
         with tf.Graph().as_default() as graph:

@@ -96,7 +96,7 @@ def test_a_graph_without_weights_is_imported_as_it_is():
 
 def test_the_pocket_backbone_gives_the_same_bottlenecks():
     graph_def = read_graph(paths.POCKET_GRAPH_DEF)
-    pixels = RANDOM.uniform(0, 255, (3, 96, 96, 3)).astype(np.float32)
+    pixels = RANDOM.uniform(0, 255, (3, 144, 144, 3)).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(graph_def, name='')
         wanted = session.run('pool_3:0', {'ResizeBilinear:0': pixels})

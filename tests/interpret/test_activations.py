@@ -38,9 +38,11 @@ def test_each_layer_has_the_output_of_each_channel(tmp_path, picture):
 
 def test_a_backbone_without_classes_is_drawn(picture):
     opened = open_network(resolve_model(str(paths.POCKET_GRAPH_DEF)))
-    layers = dict(activations.layers_of(opened, opened.read(picture).pixels, ['conv_5/*']))
-    assert list(layers) == ['conv_5/Conv2D', 'conv_5/BiasAdd', 'conv_5/Relu']
-    np.testing.assert_array_equal(layers['conv_5/Relu'], np.maximum(layers['conv_5/BiasAdd'], 0))
+    layers = dict(activations.layers_of(opened, opened.read(picture).pixels, ['student/last/*']))
+    assert list(layers) == ['student/last/Conv2D', 'student/last/norm/FusedBatchNormV3', 'student/last/Relu']
+    np.testing.assert_array_equal(
+        layers['student/last/Relu'], np.maximum(layers['student/last/norm/FusedBatchNormV3'], 0)
+    )
 
 
 def test_contrast_is_that_of_each_channel():
@@ -64,28 +66,28 @@ def test_the_command_writes_a_png_for_each_layer_and_a_page(tmp_path, capsys):
         str(paths.POCKET_DOGS),
         str(path),
         '--layers',
-        'conv_4/Relu',
-        'block_1/*',
+        'student/stage2/Relu',
+        'student/stage2/block1/*',
         '--channels',
         '20',
     ]
     activations.main([*arguments, '--out', str(out)])
     written = sorted(file.name for file in out.glob('*.png'))
-    assert 'a photo_01_block_1_conv_Conv2D.png' in written and len(written) >= 6
+    assert 'a photo_02_student_stage2_block1_a_Conv2D.png' in written and len(written) >= 6
     with Image.open(out / written[0]) as drawn:
         assert drawn.format == 'PNG'
     page = (out / 'a photo_activations.html').read_text()
     assert page.count('data:image/png;base64,') == len(written)
-    assert 'the first 20 are shown' in page and '<h2>conv_4/Relu</h2>' in page
+    assert 'the first 20 are shown' in page and '<h2>student/stage2/Relu</h2>' in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert f'{len(written)} layers' in capsys.readouterr().out
 
 
 def test_a_layer_that_does_not_exist_names_similar_ones(tmp_path, picture):
-    with pytest.raises(UserError, match=r"no feature map 'conv5/Relu'; similar: conv_5/Relu"):
-        activations.main([str(paths.POCKET_DOGS), str(picture), '--layers', 'conv5/Relu'])
+    with pytest.raises(UserError, match=r"no feature map 'last/Relu'; similar: student/last/Relu"):
+        activations.main([str(paths.POCKET_DOGS), str(picture), '--layers', 'last/Relu'])
     with pytest.raises(UserError, match=r"no feature map 'nothing\*'; similar: "):
-        activations.main([str(paths.POCKET_DOGS), str(picture), '--layers', 'conv_5/*', 'nothing*'])
+        activations.main([str(paths.POCKET_DOGS), str(picture), '--layers', 'student/last/*', 'nothing*'])
 
 
 def test_a_network_that_does_not_run_is_named(tmp_path, picture):

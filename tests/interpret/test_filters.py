@@ -66,7 +66,7 @@ def test_channels_do_not_depend_on_their_batch(colors):
 
 def test_ascent_of_the_shipped_network_raises_every_live_channel():
     opened = open_network(resolve_model(str(paths.POCKET_DOGS)))
-    channels = filters.channels_of(opened, 'block_1/conv/Relu', range(0, 12), side=48)
+    channels = filters.channels_of(opened, 'student/stage1/block1/a/Relu', range(0, 12), side=48)
     for one in channels:
         assert one.state in ('alive', 'woken')
         assert one.fourier.end > one.fourier.start

@@ -159,7 +159,7 @@ def test_a_model_of_fewer_backbones_stays_valid_when_one_is_added(backbones, pho
     converter.main(['--name', 'grown', '--add-backbone', *map(str, backbones[1:])])
     freeze.main(['--name', 'grown'])
     training_perf_analysis.main(['--name', 'grown'])
-    with pytest.raises(UserError, match=r'another backbone \(.*pocket_96\.pb.*\): add --fresh'):
+    with pytest.raises(UserError, match=r'another backbone \(.*pocket\.pb.*\): add --fresh'):
         train.main(['--name', 'grown', '--layers', '0,0', '--steps', '10'])
 
 
@@ -179,14 +179,14 @@ def test_a_head_on_some_of_the_backbones_equals_one_on_their_own_records(backbon
         answered(load_model(paths.frozen('all')), open_records('all'), 'test').values,
         answered(load_model(paths.frozen('all')), open_records('alone'), 'test').values,
     )
-    order = using(open_records('all'), ['small_2', 'pocket_96'])
+    order = using(open_records('all'), ['small_2', 'pocket'])
     assert list(order.bottlenecks().columns) == ['inception_output/small_2', 'inception_output']
 
 
 @pytest.mark.parametrize(
     ('names', 'fault'),
     [
-        (['small', 'large'], 'holds no bottlenecks of large, only of pocket_96, small'),
+        (['small', 'large'], 'holds no bottlenecks of large, only of pocket, small'),
         (['small', 'small'], '--backbones small small: name each backbone once'),
     ],
 )
@@ -228,7 +228,7 @@ def test_the_conversion_is_repeated_by_the_command_that_is_told(backbones, photo
         '--name',
         'flags',
         '--backbone',
-        'frozen/pocket/pocket_96.pb',
+        'frozen/pocket/pocket.pb',
         *words[2:],
     ]
     shards = list(paths.records('flags').glob('*.tfrecord'))
@@ -250,7 +250,7 @@ def test_the_conversion_is_repeated_by_the_command_that_is_told(backbones, photo
         (['--add-backbone', '{2}', '--precision', 'int8'], 'bottlenecks in float32.* leave out --precision'),
         (
             ['{photos}', *PLAIN, '--backbone', '{0}', '{0}'],
-            r'pocket_96\.pb is given twice: name each backbone',
+            r'pocket\.pb is given twice: name each backbone',
         ),
         (['{photos}', *PLAIN, '--backbone', '{0}'], 'holds these records with more backbones'),
         (['{photos}', *PLAIN, '--backbone', '{0}', '{1}', '{2}'], r'fewer .*: --add-backbone small\.pb adds'),

@@ -40,7 +40,7 @@ def photos(tmp_path_factory) -> Path:
     for place, name in enumerate(['bär', 'zebra']):
         (folder / name).mkdir()
         for n in range(20):
-            picture = photo(96, 96, seed=n) // (1 + place)
+            picture = photo(144, 144, seed=n) // (1 + place)
             (folder / name / f'{n}.png').write_bytes(encoded(picture, 'PNG'))
     return folder
 
@@ -146,7 +146,7 @@ def test_joined_backbones_see_both_views(photos, tmp_path):
 
 @pytest.mark.parametrize('kind', ['pocket', '2015', 'nchw'])
 def test_rows_of_both_views_follow_each_other(kind, tmp_path):
-    path, pixel_range, side = paths.POCKET_GRAPH_DEF, None, 96
+    path, pixel_range, side = paths.POCKET_GRAPH_DEF, None, 144
     if kind != 'pocket':
         graph = graph_of_2015() if kind == '2015' else graph_in_nchw()
         path, side = write_graph(graph, tmp_path / 'backbone.pb'), SIDE

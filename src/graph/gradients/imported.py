@@ -2,7 +2,7 @@
 
     with tf.Graph().as_default(), tf.Session() as session:
         layer = import_network(model)
-        maps = session.run(layer('conv_5/Relu'), {layer(model.preprocessing.pixels): pixels})
+        maps = session.run(layer('student/last/Relu'), {layer(model.preprocessing.pixels): pixels})
 
 After `import_graph` of Lucid (https://github.com/tensorflow/lucid/blob/master/lucid/optvis/render.py).
 """

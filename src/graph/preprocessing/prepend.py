@@ -91,7 +91,8 @@ def new_preprocessing(
         with tf.name_scope(end + '/preprocessing/'):
             if dtype is not None and dtype.is_integer:
                 pixels = tf.round(pixels)
-            pixels = pixels * ((high - low) / 255) + low
+            if (low, high) != (0, 255):
+                pixels = pixels * ((high - low) / 255) + low
             if dtype is not None and dtype != tf.float32:
                 pixels = tf.saturate_cast(pixels, dtype)
         if order:

@@ -214,7 +214,7 @@ def test_the_command_to_repeat_a_conversion_names_int8(photos):
     image_folder_to_tfrecords.main([str(photos), '--name', 'repeated', *POCKET, *INT8])
     manifest = open_records('repeated').manifest
     assert backbone_words('image_folder_to_tfrecords', manifest)[-2:] == INT8
-    assert members(manifest['backbone'])[0]['int8']['file'] == 'pocket_96.tflite'
+    assert members(manifest['backbone'])[0]['int8']['file'] == 'pocket.tflite'
 
 
 def test_int8_without_training_photos(photos, backbones):

@@ -71,6 +71,8 @@ def test_int8_keeps_the_head_in_float32(trained, kind, capsys):
 def test_the_head_is_not_split_off_where_there_is_a_way_around_the_bottleneck(shipped):
     model = export.load_graph(shipped)
     whole = parts.put_weights(model.graph_def, model.weights)
+    assert parts.bottleneck_of(whole, model) == model.info['backbone']['vector'] == 'bottleneck:0'
+    del model.info['backbone']['vector']
     assert parts.bottleneck_of(whole, model) == 'pool_3:0'
     for name in ('DecodeJpeg:0', 'no_such:0', None):
         model.info['backbone']['bottleneck'] = name

@@ -23,29 +23,29 @@ def shipped():
 def test_the_layers_of_a_network_are_found_by_name(shipped):
     with tf.Graph().as_default():
         layer = import_network(shipped)
-        assert layer('conv_5/Relu') is layer('conv_5/Relu:0')
+        assert layer('student/last/Relu') is layer('student/last/Relu:0')
         pixels, output = layer(shipped.preprocessing.pixels), layer(shipped.output)
         assert output.shape.as_list() == [None, len(shipped.labels)]
-        assert last_feature_map(pixels, output).op.name == 'conv_5/Relu'
+        assert last_feature_map(pixels, output).op.name == 'student/last/Relu'
         names = [tensor.op.name for tensor in main_layers(feature_maps(pixels, output))]
-        assert names[-1] == 'conv_5/Relu' and all(name.endswith('Relu') for name in names)
+        assert names[-1] == 'student/last/Relu' and all(name.endswith('Relu') for name in names)
 
 
 def test_a_layer_that_does_not_exist_names_similar_ones(shipped):
-    with tf.Graph().as_default(), pytest.raises(UserError, match=r"no layer 'conv5/Relu'.*conv_5/Relu"):
-        import_network(shipped)('conv5/Relu')
-    with tf.Graph().as_default(), pytest.raises(UserError, match='conv_5/Relu'):
-        import_network(shipped, end='conv_5/relu')
+    with tf.Graph().as_default(), pytest.raises(UserError, match=r"no layer 'last/Relu'.*student/last/Relu"):
+        import_network(shipped)('last/Relu')
+    with tf.Graph().as_default(), pytest.raises(UserError, match='student/last/Relu'):
+        import_network(shipped, end='student/last/relu')
 
 
 def test_a_network_cut_before_its_head_takes_pixels_of_other_sizes(shipped):
     with tf.Graph().as_default():
-        layer = import_network(shipped, tf.zeros([2, 64, 64, 3]), end='conv_5/Relu')
-        assert layer('conv_5/Relu').shape.as_list()[:3] == [2, 2, 2]
+        layer = import_network(shipped, tf.zeros([2, 64, 64, 3]), end='student/last/Relu')
+        assert layer('student/last/Relu').shape.as_list()[:3] == [2, 4, 4]
 
 
 def test_gradients_are_those_of_finite_differences(shipped):
-    pixels = np.random.default_rng(0).uniform(0, 255, (1, 96, 96, 3)).astype(np.float32)
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 144, 144, 3)).astype(np.float32)
     direction = np.random.default_rng(1).normal(size=pixels.shape).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         layer = import_network(shipped)

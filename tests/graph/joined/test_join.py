@@ -23,7 +23,7 @@ from tests.graph.several import several
 from tests.pictures import encoded, photo
 
 # The pocket backbone takes the second at a half, and the third at a quarter of its size.
-PHOTOS = [encoded(photo(*size, seed=7), 'JPEG') for size in ((60, 40), (500, 420), (1000, 820))]
+PHOTOS = [encoded(photo(*size, seed=7), 'JPEG') for size in ((60, 40), (600, 580), (1240, 1160))]
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +46,7 @@ def vectors_of(backbone: Backbone, name: str, value) -> np.ndarray:
 def test_each_gets_the_pixels_and_gives_the_bottleneck_of_its_own(backbones):
     joined = join_backbones(backbones)
     # The two small ones resize alike, and share the picture.
-    assert joined.preprocessing.sizes == ((96, 96), (SIDE, SIDE))
+    assert joined.preprocessing.sizes == ((144, 144), (SIDE, SIDE))
     found = vectors_of(joined, 'pixels', pixels_of(joined))
     alone = [vectors_of(one, 'pixels', pixels_of(one)) for one in backbones]
     assert np.array_equal(found, np.concatenate(alone, 1))
@@ -100,7 +100,7 @@ def test_the_facts_load_the_same_backbones_again(backbones):
         'inception_output/small',
         'inception_output/small_2',
     ]
-    assert [facts.name_of(one) for one in told['joined']] == ['pocket_96', 'small', 'small_2']
+    assert [facts.name_of(one) for one in told['joined']] == ['pocket', 'small', 'small_2']
     assert backbone_of(told).graph_def == joined.graph_def
 
 

@@ -15,7 +15,7 @@ pytest.importorskip('ai_edge_litert')
 
 
 def test_it_gives_what_the_backbone_gives_for_both(tmp_path):
-    pixels = np.random.default_rng(3).uniform(0, 255, (4, 96, 96, 3)).astype(np.float32)
+    pixels = np.random.default_rng(3).uniform(0, 255, (4, 144, 144, 3)).astype(np.float32)
     one, both = tmp_path / 'one.tflite', tmp_path / 'both.tflite'
     one.write_bytes(int8_backbone(load_backbone(paths.POCKET_GRAPH_DEF), pixels))
     both.write_bytes(both_views(one.read_bytes()))

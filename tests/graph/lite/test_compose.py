@@ -20,7 +20,7 @@ schema = pytest.importorskip('ai_edge_litert.schema_py_generated')
 
 @pytest.fixture(scope='module')
 def pixels():
-    return np.random.default_rng(3).uniform(0, 255, (6, 96, 96, 3)).astype(np.float32)
+    return np.random.default_rng(3).uniform(0, 255, (6, 144, 144, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope='module')

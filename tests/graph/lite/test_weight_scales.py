@@ -110,7 +110,7 @@ def test_no_channel_gets_worse_and_zeros_keep_their_scale():
 def test_a_network_that_was_never_quantized_answers_as_well_as_before(pixels, tmp_path, monkeypatch):
     model = load_graph(paths.POCKET_DOGS)
     part = put_weights(model.graph_def, model.weights), model.preprocessing, model.output, tmp_path
-    shots = np.random.default_rng(8).uniform(0, 255, (4, 96, 96, 3)).astype(np.float32)
+    shots = np.random.default_rng(8).uniform(0, 255, (4, 144, 144, 3)).astype(np.float32)
     fine = convert(*part, 'int8', shots)
     monkeypatch.setattr(module, 'with_best_scales', lambda quantized, whole: quantized)
     usual, whole = convert(*part, 'int8', shots), convert(*part)
