@@ -6,9 +6,12 @@ from src.recipes.distill_recipe import DistillRecipe
 
 
 def pocket() -> DistillRecipe:
-    """A backbone of 4 MB for 144 x 144 pixels, to begin with.
+    """A backbone of 4 MB for 144 x 144 pixels: frozen/pocket/pocket.pb was made so.
 
-    python -m src.training.distill photos/ --teacher PB --recipe distill/pocket"""
+    python -m src.training.distill images.tar more_160.tar train.zip --teacher efficientnet_lite2_260.pb
+
+    Two hours on 2 CPU cores for 15,858 photos. A linear head on it names 71.3 % of 1,755 dogs that it has not
+    seen, of 120 breeds (docs/pocket.md)."""
     return DistillRecipe()
 
 

@@ -3,7 +3,7 @@
     python -m src.training.distill photos/ --teacher mobilenet_v2.pb --model small
     python -m src.training.distill images.tar train.zip --teacher efficientnet_lite2.pb --model small
     python -m src.training.distill flowers --teacher a.pb b.pb --views 8 --epochs 30 --model flowers_small
-    python -m src.training.distill cars/ --teacher mobilenet_v2.pb --from frozen/small.pb --model cars
+    python -m src.training.distill cars/ --teacher mobilenet_v2.pb --from frozen/pocket/pocket.pb --model cars
 
 The photos need no labels: folders (with all that is below them), tar and zip archives, and names of converted
 data sets may be given together. Student and teacher see the same random views of each photo. The teacher's

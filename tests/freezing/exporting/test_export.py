@@ -165,7 +165,7 @@ def test_a_model_that_answers_otherwise_is_refused_and_not_kept(trained, monkeyp
 @pytest.mark.parametrize(
     ('words', 'line'),
     [
-        ([], 'was trained on pocket_unseen, which is not converted here: give --calibration'),
+        ([], 'was trained on stanford, which is not converted here: give --calibration'),
         (['--calibration', 'nothing'], 'there is neither a data set nor a folder nothing: give'),
         (['--calibration', '{empty}'], 'empty holds no pictures'),
         (
