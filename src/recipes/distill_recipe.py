@@ -11,7 +11,7 @@ from src.common.cli import real_number, whole_number
 from src.models.students import BLOCK, STUDENTS
 from src.recipes.recipe import PixelRecipe, as_in, setting
 
-GROWTH = 16  # pixels
+FIRST_SIDE, GROWTH = 64, 16  # pixels
 # The side of the finished backbone as a share of the side in training. Of a training with 112 pixels the
 # bottlenecks for 112, 128, 144 and 160 pixels were compared (docs/pocket.md): those for 144 were best.
 GAIN = 9 / 7
@@ -33,12 +33,13 @@ class DistillRecipe:
     side: int = setting(
         112, f'height and width of its input in pixels, a multiple of {BLOCK}', type=_side, metavar='PIXELS'
     )
-    first_side: int = setting(
-        64,
-        f'side in the first steps, at most --side; it grows to --side by {GROWTH} pixels at a time, each '
-        'side for about as long, so that most steps are fast (Tan and Le 2021, arXiv:2104.00298)',
+    first_side: int | None = setting(
+        None,
+        f'side in the first steps; it grows to --side by {GROWTH} pixels at a time, each side for about as '
+        'long, so that most steps are fast (Tan and Le 2021, arXiv:2104.00298)',
         type=_side,
         metavar='PIXELS',
+        default_text=f'{FIRST_SIDE}, or a smaller --side',
     )
     final_side: int | None = setting(
         None,
@@ -92,7 +93,8 @@ class DistillRecipe:
     def side_at(self, progress: float) -> int:
         """The side of the student's input after a share of the steps, from 0 to 1. Each side is trained with
         for about as long, so that small ones have more steps."""
-        sides = np.array([*range(self.first_side, self.side, GROWTH), self.side])
+        first = self.first_side or min(FIRST_SIDE, self.side)
+        sides = np.array([*range(first, self.side, GROWTH), self.side])
         ends = np.cumsum(1 / sides**2)
         return int(sides[np.searchsorted(ends[:-1], progress * ends[-1], 'right')])
 

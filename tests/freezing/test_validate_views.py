@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -56,8 +58,10 @@ def test_the_scores_are_printed_and_kept(records, capsys):
     for views in (1, 2, 6):
         found = info['validated_views'][str(views)]
         assert found == pytest.approx(score_by_hand(views), abs=1e-6)
-        wanted = {f'{found["examples"]}', f'{found["top_1"]:.1%}', f'{found["log_loss"]:.3f}'}
-        assert any(wanted <= {*line.split()} for line in lines if line.startswith(f'{views} view'))
+        (line,) = (line for line in lines if re.match(rf'{views} views? +\d', line))
+        assert {f'{found["examples"]}', f'{found["top_1"]:.1%}', f'{found["log_loss"]:.3f}'} <= {
+            *line.split()
+        }
     assert len({info['validated_views'][views]['log_loss'] for views in info['validated_views']}) == 3
     best = min(info['validated_views'], key=lambda views: info['validated_views'][views]['log_loss'])
     assert lines[-1].endswith('--model twins' + ('' if best == '1' else f' --views {best}'))

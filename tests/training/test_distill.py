@@ -85,8 +85,12 @@ def test_the_side_may_grow_during_training(given, distilled):
     assert sides == sorted(sides) and {DistillRecipe(side=48).side_at(step / 9) for step in range(9)} == {48}
     costs = [sides.count(side) * side**2 for side in (32, 48, 64)]
     assert costs == pytest.approx([sum(costs) / 3] * 3, rel=0.02)  # as long with each
-    distill.main([*given, '--model', 'grown', '--side', '32', '--first-side', '16', '--epochs', '4'])
+    grown = ['--model', 'grown', '--side', '32', '--first-side', '16', '--final-side', '32', '--epochs', '4']
+    distill.main([*given, *grown])
     assert losses('grown')[-1] < losses('grown')[0]
+    assert load_backbone(paths.frozen('grown')).preprocessing.height == 32
+    with pytest.raises(UserError, match='--first-side 32 is above --side 16'):
+        distill.main([*given, '--model', 'shrunk', '--first-side', '32'])
 
 
 def weights_of(model):

@@ -66,8 +66,11 @@ def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh:
     """Train the student, or go on training it, and write frozen/<model>.pb, which is returned.
 
     Raises UserError for teachers that are no backbones, for a start that is none of this student, without
-    photos, and when checkpoints/<model> was begun with other photos, teachers or settings, unless `fresh`.
+    photos, for a first side above the last one, and when checkpoints/<model> was begun with other photos,
+    teachers or settings, unless `fresh`.
     """
+    if (recipe.first_side or 0) > recipe.side:
+        raise UserError(f'--first-side {recipe.first_side} is above --side {recipe.side}')
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     start = read_start(inputs.start, recipe.student) if inputs.start else None
     teacher = Teacher([tried(teacher) for teacher in inputs.teachers], settled.precision)

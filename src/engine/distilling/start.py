@@ -1,8 +1,9 @@
 """A distilled backbone as the start of a training: its weights become those of the student.
 
-The file has convolutions with folded batch norms, and the student has batch norms again. Each filter gets the
-norm 1, as after a step of Muon; the averages of the batch norms are those of the convolutions' outputs for
-some photos; gamma and beta undo both, so that the student gives the bottlenecks of the file.
+The batch norms are folded into the convolutions of the file, and the student needs them again. Each filter
+is scaled to norm 1, because Muon rescales the filters at its first step. The moving mean and variance are
+computed from the outputs of the convolutions for some training photos. gamma and beta then make up for both,
+so that the student gives the bottlenecks of the file.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Start:
     def values(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """The values of the student's variables by name, apart from the layer behind the bottleneck.
 
-        pixels: [N, side, side, 3] uint8, the photos that the averages of batch norms are computed of. Raises
-        UserError when the file lacks a layer of the student, or has it in another shape.
+        pixels: [N, side, side, 3] uint8, the photos for the moving mean and variance of the batch norms.
+        Raises UserError when the file lacks a layer of the student, or has it in another shape.
         """
         with tf.Graph().as_default() as graph, tf.Session() as session:
             given = tf.placeholder(tf.uint8, [None, None, None, 3])
@@ -63,8 +64,8 @@ class Start:
         return values
 
     def _as_in_file(self, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-        """Values of variables of these shapes with which the student computes what the file does: filters of
-        norm 1, and batch norms that scale and add, without averages."""
+        """Values of the variables, whose shapes are given: filters of norm 1, and batch norms with mean 0
+        that only scale and add. The student then computes what the file does."""
         values = {name: np.full(shape, _neutral(name), np.float32) for name, shape in shapes.items()}
         with tf.Graph().as_default() as graph, tf.Session() as session:
             tf.import_graph_def(self.graph_def, name='')
@@ -131,5 +132,5 @@ def _layers(names: Iterable[str]) -> Iterator[str]:
 
 
 def _neutral(name: str) -> float:
-    """The value of a variable of a batch norm that changes nothing."""
+    """The value of a batch norm's variable with which the batch norm changes nothing."""
     return {'gamma': 1.0, 'variance': 1.0 - EPSILON}.get(name.rpartition('/')[2], 0.0)
