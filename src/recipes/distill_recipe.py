@@ -13,7 +13,7 @@ from src.recipes.recipe import PixelRecipe, as_in, setting
 
 FIRST_SIDE, GROWTH = 64, 16  # pixels
 # The side of the finished backbone as a share of the side in training. Of a training with 112 pixels the
-# bottlenecks for 112, 128, 144 and 160 pixels were compared (docs/pocket.md): those for 144 were best.
+# bottlenecks for 112, 128, 144 and 160 pixels were compared (docs/pocket.md): those for 144 and 160 were best.
 GAIN = 9 / 7
 
 
