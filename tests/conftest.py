@@ -36,6 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason='needs signals or sh'))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by the argument and not by its bytes, which may hold the time, such as those of gzip: all
+    processes of pytest-xdist must collect the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope='module', autouse=True)
 def empty_project() -> None:
     """Empty the work folders before each module, so that modules may use the same names."""

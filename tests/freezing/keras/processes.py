@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def encoded_pictures(side: int, number: int = PICTURES) -> list[bytes]:
 
 
 def files_of_keras(
-    folder: Path, what: str, *names: str, sides: tuple[int, ...], number: int = PICTURES
+    folder: Path, what: str, *names: str, sides: Iterable[int], number: int = PICTURES
 ) -> Path:
     """Run the program. Returns the folder with its files."""
     for side in sides:

@@ -29,6 +29,7 @@ LARGE = {
     'InceptionV3': (299, 94),
     'Xception': (299, 40),
 }
+FEW = 8  # pictures for the large networks
 CLASSES = [f'class {number}' for number in range(1000)]
 
 
@@ -42,6 +43,18 @@ def saved(tmp_path_factory):
 def imported(saved, tmp_path_factory):
     """The frozen files of the small networks, made in one process."""
     return frozen_files(saved, tmp_path_factory.mktemp('frozen'), SMALL)
+
+
+@pytest.fixture(scope='module')
+def large(tmp_path_factory):
+    """The files of the large networks, made in one process."""
+    sides = {side for side, _ in LARGE.values()}
+    return files_of_keras(tmp_path_factory.mktemp('large'), 'networks', *LARGE, sides=sides, number=FEW)
+
+
+@pytest.fixture(scope='module')
+def large_imported(large, tmp_path_factory):
+    return frozen_files(large, tmp_path_factory.mktemp('large_frozen'), LARGE)
 
 
 def frozen_files(saved, folder, names):
@@ -99,16 +112,17 @@ def test_a_network_gives_the_output_of_keras(saved, imported, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', LARGE)
-def test_a_large_network_gives_the_output_of_keras(tmp_path, name):
-    saved = files_of_keras(tmp_path, 'networks', name, sides=(LARGE[name][0],))
-    folder = tmp_path / 'frozen'
-    folder.mkdir()
-    frozen_files(saved, folder, [name])
-    with np.load(saved / f'{name}.npz') as expected:
-        require_same(folder / f'{name}.pb', expected, *LARGE[name])
-    if name == 'VGG16':
-        constants = {node.name for node in read_graph(folder / 'VGG16.pb').node if node.op == 'Const'}
-        assert {f'block5_conv{n}/{part}' for n in (1, 2, 3) for part in ('kernel', 'bias')} <= constants
+def test_a_large_network_gives_the_output_of_keras(large, large_imported, name):
+    with np.load(large / f'{name}.npz') as expected:
+        assert len(expected['bottleneck']) == FEW
+        require_same(large_imported / f'{name}.pb', expected, *LARGE[name])
+
+
+@pytest.mark.slow
+def test_constants_of_a_network_without_a_classifier_have_the_names_of_keras_too(large_imported):
+    graph_def = read_graph(large_imported / 'VGG16.pb')
+    constants = {node.name for node in graph_def.node if node.op == 'Const'}
+    assert {f'block5_conv{n}/{part}' for n in (1, 2, 3) for part in ('kernel', 'bias')} <= constants
 
 
 def test_constants_have_the_names_of_keras_variables(imported):
@@ -164,17 +178,16 @@ imagenet_utils.CLASS_INDEX_PATH = os.environ['SITE'] + 'imagenet_class_index.jso
 
 
 @pytest.mark.slow
-def test_downloaded_weights_and_the_same_file_given_are_the_same_network(tmp_path, web):
+def test_downloaded_weights_and_the_same_file_given_are_the_same_network(large, tmp_path, web):
     """EfficientNet with weights='imagenet' has a layer that it lacks otherwise."""
-    saved = files_of_keras(tmp_path, 'networks', 'EfficientNetB0', sides=(224,))
-    file = saved / 'adapted.h5'
+    file = large / 'adapted.h5'
     web.answers = [serves(file.read_bytes()), serves(code=404)]
     replies = answers(
         tmp_path,
         {
-            'downloaded': request_of(saved, 'EfficientNetB0', weights='imagenet', labels=False),
-            'given': request_of(saved, 'EfficientNetB0', weights=str(file)),
-            'other': request_of(saved, 'EfficientNetB0'),
+            'downloaded': request_of(large, 'EfficientNetB0', weights='imagenet', labels=False),
+            'given': request_of(large, 'EfficientNetB0', weights=str(file)),
+            'other': request_of(large, 'EfficientNetB0'),
         },
         before=ELSEWHERE,
         SITE=web.url + '/',

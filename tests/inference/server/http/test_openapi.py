@@ -7,7 +7,6 @@ import io
 import json
 import re
 
-import jsonschema
 import pytest
 
 from src.inference.server.app import SERVICE
@@ -103,6 +102,8 @@ def check(answer, method: str, path: str, described: dict) -> None:
         assert header in answer.headers
     schema = kinds.get(answer.mimetype, {}).get('schema')
     if schema:
+        import jsonschema  # here, as it compiles grammars for seconds
+
         whole = {'$schema': DIALECT, 'components': described['components'], **schema}
         jsonschema.validate(answer.json, whole)
 
@@ -136,6 +137,8 @@ def test_a_busy_server_answers_as_described(make_server):
 
 
 def test_requests_as_described_are_the_ones_that_are_taken(server):
+    import jsonschema
+
     described = server.get('/openapi.json').json
     content = described['paths']['/v1/models/{name}:predict']['post']['requestBody']['content']
     schema = {
