@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from src.inference.server.service import Limits
 
 MB = 1_000_000
+PICTURE_MB = 20
 PACKAGES = ('flask', 'waitress', 'prometheus_client')  # of the extra `serve`
 # Threads beyond the pictures that may be in progress: they answer 503.
 SPARE_THREADS = 16
@@ -160,7 +161,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='answer only requests with one of the bearer tokens in this file, one a line, which is '
         'read again when it changes (default: answer all)',
     )
-    add('--max-picture-mb', cli.whole_number(1), 'MB', 20, 'largest picture')
+    made.add_argument(
+        '--max-picture-mb',
+        type=cli.whole_number(1),
+        metavar='MB',
+        help=f'largest picture (default: {PICTURE_MB}, or --max-request-mb if that is less)',
+    )
     made.add_argument(
         '--max-request-mb',
         type=cli.whole_number(1),
@@ -184,7 +190,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'time between checks for new versions and tokens',
     )
     add_views(made)
-    return made.parse_args(argv)
+    args = made.parse_args(argv)
+    for larger, smaller in (('--queue', '--per-client'), ('--max-request-mb', '--max-picture-mb')):
+        most, wanted = (getattr(args, flag[2:].replace('-', '_')) for flag in (larger, smaller))
+        if most and wanted and wanted > most:
+            made.error(f'{smaller} {wanted} is above {larger} {most}: lower it, or raise {larger}')
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -195,7 +206,7 @@ def main(argv: list[str] | None = None) -> None:
 
     tokens = Tokens(args.token_file) if args.token_file else None
     limits = Limits(
-        picture_bytes=args.max_picture_mb * MB,
+        picture_bytes=(args.max_picture_mb or min(PICTURE_MB, args.max_request_mb or PICTURE_MB)) * MB,
         request_bytes=(args.max_request_mb or 0) * MB,
         urls=args.allow_urls,
         queue=args.queue,

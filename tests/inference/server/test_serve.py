@@ -314,6 +314,8 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
         (['--model', 'nowhere.pb'], 'there is no nowhere.pb'),
         (['--model', 'README.md'], 'is not a TensorFlow GraphDef'),
         (['--queue', '0'], 'not a whole number of at least 1'),
+        (['--per-client', '200'], '--per-client 200 is above --queue 128: lower it, or raise --queue'),
+        (['--max-picture-mb', '30', '--max-request-mb', '20'], '--max-picture-mb 30 is above'),
         (['--host', '203.0.113.7'], 'cannot listen to 203.0.113.7'),
         (['--host', 'nowhere.invalid'], "unknown --host 'nowhere.invalid'"),
         (['--port', '70000'], "'70000' is not a whole number from 0 to 65535"),
