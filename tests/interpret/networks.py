@@ -16,10 +16,13 @@ SIDE = 32
 
 
 def color_classifier(
-    path: Path, before: Callable[[tf.Tensor], tf.Tensor] = tf.identity, labels: list[str] | None = COLORS
+    path: Path,
+    before: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+    labels: list[str] | None = COLORS,
+    after: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> Path:
     """Write a model that predicts the color of the brightest spot: a convolution that finds pixels of each
-    color, ReLU, mean, softmax. `before` is applied to the pixels."""
+    color, ReLU, mean, softmax. `before` is applied to the pixels, `after` to the mean."""
     with tf.Graph().as_default() as graph:
         image = tf.placeholder(tf.string, [], 'DecodeJpeg/contents')
         decoded = tf.image.decode_jpeg(image, channels=3, dct_method='INTEGER_ACCURATE', name='DecodeJpeg')
@@ -31,7 +34,7 @@ def color_classifier(
         conv = tf.nn.conv2d(before(sized / 255.0), tf.constant(kernel, name='kernel'), 4, 'SAME', name='conv')
         # The fourth channel is below 0 for every input: its ReLU is dead.
         maps = tf.nn.relu(conv + np.float32([0, 0, 0, -1]), name='Relu')
-        pooled = tf.reduce_mean(maps, [1, 2], name='pool_3')
+        pooled = after(tf.reduce_mean(maps, [1, 2], name='pool_3'))
         weights = np.concatenate([np.eye(3), np.zeros((1, 3))]).astype(np.float32)
         tf.nn.softmax(10 * (pooled @ weights), name='output_node')
         graph_def = graph.as_graph_def()

@@ -52,6 +52,17 @@ def last_feature_map(pixels: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
 def last_feature_maps(pixels: tf.Tensor, output: tf.Tensor) -> list[tf.Tensor]:
     """The feature maps that are nearest before `output` on each path, the nearest first: those of all
     joined networks. Raises UserError when there is none."""
+    if found := _last_feature_maps(pixels, output):
+        return found
+    raise UserError(f'no feature map [N, height, width, channels] leads to {output.name}: Grad-CAM needs one')
+
+
+def has_feature_map(pixels: tf.Tensor, output: tf.Tensor) -> bool:
+    """Whether `last_feature_maps` finds one."""
+    return bool(_last_feature_maps(pixels, output))
+
+
+def _last_feature_maps(pixels: tf.Tensor, output: tf.Tensor) -> list[tf.Tensor]:
     between = ops_between(pixels, output)
     waiting, seen, found = [output.op], set(), []
     while waiting:
@@ -63,9 +74,7 @@ def last_feature_maps(pixels: tf.Tensor, output: tf.Tensor) -> list[tf.Tensor]:
             found.append(op.outputs[0])
         else:
             waiting.extend(tensor.op for tensor in op.inputs)
-    if found:
-        return found
-    raise UserError(f'no feature map [N, height, width, channels] leads to {output.name}: Grad-CAM needs one')
+    return found
 
 
 def class_scores(output: tf.Tensor) -> tf.Tensor:

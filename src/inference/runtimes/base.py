@@ -57,7 +57,7 @@ class Predictor(ABC):
     @property
     @abstractmethod
     def has_gradients(self) -> bool:
-        """Whether `grad_cam` may work."""
+        """Whether `grad_cam` may work: False if it is known that it raises UserError."""
 
     @abstractmethod
     def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:

@@ -88,8 +88,9 @@ class LiteRTPredictor(Predictor):
 
     @property
     def has_gradients(self) -> bool:
-        """Whether the frozen graph that the model was made from is beside it."""
-        return self._graph is not None or self._graph_is_beside()
+        """Whether the frozen graph that the model was made from is beside it, and has gradients as far as is
+        known: before `grad_cam` is used it is not loaded."""
+        return self._graph.has_gradients if self._graph else self._graph_is_beside()
 
     def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:
         with self._loading:

@@ -20,6 +20,7 @@ from src.graph.frozen import FrozenGraph, load_graph
 from src.graph.gradients.grad_cam import (
     class_scores,
     grad_cam,
+    has_feature_map,
     joined_grad_cam,
     last_feature_map,
     last_feature_maps,
@@ -44,7 +45,6 @@ class TensorFlowPredictor(Predictor):
     """
 
     gains_by_batches = takes_bottlenecks = True
-    has_gradients = True  # unless an op of the network has none
 
     def __init__(self, model: FrozenGraph, weights_as_variables: bool = True, views: int = 1):
         require_pictures(model, views)
@@ -69,6 +69,7 @@ class TensorFlowPredictor(Predictor):
             self._output = mean_probabilities(self._of_views, views)
         self._pixels = pixels
         self._session, self._grad_cam, self._building = tf.Session(graph=graph), None, threading.Lock()
+        self._has_gradients: bool | None = None  # not known yet
         if weights_as_variables:
             initialize(self._session)
         self._from_pixels = self._session.make_callable(self._output, [pixels])
@@ -108,13 +109,26 @@ class TensorFlowPredictor(Predictor):
             ]
         return np.concatenate(chunks)
 
+    @property
+    def has_gradients(self) -> bool:
+        """Whether a feature map leads to the output. An op without a gradient is found by `grad_cam` only, as
+        building the gradients takes seconds: after that it is False."""
+        with self._building:
+            if self._has_gradients is None:
+                self._has_gradients = has_feature_map(self._pixels, self._rows)
+            return self._has_gradients
+
     def grad_cam(self, pixels: np.ndarray, class_index: int) -> np.ndarray:
         """The gradients join the graph at the first use, as most predictors never need them.
 
         Raises UserError for a network without feature maps, or with an op that has no gradient.
         """
         with self._building:
-            self._grad_cam = self._grad_cam or self._with_gradients()
+            try:
+                self._grad_cam = self._grad_cam or self._with_gradients()
+            except UserError:
+                self._has_gradients = False
+                raise
         return self._grad_cam(pixels[None], class_index)[0]  # of several views the first: the picture itself
 
     def _with_gradients(self) -> Callable[[np.ndarray, int], np.ndarray]:

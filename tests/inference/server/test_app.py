@@ -30,6 +30,7 @@ from src.inference.server.models import Models
 from src.inference.server.served import Served
 from src.inference.server.service import FRAME_BYTES, Classifier, Limits, useful_bytes
 from tests.inference.models import SIDES, bright_above, brightest_side
+from tests.interpret.networks import color_classifier
 from tests.pictures import bomb, encoded, photo, with_orientation
 
 JPEG = encoded(bright_above(), 'JPEG', quality=95)
@@ -470,15 +471,27 @@ def page_of(tmp_path):
         models.close()
 
 
-def test_the_page_says_which_models_have_gradients(tmp_path, lite_side):
+def test_the_page_says_which_models_can_explain(tmp_path, lite_side):
     alone = tmp_path / 'alone.tflite'
     alone.write_bytes(lite_side.read_bytes())
-    models = Models([brightest_side(tmp_path / 'graph.pb'), lite_side, alone])
+    graphs = [
+        color_classifier(tmp_path / 'colors.pb'),
+        brightest_side(tmp_path / 'no_map.pb'),
+        color_classifier(tmp_path / 'rounded.pb', after=tf.floor),  # which has no gradient
+    ]
+    models = Models([*graphs, lite_side, alone])
     try:
-        page = create_app(models, AdmissionLimit(16), Metrics(), Limits()).test_client().get('/').text
+        client = create_app(models, AdmissionLimit(16), Metrics(), Limits()).test_client()
+
+        def explaining() -> list[str]:
+            return re.findall(r'value="(\w+)"[^>]*data-explains', client.get('/').text)
+
+        assert explaining() == ['colors', 'rounded', 'side']  # `side.pb` is not loaded yet
+        for name in 'rounded', 'side':
+            assert client.post(f'/explain?model={name}', data=JPEG).status_code == 400
+        assert explaining() == ['colors']
     finally:
         models.close()
-    assert re.findall(r'value="(\w+)"[^>]*data-explains', page) == ['graph', 'side']
 
 
 BREEDS = ['n02088094-Afghan_hound', 'pug', 'boxer', 'Golden Retriever']
