@@ -66,6 +66,11 @@ ENCODED_BYTES = 128_000_000
 # of them for one client.
 RECEIVED_BYTES = 500_000_000
 
+# Bytes of a text file that is read, such as labels.csv, a submission or a list of some million photos; and of
+# an annotation in XML, of which Stanford's have 1,000.
+TEXT_BYTES = 500_000_000
+ANNOTATION_BYTES = 1_000_000
+
 # About so many records in one TFRecord file: what a conversion redoes at most after it was killed.
 SHARD_SIZE = 512
 # Images that go through a backbone at once.

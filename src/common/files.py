@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from src.common import paths, shapes
+from src.common import consts, paths, shapes
 from src.common.errors import UserError, disk_fault
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-MOST_TEXT = 500_000_000  # bytes of a text file: a list of some million photos
 
 
 @contextlib.contextmanager
@@ -98,13 +96,27 @@ def write_json(path: Path, value: Any) -> None:
 
 def utf8_text(path: Path, errors: str = 'surrogateescape') -> str:
     """The text in a UTF-8 file, without its byte order mark. `errors`: of decoding; file names on Linux may
-    be any bytes. Raises OSError, UnicodeError, and UserError for more than MOST_TEXT bytes, as devices have.
-    """
+    be any bytes. Raises OSError, UnicodeError, and UserError for more than consts.TEXT_BYTES."""
+    return text_stream(path, errors).read()
+
+
+def text_stream(path: Path, errors: str = 'surrogateescape', newline: str | None = None) -> io.TextIOWrapper:
+    """The bytes of a UTF-8 file in memory, decoded as they are read, without the byte order mark. `newline`:
+    as of `open`; '' for CSV. Raises OSError, and UserError for more than consts.TEXT_BYTES."""
+    data = bytes_within(path, consts.TEXT_BYTES, 'of text files (TEXT_BYTES in src/common/consts.py)')
+    return io.TextIOWrapper(io.BytesIO(data), encoding='utf-8-sig', errors=errors, newline=newline)
+
+
+def bytes_within(path: Path, most: int, of: str) -> bytes:
+    """The bytes of a file that has at most `most`; `of`: whose limit that is. Raises OSError, and UserError
+    for a larger file and for a device that does not end."""
     with Path(path).open('rb') as stream:
-        data = stream.read(MOST_TEXT + 1)
-    if len(data) > MOST_TEXT:
-        raise UserError(f'{paths.shown(path)} has more than {human_size(MOST_TEXT)}, which is no such text')
-    return io.TextIOWrapper(io.BytesIO(data), encoding='utf-8-sig', errors=errors).read()
+        size = os.fstat(stream.fileno()).st_size
+        data = b'' if size > most else stream.read(most + 1)
+    if max(size, len(data)) > most:
+        has = f'{size:,}' if size > most else f'more than {most:,}'
+        raise UserError(f'{paths.shown(path)} has {has} bytes, above the limit of {most:,} {of}')
+    return data
 
 
 def read_json(path: Path, kind: Any = Any, remedy: str = '') -> Any:

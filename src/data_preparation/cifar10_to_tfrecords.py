@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.common import errors, paths
+from src.common import errors, files, paths
 from src.common.errors import UserError
 from src.common.locks import at_work
 from src.data_preparation.conversion.command import added, converter_parser, run
@@ -101,7 +101,7 @@ def open_batch(path: Path, classes: int) -> Batch:
 
 def _classes(path: Path) -> list[str]:
     try:
-        names = path.read_text(encoding='utf-8').split()
+        names = files.utf8_text(path, 'strict').split()
     except (OSError, UnicodeError) as error:
         raise UserError(
             f'cannot read the class names in {paths.shown(path)}: run sh setup/download_cifar10.sh'

@@ -16,7 +16,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from src.common import consts, errors, paths
+from src.common import consts, errors, files, paths
 from src.common.errors import UserError
 from src.data_preparation.conversion.command import added, converter_parser, run
 from src.data_preparation.samples import Sample
@@ -74,14 +74,14 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def _rows(path: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, row) for the rows of a CSV file. Raises UserError when a column is missing."""
+    """(line number, row) for the rows of a CSV file. Raises UserError when a column is missing, and
+    for a file that is too large."""
     try:
-        with path.open(encoding='utf-8-sig', newline='') as stream:
-            rows = csv.DictReader(stream)
-            if not columns <= set(rows.fieldnames or ()):
-                raise UserError(f'{paths.shown(path)} has no columns {" and ".join(sorted(columns)[::-1])}')
-            for row in rows:
-                yield rows.line_num, row
+        rows = csv.DictReader(files.text_stream(path, 'strict', newline=''))
+        if not columns <= set(rows.fieldnames or ()):
+            raise UserError(f'{paths.shown(path)} has no columns {" and ".join(sorted(columns)[::-1])}')
+        for row in rows:
+            yield rows.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(

@@ -11,11 +11,12 @@ time: the same command goes on where it was.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from src.common import errors, paths
+from src.common import consts, errors, paths
 from src.common.errors import UserError
 from src.data_preparation.class_folders import image_folder_samples
 from src.data_preparation.conversion.command import add_test_list, added, converter_parser, run
@@ -66,14 +67,28 @@ def breed_of_folder(name: str) -> str:
     return name.partition('-')[2].lower() or name.lower()
 
 
+class _NoEntities(ElementTree.TreeBuilder):
+    """Refuses a document type declaration, in which XML defines entities: some nested ones expand to
+    gigabytes."""
+
+    def doctype(self, *_) -> None:
+        raise ValueError('it has a document type declaration (DOCTYPE), which annotations do not need')
+
+
 def parse_annotation(path: Path) -> tuple[str, Box]:
     """Breed and bounding box (xmin, ymin, xmax, ymax) of the first dog in an annotation.
 
     Raises FileNotFoundError, ElementTree.ParseError for invalid XML, ValueError for missing or invalid
-    values, BadImage for a pipe or a device.
+    values, a file that is too large and a DOCTYPE, BadImage for a pipe or a device.
     """
     with open_regular(path) as stream:
-        dog = ElementTree.parse(stream).getroot().find('object')
+        text = stream.read(consts.ANNOTATION_BYTES + 1)
+        if len(text) > consts.ANNOTATION_BYTES:
+            raise ValueError(
+                f'it has {os.fstat(stream.fileno()).st_size:,} bytes, above the limit of '
+                f'{consts.ANNOTATION_BYTES:,} (ANNOTATION_BYTES in src/common/consts.py)'
+            )
+    dog = ElementTree.XML(text, ElementTree.XMLParser(target=_NoEntities())).find('object')
     name = dog.findtext('name') if dog is not None else None
     if not name:
         raise ValueError('it names no object')

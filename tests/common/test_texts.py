@@ -9,12 +9,16 @@ import sys
 
 import pytest
 
-from src.common import files, paths
+from src.common import consts, files, paths
 from src.common.errors import UserError
 from src.curation.findings import COLUMNS, read_findings
+from src.data_preparation.kaggle_images_to_tfrecords import read_labels, required_ids
 from src.data_preparation.splits import read_list
+from src.engine.distilling.photos import left_out
 from src.freezing.keras.labels import class_names
 from src.graph.model_info import labels_in
+from src.inference.server.http.tokens import Tokens
+from src.inference.submissions.table import read_rows
 from src.records import decisions
 from src.records.decisions import read_decisions
 
@@ -25,6 +29,11 @@ READERS = {
     'decisions': lambda path: read_decisions(path, 'dogs'),
     'findings': read_findings,
     'json': files.read_json,
+    'labels.csv': read_labels,
+    'sample_submission.csv': required_ids,
+    'submission': read_rows,
+    'left out': left_out,
+    'tokens': Tokens,
     'class index': lambda path: class_names(path.rename(path.with_suffix('.json'))),
 }
 CONTENTS = {
@@ -41,7 +50,7 @@ CONTENTS = {
 @pytest.mark.parametrize('reader', READERS)
 @pytest.mark.parametrize('content', CONTENTS)
 def test_odd_contents_are_read_or_refused(reader, content, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, 'MOST_TEXT', LIMIT)
+    monkeypatch.setattr(consts, 'TEXT_BYTES', LIMIT)
     path = tmp_path / 'given.txt'
     path.write_bytes(CONTENTS[content])
     try:
@@ -52,16 +61,18 @@ def test_odd_contents_are_read_or_refused(reader, content, tmp_path, monkeypatch
 
 @pytest.mark.parametrize('reader', READERS)
 def test_large_files_are_refused(reader, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, 'MOST_TEXT', LIMIT)
+    monkeypatch.setattr(consts, 'TEXT_BYTES', LIMIT)
     path = tmp_path / 'given.txt'
     path.write_bytes(b'x' * (LIMIT + 1))
-    with pytest.raises(UserError, match=r'given\.\w+ has more than 1,000 bytes|given\.\w+ has more than 1'):
+    with pytest.raises(
+        UserError, match=r'given\.\w+ has 1,001 bytes, above the limit of 1,000 of text files'
+    ):
         READERS[reader](path)
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/zero'), reason='no such device')  # noqa: PTH110
 def test_a_device_that_never_ends(monkeypatch):
-    monkeypatch.setattr(files, 'MOST_TEXT', LIMIT)
+    monkeypatch.setattr(consts, 'TEXT_BYTES', LIMIT)
     with pytest.raises(UserError, match='/dev/zero has more than'):
         read_list('/dev/zero')
 

@@ -162,9 +162,8 @@ def _opened(source: PhotoSource, folder: Path) -> Stored:
 def _rows(folder: Path) -> list[dict[str, str]]:
     """The table of a folder. Raises UserError for a damaged one."""
     try:
-        with (folder / TABLE).open(encoding='utf-8', errors='surrogateescape', newline='') as stream:
-            reader = csv.DictReader(stream)
-            columns, rows = reader.fieldnames, list(reader)
+        reader = csv.DictReader(files.text_stream(folder / TABLE, newline=''))
+        columns, rows = reader.fieldnames, list(reader)
     except (OSError, csv.Error) as error:
         raise _damaged(folder) from error
     if tuple(columns or ()) != COLUMNS or any(None in row.values() for row in rows):
@@ -181,7 +180,7 @@ def left_out(listed: Path) -> tuple[Callable[[str], bool], set[str]]:
     name is used, and the set of lines that it has not met yet. Only the last two parts of a name count
     (folder and file), as archives and folders differ in the others. Raises UserError."""
     try:
-        lines = listed.read_text(encoding='utf-8', errors='surrogateescape').splitlines()
+        lines = files.utf8_text(listed).splitlines()
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(listed)}: {error.strerror}') from error
     unmet = {_end(line.strip()) for line in lines if line.strip()}

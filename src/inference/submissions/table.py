@@ -73,10 +73,10 @@ def read_rows(path: Path, separators: str = ',') -> Rows:
     """The cells of a CSV file whose first column is `id`, without the empty rows that spreadsheets leave.
 
     separators: characters that may separate its cells, in the order of preference; only `,` fits Kaggle.
-    Raises UserError when it is not such a file.
+    Raises UserError when it is not such a file, and when it is too large.
     """
     try:
-        with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as stream:
+        with files.text_stream(path, newline='') as stream:
             first = stream.readline()
             stream.seek(0)
             separator = next((one for one in separators if one in first), ',')

@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from src.common import paths
+from src.common import files, paths
 from src.common.errors import UserError
 from src.common.files import count
 from src.common.progress import say
@@ -89,7 +89,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _read(path: Path) -> list[bytes]:
     """The digests of the tokens in a file. Raises UserError."""
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = files.utf8_text(path, 'strict').splitlines()
     except FileNotFoundError as error:
         raise UserError(
             f'there is no file {paths.shown(path)} with tokens; make one: {NEW} > FILE'
