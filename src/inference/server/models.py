@@ -20,6 +20,10 @@ from src.inference.server import version_labels
 from src.inference.server.served import Observer, Options, Served
 from src.inference.versions import Found, Source, for_clients
 
+# New versions that are loaded at the same time, as each takes memory. While one hangs, there is a place for
+# the others.
+LOADED_AT_ONCE = 2
+
 
 class NoSuchModel(Exception):
     """There is no model of this name, or not in this version."""
@@ -119,6 +123,24 @@ class Slot:
         return changed
 
 
+def _watch(slot: Slot, seconds: float, stop: threading.Event, places: threading.Semaphore) -> None:
+    """Refresh a model every `seconds`, in one of the `places`, and report it, until `stop` is set."""
+    while not stop.wait(seconds):
+        with places:
+            if stop.is_set():
+                return
+            try:
+                if slot.refresh():
+                    say(f'{slot.name}: now serving version {slot.served.version}, {slot.served.file}')
+                    if slot.labels:
+                        versions = ', '.join(f'{label} {number}' for label, number in slot.labels.items())
+                        say(f'{slot.name}: versions by label: {versions}')
+            except Exception as error:  # of any kind: the model is still watched
+                if stop.is_set():
+                    return
+                say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
+
+
 def _retire(versions: dict[int, tuple[Found, Served]], but: dict[int, tuple[Found, Served]]) -> None:
     """Retire the versions that are not in `but`."""
     for number, (_, served) in versions.items():
@@ -186,21 +208,17 @@ class Models:
             served.leave()
 
     def watch(self, seconds: float, stop: threading.Event) -> None:
-        """Look for new versions every `seconds` until `stop` is set."""
-        while not stop.wait(seconds):
-            for slot in self._slots.values():
-                if stop.is_set():
-                    return
-                try:
-                    if slot.refresh():
-                        say(f'{slot.name}: now serving version {slot.served.version}, {slot.served.file}')
-                        if slot.labels:
-                            versions = ', '.join(f'{label} {number}' for label, number in slot.labels.items())
-                            say(f'{slot.name}: versions by label: {versions}')
-                except Exception as error:  # of any kind: the other models are still watched
-                    if stop.is_set():
-                        return
-                    say(f'{slot.name}: {first_line(error)}; still serving version {slot.served.version}')
+        """Look for new versions every `seconds` until `stop` is set: of each model in a thread of its own, as
+        one that hangs while it is tried would hold up the others."""
+        places = threading.Semaphore(LOADED_AT_ONCE)
+        threads = [
+            threading.Thread(target=_watch, args=[slot, seconds, stop, places], daemon=True)
+            for slot in self._slots.values()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     @property
     def unready(self) -> list[str]:

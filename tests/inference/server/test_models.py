@@ -324,6 +324,34 @@ def test_a_frozen_graph_that_ends_or_holds_its_process_does_so_in_another_one(
     models.close()
 
 
+def test_a_new_version_that_hangs_does_not_hold_up_those_of_other_models(tmp_path, monkeypatch):
+    one, two = brightest_side(tmp_path / 'one.pb'), brightest_side(tmp_path / 'two.pb')
+    models, stop, hangs, goes_on = Models([one, two]), *(threading.Event() for _ in range(3))
+
+    def load(found, *options):
+        if found.path == one:
+            hangs.set()
+            assert goes_on.wait(60)
+        return loading.load_served(found, *options)
+
+    monkeypatch.setattr('src.inference.server.served.load_served', load)
+    watch = threading.Thread(target=models.watch, args=[0.05, stop], daemon=True)
+    watch.start()
+    replace(one, SIDES)
+    assert hangs.wait(30)
+    replace(two, SIDES)
+    try:
+        wait_until(lambda: models.slot('two').served.version == 2)
+        assert models.slot('one').served.version == 1
+    finally:
+        goes_on.set()
+    wait_until(lambda: models.slot('one').served.version == 2)
+    stop.set()
+    watch.join(10)
+    assert not watch.is_alive()
+    models.close()
+
+
 def wait_until(condition) -> None:
     end = time.monotonic() + 30
     while not condition():
