@@ -185,7 +185,8 @@ def rootstock() -> None:
     if name.startswith('-'):  # flags of the map
         name, rest = 'map', sys.argv[1:]
     sys.argv[1:] = rest
-    errors.run(lambda: _subcommand(name))
+    found = commands.find(name)
+    errors.run(lambda: _subcommand(name), tear_down=found is None or found.tear_down)
 
 
 def _subcommand(name: str) -> int | None:

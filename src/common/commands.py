@@ -15,10 +15,12 @@ from src.common import paths
 
 
 class Command(NamedTuple):
-    """A subcommand of `rootstock`: the module with its `main`, and one line of help."""
+    """A subcommand of `rootstock`: the module with its `main`, one line of help, and `tear_down` of
+    `errors.run`."""
 
     module: str
     what: str
+    tear_down: bool = True
 
 
 COMMANDS = {
@@ -70,7 +72,9 @@ COMMANDS = {
     'export': Command(
         'src.freezing.export', 'export a frozen model as .tflite (float32, float16, int8) or ONNX'
     ),
-    'classify': Command('src.inference.classify', 'classify pictures: files, folders, globs, URLs'),
+    'classify': Command(
+        'src.inference.classify', 'classify pictures: files, folders, globs, URLs', tear_down=False
+    ),
     'inference': Command('src.inference.inference', "write, check and score Kaggle's submission file"),
     'serve': Command('src.inference.serve', "serve a page and TensorFlow Serving's REST interface"),
     'activations': Command(

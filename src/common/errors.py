@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from src.common import commands, paths
-from src.common.process import environment, streams
+from src.common.process import environment, interrupts, streams
 
 DEBUG_FLAG = '--debug'
 # Flags that discard finished work: to resume, the next call has to leave them out.
@@ -82,11 +82,15 @@ def run(main: Callable[[], int | None], tear_down: bool = True) -> None:
 
     Exit codes: 0 for success, 2 for bad input (with one line on standard error), 1 for a bug of Rootstock,
     130 for Ctrl-C. Tracebacks are printed with --debug only.
+
+    While a graph runs in the main thread, Ctrl-C is handled after it. It ends a command without tear-down all
+    the same, and others at the second time: they may have files to finish.
     """
     from src.common.tf1 import own_process  # tf1 imports this module
 
     own_process()
     streams.prepare(quiet=not debugging())
+    interrupts.end_native_code(_end_now, times=2 if tear_down else 1)
     try:
         code = _ended(main)
         if (reason := streams.finish()) and code == 0:
@@ -121,6 +125,15 @@ def _ended(main: Callable[[], int | None]) -> int:
         if isinstance(error, ModuleNotFoundError) and name in environment.NEEDED:
             return _complain(f'error: {environment.fault() or error}', 2)
         return _complain(f'unexpected {type(error).__name__}: {error} (--debug shows where)', 1)
+
+
+def _end_now() -> None:
+    """End the process while the main thread is in native code."""
+    try:
+        print('stopped', file=sys.stderr)
+        streams.finish()
+    finally:
+        os._exit(130)
 
 
 def _tensorflow_says(error: BaseException) -> re.Match | None:

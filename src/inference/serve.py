@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.common import cli, errors
-from src.common.process import memory
+from src.common.process import interrupts, memory
 from src.common.progress import say
 from src.inference.choice import wanted_model
 from src.inference.default_model import default_model, why_default
@@ -74,7 +74,7 @@ def serve(
     from src.inference.server.http.sockets import bind, url_for_others, url_of
 
     for number in _ending_signals():  # `kill` also ends the loading so that no temporary file is left
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupts.interrupt)
     sockets = bind(host, port)  # before TensorFlow is loaded, which takes seconds
 
     from src.images.decode import DECODING
@@ -101,9 +101,10 @@ def serve(
 
     def stop(*_) -> None:
         """Accept no more connections, and end when the requests in progress are answered."""
+        interrupts.handled()
         stopping.set()
         for number in _ending_signals():  # a second signal ends it at once
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, interrupts.interrupt)
         admission.close()
         listener.stop()
 

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from src.inference.predictor import load_model
 from tests.downloads.loopback import serves
 from tests.graph.graphs import SIDE, bottleneck_of, probabilities_of
 from tests.inference.models import NAMES, bright_above, brightest_side, somebody_elses
+from tests.inference.server.test_models import endless_graph
 from tests.pictures import bomb, encoded, exif, photo, raw_png, stored_for, with_orientation
 
 UPRIGHT = bright_above()
@@ -493,3 +496,36 @@ def test_debug_shows_the_traceback(model, tmp_path):
     assert 'Traceback (most recent call last)' in ended.stderr
     assert 'classify.py' in ended.stderr
     assert ended.stderr.splitlines()[-1] == f'error: {tmp_path / "gone.jpg"}: No such file or directory'
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize('start', ['-m src.inference.classify', '-c', '--watch'])
+def test_ctrl_c_ends_a_graph_that_never_ends(start, tmp_path):
+    graph, picture = endless_graph(tmp_path / 'endless.pb'), tmp_path / 'a.png'
+    words = ['-m', 'src.inference.classify']
+    if start == '-c':
+        words = [
+            '-c',
+            'import sys; sys.argv[0] = "rootstock"; from src.__main__ import rootstock; rootstock()',
+        ]
+        words.append('classify')
+    pictures = ['--watch', tmp_path] if start == '--watch' else [picture]
+    if start != '--watch':
+        picture.write_bytes(PNG)
+    run = subprocess.Popen(
+        [sys.executable, *words, '--model', str(graph), *map(str, pictures)],
+        cwd=paths.CHECKOUT,
+        env=os.environ | {'PYTHONUNBUFFERED': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert 'classes' in run.stdout.readline()
+        picture.write_bytes(PNG)
+        time.sleep(3)  # for the graph to run
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        assert (run.communicate(timeout=60)[1].splitlines()[-1], run.returncode) == ('stopped', 130)
+    finally:
+        run.kill()

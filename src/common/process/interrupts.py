@@ -1,12 +1,61 @@
-"""Ctrl-C between two steps of work instead of within one, and while modules are imported."""
+"""Ctrl-C between two steps of work instead of within one, while modules are imported, and while native code
+runs that never returns."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+
+PATIENCE = 1.0  # seconds in which the main thread handles Ctrl-C, unless it is in native code
+_handled = threading.Event()
+
+
+def interrupt(*args) -> None:
+    """The handler of Ctrl-C of commands: raises KeyboardInterrupt."""
+    handled()
+    signal.default_int_handler(*args)
+
+
+def handled() -> None:
+    """Every other handler of Ctrl-C calls this: it runs, so the main thread is not in native code."""
+    _handled.set()
+
+
+def end_native_code(end: Callable[[], None], times: int) -> None:
+    """Use `interrupt`, and call `end` in a thread of its own after so many Ctrl-C that the main thread did
+    not handle within PATIENCE.
+
+    Python handles signals in the main thread between two of its instructions: never while a graph runs that
+    does not end. The thread gets them from the pipe to which the interpreter writes them at once.
+
+    Does nothing on Windows, where Ctrl-Break ends a process in any case, outside of the main thread, and if
+    Ctrl-C has another handler or is ignored.
+    """
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if os.name != 'posix' or not ours or threading.current_thread() is not threading.main_thread():
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, interrupt)
+    threading.Thread(target=_end_native_code, args=[reader, end, times], daemon=True).start()
+
+
+def _end_native_code(reader: int, end: Callable[[], None], times: int) -> None:
+    unhandled = 0
+    while unhandled < times:
+        select.select([reader], [], [])
+        in_python = _handled.wait(PATIENCE)
+        # Read after that, as a terminal sends Ctrl-C to child processes too, which may share the pipe.
+        if signal.SIGINT in os.read(reader, 4096):
+            unhandled = 0 if in_python else unhandled + 1
+            _handled.clear()
+    end()
 
 
 def say_stopped() -> None:
@@ -32,8 +81,11 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
 
     Does nothing outside of the main thread, and if Ctrl-C has another handler or is ignored.
     """
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not ours or threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if (
+        before not in (signal.default_int_handler, interrupt)
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield lambda: None
         return
     pending = False
@@ -41,7 +93,8 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
     def hold(*_) -> None:
         nonlocal pending
         pending = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        handled()
+        signal.signal(signal.SIGINT, before)
 
     def raise_pending() -> None:
         if pending:
@@ -51,5 +104,5 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
     try:
         yield raise_pending
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
     raise_pending()

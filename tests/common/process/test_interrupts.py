@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from src.common import paths
-from src.common.process.interrupts import interrupts_held
+from src.common.process.interrupts import PATIENCE, interrupts_held
 
 
 def ctrl_c() -> None:
@@ -80,6 +81,41 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(('tear_down', 'times'), [(False, 1), (True, 2)])
+def test_ctrl_c_ends_native_code_that_never_returns(tear_down, times):
+    """A signal does not end the wait for a mutex, as it does not end a run of TensorFlow's session."""
+    code = (
+        'import ctypes\n'
+        'from src.common import errors\n'
+        'def main():\n'
+        '    libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(256)\n'
+        '    libc.pthread_mutex_init(mutex, None)\n'
+        '    libc.pthread_mutex_lock(mutex)\n'
+        '    print("native", flush=True)\n'
+        '    libc.pthread_mutex_lock(mutex)\n'
+        f'errors.run(main, tear_down={tear_down})\n'
+    )
+    process = subprocess.Popen(
+        [sys.executable, '-c', code],
+        cwd=paths.CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == 'native\n'
+        time.sleep(0.2)  # for the call to begin
+        process.send_signal(signal.SIGINT)
+        time.sleep(2 * PATIENCE)
+        while times == 2 and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(2 * PATIENCE)
+        assert process.communicate(timeout=60)[1] == 'stopped\n' and process.returncode == 130
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize('flags', [[], ['--debug']])
