@@ -7,20 +7,22 @@
 Without --model it serves the model that ships with Rootstock (120 dog breeds) and says so. --model may be
 repeated, and may name a folder of versions (1.pb, 2.tflite, ...). A new version or a replaced file is loaded
 without losing a request. Ctrl-C or SIGTERM ends the server as soon as all requests that have arrived are
-answered, and after 30 seconds in any case. The file version_labels.json in a folder of versions, such as
-{"stable": 1}, keeps a version served beside the newest. It is read again when it changes, and so is the file
-of tokens.
+answered, and after 30 seconds in any case. With the file version_labels.json in a folder of versions, such as
+{"stable": 1}, version 1 is served besides the newest, at /v1/models/NAME/labels/stable. The server reads it
+again when it changes.
 
-A frozen classifier that was made elsewhere, and takes encoded pictures, is served too: put its class names
-beside it, old.txt beside old.pb, one a line. /openapi.json describes all routes.
+A frozen graph that Rootstock did not make is served too if it takes encoded pictures (JPEG, PNG and so on):
+put its class names into old.txt beside old.pb, one a line, in the order of its output. /openapi.json
+describes all routes.
 
-A frozen graph (.pb) is run by TensorFlow, a .tflite file by LiteRT, in as many processes as there are cores.
-For a model that is named, the .tflite file beside its frozen graph is served if it was made from it and
-LiteRT is installed; a file that is given by its path is served as it is. /explain (Grad-CAM) of a .tflite
-file uses the frozen graph beside it that it was made from, which TensorFlow loads at the first use.
+TensorFlow runs a frozen graph (.pb) in the server's own process. LiteRT runs a .tflite file in a process for
+each core. With --model NAME the file NAME.tflite is served instead of NAME.pb if it was made from that graph
+and LiteRT is installed; with --model PATH that very file is served. LiteRT has no gradients, so /explain
+(Grad-CAM) of a .tflite file needs the frozen graph that it was made from beside it. TensorFlow loads that
+graph at the first /explain.
 
-It listens to this machine only, unless --host says otherwise. With --token-file it answers only requests
-with a token, and the page asks for it.
+The server accepts connections from this machine only, unless --host says otherwise. With --token-file all
+requests need a token, except for the page itself, which asks for one, /healthz, /readyz and /openapi.json.
 """
 
 from __future__ import annotations
@@ -150,45 +152,55 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'the one that ships; may be repeated, and may be a folder of versions',
         action='append',
     )
-    made.add_argument('--host', default='127.0.0.1', help='0.0.0.0: all networks (default: %(default)s)')
-    add('--port', cli.whole_number(0, 65535), 'N', 8501, 'port')
     made.add_argument(
-        '--allow-urls', action='store_true', help='fetch pictures from public web addresses that clients send'
+        '--host', default='127.0.0.1', help='address to listen to; 0.0.0.0: all (default: %(default)s)'
+    )
+    add('--port', cli.whole_number(0, 65535), 'N', 8501, 'port; 0: a free one')
+    made.add_argument(
+        '--allow-urls',
+        action='store_true',
+        help='fetch pictures from the public web addresses that clients send',
     )
     made.add_argument(
         '--token-file',
         type=Path,
         metavar='FILE',
-        help='answer only requests with one of the bearer tokens in this file, one a line, which is '
-        'read again when it changes (default: answer all)',
+        help='require a bearer token, one of those in this file, one a line; it is read again when it '
+        'changes (default: require none)',
     )
     made.add_argument(
         '--max-picture-mb',
         type=cli.whole_number(1),
         metavar='MB',
-        help=f'largest picture (default: {PICTURE_MB}, or --max-request-mb if that is less)',
+        help=f'largest encoded picture (default: {PICTURE_MB}, or --max-request-mb if that is less)',
     )
     made.add_argument(
         '--max-request-mb',
         type=cli.whole_number(1),
         metavar='MB',
-        help='largest request (default: what the models can use, one picture of --max-picture-mb in base64 '
-        'or 32 uncompressed ones of the size that the model takes)',
+        help='largest body of a request (default: enough for a picture of --max-picture-mb in base64, and '
+        'for 32 uncompressed ones of the size that the model takes)',
     )
-    add('--queue', cli.whole_number(1), 'N', 128, 'most pictures in progress; beyond them it answers 503')
+    add(
+        '--queue',
+        cli.whole_number(1),
+        'N',
+        128,
+        'most pictures that wait or are computed; more are answered 503',
+    )
     made.add_argument(
         '--per-client',
         type=cli.whole_number(1),
         metavar='N',
-        help='most pictures in progress of one client, which is an IP address, or a proxy with all that is '
-        'behind it (default: half of --queue)',
+        help='most of them from one client. A client is an IP address; all clients behind a proxy are one '
+        '(default: half of --queue)',
     )
     add(
         '--watch-seconds',
         cli.real_number(0.1, 86400),
         'S',
         2,
-        'time between checks for new versions and tokens',
+        'seconds between checks for new versions, labels and tokens',
     )
     add_views(made)
     args = made.parse_args(argv)
