@@ -68,6 +68,13 @@ def read(predictor: Predictor, records: Records, split: str = 'train') -> tuple[
     return data, np.stack([predictor.reader.read(one) for one in data])
 
 
+@pytest.fixture(scope='module')
+def averaging(small) -> str:
+    """The name of a model that averages photo and mirror image."""
+    trained(small, 'averaging', '--solver', 'lbfgs')
+    return 'averaging'
+
+
 ADAM = ['--layers', '0,4,2', '--steps', '60', '--learning-rate', '0.01', '--mixup', '0']
 
 
@@ -90,19 +97,19 @@ def test_the_frozen_model_averages_photo_and_mirror_image(small, flags, capsys):
     assert 'same probabilities as backbone and head' in capsys.readouterr().out
 
 
-def test_one_encoded_image_gives_one_row(small):
-    predictor = trained(small, 'both_single', '--solver', 'lbfgs')
+def test_one_encoded_image_gives_one_row(small, averaging):
+    predictor = load_model(paths.frozen(averaging))
     data, pixels = read(predictor, open_records(small))
     with tf.Graph().as_default(), tf.Session() as session:
-        tf.import_graph_def(read_graph(paths.frozen('both_single')), name='')
+        tf.import_graph_def(read_graph(paths.frozen(averaging)), name='')
         row = session.run(consts.OUTPUT_TENSOR_NAME, {consts.IMAGE_TENSOR: data[0]})
     np.testing.assert_allclose(row, predictor.from_pixels(pixels[:1]), atol=1e-5)
 
 
-def test_the_saved_model_averages_too(small, tmp_path):
-    predictor = trained(small, 'both_saved', '--solver', 'lbfgs')
+def test_the_saved_model_averages_too(small, averaging, tmp_path):
+    predictor = load_model(paths.frozen(averaging))
     data, pixels = read(predictor, open_records(small))
-    folder = frozen_to_saved_model.export(paths.frozen('both_saved'), tmp_path / '1')
+    folder = frozen_to_saved_model.export(paths.frozen(averaging), tmp_path / '1')
     with tf.Graph().as_default(), tf.Session() as session:
         tf.saved_model.load(session, ['serve'], str(folder))
         rows = session.run(f'{consts.SERVING_OUTPUT}:0', {f'{consts.SERVING_INPUT}:0': data[:5]})
@@ -122,8 +129,8 @@ def test_the_records_get_the_mirrored_bottlenecks_once(photos, capsys):
     assert np.abs(held.values[:, 1] - before.values).max() > 1e-3
 
 
-def test_records_that_lost_their_mirrored_bottlenecks_are_answered_from_pictures(small):
-    predictor = trained(small, 'both_lost', '--solver', 'lbfgs')
+def test_records_that_lost_their_mirrored_bottlenecks_are_answered_from_pictures(small, averaging):
+    predictor = load_model(paths.frozen(averaging))
     records = open_records(small)
     lost = replace(records, manifest={k: v for k, v in records.manifest.items() if k != 'mirrored'})
     rows = answered(predictor, records, 'train').values
@@ -184,8 +191,7 @@ def test_adam_draws_a_view_by_seed_and_step_alone():
     assert not np.array_equal(steps[0] < 0, steps[1] < 0)
 
 
-def test_fine_tuning_goes_on_from_a_mirrored_head_with_the_photo_alone(small, capsys):
-    trained(small, 'both_start', '--solver', 'lbfgs')
+def test_fine_tuning_goes_on_from_a_mirrored_head_with_the_photo_alone(small, averaging, capsys):
     fine_tune.main(
         [
             '--name',
@@ -193,7 +199,7 @@ def test_fine_tuning_goes_on_from_a_mirrored_head_with_the_photo_alone(small, ca
             '--model',
             'tuned',
             '--from',
-            'both_start',
+            averaging,
             '--epochs',
             '1',
             '--last-convolutions',

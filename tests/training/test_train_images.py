@@ -91,20 +91,20 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(coloured, monkeypatch, opti
     flags = '--crop', '4', '--flip', '--cutout', '8', '--averaging', '0.9'
     flags += '--optimiser', optimiser, '--learning-rate', rate
     whole, halved = f'whole_{optimiser}', f'halved_{optimiser}'
-    run(whole, *flags, recipe='cnn_deep')
+    run(whole, *flags, recipe='cnn_deep', epochs=2)
     feed, fed = train_images.Network.feed, []
 
     def stops(self, step):
         fed.append(step)
-        if len(fed) == 15:
+        if len(fed) == 12:  # in the second epoch
             raise KeyboardInterrupt
         return feed(self, step)
 
     monkeypatch.setattr(train_images.Network, 'feed', stops)
     with pytest.raises(KeyboardInterrupt):
-        run(halved, *flags, recipe='cnn_deep')
+        run(halved, *flags, recipe='cnn_deep', epochs=2)
     monkeypatch.setattr(train_images.Network, 'feed', feed)
-    run(halved, *flags, recipe='cnn_deep')
+    run(halved, *flags, recipe='cnn_deep', epochs=2)
     wanted, got = weights(whole), weights(halved)
     assert wanted.keys() == got.keys() and 'network/norm1/mean' in wanted
     for name, value in wanted.items():
@@ -124,7 +124,7 @@ def test_pictures_too_many_for_memory_teach_as_much(coloured, monkeypatch):
 
 
 def test_with_validation_pictures_are_learned_from(coloured):
-    without, with_them = run('without'), run('with', '--with-validation')
+    without, with_them = run('without', epochs=2), run('with', '--with-validation', epochs=2)
     assert with_them['steps'] > without['steps']
     assert 'validation' not in with_them['scores'] and 'validation' in without['scores']
     assert with_them['scores']['test']['examples'] == 100

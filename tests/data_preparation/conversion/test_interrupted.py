@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,10 @@ from src.common.errors import UserError
 from src.data_preparation.conversion.add import ADDING
 from src.records.dataset import open_records
 from tests.data_preparation.photos import POCKET, put_classes
+from tests.forks import Forked, Forks
 from tests.graph.several import several
+
+pytestmark = [pytest.mark.slow, pytest.mark.posix]
 
 # Small shards, so that several are written before it is interrupted.
 CONVERT = """
@@ -40,32 +42,59 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def uninterrupted(photos, tmp_path_factory):
+def forks():
+    made = Forks()
+    yield made
+    made.close()
+
+
+class Conversions:
+    """Starts conversions of the photos into a folder."""
+
+    def __init__(self, forks: Forks, photos: Path):
+        self._forks, self._photos = forks, photos
+
+    def start(self, home: Path, flags: Sequence[str] = POCKET) -> Forked:
+        words = str(self._photos), '--name', 'cut', *flags
+        return self._forks.start(CONVERT, *words, ROOTSTOCK_HOME=str(home))
+
+    def finish(self, home: Path, flags: Sequence[str] = POCKET) -> str:
+        """Convert to the end. Returns the standard output."""
+        process = self.start(home, flags)
+        out, err = process.communicate()
+        assert (process.returncode, err) == (0, '')
+        return out
+
+
+@pytest.fixture(scope='module')
+def conversions(forks, photos):
+    return Conversions(forks, photos)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(conversions, tmp_path_factory):
     home = tmp_path_factory.mktemp('uninterrupted')
-    finish(photos, home)
+    conversions.finish(home)
     return home
 
 
-def start(photos: Path, home: Path, flags: Sequence[str] = POCKET) -> subprocess.Popen:
-    command = [sys.executable, '-c', CONVERT, str(photos), '--name', 'cut', *flags]
-    environment = os.environ | {'ROOTSTOCK_HOME': str(home)}
-    return subprocess.Popen(
-        command, env=environment, cwd=paths.CHECKOUT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+    """Another backbone."""
+    return several(tmp_path_factory.mktemp('backbones'))[1]
 
 
-def finish(photos: Path, home: Path, flags: Sequence[str] = POCKET) -> str:
-    """Convert to the end. Returns the standard output."""
-    process = start(photos, home, flags)
-    out, err = process.communicate()
-    assert (process.returncode, err) == (0, '')
-    return out
+@pytest.fixture(scope='module')
+def joint(conversions, small, tmp_path_factory):
+    """A conversion with both backbones."""
+    home = tmp_path_factory.mktemp('joint')
+    conversions.finish(home, [*POCKET, str(small)])
+    return home
 
 
-def interrupted(photos: Path, home: Path, number: signal.Signals) -> tuple[int, str]:
+def interrupted(conversions: Conversions, home: Path, number: signal.Signals) -> tuple[int, str]:
     """Convert until the first shard exists, then send the signal. Returns exit code and standard error."""
-    process = start(photos, home)
+    process = conversions.start(home)
     try:
         while not shards(home):
             assert process.poll() is None, process.communicate()
@@ -88,13 +117,11 @@ def manifest(home: Path) -> dict:
     return json.loads((home / 'data' / 'records' / 'cut' / 'manifest.json').read_text())
 
 
-@pytest.mark.slow
-@pytest.mark.posix
 @pytest.mark.parametrize('number', [9, signal.SIGINT], ids=['killed', 'stopped'])
 def test_an_interrupted_conversion_resumes_with_the_same_result(
-    photos, uninterrupted, tmp_path, monkeypatch, number
+    conversions, uninterrupted, tmp_path, monkeypatch, number
 ):
-    code, complaint = interrupted(photos, tmp_path, number)
+    code, complaint = interrupted(conversions, tmp_path, number)
     if number == signal.SIGINT:
         assert code == 130
         assert complaint == 'stopped; finished work is kept, the same command continues from there\n'
@@ -106,7 +133,7 @@ def test_an_interrupted_conversion_resumes_with_the_same_result(
     with pytest.raises(UserError, match='is not finished: to go on run python -m'):
         open_records('cut')
 
-    assert 'going on after' in finish(photos, tmp_path)
+    assert 'going on after' in conversions.finish(tmp_path)
     assert {name: shards(tmp_path)[name].stat().st_mtime_ns for name in finished} == finished
     assert content(tmp_path) == content(uninterrupted)
     assert manifest(tmp_path) == manifest(uninterrupted)
@@ -114,16 +141,13 @@ def test_an_interrupted_conversion_resumes_with_the_same_result(
     assert not list((tmp_path / 'data').rglob('*.tmp'))
 
 
-@pytest.mark.slow
-@pytest.mark.posix
 @pytest.mark.parametrize('number', [9, signal.SIGINT], ids=['killed', 'stopped'])
-def test_an_interrupted_addition_resumes_with_the_result_of_a_joint_conversion(photos, tmp_path, number):
-    _, small, _ = several(tmp_path)
-    homes = tmp_path / 'joint', tmp_path / 'grown'
-    finish(photos, homes[0], [*POCKET, str(small)])
-    finish(photos, homes[1])
-    adding = homes[1] / 'data' / 'records' / 'cut' / ADDING
-    process = start(photos, homes[1], ['--add-backbone', str(small)])
+def test_an_interrupted_addition_resumes_with_the_result_of_a_joint_conversion(
+    conversions, uninterrupted, small, joint, tmp_path, number
+):
+    home = shutil.copytree(uninterrupted, tmp_path / 'grown')
+    adding = home / 'data' / 'records' / 'cut' / ADDING
+    process = conversions.start(home, ['--add-backbone', str(small)])
     try:
         while not adding.exists():
             assert process.poll() is None, process.communicate()
@@ -134,21 +158,21 @@ def test_an_interrupted_addition_resumes_with_the_result_of_a_joint_conversion(p
         process.kill()
         process.communicate()
     done = list(json.loads(adding.read_text())['done'])
-    assert 0 < len(done) < len(shards(homes[1]))
-    assert manifest(homes[1])['complete'] and 'joined' not in manifest(homes[1])['backbone']
-    finished = {name: shards(homes[1])[name].stat().st_mtime_ns for name in done}
+    assert 0 < len(done) < len(shards(home))
+    assert manifest(home)['complete'] and 'joined' not in manifest(home)['backbone']
+    finished = {name: shards(home)[name].stat().st_mtime_ns for name in done}
 
-    assert 'going on after' in finish(photos, homes[1], ['--add-backbone', str(small)])
-    assert {name: shards(homes[1])[name].stat().st_mtime_ns for name in done} == finished
-    assert content(homes[1]) == content(homes[0])
-    assert manifest(homes[1]) == manifest(homes[0])
-    assert not list((homes[1] / 'data').rglob('*.tmp')) and not adding.exists()
+    assert 'going on after' in conversions.finish(home, ['--add-backbone', str(small)])
+    assert {name: shards(home)[name].stat().st_mtime_ns for name in done} == finished
+    assert content(home) == content(joint)
+    assert manifest(home) == manifest(joint)
+    assert not list((home / 'data').rglob('*.tmp')) and not adding.exists()
 
 
-def killed_at_random(photos: Path, home: Path, chance: random.Random, whole: float) -> None:
-    """Convert and kill the process: at a random moment of the `whole` seconds that a conversion takes, or, as
-    TensorFlow's start takes most of these, right after some more files are written."""
-    process = start(photos, home)
+def killed_at_random(conversions: Conversions, home: Path, chance: random.Random, whole: float) -> None:
+    """Convert and kill the process: at a random moment of the `whole` seconds that a conversion takes, or
+    right after some more files are written."""
+    process = conversions.start(home)
     try:
         if chance.random() < 0.3:
             time.sleep(chance.uniform(0, whole))
@@ -169,21 +193,21 @@ def all_files(home: Path) -> list[str]:
     return [name for _, _, names in os.walk(home / 'data') for name in names]
 
 
-def check_kills(photos: Path, uninterrupted: Path, home: Path, seed: int, kills: int) -> int:
+def check_kills(conversions: Conversions, uninterrupted: Path, home: Path, seed: int, kills: int) -> int:
     """Kill a conversion several times, then let it finish: no shard is ever incomplete or written twice, and
     the result is that of an uninterrupted run. Returns how many kills left some of the shards."""
     chance, whole, began = random.Random(seed), content(uninterrupted), time.perf_counter()
-    finish(photos, home / 'clock')
+    conversions.finish(home / 'clock')
     seconds = time.perf_counter() - began
     partial, finished = 0, {}
     for _ in range(kills):
-        killed_at_random(photos, home, chance, seconds)
+        killed_at_random(conversions, home, chance, seconds)
         now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
         assert finished.items() <= now.items()
         assert content(home).items() <= whole.items()
         partial += len(finished) < len(now) < len(whole)
         finished = now
-    finish(photos, home)
+    conversions.finish(home)
     now = {name: path.stat().st_mtime_ns for name, path in shards(home).items()}
     assert finished.items() <= now.items()
     assert content(home) == whole
@@ -192,8 +216,9 @@ def check_kills(photos: Path, uninterrupted: Path, home: Path, seed: int, kills:
     return partial
 
 
-@pytest.mark.slow
-def test_a_conversion_killed_at_random_moments_has_the_same_result(photos, uninterrupted, tmp_path):
+def test_a_conversion_killed_at_random_moments_has_the_same_result(conversions, uninterrupted, tmp_path):
     # With a seed all kills may happen before or after the shards are written.
-    tries = (check_kills(photos, uninterrupted, tmp_path / str(seed), seed, kills=4) for seed in range(1, 9))
+    tries = (
+        check_kills(conversions, uninterrupted, tmp_path / str(seed), seed, kills=4) for seed in range(1, 9)
+    )
     assert any(tries)
