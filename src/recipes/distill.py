@@ -6,7 +6,7 @@ from src.recipes.distill_recipe import DistillRecipe
 
 
 def pocket() -> DistillRecipe:
-    """A backbone of 4 MB for 144 x 144 pixels: frozen/pocket/pocket.pb was made so.
+    """A backbone of 4 MB for 144 x 144 pixels: the first of the two trainings of frozen/pocket/pocket.pb.
 
     python -m src.training.distill images.tar more_160.tar train.zip --teacher efficientnet_lite2_260.pb
 
