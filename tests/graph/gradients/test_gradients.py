@@ -45,19 +45,24 @@ def test_a_network_cut_before_its_head_takes_pixels_of_other_sizes(shipped):
 
 
 def test_gradients_are_those_of_finite_differences(shipped):
-    pixels = np.random.default_rng(0).uniform(0, 255, (1, 144, 144, 3)).astype(np.float32)
+    ratios = []
     with tf.Graph().as_default(), tf.Session() as session:
         layer = import_network(shipped)
         given = layer(shipped.preprocessing.pixels)
         score = class_scores(layer(shipped.output))[:, 7]
-        found = session.run(gradient(score, given), {given: pixels})
-        # The score changes most in such a direction, so float32 is accurate enough.
-        direction = found * np.random.default_rng(1).uniform(size=found.shape).astype(np.float32)
-        direction /= np.linalg.norm(direction)
-        slope = np.vdot(found, direction)
-        step = 0.5
-        up, down = (session.run(score, {given: pixels + sign * step * direction})[0] for sign in (1, -1))
-    assert (up - down) / (2 * step) == pytest.approx(slope, rel=0.01)
+        slopes = gradient(score, given)
+        for seed in range(5):
+            draw = np.random.default_rng(seed)
+            pixels = draw.uniform(0, 255, (1, 144, 144, 3)).astype(np.float32)
+            found = session.run(slopes, {given: pixels})
+            # The score changes most in such a direction, so float32 is accurate enough.
+            direction = found * draw.uniform(size=found.shape).astype(np.float32)
+            direction /= np.linalg.norm(direction)
+            step = 0.1
+            up, down = (session.run(score, {given: pixels + sign * step * direction})[0] for sign in (1, -1))
+            ratios.append((up - down) / (2 * step) / np.vdot(found, direction))
+    assert ratios == pytest.approx([1] * 5, rel=0.02)  # some pictures are near the corner of a ReLU
+    assert np.median(ratios) == pytest.approx(1, rel=0.002)
 
 
 @pytest.mark.parametrize(
