@@ -18,6 +18,13 @@ from src.common import paths
 from src.common.tf1 import own_process
 from tests.clusters import clusters  # noqa: F401  (a fixture)
 from tests.downloads.loopback import Site
+from tests.forks import Forks
+
+HOME = Path(os.environ['ROOTSTOCK_HOME']).resolve()
+if paths.ROOT != HOME:
+    raise RuntimeError(
+        f'a plugin imported src before tests/conftest.py: the tests would work in {paths.ROOT} and empty it'
+    )
 
 own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py tests other programs
 
@@ -26,7 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(paths.ROOT, ignore_errors=True)
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +52,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(scope='module', autouse=True)
 def empty_project() -> None:
     """Empty the work folders before each module, so that modules may use the same names."""
-    for path in paths.ROOT.iterdir():
+    for path in HOME.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -59,6 +66,14 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip('REAL_DATA_DIR names no folder with real data')
     return Path(folder)
+
+
+@pytest.fixture(scope='session')
+def forks() -> Iterator[Forks]:
+    """Starts programs as forks of a process that has imported TensorFlow."""
+    made = Forks()
+    yield made
+    made.close()
 
 
 @pytest.fixture
