@@ -17,7 +17,7 @@ import numpy as np
 
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.common.tf1 import tf
+from src.common.tf1 import optional_imports_skipped, tf
 from src.freezing.keras import networks, tracing, user_model
 from src.graph.graph_io import node_of, write_graph
 
@@ -30,7 +30,8 @@ def main(folder: str) -> None:
     """Answer the request in a folder."""
     place = Path(folder)
     request = files.read_json(place / REQUEST)
-    import keras
+    with optional_imports_skipped():
+        import keras
 
     keras.config.set_image_data_format('channels_last')  # ~/.keras/keras.json may say otherwise
     keras.config.set_floatx('float32')

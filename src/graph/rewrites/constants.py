@@ -56,7 +56,11 @@ def _fixed(graph_def: tf.GraphDef, keep: set[str]) -> set[str]:
 def _values(constants: tf.GraphDef, wanted: list[str]) -> dict[str, np.ndarray]:
     """The values of the `wanted` nodes that have a single numeric output, not larger than the constants that
     it is computed from."""
-    with tf.Graph().as_default() as graph, tf.Session() as session:
+    # TensorFlow would first fold the constants itself, which takes several times as long as computing them.
+    config = tf.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+    with tf.Graph().as_default() as graph, tf.Session(config=config) as session:
         import_graph(constants, name='')
         if any(operation.op_def.is_stateful for operation in graph.get_operations()):  # random numbers
             return {}
