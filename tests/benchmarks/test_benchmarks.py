@@ -292,8 +292,20 @@ def test_difference_is_relative_and_shapes_count():
     assert bottlenecks.difference(np.zeros((2, 3)), np.zeros((2, 4))) == float('inf')
 
 
+SIDE = 256  # of the matrices that a test multiplies
+whole_product = ways.matrix_product
+
+
+def small_product(precision):
+    """In its own process."""
+    ways.PEAK_SIDE = SIDE
+    return whole_product(precision)
+
+
 @pytest.mark.slow
-def test_every_contender_has_its_row(pocket):
+def test_every_contender_has_its_row(pocket, monkeypatch):
+    monkeypatch.setattr(ways, 'PEAK_SIDE', SIDE)
+    monkeypatch.setattr(ways, 'matrix_product', small_product)
     contenders = {
         bottlenecks.REFERENCE: (ways.reference, 'float32'),
         'ours': (ways.ours, 'float32', 'float32'),

@@ -34,6 +34,20 @@ def photos(tmp_path_factory):
     return put_classes(tmp_path_factory.mktemp('photos'), {'ant': 16, 'bee': 16})
 
 
+@pytest.fixture(scope='module')
+def one(photos):
+    """The records of a data set with a model of the same name, for the tests that leave both as they are."""
+    return trained(photos, 'one', *POCKET)
+
+
+@pytest.fixture
+def unfrozen(one):
+    """The same, before the model is frozen."""
+    for path in (paths.frozen('one'), shipping.lite_path('one')):
+        path.unlink(missing_ok=True)
+    return one
+
+
 def trained(photos, name, *flags, training=()):
     image_folder_to_tfrecords.main([str(photos), '--name', name, *INT8, *flags])
     train.main(['--name', name, *QUICK, *training])
@@ -41,9 +55,9 @@ def trained(photos, name, *flags, training=()):
 
 
 @pytest.mark.parametrize('mirror', [[], ['--mirror']])
-def test_the_lite_file_gives_what_the_head_gives_for_the_recorded_bottlenecks(photos, capsys, mirror):
-    name = 'both' if mirror else 'one'
-    records = trained(photos, name, *POCKET, *mirror, training=mirror)
+def test_the_lite_file_gives_what_the_head_gives_for_the_recorded_bottlenecks(photos, one, capsys, mirror):
+    records = trained(photos, 'both', *POCKET, *mirror, training=mirror) if mirror else one
+    name = records.folder.name
     capsys.readouterr()
     freeze.main(['--name', name])
     out = capsys.readouterr().out
@@ -61,18 +75,17 @@ def test_the_lite_file_gives_what_the_head_gives_for_the_recorded_bottlenecks(ph
     assert scored.ids == held.ids and np.abs(scored.values - graph).max() < 1e-5
 
 
-def test_both_files_say_what_the_other_gives(photos):
-    trained(photos, 'said', *POCKET)
-    freeze.main(['--name', 'said'])
-    package, info = read_package(shipping.lite_path('said')), read_info(read_graph(paths.frozen('said')))
+def test_both_files_say_what_the_other_gives(unfrozen):
+    freeze.main(['--name', 'one'])
+    package, info = read_package(shipping.lite_path('one')), read_info(read_graph(paths.frozen('one')))
     lite = package.info['lite']
     assert lite['precision'] == info['precision'] == 'int8' and package.labels == ['ant', 'bee']
-    assert lite['graph_sha256'] == files.sha256(paths.frozen('said'))
+    assert lite['graph_sha256'] == files.sha256(paths.frozen('one'))
     assert lite['agreement'] == info['int8']['agreement']
     assert lite['agreement']['top_1'].keys() == {'graph', 'exported'}
-    assert 'preprocessing' in package.info and package.info['model'] == 'said'
+    assert 'preprocessing' in package.info and package.info['model'] == 'one'
     (model,) = (info['backbone']['int8'],)
-    assert model['sha256'] == files.sha256(paths.records('said') / model['file'])
+    assert model['sha256'] == files.sha256(paths.records('one') / model['file'])
 
 
 def test_a_model_that_was_trained_on_several_backbones_gets_the_frozen_graph_alone(photos, tmp_path, capsys):
@@ -83,22 +96,24 @@ def test_a_model_that_was_trained_on_several_backbones_gets_the_frozen_graph_alo
     assert paths.frozen('several').exists() and not shipping.lite_path('several').exists()
 
 
-def test_a_fine_tuned_model_computes_in_float32(photos, capsys):
-    trained(photos, 'tuned', *POCKET)
-    fine_tune.main(['--name', 'tuned', '--model', 'tuned_tail', '--last-convolutions', '1', '--epochs', '2'])
+def test_a_fine_tuned_model_computes_in_float32(one, capsys):
+    fine_tune.main(['--name', 'one', '--model', 'tuned_tail', '--last-convolutions', '1', '--epochs', '2'])
     assert read_model('tuned_tail')['precision'] == 'float32'
-    freeze.main(['--name', 'tuned', '--model', 'tuned_tail'])
+    freeze.main(['--name', 'one', '--model', 'tuned_tail'])
     assert paths.frozen('tuned_tail').exists() and not shipping.lite_path('tuned_tail').exists()
 
 
 @pytest.mark.parametrize('damage', ['missing', 'changed'])
-def test_another_int8_backbone_is_refused(photos, damage):
-    records = trained(photos, damage, *POCKET)
-    model = records.folder / 'pocket.tflite'
+def test_another_int8_backbone_is_refused(unfrozen, damage):
+    model = unfrozen.folder / 'pocket.tflite'
+    whole = model.read_bytes()
     model.unlink() if damage == 'missing' else model.write_bytes(b'another')
-    with pytest.raises(UserError, match=r'pocket\.tflite, which computed .* repeat the conversion'):
-        freeze.main(['--name', damage])
-    assert not paths.frozen(damage).exists()
+    try:
+        with pytest.raises(UserError, match=r'pocket\.tflite, which computed .* repeat the conversion'):
+            freeze.main(['--name', 'one'])
+    finally:
+        model.write_bytes(whole)
+    assert not paths.frozen('one').exists()
 
 
 def test_a_backbone_that_was_calibrated_anew_is_refused(photos, monkeypatch):
@@ -109,10 +124,9 @@ def test_a_backbone_that_was_calibrated_anew_is_refused(photos, monkeypatch):
         freeze.main(['--name', 'anew'])
 
 
-def test_a_lite_model_that_differs_is_not_kept(photos, monkeypatch):
-    records = trained(photos, 'differs', *POCKET)
+def test_a_lite_model_that_differs_is_not_kept(unfrozen, monkeypatch):
     monkeypatch.setattr(shipping, 'TOLERANCE', -1.0)
     with pytest.raises(UserError, match='does not give the probabilities of the head for the bottlenecks'):
-        freeze.main(['--name', 'differs'])
-    assert not paths.frozen('differs').exists() and not list(records.folder.parent.glob('.*.tmp'))
-    assert not shipping.lite_path('differs').exists()
+        freeze.main(['--name', 'one'])
+    assert not paths.frozen('one').exists() and not list(unfrozen.folder.parent.glob('.*.tmp'))
+    assert not shipping.lite_path('one').exists()

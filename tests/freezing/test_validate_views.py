@@ -29,13 +29,13 @@ from tests.inference.models import brightest_side
 def records(tmp_path_factory):
     """Photos of two classes, four without a label; the models `twins` and, trained on all, `all_twins`."""
     folder = tmp_path_factory.mktemp('twins')
-    rows = ['id,breed', *(f'{put(folder / "train" / f"{n}.jpg", n).stem},{"ab"[n % 2]}' for n in range(60))]
+    rows = ['id,breed', *(f'{put(folder / "train" / f"{n}.jpg", n).stem},{"ab"[n % 2]}' for n in range(30))]
     (folder / 'labels.csv').write_text('\n'.join(rows))
     for n in range(4):
         put(folder / 'test' / f'{n}.jpg', 100 + n)
     kaggle_images_to_tfrecords.main(['--data', str(folder), '--name', 'twins', *POCKET])
     for model, flags in (('twins', []), ('all_twins', ['--all-splits'])):
-        train.main(['--name', 'twins', '--model', model, '--steps', '30', *flags])
+        train.main(['--name', 'twins', '--model', model, '--steps', '10', *flags])
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,10 +25,26 @@ from src.images.files import LINKED_BEFORE
 from src.records.dataset import load, open_records
 from src.records.decisions import Decision, write_decisions
 from tests.data_preparation.photos import POCKET, put, put_classes
+from tests.graph.graphs import graph_of_2015
 from tests.graph.several import several
 
-COMMAND = [sys.executable, '-m', 'src.data_preparation.beam_to_tfrecords']
-TWO_PROCESSES = ['--direct_running_mode=multi_processing', '--direct_num_workers=2']
+ONE_PROCESS = ['--direct_running_mode=multi_processing', '--direct_num_workers=1']
+TWO_PROCESSES = [*ONE_PROCESS[:1], '--direct_num_workers=2']
+# Loads and computes in a fraction of the time of the pocket one.
+SMALL = ['--backbone', str(paths.ROOT / 'small.pb')]
+IN_SMALL_SHARDS = """
+import sys
+from src.common import consts, errors
+from src.data_preparation.beam_to_tfrecords import main
+if __name__ == '__main__':
+    consts.SHARD_SIZE = 4
+    errors.run(lambda: main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope='module', autouse=True)
+def small_backbone(empty_project) -> None:
+    write_graph(graph_of_2015(), Path(SMALL[-1]))
 
 
 @pytest.fixture
@@ -68,8 +85,8 @@ def mess(tmp_path_factory) -> Path:
 
 
 def backbone(flags: Sequence[str]) -> Sequence[str]:
-    """The pocket backbone, unless the flags name another one."""
-    return () if '--backbone' in flags else POCKET
+    """A small backbone, unless the flags name another one."""
+    return () if '--backbone' in flags else SMALL
 
 
 def locally(folder: Path, name: str, *more: str) -> Path:
@@ -80,6 +97,12 @@ def locally(folder: Path, name: str, *more: str) -> Path:
 def with_beam(folder: Path | str, name: str, *more: str) -> Path:
     beam_to_tfrecords.main([str(folder), '--name', name, *backbone(more), *more])
     return paths.records(name)
+
+
+def ended(*words: str) -> tuple[int, str, str]:
+    """The exit code, standard output and standard error of a run of Python in the checkout."""
+    done = subprocess.run([sys.executable, *words], cwd=paths.CHECKOUT, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -100,10 +123,15 @@ def skipped(name: str) -> str:
 
 
 @pytest.mark.slow
-def test_two_processes_write_what_the_local_conversion_writes(beam, small_shards, mess, tmp_path):
-    alone, listed = locally(mess, 'same'), skipped('same')
+def test_two_processes_write_what_the_local_conversion_writes_and_print_nothing_of_beam(
+    beam, small_shards, mess, tmp_path
+):
+    alone, listed = locally(mess, 'same', *POCKET), skipped('same')
     paths.skipped('same').unlink()
-    with_beam(mess, 'same', '--output', str(tmp_path / 'out'), *TWO_PROCESSES)
+    flags = '--output', str(tmp_path / 'out'), *POCKET, *TWO_PROCESSES
+    code, out, err = ended('-c', IN_SMALL_SHARDS, str(mess), '--name', 'same', *flags)
+    assert (code, err) == (0, '')
+    assert re.match(r'\d+ records of 2 classes', out.splitlines()[0])
     assert content(tmp_path / 'out') == content(alone)
     assert skipped('same') == listed
     manifest = files.read_json(tmp_path / 'out' / 'manifest.json')
@@ -118,7 +146,9 @@ def test_two_processes_write_what_the_local_conversion_writes(beam, small_shards
     assert reasons['both.jpg'] == 'the same picture has the labels a b and ü'
 
 
-def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
+def test_either_conversion_goes_on_after_the_other_and_removes_what_a_killed_run_left(
+    beam, small_shards, mess
+):
     folder = with_beam(mess, 'either')
     whole = content(folder)
     for go_on in (locally, with_beam):
@@ -127,6 +157,7 @@ def test_either_conversion_goes_on_after_the_other(beam, small_shards, mess):
             shard.unlink()
         left = times(folder)
         assert left
+        (folder / '.train-00000-of-00005.tfrecord.1.tmp').write_bytes(b'half')
         go_on(mess, 'either')
         assert content(folder) == whole
         assert {name: time for name, time in times(folder).items() if name in left} == left
@@ -137,9 +168,9 @@ def test_several_backbones_and_mirrored_pictures_are_as_in_the_local_conversion(
     beam, small_shards, mess, tmp_path
 ):
     _, small, other = several(tmp_path)
-    flags = [str(small), str(other), '--mirror']
+    flags = [*POCKET, str(small), str(other), '--mirror']
     together = content(locally(mess, 'local', *flags))
-    grown = with_beam(mess, 'beam', str(small))
+    grown = with_beam(mess, 'beam', *POCKET, str(small))
     beam_to_tfrecords.main(['--name', 'beam', '--add-backbone', str(other)])
     with_beam(mess, 'beam', *flags)
     names = b'"name": "local"', b'"name": "beam"'
@@ -167,14 +198,6 @@ def test_int8_models_are_those_of_the_local_conversion(beam, small_shards, mess,
     assert content(folder) == here
     with_beam(mess, 'int8', *flags, '--output', url_of(tmp_path / 'out'))
     assert content(tmp_path / 'out') == here
-
-
-def test_leftovers_of_a_killed_run_are_removed(beam, small_shards, mess):
-    folder = with_beam(mess, 'swept')
-    whole = content(folder)
-    (folder / '.train-00000-of-00005.tfrecord.1.tmp').write_bytes(b'half')
-    with_beam(mess, 'swept')
-    assert content(folder) == whole
 
 
 def test_a_review_changes_the_same(beam, mess, tmp_path, capsys):
@@ -211,7 +234,7 @@ def test_a_review_changes_the_same(beam, mess, tmp_path, capsys):
 
 def test_records_of_another_conversion_are_replaced_only_with_overwrite(beam, mess, tmp_path):
     other = put_classes(tmp_path, {'a': 4, 'b': 4})
-    folder = with_beam(mess, 'taken')
+    folder = locally(mess, 'taken')
     before = content(folder)
     with pytest.raises(UserError, match=r'taken holds records of other classes: add --overwrite'):
         with_beam(other, 'taken')
@@ -272,8 +295,8 @@ def test_photos_backbone_and_records_may_be_remote(beam, small_shards, tmp_path,
 
     photos = put_classes(tmp_path / 'photos', {'a': 12, 'b': 12})
     (photos / 'b' / 'text.jpg').write_text('no picture')
-    shutil.copy(paths.POCKET_GRAPH_DEF, tmp_path / 'pocket.pb')
-    flags = [url_of(photos), '--name', 'far', '--backbone', url_of(tmp_path / 'pocket.pb')]
+    shutil.copy(SMALL[-1], tmp_path)
+    flags = [url_of(photos), '--name', 'far', '--backbone', url_of(tmp_path / 'small.pb')]
     beam_to_tfrecords.main([*flags, '--output', url_of(tmp_path / 'out')])
     far, near = content(tmp_path / 'out'), content(locally(photos, 'far'))
     assert {n: b for n, b in far.items() if 'json' not in n} == {
@@ -282,7 +305,7 @@ def test_photos_backbone_and_records_may_be_remote(beam, small_shards, tmp_path,
     there, here = (json.loads(held['manifest.json']) for held in (far, near))
     assert there['fingerprint'] == here['fingerprint']
     assert [remark['file'] for remark in there['remarks']] == [url_of(photos / 'b' / 'text.jpg')]
-    assert there['backbone']['path'] == url_of(tmp_path / 'pocket.pb')
+    assert there['backbone']['path'] == url_of(tmp_path / 'small.pb')
     assert 'next: copy that folder to' in capsys.readouterr().out
 
     deleted = sorted((tmp_path / 'out').glob('train-*'))[0]
@@ -321,22 +344,10 @@ def test_unknown_options_are_refused(beam, mess):
 
 
 @pytest.mark.slow
-def test_the_command_prints_nothing_of_beam(beam, tmp_path):
-    put_classes(tmp_path / 'photos', {'a': 4, 'b': 4})
+def test_an_error_in_another_process_is_one_line(beam, tmp_path):
     put_classes(tmp_path / 'one', {'lonely': 2})
-    environment = os.environ | {'ROOTSTOCK_HOME': str(tmp_path)}
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [*COMMAND, *arguments, *POCKET, *TWO_PROCESSES],
-            cwd=paths.CHECKOUT, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-        return done.returncode, done.stdout, done.stderr
-
-    code, out, err = command(str(tmp_path / 'photos'), '--name', 'x')
-    assert (code, err) == (0, '')
-    assert out.splitlines()[0].startswith('8 records of 2 classes')
-    code, out, err = command(str(tmp_path / 'one'), '--name', 'y')
+    command = '-m', 'src.data_preparation.beam_to_tfrecords', str(tmp_path / 'one'), '--name', 'y'
+    code, out, err = ended(*command, '--no-backbone', *ONE_PROCESS)
     assert (code, out) == (2, '')
     assert err.startswith('error: ') and 'one class only (lonely)' in err and err.count('\n') == 1
 

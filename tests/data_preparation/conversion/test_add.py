@@ -43,6 +43,12 @@ def backbones(tmp_path_factory) -> list[Backbone]:
     return [load_backbone(path) for path in several(tmp_path_factory.mktemp('backbones'))]
 
 
+@pytest.fixture(scope='module')
+def small(backbones) -> list[Backbone]:
+    """Those that load and compute in a fraction of the time of the pocket one."""
+    return backbones[1:]
+
+
 def converted(photos: Path, name: str, backbones: list[Backbone], mirrored: bool = False) -> Records:
     job = Job(name, photos, samples=image_folder_samples(photos), shard_size=4, mirrored=mirrored)
     convert(job, join_backbones(backbones), overwrite=True)
@@ -68,16 +74,18 @@ def test_fields_of_joined_backbones_equal_those_of_single_conversions(photos, ba
     assert joined.width == backbones[0].width + 2 * DEPTH
 
 
-@pytest.mark.parametrize('mirrored', [False, True])
-def test_added_backbones_give_the_bytes_of_a_joint_conversion(photos, backbones, mirrored):
-    together = converted(photos, 'together', backbones, mirrored)
-    grown = converted(photos, 'grown', backbones[:1])
-    for backbone in backbones[1:]:
+@pytest.mark.parametrize('mirrored, first', [(False, 1), (True, 0)])
+def test_added_backbones_give_the_bytes_of_a_joint_conversion(photos, backbones, mirrored, first):
+    """Of two small ones, and of all three with mirrored pictures."""
+    taken = backbones[first:]
+    together = converted(photos, 'together', taken, mirrored)
+    grown = converted(photos, 'grown', taken[:1])
+    for backbone in taken[1:]:
         grown = add_bottlenecks(grown, [backbone])
     grown = add_bottlenecks(grown, mirrored=mirrored)
     assert content(grown) == content(together)
     assert grown.manifest == open_records('grown').manifest
-    both = add_bottlenecks(converted(photos, 'both', backbones[:1], mirrored), backbones[1:])
+    both = add_bottlenecks(converted(photos, 'both', taken[:1], mirrored), taken[1:])
     assert content(both) == content(together)
     assert not (both.folder / ADDING).exists()
 
@@ -91,19 +99,19 @@ def test_mirrored_bottlenecks_are_those_of_the_mirrored_pixels(photos, backbones
     assert np.abs(held.values[:, 0] - held.values[:, 1]).max() > 0.01
 
 
-def test_a_conversion_that_is_repeated_with_mirrored_pictures_adds_them(photos, backbones):
-    both = content(converted(photos, 'once', backbones[:1], mirrored=True))
+def test_a_conversion_that_is_repeated_with_mirrored_pictures_adds_them(photos, small):
+    both = content(converted(photos, 'once', small[:1], mirrored=True))
     samples = image_folder_samples(photos)
-    converted(photos, 'twice', backbones[:1])
-    convert(Job('twice', photos, samples=samples, shard_size=4, mirrored=True), backbones[0])
+    converted(photos, 'twice', small[:1])
+    convert(Job('twice', photos, samples=samples, shard_size=4, mirrored=True), small[0])
     assert content(open_records('twice')) == both
-    convert(Job('twice', photos, samples=samples, shard_size=4), backbones[0])
+    convert(Job('twice', photos, samples=samples, shard_size=4), small[0])
     assert content(open_records('twice')) == both  # nothing is taken away
 
 
-def test_a_stopped_addition_leaves_the_records_usable_and_goes_on(photos, backbones, monkeypatch):
-    together = converted(photos, 'whole', backbones[:2])
-    records = converted(photos, 'stopped', backbones[:1])
+def test_a_stopped_addition_leaves_the_records_usable_and_goes_on(photos, small, monkeypatch):
+    together = converted(photos, 'whole', small)
+    records = converted(photos, 'stopped', small[:1])
     before, rewrite, written = load(records, *SPLITS), add._rewrite, []
 
     def stop_at_third(records, addition, name, *rest):
@@ -114,13 +122,13 @@ def test_a_stopped_addition_leaves_the_records_usable_and_goes_on(photos, backbo
 
     monkeypatch.setattr(add, '_rewrite', stop_at_third)
     with pytest.raises(KeyboardInterrupt):
-        add_bottlenecks(records, [backbones[1]])
+        add_bottlenecks(records, [small[1]])
     assert list(files.read_json(records.folder / ADDING)['done']) == written
     assert np.array_equal(load(open_records('stopped'), *SPLITS).values, before.values)
 
     written.clear()
     monkeypatch.setattr(add, '_rewrite', lambda *given: written.append(given[2]) or rewrite(*given))
-    assert content(add_bottlenecks(records, [backbones[1]])) == content(together)
+    assert content(add_bottlenecks(records, [small[1]])) == content(together)
     assert written == records.manifest['shards'][2:]
 
 
@@ -136,8 +144,8 @@ def test_another_addition_does_not_go_on_with_a_stopped_one(photos, backbones, m
     assert content(add_bottlenecks(records, [backbones[1]])) == content(together)
 
 
-def test_a_picture_without_finite_bottleneck_is_left_out_and_listed(photos, backbones, monkeypatch):
-    records = converted(photos, 'infinite', backbones[:1])
+def test_a_picture_without_finite_bottleneck_is_left_out_and_listed(photos, small, monkeypatch):
+    records = converted(photos, 'infinite', small[:1])
     computed, number = add.computed, sum(records.counts.values())
 
     def overflowing(*given):
@@ -146,7 +154,7 @@ def test_a_picture_without_finite_bottleneck_is_left_out_and_listed(photos, back
             yield row, BadImage('its bottleneck is not finite') if large else vector
 
     monkeypatch.setattr(add, 'computed', overflowing)
-    records = add_bottlenecks(records, [backbones[1]])
+    records = add_bottlenecks(records, [small[1]])
     assert sum(records.counts.values()) == number - 1
     assert 'a/3.jpg' not in load(records, *SPLITS).ids
     (remark,) = records.manifest['remarks']
@@ -177,9 +185,9 @@ def test_what_cannot_be_added_is_refused_in_one_line(photos, backbones):
         add_bottlenecks(open_records('pictures'), [backbones[1]])
 
 
-def test_a_damaged_shard_is_named(photos, backbones):
-    records = converted(photos, 'damaged', backbones[:1])
+def test_a_damaged_shard_is_named(photos, small):
+    records = converted(photos, 'damaged', small[:1])
     shard = records.folder / records.manifest['shards'][1]
     shard.write_bytes(shard.read_bytes()[:-7])
     with pytest.raises(UserError, match=rf'{shard.name} is missing or damaged'):
-        add_bottlenecks(records, [backbones[1]])
+        add_bottlenecks(records, [small[1]])

@@ -47,6 +47,12 @@ def backbones(tmp_path_factory) -> list[Backbone]:
     return [load_backbone(path) for path in several(tmp_path_factory.mktemp('backbones'))]
 
 
+@pytest.fixture(scope='module')
+def small(backbones) -> list[Backbone]:
+    """Those that are converted to int8 in a tenth of a second, and not in two."""
+    return backbones[1:]
+
+
 def job_of(photos: Path, name: str, **settings) -> Job:
     samples = image_folder_samples(photos)
     return Job(name, photos, samples=samples, shard_size=4, precision='int8', **settings)
@@ -91,21 +97,21 @@ def test_bottlenecks_are_those_of_the_stored_model(photos, backbones):
     assert 0 < moved < 0.25
 
 
-def test_a_conversion_goes_on_with_the_very_same_model(photos, backbones, monkeypatch):
-    records = converted(photos, 'halfway', backbones[:1])
+def test_a_conversion_goes_on_with_the_very_same_model(photos, small, monkeypatch):
+    records = converted(photos, 'halfway', small[:1])
     whole = content(records)
     manifest = files.read_json(records.folder / paths.MANIFEST)
     files.write_json(records.folder / paths.MANIFEST, manifest | {'complete': False})
     for shard in manifest['shards'][1:]:
         (records.folder / shard).unlink()
     monkeypatch.setattr(int8, 'int8_backbone', refuse)
-    convert(job_of(photos, 'halfway'), backbones[0])
+    convert(job_of(photos, 'halfway'), small[0])
     assert content(open_records('halfway')) == whole
 
 
 @pytest.mark.parametrize('places', ['outside', 'above', 'shard', 'folder'])
-def test_a_manifest_that_names_a_model_elsewhere_is_refused(photos, backbones, tmp_path, places):
-    records = converted(photos, 'elsewhere', backbones[:1])
+def test_a_manifest_that_names_a_model_elsewhere_is_refused(photos, small, tmp_path, places):
+    records = converted(photos, 'elsewhere', small[:1])
     outside = tmp_path / 'mine.tflite'
     outside.write_bytes(b'mine')
     manifest = files.read_json(records.folder / paths.MANIFEST)
@@ -121,46 +127,47 @@ def test_a_manifest_that_names_a_model_elsewhere_is_refused(photos, backbones, t
     with pytest.raises(
         UserError, match=r'is not the name of a \.tflite file beside the records: .*overwrite'
     ):
-        convert(job_of(photos, 'elsewhere'), backbones[0])
+        convert(job_of(photos, 'elsewhere'), small[0])
     assert content(records) == before and outside.read_bytes() == b'mine'
 
 
-def test_a_conversion_that_was_stopped_before_its_first_shard_goes_on(photos, backbones, monkeypatch):
+def test_a_conversion_that_was_stopped_before_its_first_shard_goes_on(photos, small, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    whole = content(converted(photos, 'uninterrupted', backbones[:1]))
+    whole = content(converted(photos, 'uninterrupted', small[:1]))
     with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
         stopped.setattr('src.data_preparation.conversion.convert.write_missing', stop)
-        converted(photos, 'early', backbones[:1])
+        converted(photos, 'early', small[:1])
     noted = int8_of(files.read_json(paths.manifest('early'))['backbone'])
-    assert files.sha256(paths.records('early') / noted[backbones[0].sha256]['file'])
+    assert files.sha256(paths.records('early') / noted[small[0].sha256]['file'])
     monkeypatch.setattr(int8, 'int8_backbone', refuse)
-    convert(job_of(photos, 'early'), backbones[0])
+    convert(job_of(photos, 'early'), small[0])
     assert content(open_records('early')) == whole
 
 
 @pytest.mark.parametrize('damage', [Path.unlink, lambda path: path.write_bytes(b'something else')])
-def test_a_lost_model_is_made_again_if_it_is_the_same(photos, backbones, monkeypatch, damage):
-    records = converted(photos, 'lost', backbones[:1])
+def test_a_lost_model_is_made_again_if_it_is_the_same(photos, small, monkeypatch, damage):
+    records = converted(photos, 'lost', small[:1])
     whole = content(records)
-    damage(records.folder / f'{backbones[0].path.stem}.tflite')
-    convert(job_of(photos, 'lost'), backbones[0])
+    damage(records.folder / f'{small[0].path.stem}.tflite')
+    convert(job_of(photos, 'lost'), small[0])
     assert content(open_records('lost')) == whole
-    damage(records.folder / f'{backbones[0].path.stem}.tflite')
+    damage(records.folder / f'{small[0].path.stem}.tflite')
     monkeypatch.setattr(calibration, 'PHOTOS', 2)  # another model
     with pytest.raises(UserError, match=r'tflite in .*lost is missing or has changed.*--overwrite'):
-        convert(job_of(photos, 'lost'), backbones[0])
+        convert(job_of(photos, 'lost'), small[0])
 
 
-@pytest.mark.parametrize('mirrored', [False, True])
-def test_added_backbones_give_the_bytes_of_a_joint_conversion(photos, backbones, mirrored):
-    together = converted(photos, 'together', backbones, mirrored=mirrored)
-    assert [one['file'] for one in models(together).values()] == [
-        f'{backbones[0].path.stem}.tflite', 'small.tflite', 'small_2.tflite'
-    ]  # fmt: skip
-    grown = converted(photos, 'grown', backbones[:1])
-    for backbone in backbones[1:]:
+@pytest.mark.parametrize('mirrored, first', [(False, 1), (True, 0)])
+def test_added_backbones_give_the_bytes_of_a_joint_conversion(photos, backbones, mirrored, first):
+    """Of two small ones, and of all three with mirrored pictures."""
+    taken = backbones[first:]
+    together = converted(photos, 'together', taken, mirrored=mirrored)
+    names = [f'{backbones[0].path.stem}.tflite', 'small.tflite', 'small_2.tflite']
+    assert [one['file'] for one in models(together).values()] == names[first:]
+    grown = converted(photos, 'grown', taken[:1])
+    for backbone in taken[1:]:
         grown = add_bottlenecks(grown, [backbone])
     grown = add_bottlenecks(grown, mirrored=mirrored)
     assert content(grown) == content(together)
@@ -169,9 +176,9 @@ def test_added_backbones_give_the_bytes_of_a_joint_conversion(photos, backbones,
         assert np.abs(held.values[:, 0] - held.values[:, 1]).max() > 0.01
 
 
-def test_a_stopped_addition_goes_on_with_the_same_model(photos, backbones, monkeypatch):
-    together = content(converted(photos, 'whole', backbones[:2]))
-    records, rewrite, written = converted(photos, 'stopped', backbones[:1]), add._rewrite, []
+def test_a_stopped_addition_goes_on_with_the_same_model(photos, small, monkeypatch):
+    together = content(converted(photos, 'whole', small))
+    records, rewrite, written = converted(photos, 'stopped', small[:1]), add._rewrite, []
 
     def stop_at_third(records, addition, name, *rest):
         if len(written) == 2:
@@ -181,15 +188,15 @@ def test_a_stopped_addition_goes_on_with_the_same_model(photos, backbones, monke
 
     with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
         stopped.setattr(add, '_rewrite', stop_at_third)
-        add_bottlenecks(records, [backbones[1]])
+        add_bottlenecks(records, [small[1]])
     assert list(files.read_json(records.folder / ADDING)['done']) == written
     monkeypatch.setattr(int8, 'int8_backbone', refuse)
-    assert content(add_bottlenecks(records, [backbones[1]])) == together
+    assert content(add_bottlenecks(records, [small[1]])) == together
 
 
-def test_the_photos_are_chosen_by_their_hashes(photos, backbones, monkeypatch):
+def test_the_photos_are_chosen_by_their_hashes(photos, small, monkeypatch):
     monkeypatch.setattr(calibration, 'PHOTOS', 6)
-    records = converted(photos, 'few', backbones[:1])
+    records = converted(photos, 'few', small[:1])
     (model,) = models(records).values()
     assert model['photos'] == 6
     held = {data for _, data in pictures(records, 'train')}
@@ -204,10 +211,10 @@ def planned_of(photos: Path) -> Iterable[Planned]:
     return reversed(plan(image_folder_samples(photos))[0])
 
 
-def test_other_precisions_are_other_records(photos, backbones):
-    converted(photos, 'as_int8', backbones[:1])
+def test_other_precisions_are_other_records(photos, small):
+    converted(photos, 'as_int8', small[:1])
     with pytest.raises(UserError, match=r'records of another precision \(int8\): add --overwrite'):
-        convert(replace(job_of(photos, 'as_int8'), precision='float32'), backbones[0])
+        convert(replace(job_of(photos, 'as_int8'), precision='float32'), small[0])
 
 
 def test_the_command_to_repeat_a_conversion_names_int8(photos):
@@ -217,14 +224,14 @@ def test_the_command_to_repeat_a_conversion_names_int8(photos):
     assert members(manifest['backbone'])[0]['int8']['file'] == 'pocket.tflite'
 
 
-def test_int8_without_training_photos(photos, backbones):
+def test_int8_without_training_photos(photos, small):
     samples = [replace(sample, split='test') for sample in image_folder_samples(photos)]
-    before = content(converted(photos, 'untrained', backbones[:1]))
+    before = content(converted(photos, 'untrained', small[:1]))
     job = replace(job_of(photos, 'untrained'), samples=samples)
     with pytest.raises(
         UserError, match=r'int8 is calibrated on training photos, and there are none for .*untrained'
     ):
-        convert(job, backbones[0], overwrite=True)
+        convert(job, small[0], overwrite=True)
     assert content(open_records('untrained')) == before  # nothing is deleted before the model is made
 
 

@@ -41,13 +41,6 @@ def photos(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope='module')
-def forks():
-    made = Forks()
-    yield made
-    made.close()
-
-
 class Conversions:
     """Starts conversions of the photos into a folder."""
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from src.common import paths
 from src.data_preparation import image_folder_to_tfrecords as converter
-from src.freezing import freeze
+from src.freezing import export, freeze
+from src.graph.lite.package import Package, read_package
 from src.inference.predictor import load_model
 from src.records.dataset import open_records, pictures
 from src.training import train, train_images
@@ -16,7 +17,7 @@ from tests.pictures import encoded, photo
 
 CLASSES = ('bär', 'zebra')
 KINDS = ('plain', 'mirrored', 'joined', 'sigmoid', 'pixels')
-HEAD = ['--layers', '0,4,2', '--steps', '60', '--learning-rate', '0.01', '--mixup', '0']
+HEAD = ['--layers', '0,4,2', '--steps', '30', '--learning-rate', '0.02', '--mixup', '0']
 
 
 def write_photos(folder: Path, number: int = 20) -> Path:
@@ -52,3 +53,10 @@ def pixels_of(name: str) -> np.ndarray:
     records = open_records(name)
     found = [reader.read(data) for split in records.counts for _, data in pictures(records, split)]
     return np.stack(found[:12])
+
+
+def exported(*words: str, model: str) -> tuple[Path, Package]:
+    """Export a frozen model as .tflite. Returns the file and what it says of itself."""
+    export.main(['--model', model, *words])
+    path = paths.frozen(model).with_suffix('.tflite')
+    return path, read_package(path)

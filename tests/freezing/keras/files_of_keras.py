@@ -20,7 +20,7 @@ draw = np.random.default_rng(7)
 
 def networks(folder: Path, *names: str) -> None:
     """NAME.h5: random weights. NAME.npz: the `output`, the `bottleneck` as with include_top=False and
-    pooling='avg', and, of MobileNetV2, the `map` as without pooling. VGG16 is without its classifier, as that
+    pooling='avg', and, of MobileNetV2, the `map` that is pooled. VGG16 is without its classifier, as that
     is large."""
     for name in names:
         make = getattr(keras.applications, name)
@@ -31,13 +31,14 @@ def networks(folder: Path, *names: str) -> None:
         pixels = sys.modules[make.__module__].preprocess_input(pixels)
         randomize(whole, pixels)
         whole.save(folder / f'{name}.h5')
-        found = {} if top else {'output': whole.predict(pixels, verbose=0)}
-        for key, pooling in {'bottleneck': 'avg', 'map': None}.items():
-            if key == 'bottleneck' or name == 'MobileNetV2':
-                bare = make(weights=None, include_top=False, input_shape=(side, side, 3), pooling=pooling)
-                copy_weights(whole, bare)
-                found[key] = bare.predict(pixels, verbose=0)
-        np.savez(folder / f'{name}.npz', **found)
+        found = {} if top else {'output': whole(pixels, training=False)}
+        bare = make(weights=None, include_top=False, input_shape=(side, side, 3), pooling='avg')
+        copy_weights(whole, bare)
+        pooled = keras.Model(bare.input, [bare.output, bare.layers[-1].input])
+        found['bottleneck'], feature_map = pooled(pixels, training=False)
+        if name == 'MobileNetV2':
+            found['map'] = feature_map
+        np.savez(folder / f'{name}.npz', **{key: np.asarray(value) for key, value in found.items()})
         if name == 'EfficientNetB0':
             adapted(whole).save(folder / 'adapted.h5')
 

@@ -17,7 +17,7 @@ from src.freezing import keras_import
 from src.freezing.keras.whole_graph import difference, write_whole
 from src.graph.graph_io import nodes_by_name, read_graph
 from src.inference.predictor import load_model
-from tests.freezing.keras.processes import answers, encoded_pictures, files_of_keras
+from tests.freezing.keras.processes import encoded_pictures
 
 SIDE = 32
 CLASSIFIERS = {
@@ -48,8 +48,8 @@ REFUSED = {
 
 
 @pytest.fixture(scope='module')
-def saved(tmp_path_factory):
-    folder = files_of_keras(tmp_path_factory.mktemp('models'), 'models', sides=(SIDE,))
+def saved(keras, tmp_path_factory):
+    folder = keras.files(tmp_path_factory.mktemp('models'), 'models', sides=(SIDE,))
     (folder / 'text.keras').write_text('a text')
     whole = (folder / 'softmax.keras').read_bytes()
     with zipfile.ZipFile(folder / 'softmax.keras') as archive:
@@ -66,14 +66,14 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def replies(saved, tmp_path_factory):
+def replies(keras, saved, tmp_path_factory):
     """The folder of the replies to all files, and these replies, by file name."""
     folder = tmp_path_factory.mktemp('replies')
     request = {'action': 'user_model', 'pixel_range': None}
     ranges = CLASSIFIERS | dict.fromkeys(REFUSED)
     requests = {name: request | {'file': str(saved / name), 'pixel_range': ranges[name]} for name in ranges}
     scaled = request | {'file': str(saved / 'softmax.keras'), 'pixel_range': [0, 1]}
-    return folder, answers(folder, requests | {'scaled twice': scaled})
+    return folder, keras.answers(folder, requests | {'scaled twice': scaled})
 
 
 def probabilities_of(name, output):

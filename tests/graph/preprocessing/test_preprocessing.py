@@ -469,7 +469,7 @@ def test_mobilenet_without_its_decoder_equals_the_whole(real_data, tmp_path):
     # All photos are 224x224, so resizing does not change them; 255 becomes (255 - 128) / 128.
     path = real_data / 'backbones' / 'mobilenet_v2_1.0_224.pb'
     photos = {}
-    for name, data in dogs_and_cats(real_data, 40).items():
+    for name, data in dogs_and_cats(real_data, 20).items():
         (tmp_path / 'original.jpg').write_bytes(data)
         square = Image.open(tmp_path / 'original.jpg').convert('RGB').resize((224, 224))
         photos[name.replace('.jpg', '.png')] = encoded(square, 'PNG')

@@ -296,30 +296,25 @@ def endless_graph(path):
     return write_graph(renamed(graph_def, {'output_node': 'before', 'waits': 'output_node'}), path)
 
 
-@pytest.mark.parametrize(
-    ('spoiled', 'seconds', 'words'),
-    [
-        (aborting, loading.TRIAL_SECONDS, 'ended its process at a first picture'),
-        (endless_graph, 5, 'did not answer a first picture in 5 seconds'),
-    ],
-)
-def test_a_frozen_graph_that_ends_or_holds_its_process_does_so_in_another_one(
-    tmp_path, monkeypatch, spoiled, seconds, words
-):
+def test_a_frozen_graph_that_ends_or_holds_its_process_does_so_in_another_one(tmp_path, monkeypatch):
     monkeypatch.setattr('src.common.process.trust._Process.trusted', True)
     folder = tmp_path / 'side'
     folder.mkdir()
     brightest_side(folder / '1.pb')
     models = Models([folder], workers=1)
     slot = models.slot('side')
-    spoiled(folder / '2.pb')
-    with monkeypatch.context() as patch, pytest.raises(UserError, match=rf'2\.pb {words}'):
-        patch.setattr(loading, 'TRIAL_SECONDS', seconds)
-        slot.refresh()
-    assert slot.failure[0] == 2 and slot.served.version == 1
-    assert slot.served.predictor.from_pixels(PICTURE[None]).shape == (1, len(SIDES))
-    brightest_side(folder / '3.pb')
-    assert slot.refresh() and slot.served.version == 3
+    for number, spoiled, seconds, words in (
+        (2, aborting, loading.TRIAL_SECONDS, 'ended its process at a first picture'),
+        (3, endless_graph, 5, 'did not answer a first picture in 5 seconds'),
+    ):
+        spoiled(folder / f'{number}.pb')
+        with monkeypatch.context() as patch, pytest.raises(UserError, match=rf'{number}\.pb {words}'):
+            patch.setattr(loading, 'TRIAL_SECONDS', seconds)
+            slot.refresh()
+        assert slot.failure[0] == number and slot.served.version == 1
+        assert slot.served.predictor.from_pixels(PICTURE[None]).shape == (1, len(SIDES))
+    brightest_side(folder / '4.pb')
+    assert slot.refresh() and slot.served.version == 4
     assert not multiprocessing.active_children()
     models.close()
 

@@ -22,6 +22,7 @@ from benchmarks.served import children
 from src.common import paths
 from src.inference.server.http.listening import STOP_SECONDS
 from src.inference.workers import CORES
+from tests.forks import Forks
 from tests.inference.models import bright_above, brightest_side
 from tests.inference.server.test_models import endless_graph
 from tests.lite import endless, tflite_of
@@ -32,19 +33,26 @@ COMMAND = [sys.executable, '-m', 'src.inference.serve']
 
 
 @contextmanager
-def running(*flags: str, **environment: str):
-    """A server, and its address; ended by SIGTERM if it still runs."""
-    process = subprocess.Popen(
-        [*COMMAND, '--port', '0', *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=paths.CHECKOUT,
-        env=os.environ | environment,
-    )
+def running(*flags: str, forks: Forks | None = None, **environment: str):
+    """A server, and its address; ended by SIGTERM if it still runs.
+
+    forks: start it there. For servers that load TensorFlow.
+    """
+    words = '--port', '0', *flags
+    if forks:
+        process = forks.command('src.inference.serve', *words, merged=True, **environment)
+    else:
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=paths.CHECKOUT,
+            env=os.environ | environment,
+        )
     printed = []
     try:
-        for line in process.stdout:
+        for line in process.lines() if forks else process.stdout:
             printed.append(line)
             if found := re.match(r'open (http://127.0.0.1:\d+)/', line):
                 break
@@ -88,37 +96,39 @@ def test_a_request_in_progress_is_answered_before_the_server_stops(tmp_path, req
     )
 
 
-@pytest.mark.parametrize('first, second', [('1.pb', '2.pb'), ('1.pb', '2.tflite'), ('1.tflite', '2.pb')])
-def test_a_new_version_is_picked_up_and_no_request_is_lost(tmp_path, lite_side, first, second):
+def test_new_versions_are_picked_up_and_no_request_is_lost(tmp_path, lite_side, forks):
     folder = tmp_path / 'side'
     folder.mkdir()
-    graph = brightest_side(tmp_path / 'side.pb').read_bytes()
-    old, new = (lite_side.read_bytes() if name.endswith('.tflite') else graph for name in (first, second))
-    (folder / first).write_bytes(old)
-    versions, codes = set(), set()
-    with running('--model', str(folder), '--watch-seconds', '0.1') as (_, address):
-        with requests.Session() as session:
+    brightest_side(folder / '1.pb')
+    versions, codes, wanted = ['1'], set(), ['1']
+    flags = '--model', str(folder), '--watch-seconds', '0.1'
+    with running(*flags, forks=forks) as (_, address), requests.Session() as session:
+        for version, model in ('2', folder / '1.pb'), ('3', lite_side), ('4', folder / '1.pb'):
+            shutil.copy(model, tmp_path / 'new.tmp')
+            (tmp_path / 'new.tmp').rename(folder / f'{version}{model.suffix}')
+            wanted.append(version)
             end = time.monotonic() + 150
-            while len(versions) < 2 and time.monotonic() < end:
+            while versions[-1] != version and time.monotonic() < end:
                 answer = session.post(f'{address}/classify', data=JPEG, timeout=10)
                 codes.add(answer.status_code)
-                versions.add(answer.json()['version'])
-                if not (folder / second).exists():
-                    (folder / '2.tmp').write_bytes(new)
-                    (folder / '2.tmp').rename(folder / second)
-        assert requests.get(f'{address}/v1/models/side/versions/2', timeout=10).status_code == 200
-        assert requests.get(f'{address}/v1/models/side/versions/1', timeout=10).status_code == 404
-    assert versions == {'1', '2'} and codes == {200}
+                if (now := answer.json()['version']) != versions[-1]:
+                    versions.append(now)
+                time.sleep(0.01)  # else most of two cores are taken until the version is served
+            assert versions == wanted and codes == {200}
+            there = f'{address}/v1/models/side/versions'
+            assert requests.get(f'{there}/{version}', timeout=10).status_code == 200
+            assert requests.get(f'{there}/{int(version) - 1}', timeout=10).status_code == 404
 
 
-def test_the_lite_file_beside_a_named_model_is_served_as_long_as_it_belongs_to_it(tmp_path, lite_side):
+def test_the_lite_file_beside_a_named_model_is_served_as_long_as_it_belongs_to_it(tmp_path, forks):
     """`freeze` replaces the graph, and `export` the .tflite file after it."""
     frozen = tmp_path / 'frozen'
     frozen.mkdir()
     graph, lite = frozen / 'sides.pb', frozen / 'sides.tflite'
     brightest_side(graph)
     tflite_of(graph, lite)
-    with running('--model', 'sides', '--watch-seconds', '0.1', ROOTSTOCK_HOME=str(tmp_path)) as (_, address):
+    flags = '--model', 'sides', '--watch-seconds', '0.1'
+    with running(*flags, forks=forks, ROOTSTOCK_HOME=str(tmp_path)) as (_, address):
         explain = f'{address}/explain'
         assert requests.post(f'{address}/classify', data=JPEG, timeout=10).json()['version'] == '1'
         assert (
@@ -228,7 +238,9 @@ def test_a_process_that_hangs_with_a_picture_does_not_hold_up_the_end(lite_side)
 
 @pytest.mark.posix
 @pytest.mark.parametrize('runtime', ['tensorflow', 'litert'])
-def test_a_new_version_that_never_answers_holds_up_neither_requests_nor_the_end(tmp_path, request, runtime):
+def test_a_new_version_that_never_answers_holds_up_neither_requests_nor_the_end(
+    tmp_path, request, forks, runtime
+):
     if not Path('/proc/self/stat').exists():
         pytest.skip('no /proc to find the processes')
     folder, temporary = tmp_path / 'side', tmp_path / 'tmp'
@@ -242,7 +254,7 @@ def test_a_new_version_that_never_answers_holds_up_neither_requests_nor_the_end(
         name = '2.pb'
     brightest_side(folder / '1.pb')
     flags = '--model', str(folder), '--watch-seconds', '0.1'
-    with running(*flags, TMPDIR=str(temporary)) as (process, address):
+    with running(*flags, forks=forks, TMPDIR=str(temporary)) as (process, address):
         (tmp_path / 'new.tmp').rename(folder / name)
         end = time.monotonic() + 60
         while not (trial := workers_of(process.pid)):
@@ -284,8 +296,8 @@ def workers_of(server: int) -> list[int]:
     ]
 
 
-def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
-    with running('--model', str(brightest_side(tmp_path / 'side.pb'))) as (_, address):
+def test_odd_bytes_on_the_line_do_not_hurt(tmp_path, forks):
+    with running('--model', str(brightest_side(tmp_path / 'side.pb')), forks=forks) as (_, address):
         host, port = address.removeprefix('http://').split(':')
         for data in (
             b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',  # a TLS handshake
@@ -312,7 +324,6 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
     'flags, words',
     [
         (['--model', 'nowhere.pb'], 'there is no nowhere.pb'),
-        (['--model', 'README.md'], 'is not a TensorFlow GraphDef'),
         (['--queue', '0'], 'not a whole number of at least 1'),
         (['--per-client', '200'], '--per-client 200 is above --queue 128: lower it, or raise --queue'),
         (['--max-picture-mb', '30', '--max-request-mb', '20'], '--max-picture-mb 30 is above'),
@@ -324,6 +335,13 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path):
 def test_bad_input_is_one_line_and_exit_code_2(flags, words):
     done = subprocess.run([*COMMAND, *flags], capture_output=True, text=True, cwd=paths.CHECKOUT, timeout=60)
     assert done.returncode == 2 and words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_no_graph_is_one_line_and_exit_code_2(forks):
+    started = forks.command('src.inference.serve', '--model', 'README.md')
+    _, error = started.communicate(timeout=60)
+    assert started.returncode == 2 and 'is not a TensorFlow GraphDef' in error
+    assert len(error.strip().splitlines()) == 1
 
 
 def test_a_port_that_is_taken_is_an_error():
