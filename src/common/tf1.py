@@ -15,6 +15,8 @@ import contextlib
 import os
 import sys
 import types
+from collections.abc import Iterator
+from pathlib import Path
 
 from src.common import errors
 
@@ -112,6 +114,15 @@ def op_def(op: str):
     from tensorflow.python.framework import op_def_registry
 
     return op_def_registry.get(op)
+
+
+def serialized_records(path: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file, without a session. Raises tf.errors.NotFoundError for a missing file
+    and DataLossError for a damaged one."""
+    # tf.io.tf_record_iterator is the same, but logs that it is deprecated.
+    from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
+
+    return RecordIterator(str(path), '')
 
 
 class _TensorFlow(types.ModuleType):

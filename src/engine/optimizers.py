@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from src.common.tf1 import tf
 from src.engine.muon import step_of_muon
@@ -98,3 +100,13 @@ def initialize(session: tf.Session) -> None:
     rest = [variable for variable in tf.global_variables() if variable.name not in names]
     session.run(tf.variables_initializer(averaged_ones))
     session.run(tf.variables_initializer(rest))
+
+
+def assign(session: tf.Session, values: Iterable[tuple[tf.Variable, np.ndarray]]) -> None:
+    """Give variables these values, in one run: a run for each, as `Variable.load` makes it, is prepared anew
+    for each."""
+    operations, feed = [], {}
+    for variable, value in values:
+        operations.append(variable.initializer)
+        feed[variable.initializer.inputs[1]] = value
+    session.run(operations, feed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from src.common import consts, files, paths
+from src.common.ahead import ahead
 from src.common.errors import UserError
 from src.common.paths import MANIFEST
 from src.common.progress import progress
-from src.common.tf1 import tf
+from src.common.tf1 import serialized_records, tf
 from src.graph.joined.facts import widths_of
 from src.images.faults import BadImage
 from src.records.fields import Field, bottlenecks
@@ -264,17 +266,14 @@ def _batches(records: Records, split: str, features: dict, size: int) -> Iterato
 
 
 def _parsed(shards: Sequence[Path], features: dict, size: int) -> Iterator[dict[str, np.ndarray]]:
-    if not shards:
-        return
+    """Parsed records, `size` at a time. A thread parses the next ones meanwhile."""
     with tf.Graph().as_default() as graph:
-        # One pipeline for all shards: starting one takes longer than reading a shard.
-        dataset = tf.data.TFRecordDataset([str(shard) for shard in shards]).batch(size)
-        dataset = dataset.map(lambda serialized: tf.io.parse_example(serialized, features))
-        following = tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
+        # Not a pipeline of tf.data: starting one takes longer than reading a shard.
+        serialized = tf.placeholder(tf.string, [None])
+        parsed = tf.io.parse_example(serialized, features)
+    records = itertools.chain.from_iterable(map(serialized_records, shards))
     # Not the default session: the caller may have one of its own.
-    with (
-        contextlib.closing(tf.Session(graph=graph)) as session,
-        contextlib.suppress(tf.errors.OutOfRangeError),
-    ):
-        while True:
-            yield session.run(following)
+    with contextlib.closing(tf.Session(graph=graph)) as session:
+        batches = iter(lambda: list(itertools.islice(records, size)), [])
+        parse = session.make_callable(parsed, [serialized])
+        yield from ahead(parse, batches, 2, 1)

@@ -14,14 +14,13 @@ bottleneck of the mirrored picture.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from src.common import consts, files
-from src.common.tf1 import tf
+from src.common.tf1 import serialized_records, tf
 
 
 def bytes_feature(value: bytes) -> tf.train.Feature:
@@ -98,12 +97,7 @@ def write_shard(path: Path, examples: Iterable[bytes]) -> int:
 
 def read_shard(path: Path) -> Iterator[bytes]:
     """The serialized examples of a TFRecord file. Raises what `dataset.damages` names."""
-    with tf.Graph().as_default() as graph:
-        following = tf.data.make_one_shot_iterator(tf.data.TFRecordDataset([str(path)])).get_next()
-    with tf.Session(graph=graph) as session, contextlib.suppress(tf.errors.OutOfRangeError):
-        draw = session.make_callable(following)
-        while True:
-            yield draw()
+    yield from serialized_records(path)
 
 
 def shard_name(split: str, index: int, total: int) -> str:

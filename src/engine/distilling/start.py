@@ -18,6 +18,7 @@ import numpy as np
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.engine.optimizers import assign
 from src.graph.graph_io import read_graph
 from src.graph.model_info import read_info
 from src.models.layers import EPSILON
@@ -51,8 +52,7 @@ class Start:
             bottleneck_of(self.student, given)
             variables = {v.op.name: v for v in tf.global_variables(f'{SCOPE}/')}
             values = self._as_in_file({name: tuple(v.shape.as_list()) for name, v in variables.items()})
-            for name, variable in variables.items():
-                variable.load(values[name], session)
+            assign(session, ((variable, values[name]) for name, variable in variables.items()))
             layers = list(_layers(values))
             outputs = [graph.get_tensor_by_name(f'{layer}:0') for layer in layers]
             moments = [tf.nn.moments(output, [0, 1, 2]) for output in outputs]

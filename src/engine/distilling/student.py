@@ -22,7 +22,7 @@ from src.engine.batches import Batches
 from src.engine.distilling.answers import Answers
 from src.engine.distilling.start import Start, regression
 from src.engine.loop import Task
-from src.engine.optimizers import averaged, initialize, learning_rate, minimize
+from src.engine.optimizers import assign, averaged, initialize, learning_rate, minimize
 from src.images.views import render
 from src.models.layers import Mode, dense
 from src.models.students import SCOPE, bottleneck_of
@@ -114,8 +114,7 @@ class Distillation:
         targets = self._of_photos(rows).astype(np.float32)
         mean, deviation = targets.mean(0), targets.std(0)
         deviation = np.maximum(deviation, LEAST_DEVIATION * deviation.mean() + 1e-12)
-        self.mean.load(mean, session)
-        self.deviation.load(deviation, session)
+        assign(session, [(self.mean, mean), (self.deviation, deviation)])
         if start:
             self._load(session, start.values(self._pixels(rows[:AT_ONCE])))
             chunks = (rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE))
@@ -125,12 +124,15 @@ class Distillation:
 
     def _load(self, session: tf.Session, values: Mapping[str, np.ndarray]) -> None:
         """Set variables of the student, by name, and their averages."""
-        for variable in tf.global_variables(f'{SCOPE}/'):
-            name = variable.op.name
-            if name in values:
-                variable.load(values[name], session)
-                if self.weights[name] is not variable:
-                    self.weights[name].load(values[name], session)
+        variables = {v.op.name: v for v in tf.global_variables(f'{SCOPE}/') if v.op.name in values}
+        assign(
+            session,
+            [
+                (one, values[name])
+                for name, variable in variables.items()
+                for one in (variable, self.weights[name])
+            ],
+        )
 
     def _pixels(self, rows: np.ndarray) -> np.ndarray:
         """The photos themselves, at the side with which the training begins."""

@@ -12,7 +12,7 @@ import numpy as np
 from src.common.tf1 import tf
 from src.engine import board, checkpoints
 from src.engine.learner import Attached, Learner, TrainedGraph, with_temperature
-from src.engine.optimizers import averaged, learning_rate, minimize
+from src.engine.optimizers import assign, averaged, learning_rate, minimize
 from src.graph import precision
 from src.graph.batching import feed_batches
 from src.graph.preprocessing.find import preprocessing_graph
@@ -104,9 +104,15 @@ class Network(Learner):
         super().initialize(session)
         seen = self.source.first('train', INITIAL_PICTURES).values
         variables = {v.op.name: v for v in tf.global_variables()}
-        for name, value in initial_values(self.recipe.network, seen).items():
-            for variable in (variables[name], self.weights[name]):
-                variable.load(value, session)
+        values = initial_values(self.recipe.network, seen)
+        assign(
+            session,
+            [
+                (variable, value)
+                for name, value in values.items()
+                for variable in (variables[name], self.weights[name])
+            ],
+        )
 
     def show_inputs(self, session: tf.Session, folder: Path) -> None:
         board.show_inputs(session, self.augmented, self.feed, folder)

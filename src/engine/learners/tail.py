@@ -16,7 +16,7 @@ from src.engine.fine_tuning.variants import varied
 from src.engine.learner import Learner
 from src.engine.learners.start import cut_of, trained_head
 from src.engine.learners.tail_graph import SCOPE, TailGraph, checkpoint_name
-from src.engine.optimizers import averaged, learning_rate, minimize
+from src.engine.optimizers import assign, averaged, learning_rate, minimize
 from src.graph.backbones import Backbone
 from src.graph.joined.load import backbone_of
 from src.graph.precision import in_tensorflow
@@ -160,9 +160,14 @@ class Tail(Learner):
                 for v in self.variables
                 if v.op.name.startswith(f'{HEAD}/')
             }
-        for variable in self.variables:
-            for one in (variable, self.weights[variable.op.name]):
-                one.load(values[variable.op.name], session)
+        assign(
+            session,
+            [
+                (one, values[variable.op.name])
+                for variable in self.variables
+                for one in (variable, self.weights[variable.op.name])
+            ],
+        )
 
     def feed(self, step: int) -> dict[tf.Tensor, np.ndarray]:
         """Activations [size, values] or pixels [size, height, width, 3], float16, and labels [size] int32."""
