@@ -15,10 +15,6 @@ from PIL import Image
 from src.common import consts, files, paths
 from src.drawing.sheets import SIDE
 
-nbformat = pytest.importorskip('nbformat')
-nbclient = pytest.importorskip('nbclient')
-pytest.importorskip('ipykernel')
-
 NOTEBOOKS = paths.CHECKOUT / 'notebooks'
 NAMES = ('Inference', 'Confusion', 'ExploratoryAnalysis')
 SECONDS = 180  # timeout of a cell: importing TensorFlow may be slow on a busy machine
@@ -37,6 +33,7 @@ id,split,actual,pred,probability
 @pytest.fixture(scope='module')
 def kernel(tmp_path_factory) -> Path:
     """A folder for JUPYTER_PATH whose kernel 'python3' is this interpreter."""
+    pytest.importorskip('ipykernel')
     folder = tmp_path_factory.mktemp('jupyter')
     spec = {
         'argv': [sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
@@ -67,6 +64,7 @@ def run(name: str, **settings: str) -> dict[str, list]:
 
     `settings` replace the lines NAME = None of the notebook.
     """
+    nbformat, nbclient = pytest.importorskip('nbformat'), pytest.importorskip('nbclient')
     notebook = nbformat.read(NOTEBOOKS / f'{name}.ipynb', as_version=4)
     for setting, value in settings.items():
         (cell,) = (cell for cell in notebook.cells if f'{setting} = None' in cell.source)
@@ -101,6 +99,7 @@ def with_sample(home: Path) -> Path:
 @pytest.mark.parametrize('name', NAMES)
 def test_is_stored_clean(name):
     """Without outputs, execution counts and metadata, so that running a notebook does not change the file."""
+    nbformat = pytest.importorskip('nbformat')
     stored = json.loads((NOTEBOOKS / f'{name}.ipynb').read_text(encoding='utf-8'))
     assert (stored['nbformat'], stored['nbformat_minor']) == (4, 5)
     assert stored['metadata']['kernelspec']['name'] == 'python3'

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn import metrics
 
 from src.analysis import report, training_perf_analysis
 from src.common import errors, files, paths
@@ -135,6 +134,8 @@ def test_tables(tmp_path):
 
 
 def test_tables_agree_with_scikit_learn(tmp_path):
+    from sklearn import metrics
+
     random = np.random.default_rng(4)
     labels = random.integers(0, 3, 150)  # no dogs
     logits = random.normal(size=(150, 4)) + 1.5 * np.eye(4)[labels]

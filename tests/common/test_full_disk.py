@@ -9,7 +9,6 @@ import contextlib
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from src.common import errors, files
@@ -51,6 +50,8 @@ def text(path):
 
 
 def plot(path):
+    from matplotlib.figure import Figure
+
     figure = Figure()
     figure.subplots().plot([1, 2])
     with files.atomic_path(path) as part:

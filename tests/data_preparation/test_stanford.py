@@ -9,7 +9,6 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 
 from src.common import consts, paths
 from src.common.errors import UserError
@@ -49,6 +48,8 @@ def annotate(folder, photo: str, text: str | bytes):
 
 def write_list(folder, names) -> None:
     """Write lists/test_list.mat in the format of the data set: a cell array of N rows and one column."""
+    from scipy.io import savemat
+
     cells = np.empty((len(names), 1), object)
     cells[:, 0] = names
     (folder / 'lists').mkdir(exist_ok=True)
@@ -181,6 +182,8 @@ def test_the_official_list_decides_if_it_exists(drawn, tmp_path):
 
 
 def test_a_missing_damaged_or_unrelated_list_is_refused(small):
+    from scipy.io import savemat
+
     with pytest.raises(UserError, match=r'there is no .*test_list.mat: .* --split hash'):
         convert(small, 'nolist', '--split', 'official')
     write_list(small, ['n1-Pug/0.jpg', 'n1-Pug/1.jpg'])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from src.drawing.curves import Panel, _draw
 
@@ -13,6 +12,8 @@ LINES = {'train': (X, X / 5), 'validation': (X, np.array([0.2, 0.3, 0.8, 0.5, 0.
 
 
 def drawn(panel: Panel):
+    from matplotlib.figure import Figure
+
     axes = Figure().subplots()
     _draw(axes, panel)
     return axes, [text.get_text() for text in axes.get_legend().get_texts()]

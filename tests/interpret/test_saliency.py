@@ -8,8 +8,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from src.common import paths
@@ -56,6 +54,9 @@ def test_both_maps_find_the_spot_and_are_believed(colors, tmp_path, corner):
 
 @pytest.mark.parametrize('kind', ['deletion', 'insertion'])
 def test_no_curve_crosses_the_legend(kind):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     rising = np.linspace(0, 1, 11)
     curves = [Curves(rising[::-1], rising), Curves(1 - rising**0.01, rising**0.01)]  # through every corner
     maps = [saliency.Map(f'map {i}', np.ones((2, 2)), Verdict(one, curves)) for i, one in enumerate(curves)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
-from sklearn.calibration import calibration_curve
 
 from src.scoring.calibration import (
     LIMITS,
@@ -106,6 +105,8 @@ def test_the_calibration_error_by_hand():
 
 @pytest.mark.parametrize('classes', [2, 5])
 def test_the_bins_are_those_of_scikit_learn(classes):
+    from sklearn.calibration import calibration_curve
+
     probabilities, labels = drawn(1.5, 3000, classes)
     bins = reliability(probabilities, labels)
     hits = probabilities.argmax(1) == labels

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from src.scoring.clipping import CANDIDATES, best_clip, clipped, log_loss
 
@@ -19,6 +18,8 @@ def random_rows(number: int, classes: int, sharpness: float = 3.0) -> tuple[np.n
 
 @pytest.mark.parametrize('classes', [2, 5])
 def test_log_loss_is_that_of_scikit_learn(classes):
+    from sklearn import metrics
+
     rows, labels = random_rows(300, classes)
     wanted = metrics.log_loss(labels, clipped(rows, 0), labels=range(classes))
     assert log_loss(rows, labels) == pytest.approx(wanted, rel=1e-9)

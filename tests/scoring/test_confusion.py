@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import metrics
 
 from src.scoring import confusion
 
@@ -42,6 +41,8 @@ def test_predictions_have_a_row_for_each_example():
 
 
 def test_confusion_matrix_equals_that_of_scikit_learn():
+    from sklearn import metrics
+
     labels, probabilities = random_answers(1)
     predicted = probabilities.argmax(1)
     ours = confusion.confusion_matrix(labels, predicted, 9)  # two classes that do not occur
@@ -76,6 +77,8 @@ def test_a_class_that_is_never_predicted_has_no_precision_and_an_f1_of_0():
 
 
 def test_class_scores_and_macro_average_equal_those_of_scikit_learn():
+    from sklearn import metrics
+
     labels, probabilities = random_answers(2)
     predicted = probabilities.argmax(1)
     predicted[predicted == 6] = 5  # 6 is never predicted

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from src.scoring.scores import merged, score, table
 
 
 def test_scores_are_those_of_scikit_learn():
+    from sklearn import metrics
+
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(9), 200)
     labels = random.integers(0, 9, 200)

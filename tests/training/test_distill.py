@@ -15,6 +15,7 @@ from src.engine.distilling import answers, run, student
 from src.engine.distilling.backbone import student_graph
 from src.engine.distilling.start import read_start
 from src.engine.distilling.teacher import Teacher
+from src.engine.optimizers import assign
 from src.freezing import freeze
 from src.graph.backbones import load_backbone, load_tried
 from src.graph.graph_io import read_graph, write_graph
@@ -136,8 +137,7 @@ def test_the_start_gives_the_bottlenecks_of_its_file(tmp_path, distilled, name):
     for training in (False, True):  # with the averages of these photos, and with those of the batch
         with tf.Graph().as_default(), tf.Session() as session:
             found = students.bottleneck_of(name, tf.constant(pixels), Mode(training))
-            for variable in tf.global_variables('student/'):
-                variable.load(values[variable.op.name], session)
+            assign(session, [(v, values[v.op.name]) for v in tf.global_variables('student/')])
             np.testing.assert_allclose(session.run(found), wanted, atol=1e-3 * np.abs(wanted).max())
 
 

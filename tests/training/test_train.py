@@ -87,8 +87,8 @@ def test_summaries_hold_cost_errors_and_histograms(clusters):
 def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch, where):
     if where == 'records':
         monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 0)
-    undisturbed = run('undisturbed', '--fresh')
-    stopping_at = iter((70, 71, 210))
+    undisturbed = run('undisturbed', '--fresh', steps=150)
+    stopping_at = iter((35, 36, 105))
     stop = [next(stopping_at)]
     feed = train.Head.task
 
@@ -106,8 +106,8 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(clusters, monkeypatch
     monkeypatch.setattr(train.Head, 'task', interrupted)
     for turn in range(3):
         with pytest.raises(KeyboardInterrupt):
-            run('stopped', *(['--fresh'] if turn == 0 else []))
-    stopped = run('stopped')
+            run('stopped', *(['--fresh'] if turn == 0 else []), steps=150)
+    stopped = run('stopped', steps=150)
     assert stopped['scores'] == undisturbed['scores']
     assert stopped['best_step'] == undisturbed['best_step']
     wanted, got = weights('undisturbed'), weights('stopped')
