@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Before any module of the project is imported, so that tests write nothing into the checkout.
-os.environ['ROOTSTOCK_HOME'] = tempfile.mkdtemp(prefix='rootstock-tests-')
+HOME = Path(tempfile.mkdtemp(prefix='rootstock-tests-')).resolve()
+os.environ['ROOTSTOCK_HOME'] = str(HOME)
 
 import pytest
 
@@ -19,6 +20,11 @@ from src.common.tf1 import own_process
 from tests.clusters import clusters  # noqa: F401  (a fixture)
 from tests.downloads.loopback import Site
 
+if paths.ROOT != HOME:
+    raise RuntimeError(
+        f'a plugin imported src before tests/conftest.py: the tests would work in {paths.ROOT} and empty it'
+    )
+
 own_process()  # as `errors.run` does for every command; tests/common/test_tf1.py tests other programs
 
 # In a background job Ctrl-C is ignored, which tests and their child processes would inherit.
@@ -26,7 +32,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(paths.ROOT, ignore_errors=True)
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +51,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(scope='module', autouse=True)
 def empty_project() -> None:
     """Empty the work folders before each module, so that modules may use the same names."""
-    for path in paths.ROOT.iterdir():
+    for path in HOME.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -48,3 +50,18 @@ def test_a_readme_is_neither_a_model_nor_a_run(new_checkout):
     assert trained_on() == []
     with pytest.raises(UserError, match='holds no runs'):
         compare_runs.main([])
+
+
+def test_tests_never_run_in_a_home_that_they_did_not_make(tmp_path):
+    """They empty it before each module."""
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'records').write_text('of a user')
+    ended = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-p', 'src.common.paths', 'tests/common/test_names.py'],
+        cwd=paths.CHECKOUT,
+        env=os.environ | {'ROOTSTOCK_HOME': str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode != 0 and f'would work in {tmp_path}' in ended.stdout + ended.stderr
+    assert (tmp_path / 'data' / 'records').read_text() == 'of a user'
