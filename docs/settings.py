@@ -15,15 +15,17 @@ from typing import Any
 from src.common import errors, files, paths
 from src.common.cli import flag_of
 from src.common.progress import wrote
-from src.recipes.distill_recipe import DistillRecipe
+from src.recipes.distill_recipe import DistilledHeadRecipe, DistillRecipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
-PAGES = {
-    'README.md': ('head', HeadRecipe()),
-    'docs/cifar10.md': ('network', PixelRecipe('cifar10')),
-    'docs/cats_dogs.md': ('fine-tuning', FineTuneRecipe('cats_dogs')),
-    'docs/pocket.md': ('distillation', DistillRecipe()),
-}
+# Page, kind and recipe of each table.
+TABLES = (
+    ('README.md', 'head', HeadRecipe()),
+    ('docs/cifar10.md', 'network', PixelRecipe('cifar10')),
+    ('docs/cats_dogs.md', 'fine-tuning', FineTuneRecipe('cats_dogs')),
+    ('docs/pocket.md', 'a distilled head', DistilledHeadRecipe()),
+    ('docs/pocket.md', 'distillation', DistillRecipe()),
+)
 
 
 def table(recipe: Any) -> str:
@@ -53,7 +55,7 @@ def with_table(text: str, kind: str, recipe: Any) -> str:
 
 
 def main() -> None:
-    for page, (kind, recipe) in PAGES.items():
+    for page, kind, recipe in TABLES:
         path: Path = paths.CHECKOUT / page
         text = with_table(path.read_text(encoding='utf-8'), kind, recipe)
         with files.atomic(path) as stream:

@@ -26,7 +26,7 @@ LAYERS = {
     'engine': 4,
     'inference': 4,
     'interpret': 4,
-    'training': 5,
+    'training': 6,
     'freezing': 5,
     'analysis': 5,
     'curation': 5,

@@ -84,6 +84,11 @@ def learned_splits(predictor: Predictor, records: Records) -> list[str]:
 def doubts(predictor: Predictor, records: Records) -> str:
     """Why it is uncertain which of these photos the model was trained on; '' when it is certain."""
     info = predictor.info
+    if teacher := info.get('teacher'):
+        return (
+            f'the model learned from {teacher.get("file", "a teacher")} and from photos without labels: some '
+            'of these may be among the photos of either'
+        )
     if info.get('records') is None or belongs(records.manifest, info['records']):
         return ''
     if info.get('data_set') == records.manifest['name']:

@@ -65,6 +65,9 @@ COMMANDS = {
     'distill': Command(
         'src.training.distill', 'train a small backbone to give the bottlenecks of a large one'
     ),
+    'distill-head': Command(
+        'src.training.distill_head', 'train a head on the answers of a large classifier, without labels'
+    ),
     'freeze': Command('src.freezing.freeze', 'join backbone and head in one file, and check it'),
     'saved-model': Command(
         'src.freezing.frozen_to_saved_model', 'export a frozen model for TensorFlow Serving'

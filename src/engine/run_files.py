@@ -29,9 +29,15 @@ from src.scoring.scores import table
 # Fields of a recipe that are stored elsewhere, or may change when a run is resumed.
 NO_SETTINGS = ('data_set', 'patience')
 FLAGS = {'start': '--from'}  # of settings whose flags have other names
-STUDENT = 'student'  # the learner of a distillation
+STUDENT, STUDENT_HEAD = 'student', 'student_head'  # the learners of distillations
 # By learner.
-COMMANDS = {'head': 'train', 'network': 'train_images', 'tail': 'fine_tune', STUDENT: 'distill'}
+COMMANDS = {
+    'head': 'train',
+    'network': 'train_images',
+    'tail': 'fine_tune',
+    STUDENT: 'distill',
+    STUDENT_HEAD: 'distill_head',
+}
 
 
 def describe(
@@ -127,7 +133,7 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
     for key, words in (
         ('backbone', 'teacher' if learner == STUDENT else 'backbone'),
         ('classes', 'list of classes'),
-        ('records', 'set of photos' if learner == STUDENT else 'set of records'),
+        ('records', 'set of photos' if learner in (STUDENT, STUDENT_HEAD) else 'set of records'),
     ):
         if earlier.get(key) != now[key]:
             file = (earlier.get(key) or {}).get('file') if key == 'backbone' else None
@@ -140,8 +146,10 @@ def _differing(earlier: dict[str, Any], now: dict[str, Any]) -> str:
             if isinstance(value, bool):
                 return f'without {flag}' if value else f'with {flag}'
             return f'with another value of {flag} ({before})'
-    if earlier.get('start_sha256', now.get('start_sha256')) != now.get('start_sha256'):
-        return f'with an earlier state of {now["settings"]["start"]}'
+    for key in ('start', 'teacher'):
+        digest = now.get(f'{key}_sha256')
+        if earlier.get(f'{key}_sha256', digest) != digest:
+            return f'with an earlier state of {now["settings"][key]}'
     return ''
 
 
@@ -160,6 +168,11 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
         raise UserError(
             f'{model} is a distilled backbone, not a classifier: convert photos with --backbone '
             f'{shlex.quote(paths.shown(paths.frozen(model)))}, then train a head'
+        )
+    if facts.get('learner') == STUDENT_HEAD:
+        raise UserError(
+            f'{model} learned from a teacher, not from a data set: python -m src.training.distill_head has '
+            f'written {paths.shown(paths.frozen(model))}, which is complete'
         )
     files.require_kind(facts, trained(facts), path, remedy)
     return facts

@@ -20,29 +20,26 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from src import __version__
 from src.common import cli, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count, human_size
 from src.common.locks import at_work
 from src.common.progress import next_step, say, wrote
-from src.common.tf1 import tf
 from src.engine import checkpoints
 from src.engine.learner import TrainedGraph
 from src.engine.learners import learner_of
 from src.engine.run_files import read_model, scores_of
 from src.freezing.int8 import int8_backbone, lite_path, report, ships_lite, write_lite
 from src.freezing.join import join
-from src.freezing.proof import prove
+from src.freezing.proof import pictures_of, prove
 from src.freezing.validate_views import best_views, require_unseen_photos, validate_views
 from src.graph.graph_io import write_graph
-from src.graph.joined.facts import joined, members
+from src.graph.joined.facts import joined, members, without_path
 from src.graph.mirroring import BOTH_VIEWS
-from src.graph.model_info import VIEWS_KEY
+from src.graph.model_info import VIEWS_KEY, origin
 from src.models.test_time_augmentation import VIEWS
 from src.records.dataset import open_records
 from src.records.manifest import belongs
@@ -77,7 +74,9 @@ def freeze_model(model: str, name: str | None = None, views: Sequence[int] = ())
     with files.atomic_path(paths.frozen(model)) as part:
         write_graph(graph_def, part)
         reference = learner.trained_graph(facts, checkpoint, as_released=True)
-        difference, number = prove(part, reference, records, paths.shown(checkpoint))
+        difference, number = prove(
+            part, reference, pictures_of(records), len(records.classes), paths.shown(checkpoint)
+        )
         if views:
             validate_views(part, graph_def, records, views)
         if backbone:
@@ -94,10 +93,6 @@ def _report_backbone(trained: TrainedGraph) -> None:
             say(f'rewritten for speed: {one.rewrites}')
 
 
-def _without_path(backbone: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in backbone.items() if key != 'path'}
-
-
 def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str, Any]:
     return {
         'model': model,
@@ -105,15 +100,13 @@ def _model_info(model: str, facts: dict[str, Any], checkpoint: str) -> dict[str,
         'records': facts['records'],
         'counts': facts['counts'],
         'learned_from': learned_from(facts),
-        'backbone': joined([_without_path(one) for one in members(facts['backbone'])] or [{}]),
+        'backbone': joined([without_path(one) for one in members(facts['backbone'])] or [{}]),
         'precision': facts['precision'],
         'settings': facts['settings'],
         'scores': scores_of(model, checkpoint),
         'calibration': checkpoints.calibration_of(checkpoint).facts,
         **({VIEWS_KEY: BOTH_VIEWS} if facts['settings'].get('mirror') else {}),
-        'made': datetime.now(timezone.utc).date().isoformat(),
-        'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
-    }
+    } | origin()
 
 
 def main(argv: list[str] | None = None) -> None:

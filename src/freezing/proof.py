@@ -1,15 +1,15 @@
-"""The proof that a frozen file gives the probabilities of the model it was made from, on real records."""
+"""The proof that a frozen file gives the probabilities of the model it was made from, on real pictures."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from itertools import compress, islice
+from collections.abc import Iterable, Iterator
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
-from src.common import consts, paths
+from src.common import consts
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.learner import TrainedGraph
@@ -26,8 +26,11 @@ TOLERANCE = (
 )
 
 
-def prove(frozen: Path, model: TrainedGraph, records: Records, trained: str) -> tuple[float, int]:
-    """Compare the frozen file with the model, from real encoded pictures, one by one and in a batch.
+def prove(
+    frozen: Path, model: TrainedGraph, encoded: Iterable[bytes], classes: int, trained: str
+) -> tuple[float, int]:
+    """Compare the frozen file with the model of so many classes, from the first PROOF_PICTURES of some real
+    encoded pictures, one by one and in a batch.
 
     A model whose backbone is loaded as it was released proves the rewriting of the backbone too. `trained`
     names the model in messages. Returns the maximum absolute difference of a probability, and the number of
@@ -35,16 +38,18 @@ def prove(frozen: Path, model: TrainedGraph, records: Records, trained: str) -> 
     """
     reader = ImageReader(model.graph_def, model.preprocessing)
     pixels, readable = [], []
-    for _, data in islice(_pictures(records), PROOF_PICTURES):
+    for data in encoded:
         with contextlib.suppress(BadImage):
             pixels.append(reader.read(data))
             readable.append(data)
+        if len(readable) == PROOF_PICTURES:
+            break
     # The graph itself decodes without Pillow and at full size: only pictures that it sees alike are compared.
     alike = [reader.as_in_graph(read_header(data)) for data in readable]
     reader.close()
     if not readable:
-        raise UserError(f'{paths.shown(records.folder)} holds no pictures to check the model on')
-    expected = _expected(model, pixels, len(records.classes))
+        raise UserError('there are no pictures to check the frozen graph on: it was not kept')
+    expected = _expected(model, pixels, classes)
     batched = np.stack(list(load_model(frozen).from_pictures(readable)))
     difference = np.abs(batched - expected).max()
     if any(alike):
@@ -74,6 +79,7 @@ def _one_by_one(frozen: Path, image: str, encoded: list[bytes]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _pictures(records: Records) -> Iterator[tuple[str, bytes]]:
+def pictures_of(records: Records) -> Iterator[bytes]:
+    """The encoded pictures of records, those of the test split first."""
     for split in reversed(consts.SPLITS):
-        yield from pictures(records, split)
+        yield from (data for _, data in pictures(records, split))

@@ -72,9 +72,9 @@ class Asked:
 
 
 def asked(args: argparse.Namespace, flag: str = 'backbone') -> list[Asked]:
-    """The backbones that --backbone or --add-backbone ask for, in order: by default that of `add_backbone`,
-    unless --no-backbone is given. Raises UserError for flags that exclude each other."""
-    if len(flags := {group.flag for group in args.groups}) > 1:
+    """The graphs that --backbone, --add-backbone or --teacher ask for, in order: by default that of
+    `add_backbone`, unless --no-backbone is given. Raises UserError for flags that exclude each other."""
+    if len(flags := {group.flag for group in args.groups} - {'teacher'}) > 1:
         raise UserError(
             f'{" and ".join(f"--{name}".replace("_", "-") for name in sorted(flags))} exclude each other'
         )
@@ -158,14 +158,10 @@ def add_backbone(made: argparse.ArgumentParser, default: Path | None = paths.IMA
     Without a default there is no --no-backbone."""
     made.set_defaults(groups=(), usual_backbone=default)
     usual = paths.shown(default) if default else 'none, pictures only'
-    cli.add_list(
+    _add_graphs(
         made,
-        '--backbone',
-        '.pb',
-        action=_NewGroup,
-        type=Path,
-        metavar='PB',
-        help='frozen graph, or several, whose bottlenecks the head takes side by side: --backbone A.pb B.pb '
+        'backbone',
+        'frozen graph, or several, whose bottlenecks the head takes side by side: --backbone A.pb B.pb '
         f'(default: {usual})',
     )
     if default:
@@ -174,14 +170,10 @@ def add_backbone(made: argparse.ArgumentParser, default: Path | None = paths.IMA
             action='store_true',
             help='convert the pictures without bottlenecks, for networks that learn from pixels',
         )
-    cli.add_list(
+    _add_graphs(
         made,
-        '--add-backbone',
-        '.pb',
-        action=_NewGroup,
-        type=Path,
-        metavar='PB',
-        help='add the bottlenecks of further graphs to the records of --name, from the pictures in them',
+        'add-backbone',
+        'add the bottlenecks of further graphs to the records of --name, from the pictures in them',
     )
     graphs = made.add_argument_group(
         'how graphs are loaded',
@@ -193,17 +185,27 @@ def add_backbone(made: argparse.ArgumentParser, default: Path | None = paths.IMA
 def add_teacher(made: argparse.ArgumentParser) -> None:
     """Add --teacher and the flags of `add_graph_flags`; `asked(args, 'teacher')` reads them."""
     made.set_defaults(groups=())
-    cli.add_list(
-        made,
-        '--teacher',
-        '.pb',
-        action=_NewGroup,
-        type=Path,
-        required=True,
-        metavar='PB',
-        help='frozen graph, or several, whose bottlenecks the student learns side by side',
-    )
+    words = 'frozen graph, or several, whose bottlenecks the student learns side by side'
+    _add_graphs(made, 'teacher', words, required=True)
     add_graph_flags(made.add_argument_group('how a teacher is loaded', 'for the teachers before the flag'))
+
+
+def add_teacher_and_backbone(made: argparse.ArgumentParser, default: Path) -> None:
+    """Add --teacher, --backbone and the flags of `add_graph_flags`: `asked` reads them."""
+    made.set_defaults(groups=(), usual_backbone=default)
+    _add_graphs(made, 'teacher', 'frozen classifier whose class probabilities are learned', required=True)
+    usual = f'frozen graph that the head is for (default: {paths.shown(default)})'
+    _add_graphs(made, 'backbone', usual)
+    graphs = made.add_argument_group(
+        'how graphs are loaded',
+        'for the --teacher or --backbone before the flag; before the first one, for all',
+    )
+    add_graph_flags(graphs)
+
+
+def _add_graphs(made: argparse.ArgumentParser, name: str, words: str, **options: Any) -> None:
+    """Add a flag for one graph or several, with `words` as its help."""
+    cli.add_list(made, f'--{name}', '.pb', action=_NewGroup, type=Path, metavar='PB', help=words, **options)
 
 
 def _size_flag(text: str) -> tuple[int, int]:

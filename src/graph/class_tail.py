@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from src.common.errors import UserError
@@ -23,6 +24,11 @@ class ClassTail:
     shape: tuple[int, ...]
     output: str
     softmax: bool
+
+    @property
+    def classes(self) -> int:
+        with tf.Graph().as_default():
+            return self.attach(tf.zeros([1, math.prod(self.shape)])).shape.as_list()[-1]
 
     def attach(self, vectors: tf.Tensor) -> tf.Tensor:
         """Logits [N, classes] float32 of bottlenecks [N, width] float32, in the default graph."""

@@ -58,7 +58,7 @@ def load_graph(path: Path, labels: Path | None = None) -> FrozenGraph:
     path = Path(path)
     graph_def = read_graph(path)
     output = output_of(graph_def, path)
-    names = labels_in(labels) if labels else read_labels(graph_def) or _labels_beside(path)
+    names = labels_in(labels) if labels else labels_of(graph_def, path)
     model = _checked(graph_def, output, names, path)
     weights, preprocessing, graph_def = dict(model.weights), model.preprocessing, model.graph_def
     if leaves_to_rewrite(graph_def):
@@ -71,9 +71,8 @@ def load_graph(path: Path, labels: Path | None = None) -> FrozenGraph:
         ]
         graph_def, _ = optimize(put_weights(graph_def, weights), keep)
         weights = take_weights(graph_def)
-    model = _without_background(model, path)
-    _check_classes(model, path)
-    return replace(model, graph_def=graph_def, weights=weights)
+    names = fitting(model.labels, _classes(graph_def, output, path), path)
+    return replace(model, graph_def=graph_def, weights=weights, labels=names)
 
 
 @names_faults
@@ -90,7 +89,7 @@ def load_network(path: Path) -> FrozenGraph:
         graph_def, output_of(graph_def, path) if labels else _last_tensor(graph_def), labels, path
     )
     if labels:
-        _check_classes(model, path)
+        return replace(model, labels=fitting(labels, _classes(model.graph_def, model.output, path), path))
     return model
 
 
@@ -105,18 +104,14 @@ def _checked(graph_def: tf.GraphDef, output: str, labels: list[str], path: Path)
     return FrozenGraph(graph_def, weights, preprocessing, output, labels, info, path)
 
 
-def _without_background(model: FrozenGraph, path: Path) -> FrozenGraph:
-    """Leaves out the first label if it is one too many, and the background."""
-    extra = len(model.labels) - _classes(model.graph_def, model.output, path)
-    if extra == 1 and re.fullmatch(r'(0\s+)?background', model.labels[0]):
-        return replace(model, labels=model.labels[1:])
-    return model
-
-
-def _check_classes(model: FrozenGraph, path: Path) -> None:
-    width = _classes(model.graph_def, model.output, path)
-    if width != len(model.labels):
-        raise UserError(f'{paths.shown(path)} has {width} classes but {len(model.labels)} labels')
+def fitting(labels: list[str], classes: int, path: Path) -> list[str]:
+    """The labels for so many classes: without the first one if it is one too many, and the background. Raises
+    UserError for another number."""
+    if len(labels) == classes + 1 and re.fullmatch(r'(0\s+)?background', labels[0]):
+        return labels[1:]
+    if len(labels) != classes:
+        raise UserError(f'{paths.shown(path)} has {classes} classes but {len(labels)} labels')
+    return labels
 
 
 def _last_tensor(graph_def: tf.GraphDef) -> str:
@@ -155,6 +150,11 @@ def output_of(graph_def: tf.GraphDef, path: Path) -> str:
             'Softmax; train a head on it (python -m src.graph.backbones PB names the flags)'
         )
     return softmaxes[-1] + ':0'
+
+
+def labels_of(graph_def: tf.GraphDef, path: Path) -> list[str]:
+    """The class names in a graph, or else in the text file beside it. Raises NoLabels."""
+    return read_labels(graph_def) or _labels_beside(path)
 
 
 def _labels_beside(path: Path) -> list[str]:

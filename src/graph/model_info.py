@@ -9,9 +9,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from src import __version__
 from src.common import files, paths
 from src.common.errors import UserError
 from src.common.shapes import Count, fault_of
@@ -37,6 +39,14 @@ class ModelInfo(TypedDict, total=False):
     calibration: dict[str, Any]
     views: Annotated[int, 1]
     validated_views: dict[str, dict[str, Any]]
+    teacher: TeacherInfo
+
+
+class TeacherInfo(TypedDict, total=False):
+    """The model whose class probabilities a head has learned, without labels."""
+
+    file: str
+    sha256: str
 
 
 class BackboneInfo(TypedDict, total=False):
@@ -60,6 +70,14 @@ def with_facts(graph_def: tf.GraphDef, labels: Sequence[str], info: dict[str, An
     whole = copy.deepcopy(graph_def)
     whole.node.extend(facts)
     return whole
+
+
+def origin() -> dict[str, Any]:
+    """The entries of `model_info` that say when a file is made, and with which versions."""
+    return {
+        'made': datetime.now(timezone.utc).date().isoformat(),
+        'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
+    }
 
 
 def replace_info(graph_def: tf.GraphDef, info: dict[str, Any]) -> None:

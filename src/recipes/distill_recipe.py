@@ -1,4 +1,5 @@
-"""The settings of a distillation: a small student network learns the bottlenecks of a large frozen graph."""
+"""The settings of distillations: a small student network learns the bottlenecks of a large frozen graph, or a
+head on a small backbone learns the class probabilities of a large classifier."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.common.cli import real_number, whole_number
+from src.graph import precision as precision_choices
 from src.models.students import BLOCK, STUDENTS
 from src.recipes.recipe import PixelRecipe, as_in, setting
 
@@ -25,8 +27,17 @@ def _side(text: str) -> int:
     return side
 
 
+class WithViews:
+    """Settings of which some say how views are drawn."""
+
+    @property
+    def view_settings(self) -> dict[str, float]:
+        """Those, as arguments of images/views.draw."""
+        return {name: getattr(self, name) for name in ('least_area', 'light', 'mixing')}
+
+
 @dataclass(frozen=True)
-class DistillRecipe:
+class DistillRecipe(WithViews):
     """A student network, the views that it sees, and its training."""
 
     student: str = setting('resnet_deep', 'network of the student', choices=sorted(STUDENTS))
@@ -103,7 +114,23 @@ class DistillRecipe:
         """The side of the finished backbone's input: `final_side`, or GAIN times that of the training."""
         return self.final_side or round(GAIN * self.side / BLOCK) * BLOCK
 
-    @property
-    def view_settings(self) -> dict[str, float]:
-        """How its views are drawn, as arguments of images/views.draw."""
-        return {name: getattr(self, name) for name in ('least_area', 'light', 'mixing')}
+
+@dataclass(frozen=True)
+class DistilledHeadRecipe(WithViews):
+    """The views from which a head learns the class probabilities of a teacher, and its penalty."""
+
+    stored_side: int = as_in(DistillRecipe, 'stored_side')
+    views: int = as_in(DistillRecipe, 'views', 4)
+    least_area: float = as_in(DistillRecipe, 'least_area')
+    light: float = as_in(DistillRecipe, 'light')
+    mixing: float = as_in(DistillRecipe, 'mixing', 0.0)
+    l2: float | None = setting(
+        None,
+        'factor of half the squared weights in the loss',
+        type=real_number(0, 10_000),
+        default_text='chosen on held-out photos',
+    )
+    precision: str = setting(
+        'auto', 'precision that teacher and backbone compute in', choices=precision_choices.CHOICES
+    )
+    seed: int = as_in(DistillRecipe, 'seed')

@@ -74,8 +74,9 @@ class Records:
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples in memory: ids [N] str, labels [N] int32 (-1 when unknown), and the values of a field:
-    bottlenecks [N, width] float32, or pixels [N, height, width, 3] uint8."""
+    """Some examples in memory: ids [N] str, labels [N] int32 (-1 when unknown), or probabilities [N, classes]
+    float32 in their place, and the values of a field: bottlenecks [N, width] float32, or pixels
+    [N, height, width, 3] uint8."""
 
     ids: list[str]
     labels: np.ndarray

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 from src.common.shapes import Count
 from src.graph.joined.facts import BackboneNotes, JoinedBackbones, OneBackbone
 from src.models.test_time_augmentation import VIEWS
-from src.recipes.distill_recipe import DistillRecipe
+from src.recipes.distill_recipe import DistilledHeadRecipe, DistillRecipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
-RECIPES = (HeadRecipe, PixelRecipe, FineTuneRecipe, DistillRecipe)
+RECIPES = (HeadRecipe, PixelRecipe, FineTuneRecipe, DistillRecipe, DistilledHeadRecipe)
 _HINTS = {name: hint for one in RECIPES for name, hint in get_type_hints(one).items()}
 Settings = TypedDict('Settings', _HINTS | {'batch_size': Annotated[int, 1]}, total=False)
 
@@ -36,6 +36,7 @@ class ModelNotes(TypedDict, total=False):
     precision: str | None
     thawed: list[str]
     start_sha256: str
+    teacher_sha256: str
 
 
 class TrainedModel(ModelNotes):

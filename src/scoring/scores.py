@@ -29,6 +29,21 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
+def score_against(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Score predictions [N, classes] against the probabilities `targets` [N, classes] of another model; rows
+    sum to 1.
+
+    Returns `examples` (N); `agreement`, the share with the same most probable class; and `cross_entropy`: the
+    mean of -sum(target * ln(probability)), with probabilities clipped at 1e-7.
+    """
+    logarithms = np.log(np.maximum(probabilities, 1e-7))
+    return {
+        'examples': len(targets),
+        'agreement': float((probabilities.argmax(1) == targets.argmax(1)).mean()),
+        'cross_entropy': float(-np.einsum('ij,ij->i', targets, logarithms).mean(dtype=np.float64)),
+    }
+
+
 def merged(parts: Sequence[dict[str, float]]) -> dict[str, float]:
     """Combine the scores of disjoint parts: their means, weighted by the number of examples."""
     examples = [part['examples'] for part in parts]

@@ -31,13 +31,7 @@ from src.recipes.find import USUAL_STUDENT, add_recipe
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.distill', __doc__, loads_graphs=True)
-    made.add_argument('photos', nargs='+', metavar='PHOTOS', help='folder, tar or zip archive, or data set')
-    made.add_argument(
-        '--leave-out',
-        type=Path,
-        metavar='FILE',
-        help='text file with the names of photos that must not be used, one a line: folder/file.jpg',
-    )
+    add_photos(made)
     made.add_argument(
         '--from',
         dest='start',
@@ -51,6 +45,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add_teacher(made)
     cli.add_fields(made.add_argument_group('settings of the recipe'), recipe)
     return made.parse_args(argv)
+
+
+def add_photos(made: argparse.ArgumentParser) -> None:
+    """Add the photos that are learned from, and --leave-out."""
+    made.add_argument('photos', nargs='+', metavar='PHOTOS', help='folder, tar or zip archive, or data set')
+    made.add_argument(
+        '--leave-out',
+        type=Path,
+        metavar='FILE',
+        help='text file with the names of photos that must not be used, one a line: folder/file.jpg',
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

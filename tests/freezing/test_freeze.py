@@ -17,7 +17,7 @@ from src.engine.learners.head import Head, HeadGraph
 from src.engine.run_files import read_model
 from src.freezing import freeze, frozen_to_saved_model, proof
 from src.freezing.join import join
-from src.freezing.proof import prove
+from src.freezing.proof import pictures_of, prove
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import nodes_by_name, read_graph, write_graph
 from src.graph.model_info import read_info, read_labels
@@ -204,7 +204,7 @@ def test_the_proof_finds_what_was_altered(tmp_path, name):
     path = write_graph(graph_def, tmp_path / 'altered.pb')
     model = Head.trained_graph(read_model('small'), checkpoint(), as_released=True)
     with pytest.raises(UserError, match=r'does not give the probabilities of the head: they differ by'):
-        prove(path, model, open_records('small'), 'the head')
+        prove(path, model, pictures_of(open_records('small')), 2, 'the head')
 
 
 def test_a_file_that_fails_the_proof_is_not_kept(monkeypatch):

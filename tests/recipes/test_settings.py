@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from docs.settings import PAGES, table, with_table
+from docs.settings import TABLES, table, with_table
 from src.common import paths
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 from src.training import fine_tune, train, train_images
@@ -15,9 +15,8 @@ from src.training import fine_tune, train, train_images
 NO_FLAGS = ('data_set', 'start', 'blocks')  # --name, --from, and what follows from the records
 
 
-@pytest.mark.parametrize('page', PAGES)
-def test_the_table_of_settings_is_made_from_the_fields(page):
-    kind, recipe = PAGES[page]
+@pytest.mark.parametrize(('page', 'kind', 'recipe'), TABLES)
+def test_the_table_of_settings_is_made_from_the_fields(page, kind, recipe):
     text = (paths.CHECKOUT / page).read_text(encoding='utf-8')
     assert with_table(text, kind, recipe) == text
     assert table(recipe) in text

@@ -68,12 +68,12 @@ class Answers:
         missing = [(view, first) for view, first in self._files() if not self._file(view, first).exists()]
         if not missing:
             return
-        photos, total = len(self.photos), self.number * len(self.photos)
+        photos, total, role = len(self.photos), self.number * len(self.photos), self.teacher.role
         size = human_size(2 * self.teacher.width * total)
-        say(f"the teacher's answers to {count(total, 'view')}, {size}, go to {paths.shown(self.folder)}")
+        say(f"the {role}'s answers to {count(total, 'view')}, {size}, go to {paths.shown(self.folder)}")
         files.write_json(self.folder / NOTE, self.facts())
         done = total - sum(min(CHUNK, photos - first) for _, first in missing)
-        with progress(total, 'teacher', 'views', done=done) as bar:
+        with progress(total, role, 'views', done=done) as bar:
             computed = ahead(
                 lambda batch: self.teacher.answers(self.photos, self.views(*batch)),
                 self._batches(missing),

@@ -5,24 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from src import __version__
 from src.common import consts, files, paths
 from src.common.errors import UserError
-from src.common.files import count, human_size, listed
+from src.common.files import count, human_size
 from src.common.progress import next_step, say, wrote
 from src.common.tf1 import tf
 from src.engine import checkpoints, loop
 from src.engine.checkpoints import State
 from src.engine.distilling.answers import Answers
 from src.engine.distilling.backbone import student_graph
-from src.engine.distilling.photo_sources import source_of
-from src.engine.distilling.photos import Photos, left_out, stored
+from src.engine.distilling.gathering import gather
 from src.engine.distilling.start import Start, read_start
 from src.engine.distilling.student import Distillation
 from src.engine.distilling.teacher import Teacher
@@ -31,7 +28,8 @@ from src.graph import precision
 from src.graph.backbone_flags import Asked
 from src.graph.backbones import load_tried, tried
 from src.graph.graph_io import write_graph
-from src.graph.joined.facts import joined
+from src.graph.joined.facts import joined, without_path
+from src.graph.model_info import origin
 from src.recipes.changes import changes
 from src.recipes.distill_recipe import DistillRecipe
 
@@ -74,7 +72,7 @@ def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh:
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     start = read_start(inputs.start, recipe.student) if inputs.start else None
     teacher = Teacher([tried(teacher) for teacher in inputs.teachers], settled.precision)
-    photos = _photos(inputs, settled)
+    photos = gather(inputs.photos, inputs.left_out, settled.stored_side)
     # The lowest hashes: the same photos in every run.
     held, train = np.split(np.arange(len(photos)), [min(MOST_HELD, int(HELD_SHARE * len(photos)))])
     say(f'{count(len(train), "photo")} to learn from, {len(held):,} to evaluate on')
@@ -88,23 +86,6 @@ def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh:
     return _write(run, state, scores)
 
 
-def _photos(inputs: Inputs, recipe: DistillRecipe) -> Photos:
-    sources = [source_of(word) for word in inputs.photos]
-    opened = [stored(source, recipe.stored_side) for source in sources]
-    keep, unmet = left_out(inputs.left_out) if inputs.left_out else (lambda name: True, set())
-    photos = Photos(opened, keep)
-    if inputs.left_out:
-        say(f'left out by {paths.shown(inputs.left_out)}: {count(photos.refused, "photo")}')
-        if unmet:
-            say(f'not among the photos: {listed(sorted(unmet))}')
-    if photos.skipped:
-        reasons = [f'{file} ({reason})' for file, reason in photos.skipped.items()]
-        say(f'skipped {count(len(reasons), "file")}: {listed(reasons)}')
-    if len(photos) < 2:
-        raise UserError(f'{count(len(photos), "photo")} to learn from: give more photos')
-    return photos
-
-
 def _description(run: Run, recipe: DistillRecipe) -> dict[str, Any]:
     settings = {key: value for key, value in asdict(run.recipe).items() if key not in NO_SETTINGS}
     photos, backbones = run.answers.photos, run.answers.teacher.backbones
@@ -116,13 +97,9 @@ def _description(run: Run, recipe: DistillRecipe) -> dict[str, Any]:
         'records': photos.fingerprint,
         'classes': [],
         'counts': {'train': len(photos)},
-        'backbone': joined([_without_path(backbone.facts()) for backbone in backbones]),
+        'backbone': joined([without_path(backbone.facts()) for backbone in backbones]),
         'settings': settings | {'start': run.start.path.name if run.start else ''},
     }
-
-
-def _without_path(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in facts.items() if key != 'path'}
 
 
 def _train(run: Run, train: np.ndarray, held: np.ndarray) -> tuple[State, dict[str, float]]:
@@ -143,19 +120,21 @@ def _write(run: Run, state: State, scores: dict[str, float]) -> Path:
     checkpoint = checkpoints.best_checkpoint(paths.checkpoints(run.model))
     side, answers = run.recipe.side_of_backbone, run.answers
     started = {'start': {'file': run.start.path.name, 'sha256': run.start.sha256}} if run.start else {}
-    info = started | {
-        'model': run.model,
-        'bottleneck': consts.BOTTLENECK_TENSOR,
-        'input_size': [side, side],
-        'recipe': run.name,
-        'settings': asdict(run.recipe),
-        'teachers': [backbone.path.name for backbone in answers.teacher.backbones],
-        'photos': len(answers.photos),
-        'steps': state.best_step,
-        'losses': {key: float(f'{value:.4g}') for key, value in scores.items()},
-        'made': datetime.now(timezone.utc).date().isoformat(),
-        'versions': {'rootstock': __version__, 'tensorflow': tf.version.VERSION},
-    }
+    info = (
+        started
+        | {
+            'model': run.model,
+            'bottleneck': consts.BOTTLENECK_TENSOR,
+            'input_size': [side, side],
+            'recipe': run.name,
+            'settings': asdict(run.recipe),
+            'teachers': [backbone.path.name for backbone in answers.teacher.backbones],
+            'photos': len(answers.photos),
+            'steps': state.best_step,
+            'losses': {key: float(f'{value:.4g}') for key, value in scores.items()},
+        }
+        | origin()
+    )
     graph_def = student_graph(run.recipe.student, side, info, checkpoint)
     path = paths.frozen(run.model)
     with files.atomic_path(path) as part:

@@ -1,4 +1,5 @@
-"""The teacher of a distillation: one frozen graph, or several whose bottlenecks are concatenated."""
+"""The teacher of a distillation: one frozen graph, or several whose bottlenecks are concatenated. The
+backbone of a head that learns from the same views answers in the same way."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from src.common import paths
 from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.graph.backbones import Backbone
@@ -24,11 +26,18 @@ AT_ONCE = 16  # views
 class Teacher:
     """Bottlenecks, and class logits of those that have a classifier behind them.
 
-    precision: what the graphs compute in, 'float32' or 'bfloat16'. The methods are thread-safe.
+    precision: what the graphs compute in, 'float32' or 'bfloat16'.
+    role: what they are called in messages, 'teacher' or 'backbone'.
+
+    The methods are thread-safe. Raises UserError for a graph that joins several backbones: its pixels are no
+    picture.
     """
 
-    def __init__(self, backbones: Sequence[Backbone], precision: str):
-        self.backbones, self.precision = list(backbones), precision
+    def __init__(self, backbones: Sequence[Backbone], precision: str, role: str = 'teacher'):
+        self.backbones, self.precision, self.role = list(backbones), precision, role
+        for one in backbones:
+            if one.preprocessing.width == 1:
+                raise UserError(f'{paths.shown(one.path)} joins several backbones: give a {role} with one')
         self.width = sum(backbone.width for backbone in backbones)
         self._sessions: list[tuple[tf.Session, Any]] = []
         self._opening = threading.Lock()
@@ -54,7 +63,9 @@ class Teacher:
         parts = (views[begin : begin + AT_ONCE] for begin in range(0, len(views), AT_ONCE))
         rows = np.concatenate([self._rows(photos, part) for part in parts])
         if not np.abs(rows).max() < LARGEST:  # also NaN
-            raise UserError('the bottlenecks of the teacher exceed the range of float16: cut it elsewhere')
+            raise UserError(
+                f'the bottlenecks of the {self.role} exceed the range of float16: cut it elsewhere'
+            )
         return rows.astype(np.float16)
 
     def close(self) -> None:

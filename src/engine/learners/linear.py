@@ -19,7 +19,7 @@ from src.common.tf1 import tf
 from src.engine.checkpoints import ALL_STEPS, CheckpointManager, State
 from src.engine.learners.head import Head
 from src.engine.linear.objective import Objective
-from src.engine.linear.path import TEMPERATURE, TOLERANCE, Solution, minimize, penalties, solutions
+from src.engine.linear.path import TEMPERATURE, Solution
 from src.engine.linear.plan import Plan
 from src.engine.loop import curves
 from src.engine.sources import fits_in_memory
@@ -96,17 +96,14 @@ class LinearHead(Head):
             bar.update(1)
             writer.add_summary(curves({'cost': loss}), state.step)
 
+        def seen(solution: Solution) -> None:
+            writer.add_summary(curves(_scalars(solution, held_out)), state.step)
+            bar.set_postfix_str(
+                f'L2 {solution.l2:g}, {held_out} log loss {solution.log_loss:.3f}', refresh=False
+            )
+
         with Objective(plan.groups, self.recipe.layers[-1], self.classes, self.recipe.blocks) as objective:
-            best = plan.otherwise(objective)
-            path = plan.path(penalties(objective.spread))
-            for solution in solutions(objective, plan.rounds, path, tick):
-                writer.add_summary(curves(_scalars(solution, held_out)), state.step)
-                bar.set_postfix_str(
-                    f'L2 {solution.l2:g}, {held_out} log loss {solution.log_loss:.3f}', refresh=False
-                )
-                best = min(best, solution, key=lambda one: one.log_loss)
-            start = np.mean(best.parameters, 0)
-            found = minimize(objective, start, best.l2, plan.learned, TOLERANCE, tick)
+            best, found = plan.solve(objective, tick, seen)
             layer = objective.layer(found)
         for variable, value in zip(head_variables(), layer, strict=True):
             variable.load(value / np.float32(TEMPERATURE), session)

@@ -5,6 +5,9 @@
 A head without hidden layers that is trained with Adam has the same loss. scikit-learn's LogisticRegression
 minimizes C * sum of the cross-entropy + |W|^2 / 2: the minimum is that of l2 = 1 / (C * N), N examples. For
 two classes it has one unit, whose W two units share half and half: for them l2 has to be twice as high.
+
+The cross-entropy is against labels, or against probabilities, such as those of a teacher (Hinton et al. 2015,
+arXiv:1503.02531).
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ class Objective:
     """The loss on groups of examples, in a session of its own: `with Objective(groups, units) as objective`.
 
     groups: their values are [N, width] or, for several views of each picture, [N, views, width], float32.
-        Each view is an example of the loss; a prediction is of the mean of the views' logits.
+        Each view is an example of the loss; a prediction is of the mean of the views' logits. Their labels
+        are [N] int, or probabilities [N, classes] float32, whose rows sum to 1.
     units: of the layer; one for each class, or 1 for two classes.
     blocks: widths of the bottlenecks of several backbones, side by side. Each block is scaled so that all
         vary equally. Otherwise the penalty on W weighs least on the backbone with the largest values.
@@ -104,16 +108,21 @@ class Objective:
 
     def _block(self, examples: Examples) -> tuple[Callable, Callable]:
         shape = [len(examples) * self.views, self.width]
-        fed = tf.placeholder(tf.float32, shape)
-        x = tf.Variable(fed, trainable=False)
-        self._session.run(x.initializer, {fed: examples.values.reshape(shape)})
-        y = tf.one_hot(np.repeat(examples.labels, self.views), self._classes)
+        x = self._variable(examples.values.reshape(shape))
+        labels = np.repeat(examples.labels, self.views, axis=0)
+        y = self._variable(labels) if labels.ndim == 2 else tf.one_hot(labels, self._classes)
         logits = tf.nn.bias_add(tf.matmul(x, self._weights), self._biases)
         loss = cross_entropy(y, logits) * shape[0]
         slopes = tf.gradients(loss, self._given)[0]
         rows = probabilities(mean_over_views(logits, self.views), name=None)
         compiled = self._session.make_callable
         return compiled([loss, slopes], [self._given]), compiled(rows, [self._given])
+
+    def _variable(self, value: np.ndarray) -> tf.Variable:
+        fed = tf.placeholder(tf.float32, value.shape)
+        variable = tf.Variable(fed, trainable=False)
+        self._session.run(variable.initializer, {fed: value})
+        return variable
 
 
 def _moments(groups: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

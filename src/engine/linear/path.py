@@ -7,6 +7,8 @@ The penalty is chosen by the log loss of predictions for examples that were not 
 temperature TEMPERATURE (scoring/calibration.py): a strong penalty gives small weights, whose predictions are
 not confident enough, which a temperature corrects. The log loss without it would choose a weaker penalty,
 whose predictions are right less often, and which depends more on the few examples that are predicted wrong.
+Where probabilities are learned instead of labels, it is chosen by the cross-entropy against them, without a
+temperature: they say how confident a prediction should be.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 
 from src.engine.linear.objective import Objective
 from src.scoring.calibration import apply_temperature
-from src.scoring.scores import score
+from src.scoring.scores import score, score_against
 
 STRONGEST = 0.003  # times the mean squared distance of the bottlenecks from their mean
 LONGEST = 14  # penalties
@@ -41,8 +43,9 @@ class Round:
 
 @dataclass(frozen=True)
 class Solution:
-    """The layers for one penalty, one for each round; with the scores of all their predictions at
-    TEMPERATURE, `log_loss` and `error` (1 - top-1)."""
+    """The layers for one penalty, one for each round; with the scores of all their predictions: at
+    TEMPERATURE, `log_loss` and `error` (1 - top-1). Against probabilities these are the cross-entropy, and
+    the share with another most probable class."""
 
     l2: float
     parameters: list[np.ndarray]
@@ -104,5 +107,8 @@ def _scored(objective: Objective, rounds: Sequence[Round], l2: float, found: lis
         np.concatenate(predicted),
         np.concatenate([objective.labels[one.held_out] for one in rounds]),
     )
+    if labels.ndim == 2:
+        against = score_against(rows, labels)
+        return Solution(l2, found, against['cross_entropy'], 1 - against['agreement'])
     scores = score(apply_temperature(rows, TEMPERATURE), labels)
     return Solution(l2, found, scores['log_loss'], 1 - scores['top_1'])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from src.engine.linear.objective import Objective
-from src.engine.linear.path import Round, Solution
+from src.engine.linear.path import TOLERANCE, Round, Solution, minimize, penalties, solutions
 from src.engine.sources import Source
 from src.models.dense import classes_of
 from src.recipes.recipe import HeadRecipe
@@ -61,6 +61,18 @@ class Plan:
         examples = sum(map(len, self.groups))
         l2 = 1 / examples if self.given is None else self.given
         return Solution(l2, [objective.start], np.inf, np.nan)
+
+    def solve(
+        self, objective: Objective, tick: Callable, seen: Callable[[Solution], None]
+    ) -> tuple[Solution, np.ndarray]:
+        """The best solution of the rounds, and the parameters of the layer that is trained with its penalty.
+        `tick` is called with each loss, `seen` with each solution."""
+        best = self.otherwise(objective)
+        for solution in solutions(objective, self.rounds, self.path(penalties(objective.spread)), tick):
+            seen(solution)
+            best = min(best, solution, key=lambda one: one.log_loss)
+        start = np.mean(best.parameters, 0)
+        return best, minimize(objective, start, best.l2, self.learned, TOLERANCE, tick)
 
 
 def folds_of(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:

@@ -114,6 +114,11 @@ def without_places(facts: Facts) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if key not in _NO_IDENTITY}
 
 
+def without_path(facts: Facts) -> dict[str, Any]:
+    """The facts of one backbone without the place of its file on this machine."""
+    return {key: value for key, value in facts.items() if key != 'path'}
+
+
 def int8_of(facts: Facts | None) -> dict[str, Facts]:
     """What is said of the int8 model of each backbone that has one, by the SHA-256 of the backbone.
 
