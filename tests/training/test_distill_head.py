@@ -159,6 +159,9 @@ def test_answers_are_computed_once_for_this_command_and_for_distill(head, given,
     asked.clear()
     distill_head.main([*given, *QUICK, '--views', '3', '--model', 'three'])
     assert {role for role, _ in asked} == {'backbone'} and sum(n for _, n in asked) == 3 * PHOTOS
+    asked.clear()
+    distill_head.main([*given, *QUICK, '--stored-side', '12', '--model', 'smaller'])  # other pixels
+    assert sum(number for _, number in asked) == 2 * 2 * 3 * PHOTOS
 
 
 def test_a_run_that_was_stopped_goes_on(given, monkeypatch):

@@ -50,6 +50,7 @@ class Answers:
             'teacher': self.teacher.facts,
             'precision': self.teacher.precision,
             'photos': self.photos.fingerprint,
+            'stored_side': self.photos.side,
             'views': dict(self.settings),
             'seed': self.seed,
         }

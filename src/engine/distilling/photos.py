@@ -38,8 +38,10 @@ CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Stored:
-    """A source on the disk: N photos, `skipped` files by name, and the mapped pixels."""
+    """A source on the disk: N photos with a shorter side of at most `side`, `skipped` files by name, and the
+    mapped pixels."""
 
+    side: int
     names: list[str]
     digests: list[str]
     sizes: np.ndarray  # [N, 2] int64, height and width
@@ -55,8 +57,8 @@ class Stored:
 
 
 class Photos(Sequence[np.ndarray]):
-    """The distinct photos of all sources: by row, [height, width, 3] uint8. They are in the order of their
-    hashes, which does not depend on names and places.
+    """The distinct photos of all sources, which are stored with the same `side`: by row, [height, width, 3]
+    uint8. They are in the order of their hashes, which does not depend on names and places.
 
     keep: says by its name whether a photo is used, and all copies of it. `refused` counts the others.
     """
@@ -68,6 +70,7 @@ class Photos(Sequence[np.ndarray]):
                 found.setdefault(digest, (source, row))
                 if not keep(name):
                     refused.add(digest)
+        self.side = sources[0].side
         self.refused = len(refused)
         self.digests = sorted(found.keys() - refused)
         self._places = [found[digest] for digest in self.digests]
@@ -96,7 +99,7 @@ def stored(source: PhotoSource, side: int) -> Stored:
     folder = paths.DATA_DIR / 'photos' / f'{source.signature}-{side}'
     if not (folder / TABLE).exists():
         _store(source, side, folder)
-    return _opened(source, folder)
+    return _opened(source, folder, side)
 
 
 def _store(source: PhotoSource, side: int, folder: Path) -> None:
@@ -140,7 +143,7 @@ def _shrunk(data: bytes, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
-def _opened(source: PhotoSource, folder: Path) -> Stored:
+def _opened(source: PhotoSource, folder: Path, side: int) -> Stored:
     rows = _rows(folder)
     photos = [row for row in rows if not row['skipped']]
     skipped = {row['name']: row['skipped'] for row in rows if row['skipped']}
@@ -156,7 +159,7 @@ def _opened(source: PhotoSource, folder: Path) -> Stored:
         raise _damaged(folder)
     pixels = np.memmap(folder / PIXELS, np.uint8, 'r')
     names, digests = ([row[column] for row in photos] for column in ('name', 'sha256'))
-    return Stored(names, digests, sizes, ends - CHANNELS * sizes.prod(1), skipped, pixels)
+    return Stored(side, names, digests, sizes, ends - CHANNELS * sizes.prod(1), skipped, pixels)
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
