@@ -67,7 +67,8 @@ ENCODED_BYTES = 128_000_000
 RECEIVED_BYTES = 500_000_000
 
 # Bytes of a text file that is read, such as labels.csv, a submission or a list of some million photos; and of
-# an annotation in XML, of which Stanford's have 1,000.
+# an annotation in XML or a list in MATLAB's format, which is compressed. Stanford's annotations have 1,000,
+# its lists less than 500,000.
 TEXT_BYTES = 500_000_000
 ANNOTATION_BYTES = 1_000_000
 

@@ -11,6 +11,7 @@ time: the same command goes on where it was.
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -81,14 +82,7 @@ def parse_annotation(path: Path) -> tuple[str, Box]:
     Raises FileNotFoundError, ElementTree.ParseError for invalid XML, ValueError for missing or invalid
     values, a file that is too large and a DOCTYPE, BadImage for a pipe or a device.
     """
-    with open_regular(path) as stream:
-        text = stream.read(consts.ANNOTATION_BYTES + 1)
-        if len(text) > consts.ANNOTATION_BYTES:
-            raise ValueError(
-                f'it has {os.fstat(stream.fileno()).st_size:,} bytes, above the limit of '
-                f'{consts.ANNOTATION_BYTES:,} (ANNOTATION_BYTES in src/common/consts.py)'
-            )
-    dog = ElementTree.XML(text, ElementTree.XMLParser(target=_NoEntities())).find('object')
+    dog = ElementTree.XML(_read(path), ElementTree.XMLParser(target=_NoEntities())).find('object')
     name = dog.findtext('name') if dog is not None else None
     if not name:
         raise ValueError('it names no object')
@@ -104,6 +98,19 @@ def parse_annotation(path: Path) -> tuple[str, Box]:
     return name.strip().lower(), (xmin, ymin, xmax, ymax)
 
 
+def _read(path: Path) -> bytes:
+    """The bytes of a file. Raises FileNotFoundError, ValueError for a file that is too large, BadImage for a
+    pipe or a device."""
+    with open_regular(path) as stream:
+        data = stream.read(consts.ANNOTATION_BYTES + 1)
+        if len(data) > consts.ANNOTATION_BYTES:
+            raise ValueError(
+                f'it has {os.fstat(stream.fileno()).st_size:,} bytes, above the limit of '
+                f'{consts.ANNOTATION_BYTES:,} (ANNOTATION_BYTES in src/common/consts.py)'
+            )
+    return data
+
+
 def _official_split(samples: list[Sample], path: Path) -> list[Sample]:
     """The photos in the list become the test split; a hash splits the others into training and validation."""
     test = _mat_list(path)
@@ -117,7 +124,7 @@ def _mat_list(path: Path) -> set[str]:
     from scipy.io import loadmat  # takes a second to import, and only this needs it
 
     try:
-        cells = loadmat(str(path))['file_list'].ravel()
+        cells = loadmat(io.BytesIO(_read(path)))['file_list'].ravel()
         return {str(cell.item()) for cell in cells}
     except FileNotFoundError as error:
         raise UserError(

@@ -192,6 +192,9 @@ def test_a_missing_damaged_or_unrelated_list_is_refused(small):
         (small / TEST_LIST).write_bytes(damaged)
         with pytest.raises(UserError, match=r'test_list.mat is no list of Stanford Dogs'):
             convert(small, 'nolist')
+    (small / TEST_LIST).write_bytes(whole + bytes(1_000_000))
+    with pytest.raises(UserError, match=r'bytes, above the limit of 1,000,000 \(ANNOTATION_BYTES'):
+        convert(small, 'nolist')
     savemat(small / TEST_LIST, {'something': np.ones(3)})
     with pytest.raises(UserError, match=r'test_list.mat is no list of Stanford Dogs'):
         convert(small, 'nolist')
