@@ -23,8 +23,7 @@ from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import human_size, remove_leftovers
 from src.common.locks import at_work
-from src.common.progress import next_step, say, wrote
-from src.engine.distilling.head import StudentHead
+from src.common.progress import next_step, wrote
 from src.graph.backbone_flags import Asked, add_teacher_and_backbone, asked
 from src.recipes.distill_recipe import DistilledHeadRecipe
 from src.training.distill import add_photos
@@ -51,8 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     with at_work(paths.checkpoints(model)):
         remove_leftovers(paths.frozen(model))
         inputs = Inputs(args.photos, teacher, backbone, args.leave_out)
-        path, head = distill_head(inputs, model, recipe, args.fresh)
-    _report(head)
+        path = distill_head(inputs, model, recipe, args.fresh)
     size = human_size(path.stat().st_size)
     wrote(path, f'{size}: decoding, backbone, head and labels in one file')
     next_step(f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(model)}')
@@ -64,15 +62,6 @@ def _only(args: argparse.Namespace, flag: str) -> Asked:
     if len(found) > 1:
         raise UserError(f'a head has one {flag}: give a single --{flag}')
     return found[0]
-
-
-def _report(head: StudentHead) -> None:
-    say(f'L2 {head.l2:g}')
-    if head.held:
-        say(
-            f'same most probable class as the teacher for {head.agreement:.1%} of {head.held:,} held-out '
-            f'photos (cross-entropy {head.cross_entropy:.3f})'
-        )
 
 
 if __name__ == '__main__':
