@@ -6,11 +6,12 @@
 The teacher is a frozen classifier with its labels inside it, or beside it (NAME.txt beside NAME.pb). The
 photos should show its classes, and need no labels: folders (with all that is below them), tar and zip
 archives, and names of converted data sets may be given together. Teacher and backbone see the same --views
-views of each photo; their answers are computed first and stored in data/answers/, decoded photos in
-data/photos/. Both folders may be deleted afterwards.
+views of each photo. Their answers are stored in data/answers/, the decoded photos in data/photos/. Both
+folders may be deleted afterwards.
 
 Writes checkpoints/<model>/ and frozen/<model>.pb: decoding, backbone, head and labels in one file. It may be
-stopped at any time: the same command goes on from there.
+stopped at any time: the same command goes on from there. To score the head on photos with labels, convert
+them with the same --backbone, and run training_perf_analysis with their --name and this --model.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from src.training.distilled_head import Inputs, distill_head
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     made = cli.parser('src.training.distill_head', __doc__, loads_graphs=True)
     add_photos(made)
-    cli.add_model(made, default='the name of the teacher with _small behind it')
+    cli.add_model(made, default='the name of the teacher, followed by _small')
     cli.add_fresh(made)
     add_teacher_and_backbone(made, paths.POCKET_GRAPH_DEF)
     cli.add_fields(made.add_argument_group('settings'), DistilledHeadRecipe())

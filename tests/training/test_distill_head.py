@@ -250,6 +250,15 @@ def test_analysis_of_a_data_set_of_the_same_classes(folder, given):
     assert doubts(predictor, records).startswith(words)
 
 
+def test_records_of_another_backbone_are_to_get_that_of_the_head(folder, given, tmp_path):
+    teacher = trained_teacher(folder, 'linear', '--solver', 'lbfgs')
+    other = with_residual_block(tmp_path / 'other.pb', between=lambda x: x * 2)
+    words = [given[0], '--teacher', str(teacher), *changed(given, '--backbone', other)[5:]]
+    distill_head.main([*words, *QUICK, '--views', '1', '--model', 'elsewhere'])
+    with pytest.raises(UserError, match=r'no bottlenecks of other\.pb: to add them run .*--add-backbone'):
+        training_perf_analysis.main(['--name', 'taught', '--model', 'elsewhere'])
+
+
 def test_photos_that_cannot_be_read_are_skipped_and_listed(folder, given, tmp_path, capsys):
     photos = shutil.copytree(folder / 'photos' / 'red', tmp_path / 'red')
     (photos / '00.jpg').write_bytes(b'\xff\xd8\xff\xe0 no picture')
