@@ -264,6 +264,7 @@ def test_photos_that_cannot_be_read_are_skipped_and_listed(folder, given, tmp_pa
     (photos / '00.jpg').write_bytes(b'\xff\xd8\xff\xe0 no picture')
     distill_head.main([str(photos), *given[1:], *QUICK, '--views', '1', '--model', 'skipping'])
     out = capsys.readouterr().out
+    assert 'teacher.pb: teacher loaded (float32)' in out and 'backbone.pb: backbone loaded (float32)' in out
     assert 'skipped 1 file: 00.jpg' in out and f'{PHOTOS} photos to learn 3 classes from' in out
 
 
