@@ -6,7 +6,7 @@
 The next command is that of the first step after the last one that is done. A step marked [~] is out of date,
 as its source has changed, and comes next. The commands depend on the manifest of the records and on what was
 trained on them: a head on bottlenecks, or a network from pixels. The data set is one that is
-converted, or one that Rootstock knows.
+converted, or one that Rootstock knows. A distilled model has none: --model shows its steps.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from src.common.progress import say
 from src.graph.precision import INT8
 from src.records import next_commands
 from src.records.manifest import Manifest, manifest_of, source_of
+from src.records.run_notes import STUDENT
 
 
 class Step(NamedTuple):
@@ -64,8 +65,11 @@ _PICTURES = {
 
 
 def steps(args: argparse.Namespace) -> Iterator[Step]:
-    """The steps for the data set `args.name` and the model `args.model`."""
+    """The steps for the data set `args.name` (None of a distilled model) and the model `args.model`."""
     name, model = args.name, args.model
+    if next_commands.distilled_by(model):
+        yield from _after_distillation(name, model)
+        return
     flags, pb = next_commands.flags(name, model), paths.frozen(model)
     yield from _to_records(name)
     train = next_commands.to_train(name, model)
@@ -73,9 +77,7 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield Step(f'train the {"network" if network else "head"}', train, (paths.scores(model),))
     what = 'freeze it' if network else 'freeze backbone and head'
     yield Step(what, next_commands.to_freeze(name, model), (pb,), paths.trained(model))
-    yield Step(
-        'classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(model)}'
-    )
+    yield _classifying(model)
     yield Step(
         'look at the mistakes',
         f'python -m src.analysis.training_perf_analysis{flags}',
@@ -83,19 +85,50 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         pb,
     )
     if (manifest_of(name) or {}).get('precision') != INT8:  # else `freeze` has written it
-        yield Step(
-            'export for LiteRT, phones',
-            f'python -m src.freezing.export --precision int8{flags}',
-            (pb.with_suffix('.tflite'),),
-            pb,
-        )
-    yield Step(
+        yield _exporting(model, flags)
+    yield _saved_model(model, flags)
+    yield _serving(model)
+
+
+def _serving(model: str) -> Step:
+    return Step('serve it: a page and an API', f'python -m src.inference.serve --model {shlex.quote(model)}')
+
+
+def _classifying(model: str) -> Step:
+    return Step(
+        'classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(model)}'
+    )
+
+
+def _exporting(model: str, flags: str) -> Step:
+    pb = paths.frozen(model)
+    command = f'python -m src.freezing.export --precision int8{flags}'
+    return Step('export for LiteRT, phones', command, (pb.with_suffix('.tflite'),), pb)
+
+
+def _saved_model(model: str, flags: str) -> Step:
+    return Step(
         'export for TensorFlow Serving',
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),
-        pb,
+        paths.frozen(model),
     )
-    yield Step('serve it: a page and an API', f'python -m src.inference.serve --model {shlex.quote(model)}')
+
+
+def _after_distillation(name: str | None, model: str) -> Iterator[Step]:
+    """The steps for a distilled model. `name`: the data set to use it on."""
+    pb, flag = paths.frozen(model), f' --model {shlex.quote(model)}'
+    named = f' --name {shlex.quote(name or "NAME")}'
+    yield Step('distill it', f'{next_commands.distilled_by(model)} PHOTOS --teacher PB{flag}', (pb,))
+    if next_commands.model_notes(model)['learner'] == STUDENT:
+        convert = 'python -m src.data_preparation.image_folder_to_tfrecords DIR'
+        yield Step('pictures to records', f'{convert}{named} --backbone {_typed(pb)}')
+        return
+    yield _classifying(model)
+    yield Step('look at the mistakes', f'python -m src.analysis.training_perf_analysis{named}{flag}')
+    yield _exporting(model, f'{flag} --calibration PHOTOS')
+    yield _saved_model(model, flag)
+    yield _serving(model)
 
 
 def _to_records(name: str) -> Iterator[Step]:
@@ -138,10 +171,13 @@ def main(argv: list[str] | None = None) -> None:
     made.set_defaults(name=None)  # the default depends on the model, as the help says
     args = made.parse_args(argv)
     model = args.model and args.model.name
-    args.name = next_commands.data_set_of(model, args.name)
-    next_commands.require_known(args.name)
+    if not (model and next_commands.distilled_by(model)):  # else the name has no default
+        args.name = next_commands.data_set_of(model, args.name)
+    if args.name:
+        next_commands.require_known(args.name)
     args.model = model or next_commands.usual_model(args.name)
-    say(f'data set {args.name}, model {args.model}    [x] is done, [ ] is not, [~] is out of date')
+    subject = f'data set {args.name}, model {args.model}' if args.name else f'model {args.model}'
+    say(f'{subject}    [x] is done, [ ] is not, [~] is out of date')
     following, outdated = None, []
     for number, step in enumerate(steps(args), 1):
         state = state_of(step, outdated)

@@ -378,3 +378,11 @@ def test_a_model_that_is_named_after_a_recipe_is_trained_by_it():
     for recipe in ('mlp', 'cnn_deep'):
         wanted = f'python -m src.training.train_images --recipe cifar10/{recipe} --name cifar10'
         assert next_commands.to_train('cifar10', f'cifar10_{recipe}') == wanted
+
+
+def test_a_distilled_backbone_is_for_records_of_any_data_set(shown):
+    files.write_json(paths.checkpoints('student') / 'model.json', {'learner': 'student'})
+    steps, commands, following = shown('--model', 'student', '--name', 'sample')
+    assert steps == [('[ ]', 'distill it'), ('   ', 'pictures to records')]
+    assert following == commands[0] == 'python -m src.training.distill PHOTOS --teacher PB --model student'
+    assert commands[1].endswith(f'DIR --name sample --backbone {paths.shown(paths.frozen("student"))}')

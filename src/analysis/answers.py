@@ -86,8 +86,8 @@ def doubts(predictor: Predictor, records: Records) -> str:
     info = predictor.info
     if teacher := info.get('teacher'):
         return (
-            f'the model learned from {teacher.get("file", "a teacher")} and from photos without labels: some '
-            'of these may be among the photos of either'
+            f'the model learned from {teacher.get("file", "a teacher")}, on photos without labels: some of '
+            'these photos may be among those that one of the two learned from'
         )
     if info.get('records') is None or belongs(records.manifest, info['records']):
         return ''
@@ -108,7 +108,10 @@ def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
         )
     if not same_backbone(predictor, records):
         backbone, held = predictor.info['backbone'], records.manifest['backbone'] or {}
-        if held and len(missing(records, backbone)) < len(members(backbone)):
+        some_held = held and len(missing(records, backbone)) < len(members(backbone))
+        if some_held or (
+            held and predictor.info.get('teacher')
+        ):  # a distilled head has no records of its own
             of_model(records, backbone)  # raises, with the command that adds the others
         raise UserError(
             f'{paths.shown(model)} has another backbone ({backbone.get("file", "unknown")}) than '

@@ -13,7 +13,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.board import CURVES
 from src.recipes.changes import changes_of, in_words, used
-from src.records.next_commands import how_to_train, similar_to
+from src.records.next_commands import distilled_by, how_to_train, similar_to
 from src.records.run_notes import FinishedRun
 from src.scoring.kinds import learned_from
 
@@ -77,6 +77,8 @@ def read_run(model: str, name: str | None = None) -> Run:
     """
     path = paths.scores(model)
     if not path.exists():
+        if command := distilled_by(model):
+            raise UserError(f'there is no {paths.shown(path)}: {command}, which trained {model}, writes none')
         todo = how_to_train(name or model, model)
         raise UserError(f'there is no {paths.shown(path)}: {todo}{similar_to(model, name or model)}')
     return Run(

@@ -42,7 +42,7 @@ from src.graph.lite.package import SUFFIX
 from src.inference.predictor import load_model
 from src.records import dataset
 from src.records.age import remark_on_age
-from src.records.next_commands import data_set_of, frozen_model
+from src.records.next_commands import data_set_to_score_on, frozen_model
 from src.scoring.kinds import with_kind
 from src.scoring.scores import score
 
@@ -69,7 +69,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    args.name = data_set_of(args.model and args.model.name, args.name)
+    args.name = data_set_to_score_on(args.model and args.model.name, args.name)
     model = cli.model_of(args)
     frozen = frozen_model(model, args.name)
     name = f'{model.name}_tflite' if frozen.suffix == SUFFIX else model.name

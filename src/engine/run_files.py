@@ -20,8 +20,8 @@ from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
-from src.records.next_commands import MODEL_FILE, how_to_train, similar_to
-from src.records.run_notes import Metrics, ModelNotes, learner_in, trained
+from src.records.next_commands import MODEL_FILE, how_to_finish, how_to_train, similar_to
+from src.records.run_notes import STUDENT, STUDENT_HEAD, Metrics, ModelNotes, learner_in, trained
 from src.scoring.calibrated import Calibration, calibration_lines
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table
@@ -29,7 +29,6 @@ from src.scoring.scores import table
 # Fields of a recipe that are stored elsewhere, or may change when a run is resumed.
 NO_SETTINGS = ('data_set', 'patience')
 FLAGS = {'start': '--from'}  # of settings whose flags have other names
-STUDENT, STUDENT_HEAD = 'student', 'student_head'  # the learners of distillations
 # By learner.
 COMMANDS = {
     'head': 'train',
@@ -164,18 +163,22 @@ def read_model(model: str, name: str | None = None) -> dict[str, Any]:
         )
     remedy = 'train it anew with --fresh'
     facts = files.read_json(path, ModelNotes, remedy)
-    if facts.get('learner') == STUDENT:
-        raise UserError(
-            f'{model} is a distilled backbone, not a classifier: convert photos with --backbone '
-            f'{shlex.quote(paths.shown(paths.frozen(model)))}, then train a head'
-        )
-    if facts.get('learner') == STUDENT_HEAD:
-        raise UserError(
-            f'{model} learned from a teacher, not from a data set: python -m src.training.distill_head has '
-            f'written {paths.shown(paths.frozen(model))}, which is complete'
-        )
+    if facts.get('learner') in (STUDENT, STUDENT_HEAD):
+        raise UserError(_no_data_set(model, facts['learner']))
     files.require_kind(facts, trained(facts), path, remedy)
     return facts
+
+
+def _no_data_set(model: str, learner: str) -> str:
+    """The error for a distilled model where one that was trained on a data set is needed."""
+    frozen = paths.frozen(model)
+    convert = f'convert photos with --backbone {shlex.quote(paths.shown(frozen))}, then train a head'
+    if learner == STUDENT:
+        what, remedy = 'is a distilled backbone, not a classifier', convert
+    else:
+        what = 'learned from a teacher, not from a data set'
+        remedy = f'{paths.shown(frozen)} is complete; for a head that learns from labels {convert}'
+    return f'{model} {what}: {remedy if frozen.exists() else how_to_finish(model)}'
 
 
 def scores_of(model: str, checkpoint: str) -> dict[str, Any]:

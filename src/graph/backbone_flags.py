@@ -177,7 +177,7 @@ def add_backbone(made: argparse.ArgumentParser, default: Path | None = paths.IMA
     )
     graphs = made.add_argument_group(
         'how graphs are loaded',
-        'for the graphs of the --backbone before the flag; before the first one, for all',
+        'a flag is for the graphs of the --backbone before it; a flag before the first one is for all',
     )
     add_graph_flags(graphs)
 
@@ -198,7 +198,7 @@ def add_teacher_and_backbone(made: argparse.ArgumentParser, default: Path) -> No
     _add_graphs(made, 'backbone', usual)
     graphs = made.add_argument_group(
         'how graphs are loaded',
-        'for the --teacher or --backbone before the flag; before the first one, for all',
+        'a flag is for the --teacher or --backbone before it; a flag before the first one is for both',
     )
     add_graph_flags(graphs)
 

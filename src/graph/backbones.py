@@ -14,6 +14,7 @@ from pathlib import Path
 
 from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
+from src.common.names import frozen_of
 from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.backbone_flags import NO_CHANGES, Asked, Changes, add_graph_flags
@@ -124,7 +125,7 @@ def load_backbone(
     """
     path = paths.located(path)
     if not path.exists():
-        raise UserError(f'there is no backbone {paths.shown(path)}: {_how_to_get(path)}')
+        raise UserError(f'there is no backbone {paths.shown(path)}: {how_to_get(path)}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
     whole = read_graph(path, trusted)
     require_tensor(whole, bottleneck, path)
@@ -226,11 +227,14 @@ def _width(
     return shape[axis], axis
 
 
-def _how_to_get(path: Path) -> str:
+def how_to_get(path: Path) -> str:
+    """What to do about a frozen graph that is missing, at the end of a message."""
     pocket = shlex.quote(paths.shown(paths.POCKET_GRAPH_DEF))
     if path.resolve() == paths.IMAGENET_GRAPH_DEF:
         return f'run sh setup/inception_download.sh, or use the small one with --backbone {pocket}'
-    return f'--backbone takes the path of a frozen graph, such as {pocket}'
+    namesake = frozen_of(path.name)
+    known = shlex.quote(paths.shown(namesake)) if namesake.is_file() else pocket
+    return f'give the path of a frozen graph, such as {known}'
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -36,10 +36,10 @@ def remark_on_age(frozen: Path) -> None:
     """Print a line if a frozen file is older than the weights of its model, with the command that freezes
     them."""
     if is_older(frozen):
-        from src.records.next_commands import data_set_of, to_freeze  # imports the recipes
+        from src.records.next_commands import how_to_finish  # imports the recipes
 
         model = frozen.stem
-        freeze = to_freeze(data_set_of(model), model)
         remark(
-            f'{paths.shown(frozen)} is older than the last training of {model}: to use that one run {freeze}'
+            f'{paths.shown(frozen)} is older than the last training of {model}: to use that one '
+            f'{how_to_finish(model)}'
         )

@@ -20,10 +20,14 @@ from src.recipes.recipe import PixelRecipe
 from src.records.backbone_words import backbone_words, graph_words, typed
 from src.records.manifest import belongs, manifest_of, source_of
 from src.records.repeated import changed_by, tuned_by
-from src.records.run_notes import CrossValidated, ModelNotes
+from src.records.run_notes import STUDENT, STUDENT_HEAD, CrossValidated, ModelNotes
 
 MODEL_FILE = 'model.json'
 CROSS_VALIDATED = 'cross_validation.json'  # the scores of `train --folds`, beside MODEL_FILE
+DISTILLATIONS = {
+    STUDENT: 'python -m src.training.distill',
+    STUDENT_HEAD: 'python -m src.training.distill_head',
+}
 PHOTO_SIDE = 64  # suggested --side for photos; the recipes are for the 32 pixels of CIFAR-10
 SAMPLE = 'sample'  # the data set of drawn dogs
 # The default folder of each converter, and the default name of its data set.
@@ -39,6 +43,11 @@ def model_notes(model: str) -> dict:
     """The content of checkpoints/<model>/model.json: data and settings of a training; {} when missing
     or damaged."""
     return files.read_notes(paths.checkpoints(model) / MODEL_FILE, ModelNotes)
+
+
+def distilled_by(model: str) -> str | None:
+    """The command that distilled a model, without its arguments, which are not stored; None of others."""
+    return DISTILLATIONS.get(model_notes(model).get('learner'))
 
 
 def trained_on(name: str | None = None) -> list[str]:
@@ -85,6 +94,19 @@ def data_set_of(model: str | None, name: str | None = None) -> str:
         raise UserError(f'model {model} was trained on {trained}, not on {name}: use --name {trained}')
     namesake = model if model and manifest_of(model) else None
     return name or trained or namesake or consts.CURRENT_DATASET_NAME
+
+
+def data_set_to_score_on(model: str | None, name: str | None = None) -> str:
+    """`data_set_of`, except for a distilled classifier without `name`. Raises UserError for that one, unless
+    a data set has its name."""
+    notes = model_notes(model) if model else {}
+    if name or notes.get('learner') != STUDENT_HEAD or manifest_of(model):
+        return data_set_of(model, name)
+    backbone = (notes.get('backbone') or {}).get('file', 'the same backbone')
+    raise UserError(
+        f'{model} learned without labels: --name NAME says which data set it is scored on, one of the same '
+        f'classes that was converted with --backbone {backbone}'
+    )
 
 
 def usual_model(name: str) -> str:
@@ -159,6 +181,13 @@ def to_freeze(name: str, model: str) -> str:
     return 'python -m src.freezing.freeze' + flags(name, model)
 
 
+def how_to_finish(model: str) -> str:
+    """The end of a message: what to do about a trained model without a frozen file, or with an older one."""
+    if command := distilled_by(model):
+        return f'repeat the {command} command that began it'
+    return f'run {to_freeze(data_set_of(model), model)}'
+
+
 def how_to_train(name: str, model: str) -> str:
     """The end of an error message: what to do about a model that was not trained."""
     others = trained_on(name)
@@ -177,6 +206,8 @@ def frozen_model(model: Model, name: str | None = None) -> Path:
         namesake = f'; --model {model.name} is {paths.shown(frozen_of(model.name))}'
         raise UserError(missing + (namesake if model.name in known_models() else similar(model.name)))
     name = name or data_set_of(model.name)
+    if distilled_by(model.name):
+        raise UserError(f'{missing}: {how_to_finish(model.name)}')
     todo = f'run {to_freeze(name, model.name)}' if model_notes(model.name) else how_to_train(name, model.name)
     raise UserError(f'{missing}: {todo}{similar_to(model.name, name)}')
 

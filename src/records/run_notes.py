@@ -14,6 +14,7 @@ from src.models.test_time_augmentation import VIEWS
 from src.recipes.distill_recipe import DistilledHeadRecipe, DistillRecipe
 from src.recipes.recipe import FineTuneRecipe, HeadRecipe, PixelRecipe
 
+STUDENT, STUDENT_HEAD = 'student', 'student_head'  # the learners of distillations
 RECIPES = (HeadRecipe, PixelRecipe, FineTuneRecipe, DistillRecipe, DistilledHeadRecipe)
 _HINTS = {name: hint for one in RECIPES for name, hint in get_type_hints(one).items()}
 Settings = TypedDict('Settings', _HINTS | {'batch_size': Annotated[int, 1]}, total=False)

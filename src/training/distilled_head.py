@@ -18,7 +18,7 @@ from src.engine.distilling.gathering import encoded, gather
 from src.engine.distilling.head import StudentHead, learn_head, write_checkpoint
 from src.engine.distilling.teacher import Teacher
 from src.engine.learners.head import HeadGraph
-from src.engine.run_files import STUDENT_HEAD, claim
+from src.engine.run_files import claim
 from src.freezing.join import join
 from src.freezing.proof import prove
 from src.graph import precision
@@ -29,6 +29,7 @@ from src.graph.joined.facts import without_path
 from src.graph.model_info import origin
 from src.recipes.distill_recipe import DistilledHeadRecipe
 from src.records.next_commands import MODEL_FILE
+from src.records.run_notes import STUDENT_HEAD
 from src.scoring.calibrated import UNCALIBRATED
 
 
@@ -64,10 +65,8 @@ class Run:
         return without_path(self.teacher.teacher.backbones[0].facts())
 
 
-def distill_head(
-    inputs: Inputs, model: str, recipe: DistilledHeadRecipe, fresh: bool = False
-) -> tuple[Path, StudentHead]:
-    """Train the head, write checkpoints/<model> and frozen/<model>.pb, and return that path and the head.
+def distill_head(inputs: Inputs, model: str, recipe: DistilledHeadRecipe, fresh: bool = False) -> Path:
+    """Train the head, write checkpoints/<model> and frozen/<model>.pb, and return that path.
 
     Raises UserError for a teacher that is no classifier or has no labels, for a backbone that is none,
     without photos, when the file would replace one of both, and when the model was begun with other photos,
@@ -76,7 +75,9 @@ def distill_head(
     _require_free(inputs, model, fresh)
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     teacher = load_class_teacher(inputs.teacher, settled.precision)
+    say(f'{_path(teacher.teacher)}: teacher loaded ({settled.precision})')
     backbone = Teacher([tried(inputs.backbone)], settled.precision, 'backbone')
+    say(f'{_path(backbone)}: backbone loaded ({settled.precision})')
     photos = gather(inputs.photos, inputs.left_out, settled.stored_side)
     say(f'{count(len(photos), "photo")} to learn {count(len(teacher.labels), "class", "classes")} from')
     wanted, given = (
@@ -90,7 +91,12 @@ def distill_head(
         answers.teacher.close()
     head = learn_head(teacher, wanted, given, settled.l2)
     write_checkpoint(head, paths.checkpoints(model))
-    return _freeze(run, head, inputs.photos), head
+    _report(head, settled.l2)
+    return _freeze(run, head, inputs.photos)
+
+
+def _path(teacher: Teacher) -> str:
+    return paths.shown(teacher.backbones[0].path)
 
 
 def _require_free(inputs: Inputs, model: str, fresh: bool) -> None:
@@ -122,6 +128,15 @@ def _description(run: Run) -> dict[str, Any]:
         'settings': asdict(run.recipe) | {'teacher': taught_by['file']},
         'teacher_sha256': taught_by['sha256'],
     }
+
+
+def _report(head: StudentHead, asked: float | None) -> None:
+    say(f'L2 {head.l2:g}, {"chosen" if asked is None else "as given"}')
+    if head.held:
+        say(
+            f'same most probable class as the teacher for {head.agreement:.1%} of {head.held:,} held-out '
+            f'photos (cross-entropy {head.cross_entropy:.3f})'
+        )
 
 
 def _freeze(run: Run, head: StudentHead, photos: Sequence[str]) -> Path:

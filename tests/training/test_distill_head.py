@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from src import __main__ as the_map
+from src.analysis import training_curves, training_perf_analysis
 from src.analysis.answers import analyze, check_belongs, doubts
 from src.common import consts, files, paths
 from src.common.errors import UserError
@@ -24,8 +27,9 @@ from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_info
 from src.inference import classify
 from src.inference.predictor import load_model
+from src.records.age import remark_on_age
 from src.records.dataset import open_records
-from src.training import distill, distill_head, train
+from src.training import distill, distill_head, distilled_head, train
 from tests.graph.residual import RANGE, SIDE, WIDTH, with_residual_block
 from tests.pictures import encoded
 
@@ -121,7 +125,7 @@ def test_the_penalty_is_chosen_or_given(head, given, capsys):
     distill_head.main([*given, '--l2', '30', '--model', 'strong'])
     out = capsys.readouterr().out
     strong = read_info(read_graph(paths.frozen('strong')))
-    assert strong['l2'] == 30 and 'L2 30\n' in out
+    assert strong['l2'] == 30 and 'L2 30, as given\n' in out
     assert f'for {strong["held_out"]["agreement"]:.1%} of 12 held-out photos' in out
     assert strong['held_out']['cross_entropy'] > chosen['held_out']['cross_entropy']
     assert np.abs(variables('strong')['head/W1']).max() < np.abs(variables('colors')['head/W1']).max()
@@ -242,8 +246,17 @@ def test_analysis_of_a_data_set_of_the_same_classes(folder, given):
     found = analyze(predictor, records, consts.SPLITS)
     assert len(found.labels) == 3 * PHOTOS and found.learned == []
     assert (found.probabilities.argmax(1) == found.labels).mean() > 0.7
-    words = 'the model learned from linear.pb and from photos without labels: some of these'
+    words = 'the model learned from linear.pb, on photos without labels: some of these photos'
     assert doubts(predictor, records).startswith(words)
+
+
+def test_records_of_another_backbone_are_to_get_that_of_the_head(folder, given, tmp_path):
+    teacher = trained_teacher(folder, 'linear', '--solver', 'lbfgs')
+    other = with_residual_block(tmp_path / 'other.pb', between=lambda x: x * 2)
+    words = [given[0], '--teacher', str(teacher), *changed(given, '--backbone', other)[5:]]
+    distill_head.main([*words, *QUICK, '--views', '1', '--model', 'elsewhere'])
+    with pytest.raises(UserError, match=r'no bottlenecks of other\.pb: to add them run .*--add-backbone'):
+        training_perf_analysis.main(['--name', 'taught', '--model', 'elsewhere'])
 
 
 def test_photos_that_cannot_be_read_are_skipped_and_listed(folder, given, tmp_path, capsys):
@@ -251,6 +264,7 @@ def test_photos_that_cannot_be_read_are_skipped_and_listed(folder, given, tmp_pa
     (photos / '00.jpg').write_bytes(b'\xff\xd8\xff\xe0 no picture')
     distill_head.main([str(photos), *given[1:], *QUICK, '--views', '1', '--model', 'skipping'])
     out = capsys.readouterr().out
+    assert 'teacher.pb: teacher loaded (float32)' in out and 'backbone.pb: backbone loaded (float32)' in out
     assert 'skipped 1 file: 00.jpg' in out and f'{PHOTOS} photos to learn 3 classes from' in out
 
 
@@ -298,7 +312,7 @@ def test_models_of_other_commands_are_kept(head, folder, given):
         ('--teacher', 'classless.pb', 'classless.pb gives no probabilities'),
         ('--teacher', 'nameless.pb', r'nameless.pb contains no labels: put .*nameless.txt beside it'),
         ('--teacher', 'miscounted.pb', 'miscounted.pb has 3 classes but 2 labels'),
-        ('--teacher', 'absent.pb', 'cannot read .*absent.pb: No such file'),
+        ('--teacher', 'absent.pb', 'there is no teacher .*absent.pb: give the path of a frozen graph'),
         ('--backbone', 'absent.pb', 'there is no backbone .*absent.pb'),
         ('--backbone', 'empty.pb', 'empty.pb is '),
     ],
@@ -324,3 +338,48 @@ def test_several_teachers_no_photos_and_too_many_views_are_refused(folder, given
     monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 1000)
     with pytest.raises(UserError, match='raise it, or give fewer photos or --views'):
         distill_head.main([*given, '--model', 'large'])
+
+
+def test_the_map_of_a_distilled_head_has_no_data_set(head, capsys):
+    capsys.readouterr()
+    the_map.main(['--model', 'colors'])
+    out = capsys.readouterr().out
+    assert out.startswith('model colors ') and 'stanford' not in out
+    assert '[x] distill it' in out and 'src.training.train' not in out and 'src.freezing.freeze ' not in out
+    assert 'training_perf_analysis --name NAME --model colors' in out
+
+
+def test_analysis_asks_for_a_data_set(head):
+    words = r'colors learned without labels: --name NAME .* converted with --backbone backbone\.pb'
+    with pytest.raises(UserError, match=words):
+        training_perf_analysis.main(['--model', 'colors'])
+    with pytest.raises(UserError, match='distill_head, which trained colors, writes none'):
+        training_curves.main(['--model', 'colors'])
+
+
+def test_after_an_interrupt_the_hint_is_the_same_command(given, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    words = [*given, *QUICK, '--model', 'unfrozen']
+    again = 'repeat the python -m src.training.distill_head command that began it'
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(distilled_head, '_freeze', interrupted)
+        distill_head.main(words)
+    with pytest.raises(UserError, match=rf'there is no .*unfrozen\.pb: {again}'):
+        classify.main(['x.jpg', '--model', 'unfrozen'])
+    with pytest.raises(UserError, match=f'not from a data set: {again}'):
+        freeze.main(['--name', 'taught', '--model', 'unfrozen'])
+    distill_head.main(words)
+    later = paths.frozen('unfrozen').stat().st_mtime + 9
+    os.utime(paths.trained('unfrozen'), (later, later))
+    capsys.readouterr()
+    remark_on_age(paths.frozen('unfrozen'))
+    assert f'to use that one {again}' in capsys.readouterr().err
+
+
+def test_a_missing_teacher_of_a_known_name_is_named_by_its_path(head, given):
+    with pytest.raises(UserError, match=r'there is no teacher colors: give .*frozen.colors\.pb'):
+        distill_head.main([*changed(given, '--teacher', 'colors'), '--model', 'refused'])
+    with pytest.raises(UserError, match=r'there is no backbone colors: give .*frozen.colors\.pb'):
+        distill_head.main([*changed(given, '--backbone', 'colors'), '--model', 'refused'])

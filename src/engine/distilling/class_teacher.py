@@ -12,7 +12,7 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.distilling.teacher import Teacher
 from src.graph.backbone_flags import Asked
-from src.graph.backbones import tried
+from src.graph.backbones import how_to_get, tried
 from src.graph.class_tail import ClassTail, class_tail
 from src.graph.frozen import fitting, labels_of, output_of
 from src.graph.graph_io import node_of, nodes_by_name, read_graph
@@ -46,10 +46,12 @@ def load_class_teacher(asked: Asked, precision: str) -> ClassTeacher:
     It is cut at the tensor that is asked for. Where that is the default, it is cut at the bottleneck that the
     file names, at the default, or, where no classifier follows these, at its logits.
 
-    Raises UserError for a file that is no classifier or has no labels, and for one that joins several
-    backbones.
+    Raises UserError for a file that is missing, is no classifier or has no labels, and for one that joins
+    several backbones.
     """
     path = paths.located(asked.path)
+    if not path.exists():
+        raise UserError(f'there is no teacher {paths.shown(path)}: {how_to_get(path)}')
     graph_def = read_graph(path)
     output, labels = output_of(graph_def, path), labels_of(graph_def, path)
     for bottleneck in _cuts(asked.bottleneck, graph_def, output):

@@ -23,7 +23,7 @@ from src.engine.distilling.gathering import gather
 from src.engine.distilling.start import Start, read_start
 from src.engine.distilling.student import Distillation
 from src.engine.distilling.teacher import Teacher
-from src.engine.run_files import STUDENT, claim, ended_line
+from src.engine.run_files import claim, ended_line
 from src.graph import precision
 from src.graph.backbone_flags import Asked
 from src.graph.backbones import load_tried, tried
@@ -32,6 +32,7 @@ from src.graph.joined.facts import joined, without_path
 from src.graph.model_info import origin
 from src.recipes.changes import changes
 from src.recipes.distill_recipe import DistillRecipe
+from src.records.run_notes import STUDENT
 
 HELD_SHARE, MOST_HELD = 0.02, 1000  # photos that the student does not learn from
 NO_SETTINGS = ('precision', 'final_side')  # a run may go on with others
