@@ -108,10 +108,8 @@ def check_belongs(predictor: Predictor, records: Records, model: Path) -> None:
         )
     if not same_backbone(predictor, records):
         backbone, held = predictor.info['backbone'], records.manifest['backbone'] or {}
-        some_held = held and len(missing(records, backbone)) < len(members(backbone))
-        if some_held or (
-            held and predictor.info.get('teacher')
-        ):  # a distilled head has no records of its own
+        distilled = predictor.info.get('teacher')  # such a model has no records of its own
+        if held and (distilled or len(missing(records, backbone)) < len(members(backbone))):
             of_model(records, backbone)  # raises, with the command that adds the others
         raise UserError(
             f'{paths.shown(model)} has another backbone ({backbone.get("file", "unknown")}) than '

@@ -75,9 +75,9 @@ def distill_head(inputs: Inputs, model: str, recipe: DistilledHeadRecipe, fresh:
     _require_free(inputs, model, fresh)
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     teacher = load_class_teacher(inputs.teacher, settled.precision)
-    say(f'{_path(teacher.teacher)}: teacher loaded ({settled.precision})')
+    teacher.teacher.say_loaded()
     backbone = Teacher([tried(inputs.backbone)], settled.precision, 'backbone')
-    say(f'{_path(backbone)}: backbone loaded ({settled.precision})')
+    backbone.say_loaded()
     photos = gather(inputs.photos, inputs.left_out, settled.stored_side)
     say(f'{count(len(photos), "photo")} to learn {count(len(teacher.labels), "class", "classes")} from')
     wanted, given = (
@@ -93,10 +93,6 @@ def distill_head(inputs: Inputs, model: str, recipe: DistilledHeadRecipe, fresh:
     write_checkpoint(head, paths.checkpoints(model))
     _report(head, settled.l2)
     return _freeze(run, head, inputs.photos)
-
-
-def _path(teacher: Teacher) -> str:
-    return paths.shown(teacher.backbones[0].path)
 
 
 def _require_free(inputs: Inputs, model: str, fresh: bool) -> None:

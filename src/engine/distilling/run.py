@@ -73,6 +73,7 @@ def distill(inputs: Inputs, model: str, recipe: DistillRecipe, name: str, fresh:
     settled = replace(recipe, precision=precision.resolve(recipe.precision))
     start = read_start(inputs.start, recipe.student) if inputs.start else None
     teacher = Teacher([tried(teacher) for teacher in inputs.teachers], settled.precision)
+    teacher.say_loaded()
     photos = gather(inputs.photos, inputs.left_out, settled.stored_side)
     # The lowest hashes: the same photos in every run.
     held, train = np.split(np.arange(len(photos)), [min(MOST_HELD, int(HELD_SHARE * len(photos)))])

@@ -12,6 +12,7 @@ import numpy as np
 
 from src.common import paths
 from src.common.errors import UserError
+from src.common.progress import say
 from src.common.tf1 import tf
 from src.graph.backbones import Backbone
 from src.graph.bottleneck_session import open_session
@@ -41,6 +42,11 @@ class Teacher:
         self.width = sum(backbone.width for backbone in backbones)
         self._sessions: list[tuple[tf.Session, Any]] = []
         self._opening = threading.Lock()
+
+    def say_loaded(self) -> None:
+        """Print a line for each graph."""
+        for one in self.backbones:
+            say(f'{paths.shown(one.path)}: {self.role} loaded ({self.precision})')
 
     @property
     def facts(self) -> list[dict[str, Any]]:
