@@ -183,9 +183,14 @@ def left_out(listed: Path) -> tuple[Callable[[str], bool], set[str]]:
     name is used, and the set of lines that it has not met yet. Only the last two parts of a name count
     (folder and file), as archives and folders differ in the others. Raises UserError."""
     try:
-        lines = files.utf8_text(listed).splitlines()
+        text = files.utf8_text(listed)
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(listed)}: {error.strerror}') from error
+    if '\0' in text:  # UTF-16, or no text: no line would fit, and all photos would be used
+        raise UserError(
+            f'{paths.shown(listed)} is no UTF-8 text: give one with a name of a photo on each line'
+        )
+    lines = text.splitlines()
     unmet = {_end(line.strip()) for line in lines if line.strip()}
     ends = frozenset(unmet)
 
