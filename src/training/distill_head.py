@@ -21,8 +21,9 @@ from dataclasses import fields
 
 from src.common import cli, errors, paths
 from src.common.errors import UserError
-from src.common.files import human_size, remove_leftovers
+from src.common.files import count, human_size, remove_leftovers
 from src.common.locks import at_work
+from src.common.names import usual_name
 from src.common.progress import next_step, say, wrote
 from src.engine.distilling.head import StudentHead
 from src.graph.backbone_flags import Asked, add_teacher_and_backbone, asked
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         **{field.name: getattr(args, field.name) for field in fields(DistilledHeadRecipe)}
     )
     teacher, backbone = _only(args, 'teacher'), _only(args, 'backbone')
-    model = args.model.name if args.model else f'{teacher.path.stem}_small'
+    model = args.model.name if args.model else usual_name(f'{teacher.path.stem}_small', '--model')
     with at_work(paths.checkpoints(model)):
         remove_leftovers(paths.frozen(model))
         inputs = Inputs(args.photos, teacher, backbone, args.leave_out)
@@ -70,8 +71,8 @@ def _report(head: StudentHead) -> None:
     say(f'L2 {head.l2:g}')
     if head.held:
         say(
-            f'same most probable class as the teacher for {head.agreement:.1%} of {head.held:,} held-out '
-            f'photos (cross-entropy {head.cross_entropy:.3f})'
+            f'same most probable class as the teacher for {head.agreement:.1%} of '
+            f'{count(head.held, "held-out photo")} (cross-entropy {head.cross_entropy:.3f})'
         )
 
 

@@ -15,7 +15,7 @@ from src.engine import checkpoints
 from src.engine.distilling.answers import Answers
 from src.engine.distilling.class_teacher import ClassTeacher, load_class_teacher
 from src.engine.distilling.gathering import encoded, gather
-from src.engine.distilling.head import StudentHead, learn_head, write_checkpoint
+from src.engine.distilling.head import StudentHead, learn_head, require_memory, write_checkpoint
 from src.engine.distilling.teacher import Teacher
 from src.engine.learners.head import HeadGraph
 from src.engine.run_files import STUDENT_HEAD, claim
@@ -84,6 +84,7 @@ def distill_head(
         for one in (teacher.teacher, backbone)
     )
     run = Run(model, settled, teacher, wanted, given)
+    require_memory(given, len(teacher.labels))
     claim(model, _description(run), fresh)
     for answers in (wanted, given):
         answers.compute()
