@@ -152,10 +152,10 @@ def _opened(source: PhotoSource, folder: Path, side: int) -> Stored:
         raise UserError(f'{source.place} holds no photos that can be read{reasons}')
     try:
         sizes = np.array([(row['height'], row['width']) for row in photos]).astype(np.int64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise _damaged(folder) from error
     ends = np.cumsum(CHANNELS * sizes.prod(1))
-    if files.size_of(folder / PIXELS) != ends[-1]:
+    if sizes.min() < 1 or files.size_of(folder / PIXELS) != ends[-1]:
         raise _damaged(folder)
     pixels = np.memmap(folder / PIXELS, np.uint8, 'r')
     names, digests = ([row[column] for row in photos] for column in ('name', 'sha256'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -185,3 +186,14 @@ def test_a_list_of_photos_to_leave_out_has_to_be_text(tmp_path, data):
     (tmp_path / 'list.txt').write_bytes(data)
     with pytest.raises(UserError, match=r'list\.txt is no UTF-8 text'):
         left_out(tmp_path / 'list.txt')
+
+
+@pytest.mark.parametrize('height', ['-20', '0', '9' * 20, 'x'])
+def test_sizes_that_no_photo_has_are_damage(folder, tmp_path, height):
+    shutil.copy(folder / 'a' / '1.jpg', tmp_path)
+    source = source_of(str(tmp_path))
+    stored(source, SIDE)
+    table = paths.DATA_DIR / 'photos' / f'{source.signature}-{SIDE}' / 'photos.csv'
+    table.write_text(table.read_text().replace(',20,30,', f',{height},{height},'))
+    with pytest.raises(UserError, match='is damaged: delete it, then repeat the command'):
+        stored(source, SIDE)
