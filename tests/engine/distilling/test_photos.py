@@ -197,3 +197,11 @@ def test_sizes_that_no_photo_has_are_damage(folder, tmp_path, height):
     table.write_text(table.read_text().replace(',20,30,', f',{height},{height},'))
     with pytest.raises(UserError, match='is damaged: delete it, then repeat the command'):
         stored(source, SIDE)
+
+
+@pytest.mark.parametrize('line', ['a/1.jpg', '1.jpg', '/other/place/a/1.jpg'])
+def test_photos_right_below_a_folder_are_left_out_with_its_name_and_without(folder, tmp_path, line):
+    (tmp_path / 'list.txt').write_text(f'{line}\nb/2.png\n')
+    keep, unmet = left_out(tmp_path / 'list.txt')
+    photos = Photos([stored(source_of(str(folder / 'a')), SIDE)], keep)
+    assert photos.names == ['2.png'] and photos.refused == 1 and unmet == {'b/2.png'}
