@@ -22,6 +22,7 @@ from src.common.names import (
     resolve_model,
     resolve_trained,
     similar,
+    usual_name,
 )
 from src.records.next_commands import frozen_model
 
@@ -213,3 +214,9 @@ def test_a_name_that_cannot_be_a_file_name_is_refused_with_the_reason(name, faul
 )
 def test_other_names_are_accepted(name):
     assert plain_name(name) == name
+
+
+def test_a_name_made_from_that_of_a_file_has_to_be_a_name():
+    assert usual_name('dogs_small', '--model') == 'dogs_small'
+    with pytest.raises(UserError, match=r"the usual name '-x' begins with '-': give another with --out"):
+        usual_name('-x', '--out')
