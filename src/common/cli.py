@@ -15,6 +15,7 @@ from src.common.errors import DEBUG_FLAG, UserError
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 from src.common.process import trust
 
+LARGEST_SEED = 2**32 - 1
 _BETWEEN = '\0'  # between the values of a flag of `add_list`
 
 
@@ -139,6 +140,11 @@ def whole_number(low: int, high: int | None = None):
         return value
 
     return number
+
+
+def seed_number(text: str) -> int:
+    """An argparse type: a random seed. TensorFlow's seeds, which are made from it, have 64 bits."""
+    return whole_number(0, LARGEST_SEED)(text)
 
 
 def without_thousands(text: str) -> str:

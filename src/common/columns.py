@@ -1,8 +1,22 @@
-"""Text in terminal columns: a Chinese character takes two columns, a combining accent none."""
+"""Text in terminal columns: a Chinese character takes two columns, a combining accent none. Control
+characters, which file names may hold, are shown as escapes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+_CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+_UNUSUAL = {code: escape for code, escape in _CONTROL.items() if chr(code) not in '\n\t'}
+
+
+def harmless(text: str) -> str:
+    """`text` without control characters other than line breaks and tabs: a terminal would obey them."""
+    return text.translate(_UNUSUAL)
+
+
+def on_one_line(text: str) -> str:
+    """`text`, such as a file name, without any control characters."""
+    return text.translate(_CONTROL)
 
 
 def width(text: str) -> int:

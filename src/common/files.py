@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from src.common import consts, paths, shapes
+from src.common import columns, consts, paths, shapes
 from src.common.errors import UserError, disk_fault
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ def bytes_within(path: Path, most: int, of: str) -> bytes:
     for a larger file and for a device that does not end."""
     with Path(path).open('rb') as stream:
         size = os.fstat(stream.fileno()).st_size
-        data = b'' if size > most else stream.read(most + 1)
+        data = b'' if size > most else stream.read(size + 1)
+        if len(data) > size:  # a pipe or a device, or a file that grows
+            data += stream.read(most + 1 - len(data))
     if max(size, len(data)) > most:
         has = f'{size:,}' if size > most else f'more than {most:,}'
         raise UserError(f'{paths.shown(path)} has {has} bytes, above the limit of {most:,} {of}')
@@ -185,6 +187,6 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
-    """'bus, car, train and 3 more'."""
+    """'bus, car, train and 3 more', on one line."""
     more = f' and {len(names) - most:,} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
+    return columns.on_one_line(', '.join(names[:most]) + more)

@@ -17,6 +17,7 @@ from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
 from src.common import consts, paths
+from src.common.errors import UserError
 
 SUFFIXES = ('.pb', '.tflite')  # of frozen files: TensorFlow's and LiteRT's
 LONGEST_NAME = 200  # bytes; file names take 255, and names get suffixes
@@ -142,6 +143,14 @@ def plain_name(text: str) -> str:
     """An argparse type: a name that can be part of file names and patterns on every system."""
     if fault := _fault_of_name(text):
         raise argparse.ArgumentTypeError(f'{text!r} {fault}')
+    return text
+
+
+def default_name(text: str, flag: str) -> str:
+    """A name that was made from that of a file. Raises UserError when it cannot be part of file names, with
+    the flag that gives another."""
+    if fault := _fault_of_name(text):
+        raise UserError(f'the default name {text!r} {fault.partition(":")[0]}: give another with {flag}')
     return text
 
 

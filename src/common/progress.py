@@ -57,7 +57,7 @@ def say(line: str = '') -> None:
     try:
         bars = sys.modules.get('tqdm')  # not loaded while there was no bar
         write = bars.tqdm.write if bars else print
-        write(commands.as_typed(line), file=sys.stdout)
+        write(columns.harmless(commands.as_typed(line)), file=sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe: errors.run ends the command
         raise
@@ -67,7 +67,7 @@ def say(line: str = '') -> None:
 
 def remark(line: str) -> None:
     """Print a line on standard error, so that it is not among the results."""
-    print(commands.as_typed(line), file=sys.stderr, flush=True)
+    print(columns.harmless(commands.as_typed(line)), file=sys.stderr, flush=True)
 
 
 def wrote(path: Path, what: str, listed: Iterable[Path] = ()) -> None:

@@ -58,7 +58,7 @@ def add_draw(made: argparse.ArgumentParser) -> None:
         )
     made.add_argument(
         '--seed',
-        type=cli.whole_number(0),
+        type=cli.seed_number,
         help=f'seed of the draw (default: {consts.SEED})',
     )
 

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from src.common import errors, paths
-from src.common.cli import parser, require, whole_number
+from src.common.cli import parser, require, seed_number, whole_number
 from src.common.files import atomic_path, count, write_picture
 from src.common.locks import at_work
 from src.common.progress import next_step, progress, wrote
@@ -175,7 +175,7 @@ def main(argv=None):
     made = parser('src.drawn_dogs.draw', __doc__)
     made.add_argument('--out', type=Path, default=paths.SAMPLE_DS_DIR, help='folder to write to')
     made.add_argument('--per-class', type=whole_number(1), default=PER_CLASS, help='pictures of each breed')
-    made.add_argument('--seed', type=whole_number(0), default=SEED, help='random seed')
+    made.add_argument('--seed', type=seed_number, default=SEED, help='random seed')
     args = made.parse_args(argv)
 
     existing = sum(_complete(picture, args.seed) for picture in _pictures(args.out, args.per_class))

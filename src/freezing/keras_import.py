@@ -32,6 +32,7 @@ from src.common import cli, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.files import count, human_size
 from src.common.locks import at_work
+from src.common.names import default_name
 from src.common.progress import next_step, say, wrote
 from src.freezing.keras.child import BOTTLENECK, CHECK_PICTURES, OUTPUT
 from src.freezing.keras.labels import class_names
@@ -132,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
         for name in list_networks():
             say(name)
         return
-    out = args.out or paths.frozen(args.keras.stem if args.keras else args.network)
+    out = args.out or paths.frozen(default_name(args.keras.stem, '--out') if args.keras else args.network)
     if not args.out and paths.checkpoints(out.stem).exists():
         raise UserError(f'{paths.shown(out)} is the file of the model {out.stem}, trained here: give --out')
     with at_work(out, goes_on=False):

@@ -32,10 +32,18 @@ class ClassTail:
 
     def attach(self, vectors: tf.Tensor) -> tf.Tensor:
         """Logits [N, classes] float32 of bottlenecks [N, width] float32, in the default graph."""
+        output = self._outputs(vectors)
+        return output if self.softmax else tf.log(tf.maximum(output, LEAST_PROBABILITY))
+
+    def attach_probabilities(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Probabilities [N, classes] float32 of bottlenecks [N, width] float32, as the file gives them."""
+        output = self._outputs(vectors)
+        return tf.nn.softmax(output) if self.softmax else output
+
+    def _outputs(self, vectors: tf.Tensor) -> tf.Tensor:
         given = {self.bottleneck: tf.reshape(vectors, [-1, *self.shape])}
         (output,) = tf.import_graph_def(self.graph_def, given, [self.output], name='classes')
-        output = tf.reshape(output, [-1, output.shape.as_list()[-1]])
-        return output if self.softmax else tf.log(tf.maximum(output, LEAST_PROBABILITY))
+        return tf.reshape(output, [-1, output.shape.as_list()[-1]])
 
 
 def class_tail(backbone: Backbone) -> ClassTail | None:

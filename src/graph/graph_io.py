@@ -16,6 +16,7 @@ from src.graph.checks.damage import refuse_damage
 from src.graph.checks.file_kinds import kind_of_file, kind_of_folder
 from src.graph.checks.side_effects import refuse_side_effects
 
+MOST_BYTES = (2 << 30) - 1  # of a protobuf message
 MOST_VALUES_OF_A_SHAPE = 64  # larger constants are weights; no tensor's shape depends on them
 
 
@@ -30,7 +31,7 @@ def read_graph(path: Path, trusted: bool | None = None) -> tf.GraphDef:
     """
     try:
         kind = kind_of_folder(Path(path)) if Path(path).is_dir() else None
-        data = b'' if kind else Path(path).read_bytes()
+        data = b'' if kind else files.bytes_within(Path(path), MOST_BYTES, 'of a GraphDef')
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     graph_def = tf.GraphDef()

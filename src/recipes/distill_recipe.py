@@ -14,6 +14,7 @@ from src.models.students import BLOCK, STUDENTS
 from src.recipes.recipe import PixelRecipe, as_in, setting
 
 FIRST_SIDE, GROWTH = 64, 16  # pixels
+MOST_VIEWS = 10_000  # of a photo
 # The side of the finished backbone as a share of the side in training. After a training with 112 pixels, 144
 # and 160 pixels gave better scores than 112 and 128 (docs/pocket.md).
 GAIN = 9 / 7
@@ -67,7 +68,10 @@ class DistillRecipe(WithViews):
         metavar='PIXELS',
     )
     views: int = setting(
-        12, 'views of each photo: the photo itself and random ones', type=whole_number(1), metavar='N'
+        12,
+        'views of each photo: the photo itself and random ones',
+        type=whole_number(1, MOST_VIEWS),
+        metavar='N',
     )
     fresh_views: bool = setting(
         False,

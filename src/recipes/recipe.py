@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.common import consts
-from src.common.cli import layer_sizes, real_number, whole_number
+from src.common.cli import layer_sizes, real_number, seed_number, whole_number
 from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
@@ -90,7 +90,7 @@ class HeadRecipe:
         'evaluations without a better validation log loss before training stops; 0: never (not lbfgs)',
         type=whole_number(0),
     )
-    seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
+    seed: int = setting(consts.SEED, 'random seed', type=seed_number)
     all_splits: bool = setting(
         False, 'train on every photo, for a final model: no validation, no early stop; see --folds'
     )
@@ -163,7 +163,7 @@ class PixelRecipe:
         type=whole_number(0),
     )
     with_validation: bool = setting(False, 'train on the validation pictures too')
-    seed: int = setting(1, 'random seed', type=whole_number(0))
+    seed: int = setting(1, 'random seed', type=seed_number)
 
     @property
     def learned_splits(self) -> tuple[str, ...]:
@@ -243,7 +243,7 @@ class FineTuneRecipe:
         'evaluations without a better validation log loss before training stops; 0: never',
         type=whole_number(0),
     )
-    seed: int = setting(consts.SEED, 'random seed', type=whole_number(0))
+    seed: int = setting(consts.SEED, 'random seed', type=seed_number)
 
     @property
     def learned_splits(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from src.common import cli, errors, paths
 from src.common.errors import UserError
 from src.common.files import human_size, remove_leftovers
 from src.common.locks import at_work
+from src.common.names import default_name
 from src.common.progress import next_step, wrote
 from src.graph.backbone_flags import Asked, add_teacher_and_backbone, asked
 from src.recipes.distill_recipe import DistilledHeadRecipe
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         **{field.name: getattr(args, field.name) for field in fields(DistilledHeadRecipe)}
     )
     teacher, backbone = _only(args, 'teacher'), _only(args, 'backbone')
-    model = args.model.name if args.model else f'{teacher.path.stem}_small'
+    model = args.model.name if args.model else default_name(f'{teacher.path.stem}_small', '--model')
     with at_work(paths.checkpoints(model)):
         remove_leftovers(paths.frozen(model))
         inputs = Inputs(args.photos, teacher, backbone, args.leave_out)

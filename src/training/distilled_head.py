@@ -15,7 +15,7 @@ from src.engine import checkpoints
 from src.engine.distilling.answers import Answers
 from src.engine.distilling.class_teacher import ClassTeacher, load_class_teacher
 from src.engine.distilling.gathering import encoded, gather
-from src.engine.distilling.head import StudentHead, learn_head, write_checkpoint
+from src.engine.distilling.head import StudentHead, learn_head, require_memory, write_checkpoint
 from src.engine.distilling.teacher import Teacher
 from src.engine.learners.head import HeadGraph
 from src.engine.run_files import claim
@@ -85,6 +85,7 @@ def distill_head(inputs: Inputs, model: str, recipe: DistilledHeadRecipe, fresh:
         for one in (teacher.teacher, backbone)
     )
     run = Run(model, settled, teacher, wanted, given)
+    require_memory(given, len(teacher.labels))
     claim(model, _description(run), fresh)
     for answers in (wanted, given):
         answers.compute()
@@ -130,8 +131,8 @@ def _report(head: StudentHead, asked: float | None) -> None:
     say(f'L2 {head.l2:g}, {"chosen" if asked is None else "as given"}')
     if head.held:
         say(
-            f'same most probable class as the teacher for {head.agreement:.1%} of {head.held:,} held-out '
-            f'photos (cross-entropy {head.cross_entropy:.3f})'
+            f'same most probable class as the teacher for {head.agreement:.1%} of '
+            f'{count(head.held, "held-out photo")} (cross-entropy {head.cross_entropy:.3f})'
         )
 
 

@@ -13,6 +13,7 @@ from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.names import (
     Model,
+    default_name,
     frozen_of,
     known_models,
     model_for,
@@ -213,3 +214,9 @@ def test_a_name_that_cannot_be_a_file_name_is_refused_with_the_reason(name, faul
 )
 def test_other_names_are_accepted(name):
     assert plain_name(name) == name
+
+
+def test_a_name_made_from_that_of_a_file_has_to_be_a_name():
+    assert default_name('dogs_small', '--model') == 'dogs_small'
+    with pytest.raises(UserError, match=r"the default name '-x' begins with '-': give another with --out"):
+        default_name('-x', '--out')

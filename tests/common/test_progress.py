@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from src.common import columns, paths
-from src.common.progress import wrote
+from src.common.files import listed
+from src.common.progress import remark, say, wrote
 
 
 @pytest.mark.parametrize('model', ['small', 'a_model_with_a_very_long_name_indeed_for_a_column', '犬' * 30])
@@ -18,3 +19,11 @@ def test_the_files_of_a_list_are_told_in_columns(model, capsys, monkeypatch):
     places = {columns.width(line.partition('|')[0]) for line in lines}
     assert len(places) == 1
     assert model != 'small' or places == {2 + 43 + 2}
+
+
+def test_names_of_files_do_not_control_the_terminal(capsys):
+    say('skipped \x1b[31mred.jpg\r\x9b0m\n\tand 犬.jpg')
+    remark('\x07')
+    out, err = capsys.readouterr()
+    assert out == 'skipped \\x1b[31mred.jpg\\r\\x9b0m\n\tand 犬.jpg\n' and err == '\\x07\n'
+    assert listed(['a\nb', 'c']) == 'a\\nb, c'

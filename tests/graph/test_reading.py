@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import zipfile
 
@@ -12,6 +13,7 @@ import pytest
 
 from src.common.errors import UserError
 from src.common.tf1 import tf
+from src.graph import graph_io
 from src.graph.backbones import load_backbone
 from src.graph.frozen import load_graph
 from src.graph.graph_io import read_graph, write_graph
@@ -216,3 +218,13 @@ def test_the_message_names_the_kind_of_file(made, name, words):
         load_backbone(made / name)
     with pytest.raises(UserError, match=words):
         load_graph(made / name)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such device')
+def test_a_file_above_the_limit_and_a_device_without_end_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_io, 'MOST_BYTES', 1000)
+    (tmp_path / 'large.pb').write_bytes(bytes(1001))
+    with pytest.raises(UserError, match=r'large\.pb has 1,001 bytes, above the limit of 1,000'):
+        read_graph(tmp_path / 'large.pb')
+    with pytest.raises(UserError, match='/dev/zero has more than 1,000 bytes'):
+        read_graph('/dev/zero')

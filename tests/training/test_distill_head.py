@@ -383,3 +383,81 @@ def test_a_missing_teacher_of_a_known_name_is_named_by_its_path(head, given):
         distill_head.main([*changed(given, '--teacher', 'colors'), '--model', 'refused'])
     with pytest.raises(UserError, match=r'there is no backbone colors: give .*frozen.colors\.pb'):
         distill_head.main([*changed(given, '--backbone', 'colors'), '--model', 'refused'])
+
+
+@pytest.mark.parametrize(
+    ('outputs', 'classes', 'message'),
+    [
+        (lambda logits: tf.sigmoid(logits), 3, 'gives no class probabilities: a row adds up to'),
+        (lambda logits: logits - 50, 3, 'gives no class probabilities: a row adds up to'),
+        (lambda logits: tf.nn.softmax(logits * np.nan), 3, 'gives NaN instead of class probabilities'),
+        (lambda logits: tf.nn.softmax(logits), 1, 'has a single class: a teacher needs at least two'),
+    ],
+    ids=['independent', 'logits', 'NaN', 'one class'],
+)
+def test_a_teacher_whose_outputs_are_no_probabilities_is_refused(given, tmp_path, outputs, classes, message):
+    with tf.Graph().as_default() as graph:
+        pixels = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
+        colors = tf.reduce_mean(pixels, [1, 2], name='pool_3')
+        tf.identity(outputs(tf.matmul(colors, tf.eye(3, classes))), consts.OUTPUT_NODE_NAME)
+    path = write_graph(graph.as_graph_def(), tmp_path / 'odd.pb')
+    path.with_suffix('.txt').write_text('\n'.join(COLORS[:classes]), encoding='utf-8')
+    with pytest.raises(UserError, match=f'odd.pb {message}'):
+        distill_head.main([*changed(given, '--teacher', path), *QUICK, '--model', 'odd', '--fresh'])
+    assert not paths.frozen('odd').exists()
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        (lambda colors: 0 * colors + 3, 'flat.pb gives the same bottleneck for all photos'),
+        (lambda colors: 0 * colors, 'flat.pb gives the same bottleneck for all photos'),
+        (lambda colors: tf.sqrt(colors - 105), 'the bottlenecks of the backbone are NaN for some photos'),
+        (lambda colors: colors * 1e5, 'the bottlenecks of the backbone exceed the range of float16'),
+    ],
+    ids=['constant', 'zero', 'NaN', 'large'],
+)
+def test_a_backbone_whose_bottlenecks_are_of_no_use_is_refused(given, tmp_path, values, message):
+    with tf.Graph().as_default() as graph:
+        pixels = tf.placeholder(tf.float32, [None, SIDE, SIDE, 3], 'input')
+        tf.identity(values(tf.reduce_mean(pixels, [1, 2])), 'pool_3')
+    path = write_graph(graph.as_graph_def(), tmp_path / 'flat.pb')
+    with pytest.raises(UserError, match=message):
+        distill_head.main([*changed(given, '--backbone', path), *QUICK, '--model', 'flat', '--fresh'])
+
+
+def test_too_many_views_are_refused_before_any_is_computed(given, monkeypatch, capsys):
+    monkeypatch.setattr(Teacher, 'answers', None)
+    monkeypatch.setattr(consts, 'MAX_EXAMPLE_BYTES', 1_000_000)
+    with pytest.raises(UserError, match='raise it, or give fewer photos or --views'):
+        distill_head.main([*changed(given, '--views', 10_000), '--seed', '3', '--model', 'views'])
+    assert not paths.checkpoints('views').exists()
+    with pytest.raises(SystemExit):
+        distill_head.main(changed(given, '--views', 10_001))
+    assert "'10001' is not a whole number from 1 to 10000" in capsys.readouterr().err
+
+
+def test_the_largest_seed_and_a_larger_one(given, capsys):
+    distill_head.main([*given, *QUICK, '--seed', str(2**32 - 1), '--model', 'seeded'])
+    assert paths.frozen('seeded').exists()
+    with pytest.raises(SystemExit):
+        distill_head.main([*given, '--seed', str(2**64)])
+    assert 'is not a whole number from 0 to 4294967295' in capsys.readouterr().err
+
+
+def test_the_usual_name_of_the_model_has_to_be_a_name(given, tmp_path):
+    teacher = write_teacher(tmp_path / '-flag.pb')
+    with pytest.raises(UserError, match="the default name '-flag_small' begins with '-': give another with"):
+        distill_head.main(changed(given, '--teacher', teacher))
+
+
+@pytest.mark.parametrize('damage', ['NaN', 'archive'])
+def test_damaged_answers_are_named(given, damage):
+    words = [*given, *QUICK, '--seed', '4' if damage == 'NaN' else '5', '--model', f'damaged_{damage}']
+    distill_head.main(words)
+    newest = max((paths.DATA_DIR / 'answers').glob('*/*.npy'), key=lambda file: file.stat().st_mtime_ns)
+    rows = np.load(newest)
+    with newest.open('wb') as stream:
+        np.savez(stream, rows) if damage == 'archive' else np.save(stream, rows * np.float16(np.nan))
+    with pytest.raises(UserError, match=rf'{newest.name} is damaged: delete it, then the same command'):
+        distill_head.main(words)

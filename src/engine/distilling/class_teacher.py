@@ -19,6 +19,7 @@ from src.graph.graph_io import node_of, nodes_by_name, read_graph
 from src.graph.model_info import read_info, views_in
 
 AT_ONCE = 4096  # rows
+TOLERANCE = 0.01  # of the sum of a row of probabilities; networks may compute in float16
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,25 @@ class ClassTeacher:
     tail: ClassTail
 
     def probabilities(self, answers: np.ndarray) -> np.ndarray:
-        """The class probabilities [N, classes] float32 of bottlenecks [N, width] float16."""
+        """The class probabilities [N, classes] float32 of bottlenecks [N, width] float16. Raises UserError
+        for outputs that are none: NaN, logits, or independent probabilities of several classes."""
         with tf.Graph().as_default() as graph:
             given = tf.placeholder(tf.float32, [None, self.teacher.width])
-            rows = tf.nn.softmax(self.tail.attach(given))
+            rows = self.tail.attach_probabilities(given)
         with tf.Session(graph=graph) as session:
             run = session.make_callable(rows, [given])
             starts = range(0, len(answers), AT_ONCE)
-            return np.concatenate([run(answers[begin : begin + AT_ONCE]) for begin in starts])
+            found = np.concatenate([run(answers[begin : begin + AT_ONCE]) for begin in starts])
+        path = paths.shown(self.teacher.backbones[0].path)
+        if np.isnan(found).any():
+            raise UserError(f'{path} gives NaN instead of class probabilities: choose another --teacher')
+        sums = found.sum(1, keepdims=True)
+        if found.min() < 0 or np.abs(sums - 1).max() > TOLERANCE:
+            raise UserError(
+                f'{path} gives no class probabilities: a row adds up to '
+                f'{sums[np.abs(sums - 1).argmax()].item():.3g}, not 1, or holds negative numbers'
+            )
+        return found / sums
 
 
 def load_class_teacher(asked: Asked, precision: str) -> ClassTeacher:
@@ -57,6 +69,8 @@ def load_class_teacher(asked: Asked, precision: str) -> ClassTeacher:
     for bottleneck in _cuts(asked.bottleneck, graph_def, output):
         teacher = Teacher([tried(replace(asked, bottleneck=bottleneck))], precision)
         if tail := class_tail(teacher.backbones[0]):
+            if tail.classes < 2:
+                raise UserError(f'{paths.shown(path)} has a single class: a teacher needs at least two')
             return ClassTeacher(teacher, fitting(labels, tail.classes, path), tail)
     raise UserError(f'{paths.shown(path)}: no classifier follows {asked.bottleneck}: leave --bottleneck out')
 

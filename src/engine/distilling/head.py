@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.common import consts
+from src.common import consts, paths
 from src.common.errors import UserError
 from src.common.files import human_size
 from src.common.process.interrupts import interrupts_held
@@ -29,6 +29,8 @@ from src.models.dense import dense_head, head_variables
 from src.records.dataset import Examples
 
 HELD_SHARE, MOST_HELD = 0.1, 1000  # photos that the penalty is chosen on
+# Of the bottlenecks' variance, as a share of their squared mean: below it they differ by rounding only.
+LEAST_SPREAD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,24 @@ class StudentHead:
     agreement: float | None
 
 
-def learn_head(teacher: ClassTeacher, wanted: Answers, given: Answers, l2: float | None) -> StudentHead:
-    """The head on the backbone's answers `given` that agrees best with the teacher's answers `wanted`, both
-    computed before, for the same views.
-
-    l2: the penalty; None: it is chosen. Raises UserError when the views do not fit in memory.
-    """
-    photos, views, classes = len(given.photos), given.number, len(teacher.labels)
-    size = 4 * photos * views * (given.teacher.width + classes)
+def require_memory(given: Answers, classes: int) -> None:
+    """Raise UserError when the answers to all views will not fit in memory."""
+    size = 4 * len(given.photos) * given.number * (given.teacher.width + classes)
     if size > consts.MAX_EXAMPLE_BYTES:
         raise UserError(
             f'the answers to all views take {human_size(size)} of memory, more than MAX_EXAMPLE_BYTES in '
             'src/common/consts.py allows: raise it, or give fewer photos or --views'
         )
+
+
+def learn_head(teacher: ClassTeacher, wanted: Answers, given: Answers, l2: float | None) -> StudentHead:
+    """The head on the backbone's answers `given` that agrees best with the teacher's answers `wanted`, both
+    computed before, for the same views.
+
+    l2: the penalty; None: it is chosen. Raises UserError when the teacher's answers give no probabilities
+    (`class_teacher`), and when the backbone's are the same for all photos.
+    """
+    photos, views, classes = len(given.photos), given.number, len(teacher.labels)
 
     def examples(rows: np.ndarray, numbers: range) -> Examples:
         ids = [f'{row}/{view}' for view in numbers for row in rows]
@@ -85,6 +92,12 @@ def learn_head(teacher: ClassTeacher, wanted: Answers, given: Answers, l2: float
 
     bar = progress(None, 'training', 'evaluations of the loss')
     with interrupts_held() as raise_pending, bar, Objective(groups, classes, classes) as objective:
+        least = LEAST_SPREAD * float(np.square(objective.mean).sum()) + np.finfo(np.float32).tiny
+        if objective.spread <= least:
+            raise UserError(
+                f'{paths.shown(given.teacher.backbones[0].path)} gives the same bottleneck for all photos: '
+                'choose another --backbone or other photos'
+            )
 
         def tick(_: float) -> None:
             nonlocal steps

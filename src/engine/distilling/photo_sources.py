@@ -41,8 +41,7 @@ class PhotoSource:
             return [self.kind, open_records(self.place).manifest['fingerprint']]
         path = Path(self.place).resolve()
         files = _pictures_below(path) if self.kind == 'folder' else [str(path)]
-        stats = ((file, Path(file).stat()) for file in files)
-        return [self.kind, str(path), [(file, found.st_size, found.st_mtime_ns) for file, found in stats]]
+        return [self.kind, str(path), [(file, *_size_and_time(file)) for file in files]]
 
     def pictures(self) -> Iterator[Picture]:
         """Each picture, or the BadImage in its place, in a fixed order. Other files are left out. Raises
@@ -54,7 +53,7 @@ class PhotoSource:
 def source_of(word: str) -> PhotoSource:
     """What a word of the command line names. Raises UserError when it is none of them."""
     path = Path(word)
-    if path.is_dir():
+    if word and path.is_dir():  # the path of '' is the working folder
         return PhotoSource(word, 'folder')
     if path.is_file():
         with contextlib.suppress(OSError):
@@ -63,10 +62,19 @@ def source_of(word: str) -> PhotoSource:
             if zipfile.is_zipfile(path):
                 return PhotoSource(word, 'zip')
         raise UserError(f'{paths.shown(path)} is neither a folder nor a tar or zip archive of photos')
-    if not {'/', '\\'} & set(word) and paths.manifest(word).exists():
+    if word and not {'/', '\\'} & set(word) and paths.manifest(word).exists():
         open_records(word)  # raises for unfinished records
         return PhotoSource(word, 'records')
-    raise UserError(f'there is no folder, archive or data set {word}')
+    raise UserError(f'there is no folder, archive or data set {word or repr(word)}')
+
+
+def _size_and_time(file: str) -> tuple[int, int]:
+    """0 and 0 for a file that is missing, such as the target of a link: reading it gives the reason."""
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _pictures_below(folder: Path | str) -> list[str]:
@@ -95,7 +103,11 @@ def _in_zip(place: str) -> Iterator[Picture]:
         with zipfile.ZipFile(place) as opened:
             for info in opened.infolist():
                 name = info.filename.replace('\\', '/')
-                if not info.is_dir() and _wanted(name) and not info.flag_bits & zips.ENCRYPTED:
+                if info.is_dir() or not _wanted(name):
+                    continue
+                if info.flag_bits & zips.ENCRYPTED:
+                    yield name, BadImage('is encrypted')
+                else:
                     yield name, _read(lambda info=info: _read_all(opened.open(info)))
     except zips.DAMAGED as error:
         raise UserError(

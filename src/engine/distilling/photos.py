@@ -39,9 +39,10 @@ CORES = os.cpu_count() or 1
 @dataclass(frozen=True)
 class Stored:
     """A source on the disk: N photos with a shorter side of at most `side`, `skipped` files by name, and the
-    mapped pixels."""
+    mapped pixels. `top`: what precedes the names, a folder's own name and '/', or ''."""
 
     side: int
+    top: str
     names: list[str]
     digests: list[str]
     sizes: np.ndarray  # [N, 2] int64, height and width
@@ -60,7 +61,8 @@ class Photos(Sequence[np.ndarray]):
     """The distinct photos of all sources, which are stored with the same `side`: by row, [height, width, 3]
     uint8. They are in the order of their hashes, which does not depend on names and places.
 
-    keep: says by its name whether a photo is used, and all copies of it. `refused` counts the others.
+    keep: says by its name, and by this behind `top`, whether a photo is used, and all copies of it. `refused`
+        counts the others.
     """
 
     def __init__(self, sources: Sequence[Stored], keep: Callable[[str], bool] = lambda name: True):
@@ -68,7 +70,8 @@ class Photos(Sequence[np.ndarray]):
         for source in sources:
             for row, (digest, name) in enumerate(zip(source.digests, source.names, strict=True)):
                 found.setdefault(digest, (source, row))
-                if not keep(name):
+                # A photo right below a folder is listed with that folder or without it.
+                if not all([keep(spelled) for spelled in (name, source.top + name)]):
                     refused.add(digest)
         self.side = sources[0].side
         self.refused = len(refused)
@@ -152,14 +155,15 @@ def _opened(source: PhotoSource, folder: Path, side: int) -> Stored:
         raise UserError(f'{source.place} holds no photos that can be read{reasons}')
     try:
         sizes = np.array([(row['height'], row['width']) for row in photos]).astype(np.int64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise _damaged(folder) from error
     ends = np.cumsum(CHANNELS * sizes.prod(1))
-    if files.size_of(folder / PIXELS) != ends[-1]:
+    if sizes.min() < 1 or files.size_of(folder / PIXELS) != ends[-1]:
         raise _damaged(folder)
     pixels = np.memmap(folder / PIXELS, np.uint8, 'r')
     names, digests = ([row[column] for row in photos] for column in ('name', 'sha256'))
-    return Stored(side, names, digests, sizes, ends - CHANNELS * sizes.prod(1), skipped, pixels)
+    top = f'{Path(source.place).resolve().name}/' if source.kind == 'folder' else ''
+    return Stored(side, top, names, digests, sizes, ends - CHANNELS * sizes.prod(1), skipped, pixels)
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
@@ -183,9 +187,14 @@ def left_out(listed: Path) -> tuple[Callable[[str], bool], set[str]]:
     name is used, and the set of lines that it has not met yet. Only the last two parts of a name count
     (folder and file), as archives and folders differ in the others. Raises UserError."""
     try:
-        lines = files.utf8_text(listed).splitlines()
+        text = files.utf8_text(listed)
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(listed)}: {error.strerror}') from error
+    if '\0' in text:  # UTF-16, or no text: no line would fit, and all photos would be used
+        raise UserError(
+            f'{paths.shown(listed)} is no UTF-8 text: give one with a name of a photo on each line'
+        )
+    lines = text.splitlines()
     unmet = {_end(line.strip()) for line in lines if line.strip()}
     ends = frozenset(unmet)
 

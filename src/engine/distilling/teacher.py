@@ -65,13 +65,13 @@ class Teacher:
         return found
 
     def answers(self, photos: Sequence[np.ndarray], views: Views) -> np.ndarray:
-        """The bottlenecks of views, [N, width] float16. Raises UserError when they exceed its range."""
+        """The bottlenecks of views, [N, width] float16. Raises UserError when they exceed its range, and for
+        NaN."""
         parts = (views[begin : begin + AT_ONCE] for begin in range(0, len(views), AT_ONCE))
         rows = np.concatenate([self._rows(photos, part) for part in parts])
         if not np.abs(rows).max() < LARGEST:  # also NaN
-            raise UserError(
-                f'the bottlenecks of the {self.role} exceed the range of float16: cut it elsewhere'
-            )
+            fault = 'are NaN for some photos' if np.isnan(rows).any() else 'exceed the range of float16'
+            raise UserError(f'the bottlenecks of the {self.role} {fault}: cut it elsewhere')
         return rows.astype(np.float16)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -148,3 +149,59 @@ def test_an_archive_with_a_flipped_bit_is_refused(folder, tmp_path):
     path.write_bytes(data)
     with pytest.raises(UserError, match='is damaged'):
         stored(source_of(str(path)), SIDE)
+
+
+def test_a_link_to_a_missing_file_is_skipped_and_named(folder, tmp_path):
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    (photos / 'good.jpg').write_bytes((folder / 'a' / '1.jpg').read_bytes())
+    (photos / 'link.jpg').symlink_to(tmp_path / 'gone.jpg')
+    opened = stored(source_of(str(photos)), SIDE)
+    assert opened.names == ['good.jpg']
+    assert opened.skipped == {'link.jpg': 'cannot be read: No such file or directory'}
+    (tmp_path / 'gone.jpg').write_bytes((folder / 'a' / '2.png').read_bytes())
+    assert stored(source_of(str(photos)), SIDE).names == ['good.jpg', 'link.jpg']
+
+
+def test_encrypted_photos_of_an_archive_are_skipped_and_named(folder, tmp_path):
+    archive, encrypted = tmp_path / 'some.zip', 1
+    with zipfile.ZipFile(archive, 'w') as made:
+        for name in ('1.jpg', '2.png'):
+            made.write(folder / 'a' / name, name)
+    data = bytearray(archive.read_bytes())
+    data[data.rindex(b'PK\x01\x02') + 8] |= encrypted  # the flags of the last entry
+    archive.write_bytes(data)
+    opened = stored(source_of(str(archive)), SIDE)
+    assert opened.names == ['1.jpg'] and opened.skipped == {'2.png': 'is encrypted'}
+
+
+def test_an_empty_word_is_not_the_working_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match="there is no folder, archive or data set ''"):
+        source_of('')
+
+
+@pytest.mark.parametrize('data', ['a/1.jpg\n'.encode('utf-16'), bytes(range(256))], ids=['UTF-16', 'binary'])
+def test_a_list_of_photos_to_leave_out_has_to_be_text(tmp_path, data):
+    (tmp_path / 'list.txt').write_bytes(data)
+    with pytest.raises(UserError, match=r'list\.txt is no UTF-8 text'):
+        left_out(tmp_path / 'list.txt')
+
+
+@pytest.mark.parametrize('height', ['-20', '0', '9' * 20, 'x'])
+def test_sizes_that_no_photo_has_are_damage(folder, tmp_path, height):
+    shutil.copy(folder / 'a' / '1.jpg', tmp_path)
+    source = source_of(str(tmp_path))
+    stored(source, SIDE)
+    table = paths.DATA_DIR / 'photos' / f'{source.signature}-{SIDE}' / 'photos.csv'
+    table.write_text(table.read_text().replace(',20,30,', f',{height},{height},'))
+    with pytest.raises(UserError, match='is damaged: delete it, then repeat the command'):
+        stored(source, SIDE)
+
+
+@pytest.mark.parametrize('line', ['a/1.jpg', '1.jpg', '/other/place/a/1.jpg'])
+def test_photos_right_below_a_folder_are_left_out_with_its_name_and_without(folder, tmp_path, line):
+    (tmp_path / 'list.txt').write_text(f'{line}\nb/2.png\n')
+    keep, unmet = left_out(tmp_path / 'list.txt')
+    photos = Photos([stored(source_of(str(folder / 'a')), SIDE)], keep)
+    assert photos.names == ['2.png'] and photos.refused == 1 and unmet == {'b/2.png'}
