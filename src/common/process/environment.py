@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 LOWEST, BEYOND = (3, 10), (3, 14)  # as requires-python in pyproject.toml
-NEEDED = ('tensorflow', 'numpy', 'pandas', 'requests', 'PIL', 'tqdm', 'matplotlib', 'scipy', 'wcwidth')
+NEEDED = (
+    *('tensorflow', 'numpy', 'pandas', 'requests', 'PIL', 'tqdm', 'matplotlib', 'scipy', 'threadpoolctl'),
+    'wcwidth',
+)
 
 
 def fault() -> str:

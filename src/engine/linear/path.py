@@ -69,6 +69,7 @@ def minimize(
 ) -> np.ndarray:
     """The parameters with the lowest loss on some groups. `tick` is called with each loss."""
     from scipy import optimize
+    from threadpoolctl import threadpool_limits
 
     begun = objective.loss(start, l2, groups)
 
@@ -80,7 +81,9 @@ def minimize(
         return value / begun[0], gradient / begun[0]
 
     options = {'maxcor': MEMORY, 'maxiter': MOST_STEPS, 'ftol': tolerance, 'gtol': 0.0}
-    return optimize.minimize(loss, start, jac=True, method='L-BFGS-B', options=options).x
+    # The products of L-BFGS are short: more threads are slower, and much slower beside other processes.
+    with threadpool_limits(1, 'blas'):
+        return optimize.minimize(loss, start, jac=True, method='L-BFGS-B', options=options).x
 
 
 def solutions(
