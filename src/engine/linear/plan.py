@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.engine.linear.objective import Objective
-from src.engine.linear.path import TOLERANCE, Round, Solution, minimize, penalties, solutions
+from src.engine.linear.path import TOLERANCE, Round, Solution, is_better, minimize, penalties, solutions
 from src.engine.sources import Source
 from src.models.dense import classes_of
 from src.recipes.recipe import HeadRecipe
@@ -70,7 +70,8 @@ class Plan:
         best = self.otherwise(objective)
         for solution in solutions(objective, self.rounds, self.path(penalties(objective.spread)), tick):
             seen(solution)
-            best = min(best, solution, key=lambda one: one.log_loss)
+            if is_better(solution, best):
+                best = solution
         start = np.mean(best.parameters, 0)
         return best, minimize(objective, start, best.l2, self.learned, TOLERANCE, tick)
 

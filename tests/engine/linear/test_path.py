@@ -114,6 +114,23 @@ def test_the_path_ends_when_the_held_out_log_loss_rises():
     assert [one.l2 for one in found] == path[: len(found)]
 
 
+def test_among_penalties_that_are_too_weak_to_matter_the_strongest_is_chosen():
+    # Probabilities of a linear layer: the loss falls to their entropy, and then less and less.
+    weights = np.random.default_rng(5).normal(0, 0.3, (WIDTH, CLASSES))
+    groups = []
+    for part in (examples(2000), examples(300, seed=2)):
+        powers = np.exp(part.values @ weights)
+        groups.append(replace(part, labels=(powers / powers.sum(1, keepdims=True)).astype(np.float32)))
+    seen = []
+    with Objective(groups, CLASSES, CLASSES) as objective:
+        path = penalties(objective.spread)
+        best, layer = Plan(groups, [Round([0], 1)], [0, 1], None).solve(objective, nothing, seen.append)
+        exact = minimize(objective, objective.start, path[-1], [0, 1], 1e-9, nothing)
+        chosen, lowest = (objective.loss(parameters, 0, [1])[0] for parameters in (layer, exact))
+    assert best is seen[-1 - PATIENCE] and len(seen) < 5 and best.l2 > 1e4 * path[-1]
+    assert chosen == pytest.approx(lowest, rel=0.002)
+
+
 def plan(parts: dict[str, Examples], l2: float | None = None) -> Plan:
     return Plan.of(InMemory(parts, 8, 1), HeadRecipe(layers=[WIDTH, CLASSES], l2=l2))
 
