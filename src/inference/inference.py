@@ -8,11 +8,12 @@
 Without a folder it classifies the unlabeled photos of the data set (Kaggle's test/), from the bottlenecks in
 its records, or from the pictures for a model without a backbone and for --views. With a folder it classifies
 the photos below it, and needs only the file of the model: a frozen graph, or a .tflite file. Writes
-metrics/<name>_submission.csv: the column id, which is the photo's file name without its suffix, and a column
-with the probability of each class (--format columns); for a model of the two classes cat and dog the columns
-id and label, the probability of a dog (--format label). Rows are sorted by number if the ids are numbers. A
-photo that cannot be read is reported on standard error and gets uniform probabilities, as Kaggle refuses a
-file with a missing id. Files that are not pictures are reported too, and get no row.
+metrics/<name>_submission.csv, with the name of the data set, or that of a model without one: the column id,
+which is the photo's file name without its suffix, and a column with the probability of each class (--format
+columns); for a model of the two classes cat and dog the columns id and label, the probability of a dog
+(--format label). Rows are sorted by number if the ids are numbers. A photo that cannot be read is reported on
+standard error and gets uniform probabilities, as Kaggle refuses a file with a missing id. Files that are not
+pictures are reported too, and get no row.
 
 --clip bounds the probabilities, so that a confident mistake costs less log loss: `auto`, the default for the
 label format, takes the bound with the lowest log loss on the validation photos of the model's data set.
@@ -30,7 +31,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from src.common import cli, errors, paths
+from src.common import cli, consts, errors, paths
 from src.common.files import count
 from src.common.names import plain_name, resolve_model
 from src.common.progress import remark, say, wrote
@@ -39,7 +40,7 @@ from src.inference.predictor import load_model
 from src.inference.submissions import against, clip, layout, photos, table
 from src.inference.views import add_views
 from src.records.age import remark_on_age
-from src.records.next_commands import data_set_of, frozen_model
+from src.records.next_commands import frozen_model, own_data_set_of
 
 OF_MODELS = ('dir', 'model', 'out', 'form', 'clip')  # arguments that --submission leaves no work for
 
@@ -106,7 +107,8 @@ def sample_for(args: argparse.Namespace, name: str | None) -> table.Table | None
 def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[str]]:
     """Classify the photos and write the submission. Returns its path, the sample if there is one, and the
     negative and the positive class if it is of the label format."""
-    name = args.name or (data_set_of(args.model.name) if args.model else 'kaggle')
+    own = args.name or (own_data_set_of(args.model.name) if args.model else 'kaggle')
+    name = own or consts.CURRENT_DATASET_NAME
     model = frozen_model(args.model) if args.model else default_model(name)
     remark_on_age(model)
     predictor = load_model(model, views=args.views)
@@ -122,7 +124,8 @@ def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[
     columns = columns.ordered_as(sample.columns) if sample else columns
     wanted = args.clip if args.clip is not None else clip.AUTO if columns.is_label else clip.NONE
     least = clip.least_probability(wanted, predictor)
-    path = args.out or paths.METRICS_DIR / f'{name}_submission.csv'
+    about = name if own or not args.dir else args.model.name
+    path = args.out or paths.METRICS_DIR / f'{about}_submission.csv'
     ids, unreadable = table.write_submission(path, columns, answers, len(labels), least)
     for id_, reason in unreadable.items():
         print(f'uniform probabilities for {id_}: {reason}', file=sys.stderr)

@@ -84,8 +84,13 @@ def require_known(name: str) -> None:
 
 
 def data_set_of(model: str | None, name: str | None = None) -> str:
-    """The data set to work on: the first of `name`, the one that the model was trained on, the one with the
-    model's name if there is one, and the current one.
+    """The data set to work on: `own_data_set_of`, or else the current one. Raises UserError as that does."""
+    return own_data_set_of(model, name) or consts.CURRENT_DATASET_NAME
+
+
+def own_data_set_of(model: str | None, name: str | None = None) -> str | None:
+    """The first of `name`, the data set that the model was trained on, and the one with the model's name if
+    there is one; None for a model without any.
 
     Raises UserError when the model was trained on a data set other than `name`.
     """
@@ -93,7 +98,7 @@ def data_set_of(model: str | None, name: str | None = None) -> str:
     if name and trained not in (None, name):
         raise UserError(f'model {model} was trained on {trained}, not on {name}: use --name {trained}')
     namesake = model if model and manifest_of(model) else None
-    return name or trained or namesake or consts.CURRENT_DATASET_NAME
+    return name or trained or namesake
 
 
 def data_set_to_score_on(model: str | None, name: str | None = None) -> str:

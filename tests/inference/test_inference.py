@@ -100,6 +100,12 @@ def test_a_tflite_file_gives_nearly_the_same(kaggle, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(out, index_col='id'), made, atol=1e-6, rtol=0)
 
 
+def test_the_file_of_a_model_without_a_data_set_has_the_name_of_the_model(kaggle, capsys):
+    inference.main([str(kaggle / 'test'), '--model', 'pocket_dogs'])
+    assert len(pd.read_csv(paths.METRICS_DIR / 'pocket_dogs_submission.csv')) == 8
+    assert 'stanford' not in capsys.readouterr().out
+
+
 def test_a_folder_and_the_frozen_file_alone_give_the_same(kaggle, tmp_path, forks):
     """In a process whose ROOTSTOCK_HOME has no records."""
     model, out = tmp_path / 'alone.pb', tmp_path / 'out.csv'
