@@ -90,10 +90,6 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield _serving(model)
 
 
-def _serving(model: str) -> Step:
-    return Step('serve it: a page and an API', f'python -m src.inference.serve --model {shlex.quote(model)}')
-
-
 def _classifying(model: str) -> Step:
     return Step(
         'classify a picture', f'python -m src.inference.classify PHOTO.jpg --model {shlex.quote(model)}'
@@ -113,6 +109,10 @@ def _saved_model(model: str, flags: str) -> Step:
         (paths.SAVED_MODELS_DIR / model,),
         paths.frozen(model),
     )
+
+
+def _serving(model: str) -> Step:
+    return Step('serve it: a page and an API', f'python -m src.inference.serve --model {shlex.quote(model)}')
 
 
 def _after_distillation(name: str | None, model: str) -> Iterator[Step]:
