@@ -69,7 +69,7 @@ def test_other_photos_of_a_folder_are_compared_than_those_of_the_calibration(pho
 @pytest.mark.parametrize(
     ('words', 'line'),
     [
-        ([], 'was trained on stanford, which is not converted here: give --calibration'),
+        ([], 'photos are needed to check the model on: give --calibration NAME or FOLDER'),
         (['--calibration', 'nothing'], 'there is neither a data set nor a folder nothing: give'),
         (['--calibration', '{empty}'], 'empty holds no pictures'),
         (
@@ -86,6 +86,15 @@ def test_photos_are_needed(shipped, tmp_path, photos, words, line):
     words = [word.format(empty=tmp_path / 'empty', damaged=tmp_path / 'damaged') for word in words]
     with pytest.raises(UserError, match=line):
         export.main(['--model', 'dogs', *words])
+
+
+def test_a_model_whose_data_set_is_not_converted_here_needs_photos_too(shipped):
+    graph_def = read_graph(shipped)
+    replace_info(graph_def, read_info(graph_def) | {'data_set': 'elsewhere'})
+    write_graph(graph_def, shipped)
+    line = 'was trained on elsewhere, which is not converted here: give --calibration NAME of a data set, or'
+    with pytest.raises(UserError, match=line):
+        export.main(['--model', 'dogs'])
 
 
 def test_a_model_without_facts_needs_photos_too(shipped, photos):
