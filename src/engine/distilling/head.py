@@ -72,10 +72,13 @@ def learn_head(teacher: ClassTeacher, wanted: Answers, given: Answers, l2: float
 
     def examples(rows: np.ndarray, numbers: range) -> Examples:
         ids = [f'{row}/{view}' for view in numbers for row in rows]
-        values = np.concatenate([given.of(rows, view).astype(np.float32) for view in numbers])
-        return Examples(
-            ids, teacher.probabilities(np.concatenate([wanted.of(rows, v) for v in numbers])), values
-        )
+        values = np.empty((len(ids), given.teacher.width), np.float32)
+        targets = np.empty((len(ids), classes), np.float32)
+        for place, view in enumerate(numbers):
+            part = slice(place * len(rows), (place + 1) * len(rows))
+            values[part] = given.of(rows, view)
+            targets[part] = teacher.probabilities(wanted.of(rows, view))
+        return Examples(ids, targets, values)
 
     # The lowest hashes: the same photos in every run.
     held, others = np.split(np.arange(photos), [min(MOST_HELD, round(HELD_SHARE * photos))])
