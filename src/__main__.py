@@ -6,7 +6,8 @@
 The next command is that of the first step after the last one that is done. A step marked [~] is out of date,
 as its source has changed, and comes next. The commands depend on the manifest of the records and on what was
 trained on them: a head on bottlenecks, or a network from pixels. The data set is one that is
-converted, or one that Rootstock knows. A distilled model has none: --model shows its steps.
+converted, or one that Rootstock knows. A distilled model has none, nor has a model of which only the frozen
+file is here, such as the one that ships: --model shows the steps of these.
 """
 
 from __future__ import annotations
@@ -65,10 +66,14 @@ _PICTURES = {
 
 
 def steps(args: argparse.Namespace) -> Iterator[Step]:
-    """The steps for the data set `args.name` (None of a distilled model) and the model `args.model`."""
+    """The steps for the data set `args.name` and the model `args.model`. The name may be None of a distilled
+    model, and of one that is only frozen (`args.frozen`: its file, else None)."""
     name, model = args.name, args.model
     if next_commands.distilled_by(model):
         yield from _after_distillation(name, model)
+        return
+    if args.frozen:
+        yield from _of_classifier(name, model, args.frozen)
         return
     flags, pb = next_commands.flags(name, model), paths.frozen(model)
     yield from _to_records(name)
@@ -85,8 +90,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         pb,
     )
     if (manifest_of(name) or {}).get('precision') != INT8:  # else `freeze` has written it
-        yield _exporting(model, flags)
-    yield _saved_model(model, flags)
+        yield _exporting(flags, pb, pb)
+    yield _saved_model(model, flags, pb)
     yield _serving(model)
 
 
@@ -96,18 +101,17 @@ def _classifying(model: str) -> Step:
     )
 
 
-def _exporting(model: str, flags: str) -> Step:
-    pb = paths.frozen(model)
+def _exporting(flags: str, pb: Path, source: Path | None) -> Step:
     command = f'python -m src.freezing.export --precision int8{flags}'
-    return Step('export for LiteRT, phones', command, (pb.with_suffix('.tflite'),), pb)
+    return Step('export for LiteRT, phones', command, (pb.with_suffix('.tflite'),), source)
 
 
-def _saved_model(model: str, flags: str) -> Step:
+def _saved_model(model: str, flags: str, source: Path | None) -> Step:
     return Step(
         'export for TensorFlow Serving',
         f'python -m src.freezing.frozen_to_saved_model{flags}',
         (paths.SAVED_MODELS_DIR / model,),
-        paths.frozen(model),
+        source,
     )
 
 
@@ -124,10 +128,18 @@ def _after_distillation(name: str | None, model: str) -> Iterator[Step]:
         convert = 'python -m src.data_preparation.image_folder_to_tfrecords DIR'
         yield Step('pictures to records', f'{convert}{named} --backbone {_typed(pb)}')
         return
+    yield from _of_classifier(name, model, pb, pb)
+
+
+def _of_classifier(name: str | None, model: str, pb: Path, source: Path | None = None) -> Iterator[Step]:
+    """The steps for a frozen classifier `pb` without a data set. `name`: the data set to score it on. What is
+    made from it is out of date when it is older than `source`: a file that was copied has any time."""
+    flag = f' --model {shlex.quote(model)}'
     yield _classifying(model)
-    yield Step('look at the mistakes', f'python -m src.analysis.training_perf_analysis{named}{flag}')
-    yield _exporting(model, f'{flag} --calibration PHOTOS')
-    yield _saved_model(model, flag)
+    scored = f' --name {shlex.quote(name or "NAME")}{flag}'
+    yield Step('look at the mistakes', f'python -m src.analysis.training_perf_analysis{scored}')
+    yield _exporting(f'{flag} --calibration PHOTOS', pb, source)
+    yield _saved_model(model, flag, source)
     yield _serving(model)
 
 
@@ -171,7 +183,8 @@ def main(argv: list[str] | None = None) -> None:
     made.set_defaults(name=None)  # the default depends on the model, as the help says
     args = made.parse_args(argv)
     model = args.model and args.model.name
-    if not (model and next_commands.distilled_by(model)):  # else the name has no default
+    args.frozen = args.model and next_commands.only_frozen(args.model, args.name)
+    if not (model and (args.frozen or next_commands.distilled_by(model))):  # else the name has no default
         args.name = next_commands.data_set_of(model, args.name)
     if args.name:
         next_commands.require_known(args.name)

@@ -386,3 +386,25 @@ def test_a_distilled_backbone_is_for_records_of_any_data_set(shown):
     assert steps == [('[ ]', 'distill it'), ('   ', 'pictures to records')]
     assert following == commands[0] == 'python -m src.training.distill PHOTOS --teacher PB --model student'
     assert commands[1].endswith(f'DIR --name sample --backbone {paths.shown(paths.frozen("student"))}')
+
+
+@pytest.mark.parametrize(('words', 'scored'), [([], 'NAME'), (['--name', 'sample'], 'sample')])
+def test_a_model_of_which_only_the_frozen_file_is_here_is_not_trained(shown, words, scored):
+    for suffix in ('.pb', '.tflite'):  # copied
+        files.write_json(paths.frozen('dogs').with_suffix(suffix), {})
+    steps, commands, following = shown('--model', 'dogs', *words)
+    assert commands == [
+        'python -m src.inference.classify PHOTO.jpg --model dogs',
+        f'python -m src.analysis.training_perf_analysis --name {scored} --model dogs',
+        'python -m src.freezing.export --precision int8 --model dogs --calibration PHOTOS',
+        'python -m src.freezing.frozen_to_saved_model --model dogs',
+        'python -m src.inference.serve --model dogs',
+    ]
+    assert [box for box, _ in steps] == ['   ', '   ', '[x]', '[ ]', '   ']
+    assert following == commands[3]
+
+
+def test_a_frozen_file_with_the_name_of_a_data_set_is_that_of_its_model(shown, made):
+    made('photos', backbone=POCKET, **FOLDER)
+    files.write_json(paths.frozen('photos'), {})
+    assert shown('--model', 'photos')[1] == shown('--name', 'photos')[1]

@@ -150,7 +150,7 @@ def _remark_on_replaced(path: Path, precision: str) -> None:
     with contextlib.suppress(UserError):
         before = read_package(path).precision if path.suffix == SUFFIX and path.is_file() else None
         if before not in (None, precision):
-            remark(f'{paths.shown(path)} is in {before}: it is replaced by one in {precision}')
+            remark(f'{paths.shown(path)} is in {before}: one in {precision} will replace it')
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:

@@ -12,7 +12,8 @@ CSV for programs. --watch classifies each new picture in a folder as it arrives,
 
 Without --model or --name it uses the model that ships with Rootstock (120 dog breeds) and says so. A model is
 a frozen graph (.pb) or a .tflite file. Of a model that is named, or ships, the .tflite file is used if it was
-made from the frozen graph beside it and LiteRT is installed: it answers in a tenth of the time. From Python:
+made from the frozen graph beside it and LiteRT is installed: one picture takes less than a tenth of the
+time. From Python:
 
     from src.inference.classify import classify
     classify('file', 'my_dog.jpg')       # a DataFrame with the columns prob and breed, best first

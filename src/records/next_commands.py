@@ -50,6 +50,13 @@ def distilled_by(model: str) -> str | None:
     return DISTILLATIONS.get(model_notes(model).get('learner'))
 
 
+def only_frozen(model: Model, name: str | None = None) -> Path | None:
+    """The frozen file of a model that was not trained here: one that ships, or was copied or imported. None
+    of others, and of the usual model of the data set `name` (default: the current one) or of its own."""
+    usual = model.name == model_for(name) or manifest_of(model.name)
+    return None if usual or model_notes(model.name) else model.file
+
+
 def trained_on(name: str | None = None) -> list[str]:
     """The models that were trained on a data set (on any one by default), the newest first."""
     notes = sorted(paths.CHECKPOINTS_DIR.glob(f'*/{MODEL_FILE}'), key=lambda path: -path.stat().st_mtime)

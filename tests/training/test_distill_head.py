@@ -195,7 +195,7 @@ def test_int8_is_exported_and_calibrated_on_photos(head, folder, capsys):
     assert lite.labels == list(COLORS)
     (row,) = lite.from_pictures([(folder / 'photos' / 'blue' / '1.png').read_bytes()])
     assert COLORS[row.argmax()] == 'blue'
-    with pytest.raises(UserError, match='give --calibration NAME or FOLDER'):
+    with pytest.raises(UserError, match='belongs to no data set: give --calibration NAME'):
         export.main(['--model', 'colors', '--precision', 'int8'])
 
 

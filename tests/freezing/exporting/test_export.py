@@ -69,7 +69,7 @@ def test_other_photos_of_a_folder_are_compared_than_those_of_the_calibration(pho
 @pytest.mark.parametrize(
     ('words', 'line'),
     [
-        ([], 'photos are needed to check the model on: give --calibration NAME or FOLDER'),
+        ([], 'to check the model on, as it belongs to no data set: give --calibration NAME of a data set'),
         (['--calibration', 'nothing'], 'there is neither a data set nor a folder nothing: give'),
         (['--calibration', '{empty}'], 'empty holds no pictures'),
         (

@@ -86,10 +86,10 @@ def test_float16_halves_the_file_of_another_precision_and_says_that_it_replaces_
     exported(model=trained('plain'))
     capsys.readouterr()
     path, _ = exported(model='plain')
-    assert 'is replaced' not in capsys.readouterr().err
+    assert 'replace' not in capsys.readouterr().err
     whole = path.stat().st_size
     path, package = exported('--precision', 'float16', model='plain')
-    assert 'plain.tflite is in float32: it is replaced by one in float16' in capsys.readouterr().err
+    assert 'plain.tflite is in float32: one in float16 will replace it' in capsys.readouterr().err
     assert path.stat().st_size < 0.6 * whole
     assert package.info['lite']['precision'] == 'float16'
 
