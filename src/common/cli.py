@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from src.common import commands, consts
-from src.common.errors import DEBUG_FLAG, UserError
+from src.common.errors import DEBUG_FLAG, UserError, one_line
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 from src.common.process import trust
 
@@ -29,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
         return parsed, rest
 
     def error(self, message: str):
-        self.exit(2, commands.as_typed(f'error: {message} (see {self.prog} --help)\n'))
+        self.exit(2, one_line(commands.as_typed(f'error: {message} (see {self.prog} --help)')) + '\n')
 
     def format_help(self) -> str:
         return commands.as_typed(super().format_help())

@@ -27,7 +27,7 @@ def progress(total: int | None, what: str, unit: str, done: int = 0, **options) 
     return tqdm(
         total=total,
         initial=done,
-        desc=what,
+        desc=columns.on_one_line(what),
         unit=unit if unit == 'B' else ' ' + unit,
         unit_scale=unit == 'B',
         mininterval=0.2 if terminal else 30,
@@ -67,7 +67,7 @@ def say(line: str = '') -> None:
 
 def remark(line: str) -> None:
     """Print a line on standard error, so that it is not among the results."""
-    print(columns.harmless(commands.as_typed(line)), file=sys.stderr, flush=True)
+    print(columns.on_one_line(commands.as_typed(line)), file=sys.stderr, flush=True)
 
 
 def wrote(path: Path, what: str, listed: Iterable[Path] = ()) -> None:

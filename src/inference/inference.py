@@ -28,7 +28,6 @@ model.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from src.common import cli, consts, errors, paths
@@ -128,7 +127,7 @@ def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[
     path = args.out or paths.METRICS_DIR / f'{about}_submission.csv'
     ids, unreadable = table.write_submission(path, columns, answers, len(labels), least)
     for id_, reason in unreadable.items():
-        print(f'uniform probabilities for {id_}: {reason}', file=sys.stderr)
+        remark(f'uniform probabilities for {id_}: {reason}')
     uniform = f', {count(len(unreadable), "photo")} given uniform probabilities' if unreadable else ''
     say(f'{count(len(ids) - len(unreadable), "photo")} classified{uniform}')
     wrote(path, columns.what)
