@@ -73,8 +73,9 @@ def remark(line: str) -> None:
 def wrote(path: Path, what: str, listed: Iterable[Path] = ()) -> None:
     """Print the path of a file or folder that a command wrote, and what it is. `listed` are the paths of the
     list that it is in: what they are begins in one column."""
-    column = max(PATH_COLUMNS, *(columns.width(paths.shown(other)) for other in (path, *listed)))
-    say(f'  {columns.ljust(paths.shown(path), column)}  {what}')
+    first, *others = (columns.on_one_line(paths.shown(one)) for one in (path, *listed))
+    column = max(PATH_COLUMNS, *map(columns.width, (first, *others)))
+    say(f'  {columns.ljust(first, column)}  {what}')
 
 
 def next_step(command: str) -> None:

@@ -21,6 +21,11 @@ def test_the_files_of_a_list_are_told_in_columns(model, capsys, monkeypatch):
     assert model != 'small' or places == {2 + 43 + 2}
 
 
+def test_an_odd_path_is_told_on_one_line(capsys, tmp_path):
+    wrote(tmp_path / 'odd\n\x1b.csv', 'id')
+    assert capsys.readouterr().out.endswith('/odd\\n\\x1b.csv  id\n')
+
+
 def test_names_of_files_do_not_control_the_terminal(capsys):
     say('skipped \x1b[31mred.jpg\r\x9b0m\n\tand 犬.jpg')
     remark('\x07 of a\nb.jpg')

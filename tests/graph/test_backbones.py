@@ -99,7 +99,9 @@ def test_a_truncated_file_is_refused(path_2015):
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(UserError, match=r'no backbone .*gone\.pb: give the path'):
         load_backbone(tmp_path / 'gone.pb')
-    with pytest.raises(UserError, match=r'inception_download\.sh'):
+    with pytest.raises(
+        UserError, match=r'inception_download\.sh, or use another one with --backbone .*pocket\.pb'
+    ):
         load_backbone(paths.IMAGENET_GRAPH_DEF)
 
 

@@ -312,8 +312,12 @@ def test_models_of_other_commands_are_kept(head, folder, given):
         ('--teacher', 'classless.pb', 'classless.pb gives no probabilities'),
         ('--teacher', 'nameless.pb', r'nameless.pb contains no labels: put .*nameless.txt beside it'),
         ('--teacher', 'miscounted.pb', 'miscounted.pb has 3 classes but 2 labels'),
-        ('--teacher', 'absent.pb', 'there is no teacher .*absent.pb: give the path of a frozen graph'),
-        ('--backbone', 'absent.pb', 'there is no backbone .*absent.pb'),
+        (
+            '--teacher',
+            'absent.pb',
+            'there is no teacher .*absent.pb: give the path of a frozen graph, such as .*pocket_dogs.pb',
+        ),
+        ('--backbone', 'absent.pb', 'there is no backbone .*absent.pb: give .*, such as .*pocket.pb'),
         ('--backbone', 'empty.pb', 'empty.pb is '),
     ],
 )
