@@ -16,6 +16,8 @@ from src.common import cli, consts, paths
 from src.common.errors import UserError
 from src.graph.preprocessing.placeholders import Value, value_flag
 
+LARGEST_SIDE = 8192  # of pictures that a graph is given
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -213,6 +215,8 @@ def _size_flag(text: str) -> tuple[int, int]:
         height, width = map(int, text.split(','))
     except ValueError:
         height = width = 0
-    if min(height, width) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHT,WIDTH, such as 224,224')
+    if not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not HEIGHT,WIDTH, such as 224,224, of at most {LARGEST_SIDE:,} pixels each'
+        )
     return height, width
