@@ -16,8 +16,6 @@ from src.common import cli, consts, paths
 from src.common.errors import UserError
 from src.graph.preprocessing.placeholders import Value, value_flag
 
-LARGEST_SIDE = 8192  # of pictures that a graph is given
-
 
 @dataclass(frozen=True)
 class Changes:
@@ -215,8 +213,9 @@ def _size_flag(text: str) -> tuple[int, int]:
         height, width = map(int, text.split(','))
     except ValueError:
         height = width = 0
-    if not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
+    if not 1 <= min(height, width) <= max(height, width) <= consts.LARGEST_INPUT_SIDE:
         raise argparse.ArgumentTypeError(
-            f'{text!r} is not HEIGHT,WIDTH, such as 224,224, of at most {LARGEST_SIDE:,} pixels each'
+            f'{text!r} is not HEIGHT,WIDTH, such as 224,224, '
+            f'of at most {consts.LARGEST_INPUT_SIDE:,} pixels each'
         )
     return height, width
