@@ -24,7 +24,7 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
-from src.records.next_commands import similar_data_sets
+from src.records.next_commands import distilled_by, similar_data_sets
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
 if TYPE_CHECKING:
@@ -171,6 +171,8 @@ def _only(runs: Sequence[Run], models: Sequence[str]) -> list[Run]:
     by_model = {run.model: run for run in runs}
     for model in models:
         if model not in by_model:
+            if command := distilled_by(model):
+                raise UserError(f'there is no run of {model}: {command}, which trained it, writes no scores')
             raise UserError(f'there is no run of {model}: train it first{similar(model)}')
     return [by_model[model] for model in dict.fromkeys(models)]
 

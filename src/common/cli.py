@@ -11,11 +11,13 @@ from dataclasses import fields
 from typing import Any
 
 from src.common import commands, consts
-from src.common.errors import DEBUG_FLAG, UserError
+from src.common.errors import DEBUG_FLAG, UserError, one_line
 from src.common.names import Model, model_for, named_model, plain_name, resolve_trained
 from src.common.process import trust
 
+LARGEST_NUMBER = 2**31 - 1  # of steps, sides and the like, which become int32 tensors
 LARGEST_SEED = 2**32 - 1
+LARGEST_BATCH = 1_000_000
 _BETWEEN = '\0'  # between the values of a flag of `add_list`
 
 
@@ -29,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
         return parsed, rest
 
     def error(self, message: str):
-        self.exit(2, commands.as_typed(f'error: {message} (see {self.prog} --help)\n'))
+        self.exit(2, one_line(commands.as_typed(f'error: {message} (see {self.prog} --help)')) + '\n')
 
     def format_help(self) -> str:
         return commands.as_typed(super().format_help())
@@ -127,15 +129,16 @@ def flag_of(field: str) -> str:
 
 
 def whole_number(low: int, high: int | None = None):
-    """An argparse type: a whole number of at least `low`, and at most `high` if that is given."""
-    wanted = f'of at least {low}' if high is None else f'from {low} to {high}'
+    """An argparse type: a whole number of at least `low`, and at most `high` (default: LARGEST_NUMBER)."""
+    most = LARGEST_NUMBER if high is None else high
 
     def number(text: str) -> int:
         try:
             value = int(without_thousands(text))
         except ValueError:
             value = low - 1
-        if value < low or (high is not None and value > high):
+        if not low <= value <= most:
+            wanted = f'of at least {low}' if high is None and value < low else f'from {low} to {most}'
             raise argparse.ArgumentTypeError(f'{text!r} is not a whole number {wanted}')
         return value
 
@@ -145,6 +148,11 @@ def whole_number(low: int, high: int | None = None):
 def seed_number(text: str) -> int:
     """An argparse type: a random seed. TensorFlow's seeds, which are made from it, have 64 bits."""
     return whole_number(0, LARGEST_SEED)(text)
+
+
+def size_of_batch(text: str) -> int:
+    """An argparse type: the examples in a step."""
+    return whole_number(1, LARGEST_BATCH)(text)
 
 
 def without_thousands(text: str) -> str:
@@ -184,7 +192,7 @@ def layer_sizes(text: str) -> list[int]:
         sizes = [int(part) for part in text.strip('[] ').split(',')]
     except ValueError:
         sizes = []
-    if len(sizes) < 2 or min(sizes) < 0 or 0 in sizes[1:-1]:
+    if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > LARGEST_NUMBER or 0 in sizes[1:-1]:
         raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
     return sizes
 

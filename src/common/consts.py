@@ -48,6 +48,10 @@ TEST_SHARE = 0.1
 # Larger pictures are refused before they are decoded. JPEGs may have four times as many pixels (phone cameras
 # have 200 million), as they can be decoded at a fraction of their size.
 MAX_IMAGE_PIXELS = 120_000_000
+
+# Height and width of the pixels that a graph may ask for.
+LARGEST_INPUT_SIDE = 8192
+
 # Memory for decoding and resizing pictures, in all threads of a process together, and for one picture, both
 # estimated from its header. The rest is kept for small pictures, which never wait for large ones. A picture
 # that needs more is decoded at a fraction of its size, or refused.

@@ -176,7 +176,7 @@ def _resuming() -> str:
     return f'; finished work is kept, the same command{without} continues from there'
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text as a line of some LONGEST_LINE characters, whose middle is left out. Parts of it come from
     files of others: what is not printable, such as escape sequences of terminals, is escaped."""
     line = ' '.join(text.split())
@@ -189,5 +189,5 @@ def _complain(line: str, code: int) -> int:
     with contextlib.suppress(OSError):  # if standard error cannot be written, there is still the exit code
         if debugging():
             traceback.print_exc()
-        print(_one_line(commands.as_typed(line)), file=sys.stderr)
+        print(one_line(commands.as_typed(line)), file=sys.stderr)
     return code

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+class NoText(UserError):
+    """A file that should hold text has NUL bytes, as UTF-16, pictures and archives have."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it is renamed to `path` if the body succeeds."""
@@ -96,15 +100,24 @@ def write_json(path: Path, value: Any) -> None:
 
 def utf8_text(path: Path, errors: str = 'surrogateescape') -> str:
     """The text in a UTF-8 file, without its byte order mark. `errors`: of decoding; file names on Linux may
-    be any bytes. Raises OSError, UnicodeError, and UserError for more than consts.TEXT_BYTES."""
+    be any bytes. Raises OSError, UnicodeError, and UserError as `text_stream` does."""
     return text_stream(path, errors).read()
 
 
 def text_stream(path: Path, errors: str = 'surrogateescape', newline: str | None = None) -> io.TextIOWrapper:
     """The bytes of a UTF-8 file in memory, decoded as they are read, without the byte order mark. `newline`:
-    as of `open`; '' for CSV. Raises OSError, and UserError for more than consts.TEXT_BYTES."""
-    data = bytes_within(path, consts.TEXT_BYTES, 'of text files (TEXT_BYTES in src/common/consts.py)')
+    as of `open`; '' for CSV. Raises OSError, NoText for NUL bytes, and UserError for more than
+    consts.TEXT_BYTES."""
+    data = _bytes_of_text(path)
+    if b'\0' in data:  # its lines would be other names than the user sees
+        raise NoText(
+            f'{paths.shown(path)} is no UTF-8 text, as it holds NUL bytes: if it is UTF-16, save it as UTF-8'
+        )
     return io.TextIOWrapper(io.BytesIO(data), encoding='utf-8-sig', errors=errors, newline=newline)
+
+
+def _bytes_of_text(path: Path) -> bytes:
+    return bytes_within(path, consts.TEXT_BYTES, 'of text files (TEXT_BYTES in src/common/consts.py)')
 
 
 def bytes_within(path: Path, most: int, of: str) -> bytes:
@@ -128,7 +141,7 @@ def read_json(path: Path, kind: Any = Any, remedy: str = '') -> Any:
     and if it cannot be read.
     """
     try:
-        value = json.loads(utf8_text(path))
+        value = json.loads(_bytes_of_text(path).decode('utf-8-sig', 'surrogateescape'))
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(path)}: {error.strerror or error}') from error
     except (ValueError, RecursionError) as error:

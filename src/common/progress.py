@@ -27,7 +27,7 @@ def progress(total: int | None, what: str, unit: str, done: int = 0, **options) 
     return tqdm(
         total=total,
         initial=done,
-        desc=what,
+        desc=columns.on_one_line(what),
         unit=unit if unit == 'B' else ' ' + unit,
         unit_scale=unit == 'B',
         mininterval=0.2 if terminal else 30,
@@ -67,14 +67,15 @@ def say(line: str = '') -> None:
 
 def remark(line: str) -> None:
     """Print a line on standard error, so that it is not among the results."""
-    print(columns.harmless(commands.as_typed(line)), file=sys.stderr, flush=True)
+    print(columns.on_one_line(commands.as_typed(line)), file=sys.stderr, flush=True)
 
 
 def wrote(path: Path, what: str, listed: Iterable[Path] = ()) -> None:
     """Print the path of a file or folder that a command wrote, and what it is. `listed` are the paths of the
     list that it is in: what they are begins in one column."""
-    column = max(PATH_COLUMNS, *(columns.width(paths.shown(other)) for other in (path, *listed)))
-    say(f'  {columns.ljust(paths.shown(path), column)}  {what}')
+    first, *others = (columns.on_one_line(paths.shown(one)) for one in (path, *listed))
+    column = max(PATH_COLUMNS, *map(columns.width, (first, *others)))
+    say(f'  {columns.ljust(first, column)}  {what}')
 
 
 def next_step(command: str) -> None:

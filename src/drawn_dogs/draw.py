@@ -37,6 +37,7 @@ from src.drawn_dogs.shapes import Frame
 __all__ = ['BREEDS', 'Breed', 'draw_picture', 'draw_sample']
 
 PER_CLASS = 60
+MOST = 9999  # pictures of a breed; file names have four digits
 SEED = 1
 JPEG_QUALITY = 85
 POSE_SHARES = {'standing': 0.3, 'sitting': 0.2, 'sitting_front': 0.14, 'lying': 0.16, 'portrait': 0.2}
@@ -174,7 +175,9 @@ def _complete(picture: Path, seed: int) -> bool:
 def main(argv=None):
     made = parser('src.drawn_dogs.draw', __doc__)
     made.add_argument('--out', type=Path, default=paths.SAMPLE_DS_DIR, help='folder to write to')
-    made.add_argument('--per-class', type=whole_number(1), default=PER_CLASS, help='pictures of each breed')
+    made.add_argument(
+        '--per-class', type=whole_number(1, MOST), default=PER_CLASS, help='pictures of each breed'
+    )
     made.add_argument('--seed', type=seed_number, default=SEED, help='random seed')
     args = made.parse_args(argv)
 

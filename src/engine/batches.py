@@ -16,10 +16,11 @@ class Batches:
     def rows(self, step: int) -> np.ndarray:
         """The rows of a step (from 0), [size] int64. A batch may continue into the next epoch."""
         start = step * self._size
-        picked = []
-        while (missing := self._size - sum(map(len, picked))) > 0:
-            epoch, place = divmod(start + self._size - missing, len(self._rows))
-            picked.append(self._shuffled(epoch)[place : place + missing])
+        picked, end = [], start + self._size
+        while start < end:
+            epoch, place = divmod(start, len(self._rows))
+            picked.append(self._shuffled(epoch)[place : place + end - start])
+            start += len(picked[-1])
         return np.concatenate(picked)
 
     def _shuffled(self, epoch: int) -> np.ndarray:

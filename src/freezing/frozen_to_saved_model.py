@@ -37,6 +37,7 @@ from src.records.next_commands import frozen_model
 
 SCRATCH = '.writing-'  # prefix of unfinished folders
 LABELS_ASSET = 'labels.txt'
+LARGEST_VERSION = 2**63 - 1  # of TensorFlow Serving
 
 
 def export(frozen: Path, folder: Path) -> Path:
@@ -109,7 +110,9 @@ def main(argv: list[str] | None = None) -> None:
     made = cli.parser('src.freezing.frozen_to_saved_model', __doc__, loads_graphs=True)
     cli.add_name(made)
     cli.add_model(made, resolve_model)
-    made.add_argument('--version', type=cli.whole_number(1), help='default: one more than the newest there')
+    made.add_argument(
+        '--version', type=cli.whole_number(1, LARGEST_VERSION), help='default: one more than the newest there'
+    )
     made.add_argument(
         '--out',
         type=Path,
@@ -144,7 +147,7 @@ def _shell_path(folder: Path) -> str:
 
 
 def _next_version(base: Path) -> int:
-    there = [int(f.name) for f in base.glob('*') if f.name.isdigit()]
+    there = [int(f.name) for f in base.glob('*') if f.name.isdecimal()]
     return max(there, default=0) + 1
 
 

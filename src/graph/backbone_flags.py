@@ -213,6 +213,9 @@ def _size_flag(text: str) -> tuple[int, int]:
         height, width = map(int, text.split(','))
     except ValueError:
         height = width = 0
-    if min(height, width) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHT,WIDTH, such as 224,224')
+    if not 1 <= min(height, width) <= max(height, width) <= consts.LARGEST_INPUT_SIDE:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not HEIGHT,WIDTH, such as 224,224, '
+            f'of at most {consts.LARGEST_INPUT_SIDE:,} pixels each'
+        )
     return height, width

@@ -125,7 +125,8 @@ def load_backbone(
     """
     path = paths.located(path)
     if not path.exists():
-        raise UserError(f'there is no backbone {paths.shown(path)}: {how_to_get(path)}')
+        advice = how_to_get(path, '--backbone', paths.POCKET_GRAPH_DEF)
+        raise UserError(f'there is no backbone {paths.shown(path)}: {advice}')
     bottleneck = bottleneck if ':' in bottleneck else bottleneck + ':0'
     whole = read_graph(path, trusted)
     require_tensor(whole, bottleneck, path)
@@ -227,13 +228,13 @@ def _width(
     return shape[axis], axis
 
 
-def how_to_get(path: Path) -> str:
-    """What to do about a frozen graph that is missing, at the end of a message."""
-    pocket = shlex.quote(paths.shown(paths.POCKET_GRAPH_DEF))
-    if path.resolve() == paths.IMAGENET_GRAPH_DEF:
-        return f'run sh setup/inception_download.sh, or use the small one with --backbone {pocket}'
+def how_to_get(path: Path, flag: str, example: Path) -> str:
+    """What to do about a frozen graph that is missing, at the end of a message. `example`: one that ships and
+    that the flag takes."""
     namesake = frozen_of(path.name)
-    known = shlex.quote(paths.shown(namesake)) if namesake.is_file() else pocket
+    known = shlex.quote(paths.shown(namesake if namesake.is_file() else example))
+    if path.resolve() == paths.IMAGENET_GRAPH_DEF:
+        return f'run sh setup/inception_download.sh, or use another one with {flag} {known}'
     return f'give the path of a frozen graph, such as {known}'
 
 

@@ -22,7 +22,6 @@ time. From Python:
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -137,13 +136,13 @@ def _classify(args: argparse.Namespace, path: Path, why: str) -> int:
     found = [name for name in names if name not in missing]
     faults = _print_answers(args, path, found, why)
     for name, reason in left_out.items():
-        print(f'left out {name}: {reason}', file=sys.stderr)
+        remark(f'left out {name}: {reason}')
     if len(names) == 1 and (missing or faults):
         raise UserError([*missing.values(), *faults][0])
     _report_skipped(faults)
     failed = len(missing) + len(faults)
     if failed:
-        print(f'{len(names) - failed} of {count(len(names), "picture")} classified', file=sys.stderr)
+        remark(f'{len(names) - failed} of {count(len(names), "picture")} classified')
     return 2 if failed else 0
 
 
@@ -163,7 +162,7 @@ def _watch(args: argparse.Namespace, path: Path, why: str) -> int:
 def _opened(args: argparse.Namespace, path: Path, why: str) -> tuple[Predictor, Table]:
     """The model at `path`, and a printer for its classes. Says which model it is, and `why`."""
     if why and args.form is not Table:
-        print(f'{paths.shown(path)}: {why}', file=sys.stderr)
+        remark(f'{paths.shown(path)}: {why}')
     predictor = load_model(path, views=args.views, pixel_range=args.pixel_range)
     printer = args.form(predictor.labels, args.top)
     if args.form is Table:
@@ -188,7 +187,7 @@ def _print_answers(args: argparse.Namespace, path: Path, names: Sequence[str], w
 
 def _report_skipped(faults: Iterable[str]) -> None:
     for fault in faults:
-        print(f'skipped {fault}', file=sys.stderr, flush=True)
+        remark(f'skipped {fault}')
 
 
 if __name__ == '__main__':

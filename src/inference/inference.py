@@ -28,10 +28,10 @@ model.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from src.common import cli, consts, errors, paths
+from src.common.errors import UserError
 from src.common.files import count
 from src.common.names import plain_name, resolve_model
 from src.common.progress import remark, say, wrote
@@ -40,7 +40,7 @@ from src.inference.predictor import load_model
 from src.inference.submissions import against, clip, layout, photos, table
 from src.inference.views import add_views
 from src.records.age import remark_on_age
-from src.records.next_commands import frozen_model, own_data_set_of
+from src.records.next_commands import distilled_by, frozen_model, own_data_set_of
 
 OF_MODELS = ('dir', 'model', 'out', 'form', 'clip')  # arguments that --submission leaves no work for
 
@@ -108,6 +108,10 @@ def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[
     """Classify the photos and write the submission. Returns its path, the sample if there is one, and the
     negative and the positive class if it is of the label format."""
     own = args.name or (own_data_set_of(args.model.name) if args.model else 'kaggle')
+    if not own and not args.dir and distilled_by(args.model.name):
+        raise UserError(
+            f'{args.model.name} learned without a data set: give the folder with the photos, or --name'
+        )
     name = own or consts.CURRENT_DATASET_NAME
     model = frozen_model(args.model) if args.model else default_model(name)
     remark_on_age(model)
@@ -128,7 +132,7 @@ def predicted(args: argparse.Namespace) -> tuple[Path, table.Table | None, list[
     path = args.out or paths.METRICS_DIR / f'{about}_submission.csv'
     ids, unreadable = table.write_submission(path, columns, answers, len(labels), least)
     for id_, reason in unreadable.items():
-        print(f'uniform probabilities for {id_}: {reason}', file=sys.stderr)
+        remark(f'uniform probabilities for {id_}: {reason}')
     uniform = f', {count(len(unreadable), "photo")} given uniform probabilities' if unreadable else ''
     say(f'{count(len(ids) - len(unreadable), "photo")} classified{uniform}')
     wrote(path, columns.what)

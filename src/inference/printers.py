@@ -36,11 +36,11 @@ class Table:
 
     def show(self, name: str, probabilities: np.ndarray) -> None:
         """Print one picture; `probabilities` is [classes] float32."""
-        places = best(probabilities, self.top)
-        width = max(columns.width(self.labels[i]) for i in places)
-        say(name)
-        for i in places:
-            say(f'  {columns.ljust(self.labels[i], width)}  {probabilities[i]:>7.2%}')
+        shown = {i: columns.on_one_line(self.labels[i]) for i in best(probabilities, self.top)}
+        width = max(map(columns.width, shown.values()))
+        say(columns.on_one_line(name))
+        for i, label in shown.items():
+            say(f'  {columns.ljust(label, width)}  {probabilities[i]:>7.2%}')
 
     def end(self) -> None:
         """Print what follows the last picture."""

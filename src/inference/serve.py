@@ -53,6 +53,7 @@ PICTURE_MB = 20
 PACKAGES = ('flask', 'waitress', 'prometheus_client')  # of the extra `serve`
 # Threads beyond the pictures that may be in progress: they answer 503.
 SPARE_THREADS = 16
+MOST_QUEUED = 4096  # of --queue: each has a thread
 LOADING_SECONDS = 3  # for a new version that is being loaded when the server ends
 
 
@@ -183,7 +184,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     add(
         '--queue',
-        cli.whole_number(1),
+        cli.whole_number(1, MOST_QUEUED),
         'N',
         128,
         'most pictures that wait or are computed; more are answered 503',

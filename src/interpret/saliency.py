@@ -92,7 +92,7 @@ def class_index(wanted: str | None, labels: Sequence[str], probabilities: np.nda
     plain = [_plain(label) for label in labels]
     if _plain(wanted) in plain:
         return plain.index(_plain(wanted))
-    if wanted.isdecimal() and int(wanted) < len(probabilities):
+    if wanted.isdecimal() and len(wanted) < 20 and int(wanted) < len(probabilities):
         return int(wanted)
     near = [labels[plain.index(name)] for name in difflib.get_close_matches(_plain(wanted), plain, 3, 0.4)]
     similar = f'; similar: {", ".join(near)}' if near else f'; give a number below {len(probabilities)}'

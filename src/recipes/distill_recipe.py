@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.common.cli import real_number, whole_number
+from src.common.cli import real_number, size_of_batch, whole_number
 from src.graph import precision as precision_choices
 from src.models.students import BLOCK, STUDENTS
 from src.recipes.recipe import PixelRecipe, as_in, setting
@@ -94,7 +94,7 @@ class DistillRecipe(WithViews):
     )
     temperature: float = setting(1.0, 'temperature of both class probabilities', type=real_number(0.01, 100))
     epochs: float = setting(105, 'passes over the photos', type=real_number(0.001, 100_000))
-    batch_size: int = setting(128, 'views in a step', type=whole_number(1))
+    batch_size: int = setting(128, 'views in a step', type=size_of_batch)
     optimiser: str = as_in(PixelRecipe, 'optimiser', 'muon')
     learning_rate: float = as_in(PixelRecipe, 'learning_rate', 0.03)
     momentum: float = as_in(PixelRecipe, 'momentum')

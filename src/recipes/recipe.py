@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.common import consts
-from src.common.cli import layer_sizes, real_number, seed_number, whole_number
+from src.common.cli import layer_sizes, real_number, seed_number, size_of_batch, whole_number
 from src.graph import precision
 from src.models.networks import NETWORKS
 from src.models.test_time_augmentation import VIEWS
@@ -65,7 +65,7 @@ class HeadRecipe:
         type=whole_number(1),
         default_text=f'{consts.STEPS}; with --all-splits at most {consts.STEPS_OF_A_CLASS} for each class',
     )
-    batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step (not lbfgs)', type=whole_number(1))
+    batch_size: int = setting(consts.BATCH_SIZE, 'examples in a step (not lbfgs)', type=size_of_batch)
     learning_rate: float = setting(
         consts.LEARNING_RATE,
         'initial learning rate; cosine decay to zero (not lbfgs)',
@@ -120,7 +120,7 @@ class PixelRecipe:
     network: str = setting('cnn_simple', 'network', choices=sorted(NETWORKS))
     side: int = setting(32, 'height and width that pictures are resized to, in pixels', type=whole_number(8))
     epochs: float = setting(20, 'passes over the training pictures', type=real_number(0.001, 100_000))
-    batch_size: int = setting(128, 'pictures in a step', type=whole_number(1))
+    batch_size: int = setting(128, 'pictures in a step', type=size_of_batch)
     optimiser: str = setting('adam', 'optimizer', choices=OPTIMIZERS)
     learning_rate: float = setting(0.001, 'highest learning rate', type=real_number(1e-9, 1e9))
     momentum: float = setting(0.9, 'momentum of sgd and muon', type=real_number(0, 1))
@@ -225,7 +225,7 @@ class FineTuneRecipe:
         0.0, 'augmentation: change of contrast by up to this share', type=real_number(0, 1)
     )
     epochs: float = setting(10, 'passes over the training photos', type=real_number(0.001, 100_000))
-    batch_size: int = setting(32, 'photos in a step', type=whole_number(1))
+    batch_size: int = setting(32, 'photos in a step', type=size_of_batch)
     learning_rate: float = setting(
         0.0001, 'highest learning rate of Adam; cosine decay to zero', type=real_number(1e-9, 10)
     )

@@ -134,3 +134,11 @@ def test_output_of_libraries_does_not_reach_the_terminal():
     )
     assert end(body).stderr == b'error: no such photo\n'
     assert b'Corrupt JPEG data' in end(body, '--debug').stderr
+
+
+def test_a_mistyped_flag_does_not_control_the_terminal():
+    ended = end(
+        "def main(): __import__('src.common.cli').common.cli.parser('src.x', '').parse_args()", '--\x1b[2J'
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == b'error: unrecognized arguments: --\\x1b[2J (see python -m src.x --help)\n'

@@ -59,6 +59,17 @@ def test_odd_contents_are_read_or_refused(reader, content, tmp_path, monkeypatch
         assert 'given' in str(error)
 
 
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le'])
+@pytest.mark.parametrize('reader', [reader for reader in READERS if reader not in ('json', 'class index')])
+def test_utf_16_is_named(reader, encoding, tmp_path):
+    path = tmp_path / 'given.txt'
+    path.write_bytes('id,label\na,b\n'.encode(encoding))
+    with pytest.raises(
+        UserError, match=r'given\.txt is no UTF-8 text, as it holds NUL bytes: if it is UTF-16'
+    ):
+        READERS[reader](path)
+
+
 @pytest.mark.parametrize('reader', READERS)
 def test_large_files_are_refused(reader, tmp_path, monkeypatch):
     monkeypatch.setattr(consts, 'TEXT_BYTES', LIMIT)

@@ -153,6 +153,12 @@ def test_pictures_of_another_seed_are_replaced(drawn, tmp_path):
     assert [call[0] for call in drawn] == [1] * 8 + [2] * 8
 
 
+def test_more_pictures_than_have_names_are_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        draw.main(['--out', str(tmp_path), '--per-class', '10000'])
+    assert 'is not a whole number from 1 to 9999' in capsys.readouterr().err
+
+
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
     blocked = tmp_path / 'file'
     blocked.write_text('')

@@ -28,3 +28,9 @@ def test_seed_and_epoch_change_the_order():
     first, second = Batches(rows, 50, seed=1), Batches(rows, 50, seed=2)
     assert list(first.rows(0)) != list(second.rows(0))
     assert list(first.rows(0)) != list(first.rows(1))
+
+
+def test_a_batch_may_span_many_epochs():
+    batches = Batches(np.arange(2), 20_001, seed=1)
+    assert np.bincount(batches.rows(0)).sum() == 20_001
+    np.testing.assert_array_equal(np.bincount(np.concatenate([batches.rows(0), batches.rows(1)])), 20_001)

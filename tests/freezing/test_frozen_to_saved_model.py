@@ -37,3 +37,13 @@ def test_serving_is_told_the_absolute_folder(model, tmp_path, monkeypatch, capsy
     assert (Path(folder), inside) == (base, f'/models/{model}')
     assert (Path(folder) / '1' / 'saved_model.pb').is_file()
     assert [path.name for path in base.iterdir()] == ['1']
+
+
+def test_versions_are_numbers_that_tensorflow_serving_takes(model, tmp_path, capsys):
+    (tmp_path / 'saved' / '\u00b2').mkdir(parents=True)  # a digit, but no number
+    (tmp_path / 'saved' / '20261127153000').mkdir()
+    frozen_to_saved_model.main(['--model', model, '--out', str(tmp_path / 'saved')])
+    assert (tmp_path / 'saved' / '20261127153001' / 'saved_model.pb').is_file()
+    with pytest.raises(SystemExit):
+        frozen_to_saved_model.main(['--model', model, '--version', str(2**63)])
+    assert f'is not a whole number from 1 to {2**63 - 1}' in capsys.readouterr().err

@@ -99,7 +99,9 @@ def test_a_truncated_file_is_refused(path_2015):
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(UserError, match=r'no backbone .*gone\.pb: give the path'):
         load_backbone(tmp_path / 'gone.pb')
-    with pytest.raises(UserError, match=r'inception_download\.sh'):
+    with pytest.raises(
+        UserError, match=r'inception_download\.sh, or use another one with --backbone .*pocket\.pb'
+    ):
         load_backbone(paths.IMAGENET_GRAPH_DEF)
 
 
@@ -208,6 +210,7 @@ def test_mobilenet_in_batches_equals_the_released_graph_one_by_one(real_data):
         ('--set=keep_prob=nan', "'keep_prob=nan' is not TENSOR=VALUE"),
         ('--input-size=224', "'224' is not HEIGHT,WIDTH, such as 224,224"),
         ('--input-size=0,4', "'0,4' is not HEIGHT,WIDTH"),
+        ('--input-size=9,8193', 'such as 224,224, of at most 8,192 pixels each'),
     ],
 )
 def test_malformed_changes_are_refused(flag, words, capsys):

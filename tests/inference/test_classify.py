@@ -172,6 +172,21 @@ def test_a_bad_picture_among_many_is_reported_and_skipped(model, photos, capsys)
     ]
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such file names')
+def test_names_of_files_neither_control_the_terminal_nor_forge_lines(model, photos, capsys):
+    odd = photos / 'a\x1b[31m\n  top  99.00%.jpg'
+    odd.write_bytes(PNG)
+    assert run(model, odd, photos / 'gone\x1b[2J\n.jpg', photos / 'notes.txt') == 2
+    out, err = capsys.readouterr()
+    assert r'my photos/a\x1b[31m\n  top  99.00%.jpg' in out.splitlines()[1]
+    assert [line.partition(': ')[0] for line in err.splitlines()] == [
+        f'skipped {photos}' + r'/gone\x1b[2J\n.jpg',
+        f'skipped {photos}/notes.txt',
+        '1 of 3 pictures classified',
+    ]
+    assert '\x1b' not in out + err
+
+
 def test_bad_pictures_do_not_shift_the_answers_of_others(model, tmp_path, capsys):
     """More pictures than a batch holds: alternating, every third one bad."""
     for n in range(70):

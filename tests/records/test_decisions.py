@@ -88,7 +88,7 @@ def test_files_that_are_no_lists(tmp_path):
         read_decisions(listed(tmp_path, 'id,split,label,reason', 'a.jpg,train,cat,duplicate'))
     picture = tmp_path / 'cat.jpg'
     picture.write_bytes(bytes(range(256)) * 4)
-    with pytest.raises(UserError, match='is not a list of decisions'):
+    with pytest.raises(UserError, match=r'cat\.jpg is no UTF-8 text'):
         read_decisions(picture)
     (tmp_path / 'empty.csv').touch()
     with pytest.raises(UserError, match='has no column data_set'):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src import __main__ as the_map
-from src.analysis import training_curves, training_perf_analysis
+from src.analysis import compare_runs, training_curves, training_perf_analysis
 from src.analysis.answers import analyze, check_belongs, doubts
 from src.common import consts, files, paths
 from src.common.errors import UserError
@@ -25,7 +25,7 @@ from src.graph.backbone_flags import NO_CHANGES, Asked
 from src.graph.backbones import load_backbone
 from src.graph.graph_io import read_graph, write_graph
 from src.graph.model_info import read_info
-from src.inference import classify
+from src.inference import classify, inference
 from src.inference.predictor import load_model
 from src.records.age import remark_on_age
 from src.records.dataset import open_records
@@ -312,8 +312,12 @@ def test_models_of_other_commands_are_kept(head, folder, given):
         ('--teacher', 'classless.pb', 'classless.pb gives no probabilities'),
         ('--teacher', 'nameless.pb', r'nameless.pb contains no labels: put .*nameless.txt beside it'),
         ('--teacher', 'miscounted.pb', 'miscounted.pb has 3 classes but 2 labels'),
-        ('--teacher', 'absent.pb', 'there is no teacher .*absent.pb: give the path of a frozen graph'),
-        ('--backbone', 'absent.pb', 'there is no backbone .*absent.pb'),
+        (
+            '--teacher',
+            'absent.pb',
+            'there is no teacher .*absent.pb: give the path of a frozen graph, such as .*pocket_dogs.pb',
+        ),
+        ('--backbone', 'absent.pb', 'there is no backbone .*absent.pb: give .*, such as .*pocket.pb'),
         ('--backbone', 'empty.pb', 'empty.pb is '),
     ],
 )
@@ -355,6 +359,12 @@ def test_analysis_asks_for_a_data_set(head):
         training_perf_analysis.main(['--model', 'colors'])
     with pytest.raises(UserError, match='distill_head, which trained colors, writes none'):
         training_curves.main(['--model', 'colors'])
+    with pytest.raises(
+        UserError, match=r'no run of colors: .*distill_head, which trained it, writes no scores'
+    ):
+        compare_runs.main(['--model', 'colors'])
+    with pytest.raises(UserError, match='colors learned without a data set: give the folder with the photos'):
+        inference.main(['--model', 'colors'])
 
 
 def test_after_an_interrupt_the_hint_is_the_same_command(given, monkeypatch, capsys):

@@ -221,6 +221,9 @@ def test_layers_that_do_not_fit_are_refused(clusters, flags, words):
         ['--learning-rate', 'nan'],
         ['--dropout', '1'],
         ['--batch-size', '-3'],
+        ['--batch-size', '1000001'],
+        ['--steps', '9' * 23],
+        ['--layers', f'16,{"9" * 23},4'],
         ['--name', '../etc'],
     ],
 )

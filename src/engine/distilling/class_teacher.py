@@ -63,7 +63,8 @@ def load_class_teacher(asked: Asked, precision: str) -> ClassTeacher:
     """
     path = paths.located(asked.path)
     if not path.exists():
-        raise UserError(f'there is no teacher {paths.shown(path)}: {how_to_get(path)}')
+        advice = how_to_get(path, '--teacher', paths.POCKET_DOGS)
+        raise UserError(f'there is no teacher {paths.shown(path)}: {advice}')
     graph_def = read_graph(path)
     output, labels = output_of(graph_def, path), labels_of(graph_def, path)
     for bottleneck in _cuts(asked.bottleneck, graph_def, output):

@@ -171,7 +171,7 @@ def _rows(folder: Path) -> list[dict[str, str]]:
     try:
         reader = csv.DictReader(files.text_stream(folder / TABLE, newline=''))
         columns, rows = reader.fieldnames, list(reader)
-    except (OSError, csv.Error) as error:
+    except (OSError, csv.Error, files.NoText) as error:
         raise _damaged(folder) from error
     if tuple(columns or ()) != COLUMNS or any(None in row.values() for row in rows):
         raise _damaged(folder)
@@ -187,14 +187,9 @@ def left_out(listed: Path) -> tuple[Callable[[str], bool], set[str]]:
     name is used, and the set of lines that it has not met yet. Only the last two parts of a name count
     (folder and file), as archives and folders differ in the others. Raises UserError."""
     try:
-        text = files.utf8_text(listed)
+        lines = files.utf8_text(listed).splitlines()
     except OSError as error:
         raise UserError(f'cannot read {paths.shown(listed)}: {error.strerror}') from error
-    if '\0' in text:  # UTF-16, or no text: no line would fit, and all photos would be used
-        raise UserError(
-            f'{paths.shown(listed)} is no UTF-8 text: give one with a name of a photo on each line'
-        )
-    lines = text.splitlines()
     unmet = {_end(line.strip()) for line in lines if line.strip()}
     ends = frozenset(unmet)
 

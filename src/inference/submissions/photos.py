@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from src.common import consts, paths
 from src.common.errors import UserError
+from src.common.progress import remark
 from src.images.faults import BadImage
 from src.images.files import pictures_below
 from src.images.find import by_id
@@ -28,9 +28,9 @@ def answers_from_records(name: str, predictor: Predictor, order: Sequence[str] =
     """
     records = open_records(name)
     unreadable = {
-        Path(remark['file']).stem: BadImage(remark['reason'])
-        for remark in remarks_of(records.manifest)
-        if remark['outcome'] == UNIFORM
+        Path(one['file']).stem: BadImage(one['reason'])
+        for one in remarks_of(records.manifest)
+        if one['outcome'] == UNIFORM
     }
     if not records.counts.get(consts.UNLABELLED) and not unreadable:
         raise UserError(
@@ -65,7 +65,7 @@ def photos_in(folder: Path) -> dict[str, str]:
     except OSError as error:
         raise UserError(f'cannot read the folder {paths.shown(folder)}: {error.strerror}') from error
     for path, reason in left_out:
-        print(f'left out {path}: {reason}', file=sys.stderr)
+        remark(f'left out {path}: {reason}')
     if not pictures:
         raise UserError(f'there are no photos in {paths.shown(folder)}')
     return by_id(pictures, paths.shown(folder))

@@ -124,9 +124,13 @@ def means(shape):
         ),
         (lambda: means([None, SIDE, SIDE, 1]), r'12, 12, 1\], not \[N, height, width, 3\]'),
         (lambda: graph_of_pixels(None), 'input:0 accepts images of any size: add --input-size'),
+        (
+            lambda: means([None, SIDE, 2_000_000_000, 3]),
+            'has 12 x 2,000,000,000 pixels, above the limit of 8,192',
+        ),
         (lambda: graph_of_pixels(dtype='complex64'), 'neither an image decoder nor a placeholder for pixels'),
     ],
-    ids=['no range', 'any size', 'gray', 'any rank', 'complex'],
+    ids=['no range', 'any size', 'gray', 'any rank', 'huge', 'complex'],
 )
 def test_a_graph_that_cannot_get_preprocessing_is_refused(tmp_path, graph_def, words):
     given = None if words.startswith('accepts') else (-1, 1)

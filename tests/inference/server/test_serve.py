@@ -324,7 +324,8 @@ def test_odd_bytes_on_the_line_do_not_hurt(tmp_path, forks):
     'flags, words',
     [
         (['--model', 'nowhere.pb'], 'there is no nowhere.pb'),
-        (['--queue', '0'], 'not a whole number of at least 1'),
+        (['--queue', '0'], "'0' is not a whole number from 1 to 4096"),
+        (['--queue', '9999999'], "'9999999' is not a whole number from 1 to 4096"),
         (['--per-client', '200'], '--per-client 200 is above --queue 128: lower it, or raise --queue'),
         (['--max-picture-mb', '30', '--max-request-mb', '20'], '--max-picture-mb 30 is above'),
         (['--host', '203.0.113.7'], 'cannot listen to 203.0.113.7'),

@@ -66,7 +66,8 @@ def test_labels_of_a_spreadsheet_may_be_separated_by_semicolons(tmp_path):
         (b'id,label\n1,0.5\n2\n', r's\.csv line 3 has 1 cell, and the first line 2'),
         (b'id,label\n1,0.5\n2,dog\n', r"s\.csv: label of id 2 \('dog'\) is not a number"),
         (b'id,a,a\n1,0.5,0.5\n', 'has two columns a'),
-        (b'\xff\xd8\xff\xe0\0\x10JFIF', 'is no CSV file with the column id and at least one more$'),
+        (b'\xff\xd8\xff\xe0\x10JFIF', 'is no CSV file with the column id and at least one more$'),
+        (b'\xff\xd8\xff\xe0\0\x10JFIF', r's\.csv is no UTF-8 text'),
         (b'id,label\n1,"0.5\n', r'cannot read .*s\.csv'),
     ],
 )
