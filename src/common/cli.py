@@ -17,7 +17,7 @@ from src.common.process import trust
 
 LARGEST_NUMBER = 2**31 - 1  # of steps, sides and the like, which become int32 tensors
 LARGEST_SEED = 2**32 - 1
-LARGEST_BATCH = 1_000_000
+LARGEST_BATCH = LARGEST_LAYER = 1_000_000
 _BETWEEN = '\0'  # between the values of a flag of `add_list`
 
 
@@ -192,7 +192,7 @@ def layer_sizes(text: str) -> list[int]:
         sizes = [int(part) for part in text.strip('[] ').split(',')]
     except ValueError:
         sizes = []
-    if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > LARGEST_NUMBER or 0 in sizes[1:-1]:
+    if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > LARGEST_LAYER or 0 in sizes[1:-1]:
         raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
     return sizes
 
