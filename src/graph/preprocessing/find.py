@@ -94,13 +94,14 @@ def find_preprocessing(
             f'{paths.shown(path)}: {pixels}:0 is {tensor.dtype.name} {tensor.shape}, '
             'not float32 [N, height, width, 3] with a fixed height and width'
         )
-    if max(shape[1:3]) > consts.LARGEST_INPUT_SIDE:
-        raise UserError(
-            f'{paths.shown(path)}: {pixels}:0 has {shape[1]:,} x {shape[2]:,} pixels, above the limit of '
-            f'{consts.LARGEST_INPUT_SIDE:,} each (LARGEST_INPUT_SIDE in src/common/consts.py)'
-        )
     names = f'{image}:0', f'{decoder.name}:0', f'{pixels}:0'
     sizes = _sizes(graph_def, names[2], path) if shape[2] == 1 else ()
+    for height, width in sizes or [shape[1:3]]:
+        if max(height, width) > consts.LARGEST_INPUT_SIDE:
+            raise UserError(
+                f'{paths.shown(path)}: {pixels}:0 has {height:,} x {width:,} pixels, above the limit of '
+                f'{consts.LARGEST_INPUT_SIDE:,} each (LARGEST_INPUT_SIDE in src/common/consts.py)'
+            )
     return Preprocessing(*names, shape[1], shape[2], sizes)
 
 

@@ -86,7 +86,10 @@ def test_files_without_proper_tokens_are_refused(tmp_path, text, words):
 def test_files_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(UserError, match=r'there is no file .*missing with tokens; make one: python'):
         Tokens(tmp_path / 'missing')
-    (tmp_path / 'tokens').write_bytes(b'\xff\xfe\x00')
+    (tmp_path / 'tokens').write_bytes('abc'.encode('utf-16'))
+    with pytest.raises(UserError, match='tokens is no UTF-8 text, as it holds NUL bytes'):
+        Tokens(tmp_path / 'tokens')
+    (tmp_path / 'tokens').write_bytes(b'\xff\xfe')
     with pytest.raises(UserError, match=r'cannot read the tokens in .*: no text'):
         Tokens(tmp_path / 'tokens')
 
