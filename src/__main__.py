@@ -25,7 +25,7 @@ from src.common import cli, commands, consts, errors, files, paths
 from src.common.errors import UserError
 from src.common.progress import say
 from src.graph.precision import INT8
-from src.records import next_commands
+from src.records import next_commands, trainings
 from src.records.manifest import Manifest, manifest_of, source_of
 from src.records.run_notes import STUDENT
 
@@ -69,7 +69,7 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     """The steps for the data set `args.name` and the model `args.model`. The name may be None of a distilled
     model, and of one that is only frozen (`args.frozen`: its file, else None)."""
     name, model = args.name, args.model
-    if next_commands.distilled_by(model):
+    if trainings.distilled_by(model):
         yield from _after_distillation(name, model)
         return
     if args.frozen:
@@ -123,8 +123,8 @@ def _after_distillation(name: str | None, model: str) -> Iterator[Step]:
     """The steps for a distilled model. `name`: the data set to use it on."""
     pb, flag = paths.frozen(model), f' --model {shlex.quote(model)}'
     named = f' --name {shlex.quote(name or "NAME")}'
-    yield Step('distill it', f'{next_commands.distilled_by(model)} PHOTOS --teacher PB{flag}', (pb,))
-    if next_commands.model_notes(model)['learner'] == STUDENT:
+    yield Step('distill it', f'{trainings.distilled_by(model)} PHOTOS --teacher PB{flag}', (pb,))
+    if trainings.model_notes(model)['learner'] == STUDENT:
         convert = 'python -m src.data_preparation.image_folder_to_tfrecords DIR'
         yield Step('pictures to records', f'{convert}{named} --backbone {_typed(pb)}')
         return
@@ -133,7 +133,8 @@ def _after_distillation(name: str | None, model: str) -> Iterator[Step]:
 
 def _of_classifier(name: str | None, model: str, pb: Path, source: Path | None = None) -> Iterator[Step]:
     """The steps for a frozen classifier `pb` without a data set. `name`: the data set to score it on. What is
-    made from it is out of date when it is older than `source`: a file that was copied has any time."""
+    made from it is out of date when it is older than `source`; never if that is None, as the time of a copied
+    file says nothing."""
     flag = f' --model {shlex.quote(model)}'
     yield _classifying(model)
     scored = f' --name {shlex.quote(name or "NAME")}{flag}'
@@ -183,8 +184,8 @@ def main(argv: list[str] | None = None) -> None:
     made.set_defaults(name=None)  # the default depends on the model, as the help says
     args = made.parse_args(argv)
     model = args.model and args.model.name
-    args.frozen = args.model and next_commands.only_frozen(args.model, args.name)
-    if not (model and (args.frozen or next_commands.distilled_by(model))):  # else the name has no default
+    args.frozen = args.model and trainings.only_frozen(args.model, args.name)
+    if not (model and (args.frozen or trainings.distilled_by(model))):  # else the name has no default
         args.name = next_commands.data_set_of(model, args.name)
     if args.name:
         next_commands.require_known(args.name)

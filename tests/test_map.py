@@ -18,7 +18,7 @@ from src.data_preparation.conversion.job import Job, new_manifest
 from src.engine import checkpoints
 from src.freezing import export, freeze, frozen_to_saved_model
 from src.graph.graph_io import write_graph
-from src.records import next_commands
+from src.records import next_commands, trainings
 from src.training import fine_tune, train, train_images
 from tests.graph.graphs import graph_of_2015
 from tests.pictures import encoded, photo
@@ -281,7 +281,7 @@ def test_the_folds_of_a_cross_validation_are_repeated(shown, made):
     made('photos', 'photos', backbone=POCKET, records='f', settings={}, changed={'all_splits': True})
     wanted = 'python -m src.training.train --name photos --all-splits'
     assert shown('--name', 'photos')[1][1] == wanted
-    files.write_json(paths.checkpoints('photos') / next_commands.CROSS_VALIDATED, {'folds': 5, 'top_1': 0.5})
+    files.write_json(paths.checkpoints('photos') / trainings.CROSS_VALIDATED, {'folds': 5, 'top_1': 0.5})
     assert shown('--name', 'photos')[1][1] == f'{wanted} --folds 5'
 
 

@@ -12,7 +12,7 @@ import pytest
 from src.analysis import compare_runs
 from src.common import names, paths
 from src.common.errors import UserError
-from src.records.next_commands import trained_on
+from src.records.trainings import trained_on
 
 FOLDERS = ('data', 'checkpoints', 'summary', 'metrics')
 

@@ -24,7 +24,8 @@ from src.common.errors import UserError
 from src.common.files import count
 from src.common.names import plain_name, similar
 from src.common.progress import next_step, say, wrote
-from src.records.next_commands import distilled_by, similar_data_sets
+from src.records.next_commands import similar_data_sets
+from src.records.trainings import distilled_by
 from src.scoring.kinds import CROSS_VALIDATION, learned_from
 
 if TYPE_CHECKING:

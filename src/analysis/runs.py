@@ -13,8 +13,9 @@ from src.common.errors import UserError
 from src.common.tf1 import tf
 from src.engine.board import CURVES
 from src.recipes.changes import changes_of, in_words, used
-from src.records.next_commands import distilled_by, how_to_train, similar_to
+from src.records.next_commands import how_to_train, similar_to
 from src.records.run_notes import FinishedRun
+from src.records.trainings import distilled_by
 from src.scoring.kinds import learned_from
 
 PARTS = ('train', 'validation')

@@ -20,8 +20,9 @@ from src.engine.score_warnings import warnings
 from src.engine.sources import parts_of
 from src.recipes.find import Recipe
 from src.records.dataset import Records
-from src.records.next_commands import MODEL_FILE, how_to_finish, how_to_train, similar_to
+from src.records.next_commands import how_to_finish, how_to_train, similar_to
 from src.records.run_notes import STUDENT, STUDENT_HEAD, Metrics, ModelNotes, learner_in, trained
+from src.records.trainings import MODEL_FILE
 from src.scoring.calibrated import Calibration, calibration_lines
 from src.scoring.kinds import by_kind
 from src.scoring.scores import table

@@ -40,7 +40,8 @@ from src.inference.predictor import load_model
 from src.inference.submissions import against, clip, layout, photos, table
 from src.inference.views import add_views
 from src.records.age import remark_on_age
-from src.records.next_commands import distilled_by, frozen_model, own_data_set_of
+from src.records.next_commands import frozen_model, own_data_set_of
+from src.records.trainings import distilled_by
 
 OF_MODELS = ('dir', 'model', 'out', 'form', 'clip')  # arguments that --submission leaves no work for
 

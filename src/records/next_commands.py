@@ -1,6 +1,6 @@
 """The commands to suggest next, derived from the records and the trained models.
 
-Reads data/records/<name>/manifest.json and checkpoints/<model>/model.json, and does not load TensorFlow.
+Reads data/records/<name>/manifest.json and the notes of `trainings`, and does not load TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,14 +20,9 @@ from src.recipes.recipe import PixelRecipe
 from src.records.backbone_words import backbone_words, graph_words, typed
 from src.records.manifest import belongs, manifest_of, source_of
 from src.records.repeated import changed_by, tuned_by
-from src.records.run_notes import STUDENT, STUDENT_HEAD, CrossValidated, ModelNotes
+from src.records.run_notes import STUDENT_HEAD, CrossValidated
+from src.records.trainings import CROSS_VALIDATED, distilled_by, model_notes, trained_on
 
-MODEL_FILE = 'model.json'
-CROSS_VALIDATED = 'cross_validation.json'  # the scores of `train --folds`, beside MODEL_FILE
-DISTILLATIONS = {
-    STUDENT: 'python -m src.training.distill',
-    STUDENT_HEAD: 'python -m src.training.distill_head',
-}
 PHOTO_SIDE = 64  # suggested --side for photos; the recipes are for the 32 pixels of CIFAR-10
 SAMPLE = 'sample'  # the data set of drawn dogs
 # The default folder of each converter, and the default name of its data set.
@@ -37,32 +32,6 @@ CONVERTERS = {
     'cifar10_to_tfrecords': (paths.CIFAR10_DIR, 'cifar10'),
     'dogs_vs_cats_to_tfrecords': (paths.CATS_DOGS_DIR, 'cats_dogs'),
 }
-
-
-def model_notes(model: str) -> dict:
-    """The content of checkpoints/<model>/model.json: data and settings of a training; {} when missing
-    or damaged."""
-    return files.read_notes(paths.checkpoints(model) / MODEL_FILE, ModelNotes)
-
-
-def distilled_by(model: str) -> str | None:
-    """The command that distilled a model, without its arguments, which are not stored; None of others."""
-    return DISTILLATIONS.get(model_notes(model).get('learner'))
-
-
-def only_frozen(model: Model, name: str | None = None) -> Path | None:
-    """The frozen file of a model that was not trained here: one that ships, or was copied or imported. None
-    of others, and of the usual model of the data set `name` (default: the current one) or of its own."""
-    usual = model.name == model_for(name) or manifest_of(model.name)
-    return None if usual or model_notes(model.name) else model.file
-
-
-def trained_on(name: str | None = None) -> list[str]:
-    """The models that were trained on a data set (on any one by default), the newest first."""
-    notes = sorted(paths.CHECKPOINTS_DIR.glob(f'*/{MODEL_FILE}'), key=lambda path: -path.stat().st_mtime)
-    return [
-        path.parent.name for path in notes if name in (None, model_notes(path.parent.name).get('data_set'))
-    ]
 
 
 def data_sets() -> list[str]:

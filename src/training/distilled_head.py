@@ -28,8 +28,8 @@ from src.graph.graph_io import write_graph
 from src.graph.joined.facts import without_path
 from src.graph.model_info import origin
 from src.recipes.distill_recipe import DistilledHeadRecipe
-from src.records.next_commands import MODEL_FILE
 from src.records.run_notes import STUDENT_HEAD
+from src.records.trainings import MODEL_FILE
 from src.scoring.calibrated import UNCALIBRATED
 
 

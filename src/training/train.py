@@ -42,8 +42,9 @@ from src.recipes.changes import changes
 from src.recipes.find import USUAL_HEAD, add_recipe, find_recipe
 from src.recipes.recipe import NOT_OF_LBFGS, HeadRecipe
 from src.records.dataset import Records, load, number_of, open_records
-from src.records.next_commands import CROSS_VALIDATED, to_freeze
+from src.records.next_commands import to_freeze
 from src.records.run_notes import CrossValidated
+from src.records.trainings import CROSS_VALIDATED
 from src.scoring.calibrated import UNCALIBRATED, Calibration, calibration_from
 from src.scoring.kinds import CROSS_VALIDATION
 from src.training.cross_validation import cross_validate
