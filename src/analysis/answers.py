@@ -86,8 +86,8 @@ def doubts(predictor: Predictor, records: Records) -> str:
     info = predictor.info
     if teacher := info.get('teacher'):
         return (
-            f'the model learned from {teacher.get("file", "a teacher")}, on photos without labels: some of '
-            'these photos may be among those that one of the two learned from'
+            f'the model was distilled from {teacher.get("file", "a teacher")}: one of both may have been '
+            'trained on some of these photos'
         )
     if info.get('records') is None or belongs(records.manifest, info['records']):
         return ''

@@ -193,7 +193,10 @@ def layer_sizes(text: str) -> list[int]:
     except ValueError:
         sizes = []
     if len(sizes) < 2 or min(sizes) < 0 or max(sizes) > LARGEST_LAYER or 0 in sizes[1:-1]:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a list of layer sizes such as 2048,1024,120')
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not a list of layer sizes such as 2048,1024,120, '
+            f'of at most {LARGEST_LAYER:,} units each'
+        )
     return sizes
 
 

@@ -9,13 +9,14 @@ _CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160
 _UNUSUAL = {code: escape for code, escape in _CONTROL.items() if chr(code) not in '\n\t'}
 
 
-def harmless(text: str) -> str:
-    """`text` without control characters other than line breaks and tabs: a terminal would obey them."""
+def escaped(text: str) -> str:
+    """`text` with escapes in place of control characters, which a terminal would obey; line breaks and tabs
+    stay."""
     return text.translate(_UNUSUAL)
 
 
 def on_one_line(text: str) -> str:
-    """`text`, such as a file name, without any control characters."""
+    """`text`, such as a file name, with escapes in place of line breaks and tabs too."""
     return text.translate(_CONTROL)
 
 

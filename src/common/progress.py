@@ -57,7 +57,7 @@ def say(line: str = '') -> None:
     try:
         bars = sys.modules.get('tqdm')  # not loaded while there was no bar
         write = bars.tqdm.write if bars else print
-        write(columns.harmless(commands.as_typed(line)), file=sys.stdout)
+        write(columns.escaped(commands.as_typed(line)), file=sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe: errors.run ends the command
         raise
